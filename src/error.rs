@@ -1,0 +1,129 @@
+//! The library's error type: every variant says what went wrong, where, and what to try next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Result of a fallible operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong, by the party that can mend it.
+///
+/// [`Error::exit_code`] maps each variant to the exit code of the program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option, a configuration value or a combination of them is not usable.
+    #[error("{what}\n  try: {hint}")]
+    Config {
+        /// The option, its value, and what was expected.
+        what: String,
+        /// The next thing to try.
+        hint: String,
+    },
+    /// A data set or one of its files is not usable.
+    #[error("{}: {what}\n  try: {hint}", path.display())]
+    Data {
+        /// The file or folder at fault.
+        path: PathBuf,
+        /// Expected and found.
+        what: String,
+        /// The next thing to try.
+        hint: String,
+    },
+    /// A saved run or model is not usable.
+    #[error("{}: {what}\n  try: {hint}", path.display())]
+    Model {
+        /// The file or folder at fault.
+        path: PathBuf,
+        /// Expected and found.
+        what: String,
+        /// The next thing to try.
+        hint: String,
+    },
+    /// No suitable device, or the device failed.
+    #[error("{what}\n  try: {hint}")]
+    Device {
+        /// What failed, with the device's name where there is one.
+        what: String,
+        /// The next thing to try.
+        hint: String,
+    },
+    /// Training produced a value that is not finite.
+    #[error("step {step}: {tensor} is not finite\n  try: {hint}")]
+    NotFinite {
+        /// Training step, counted from 1.
+        step: u64,
+        /// The first tensor, in the order of computation, that holds a NaN or an infinity.
+        tensor: String,
+        /// The next thing to try.
+        hint: String,
+    },
+    /// The operating system refused to read or write.
+    #[error("{}: cannot {doing}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// A verb phrase, such as `create the run folder`.
+        doing: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// A [`Error::Config`].
+    pub fn config(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Config {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A [`Error::Data`].
+    pub fn data(path: impl AsRef<Path>, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Data {
+            path: path.as_ref().to_owned(),
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A [`Error::Model`].
+    pub fn model(path: impl AsRef<Path>, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Model {
+            path: path.as_ref().to_owned(),
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A [`Error::Device`].
+    pub fn device(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Device {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Turns an [`io::Error`] into an [`Error::Io`]; meant for `map_err(Error::io(path, "read it"))`.
+    pub fn io(path: impl AsRef<Path>, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io {
+            path,
+            doing,
+            source,
+        }
+    }
+
+    /// The program's exit code for this error: 1 input/output, 2 configuration (as clap has it for
+    /// arguments), 3 data or saved model, 4 device, 5 a loss that is not finite.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. } => 1,
+            Self::Config { .. } => 2,
+            Self::Data { .. } | Self::Model { .. } => 3,
+            Self::Device { .. } => 4,
+            Self::NotFinite { .. } => 5,
+        }
+    }
+}

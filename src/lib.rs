@@ -1,0 +1,16 @@
+//! `elbo` trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12
+//! reaches, and on the CPU.
+//!
+//! Layers, each of which imports only those before it:
+//! leaves ([`error`], [`shape`]) ← [`device`] ← [`model`]
+//! ← [`train`] ← [`cli`]; [`data`] needs the leaves only.
+
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod error;
+pub mod model;
+pub mod shape;
+pub mod train;
+
+pub use error::{Error, Result};

@@ -1,0 +1,136 @@
+//! What a model is, as plain data that can be saved and compared.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::shape::ImageShape;
+
+/// Autoencoder or variational autoencoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Variational autoencoder (Kingma & Welling 2014): maximises the ELBO.
+    Vae,
+    /// Autoencoder: minimises the reconstruction loss.
+    Ae,
+}
+
+/// Nonlinearity after every hidden layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// max(x, 0)
+    Relu,
+    /// x where x > 0, else 0.01·x
+    LeakyRelu,
+    /// tanh(x)
+    Tanh,
+    /// 1/(1 + exp(−x))
+    Sigmoid,
+    /// x·sigmoid(x)
+    Silu,
+    /// x·Φ(x), by the tanh approximation (Hendrycks & Gimpel 2016)
+    Gelu,
+}
+
+/// p(x|z), whose negative logarithm is the reconstruction loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name", deny_unknown_fields)]
+pub enum Likelihood {
+    /// Independent Bernoulli values; the decoder's outputs are logits.
+    Bernoulli,
+    /// N(output, sigma²) for each value, with −½·log(2π·sigma²) kept.
+    Gaussian {
+        /// Standard deviation, or its initial value where it is learned.
+        sigma: f32,
+        /// Whether sigma (one for all values) is a parameter of the model.
+        learned: bool,
+    },
+    /// ‖x − output‖², the loss of a plain autoencoder; not a likelihood.
+    SquaredError,
+}
+
+/// Everything that determines a model's parameters and loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ModelSpec {
+    /// AE or VAE.
+    pub kind: ModelKind,
+    /// Size of an image.
+    pub image: ImageShape,
+    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
+    pub hidden: Vec<usize>,
+    /// Values of the latent code.
+    pub latent: usize,
+    /// Nonlinearity after every hidden layer.
+    pub activation: Activation,
+    /// Reconstruction loss.
+    pub likelihood: Likelihood,
+    /// Weight of the KL; the negative loss is the ELBO only at 1.
+    pub beta: f32,
+}
+
+impl ModelSpec {
+    /// The reference model, 784-400-20-400-784 with ReLU and Bernoulli likelihood (the VAE of
+    /// PyTorch's examples).
+    pub fn reference() -> Self {
+        Self {
+            kind: ModelKind::Vae,
+            image: ImageShape::new(28, 28, 1),
+            hidden: vec![400],
+            latent: 20,
+            activation: Activation::Relu,
+            likelihood: Likelihood::Bernoulli,
+            beta: 1.0,
+        }
+    }
+
+    /// Checks every size and value.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the option at fault: a width, latent or image size of 0, no hidden
+    /// layer, sigma that is not positive, beta that is negative or not finite, a VAE with squared
+    /// error.
+    pub fn validate(&self) -> Result<()> {
+        if self.image.values() == 0 {
+            return Err(Error::config(
+                format!("images of {} have no values", self.image),
+                "give images of at least 1×1×1",
+            ));
+        }
+        if self.hidden.is_empty() || self.hidden.contains(&0) {
+            return Err(Error::config(
+                format!(
+                    "--hidden {:?}: every hidden layer needs at least one unit",
+                    self.hidden
+                ),
+                "--hidden 400, or a list such as --hidden 512,256",
+            ));
+        }
+        if self.latent == 0 {
+            return Err(Error::config(
+                "--latent 0: the code needs at least one value",
+                "--latent 20",
+            ));
+        }
+        if !(self.beta.is_finite() && self.beta >= 0.0) {
+            return Err(Error::config(
+                format!("--beta {}: expected a finite number, 0 or more", self.beta),
+                "--beta 1, which makes the negative loss the ELBO",
+            ));
+        }
+        match self.likelihood {
+            Likelihood::Gaussian { sigma, .. } if !(sigma.is_finite() && sigma > 0.0) => {
+                Err(Error::config(
+                    format!("--sigma {sigma}: expected a finite number above 0"),
+                    "--sigma 1, or --sigma learned",
+                ))
+            }
+            Likelihood::SquaredError if self.kind == ModelKind::Vae => Err(Error::config(
+                "--likelihood squared-error is the loss of an autoencoder, not a likelihood",
+                "--likelihood gaussian (with --sigma), or --model ae",
+            )),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Sizes of images.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Size of one image. Values lie row by row, channels last: `[height, width, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageShape {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Pixels a row.
+    pub width: usize,
+    /// 1 = grey, 3 = RGB; any number for arrays that are no pictures.
+    pub channels: usize,
+}
+
+impl ImageShape {
+    /// A shape from its three sizes.
+    pub const fn new(height: usize, width: usize, channels: usize) -> Self {
+        Self {
+            height,
+            width,
+            channels,
+        }
+    }
+
+    /// Values of one image: `height · width · channels`.
+    pub const fn values(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+impl fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}×{}", self.height, self.width, self.channels)
+    }
+}
