@@ -9,7 +9,11 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod kernel;
 pub mod model;
+pub mod ops;
+pub mod plan;
+pub mod rng;
 pub mod shape;
 pub mod train;
 

@@ -1,6 +1,11 @@
 //! Devices: which there are, which one to take.
 
+pub mod gemm;
+pub mod gpu;
+
 use std::str::FromStr;
+
+pub use gpu::Gpu;
 
 use crate::error::{Error, Result};
 
@@ -58,28 +63,122 @@ pub struct AdapterSummary {
 
 /// The adapters there are, in the order of their indices.
 pub fn adapters() -> Vec<AdapterSummary> {
-    todo!()
+    summaries(&gpu::enumerate())
 }
 
+fn summaries(adapters: &[wgpu::Adapter]) -> Vec<AdapterSummary> {
+    adapters
+        .iter()
+        .enumerate()
+        .map(|(index, adapter)| gpu::summary(index, adapter))
+        .collect()
+}
+
+/// How to get a driver, by platform.
+pub const DRIVER_HINT: &str = "a Vulkan driver (Debian, Ubuntu: apt install mesa-vulkan-drivers; \
+     Windows and NVIDIA: the vendor's driver), or --device cpu";
+
 /// An opened device.
-pub struct Device {}
+pub enum Device {
+    /// The CPU: the twins on all threads of rayon's global pool.
+    Cpu,
+    /// A GPU through wgpu.
+    Gpu(Box<Gpu>),
+}
 
 impl Device {
     /// Opens the device that `selection` means.
     ///
     /// # Errors
     /// [`Error::Device`] where there is no such device; the message lists the ones there are.
-    pub fn open(_selection: &Selection) -> Result<Self> {
-        todo!()
+    pub fn open(selection: &Selection) -> Result<Self> {
+        if *selection == Selection::Cpu {
+            return Ok(Self::Cpu);
+        }
+        let adapters = gpu::enumerate();
+        let best = || (0..adapters.len()).min_by_key(|&i| gpu::rank(&adapters[i].get_info()));
+        let index = match selection {
+            Selection::Cpu => None,
+            Selection::Auto => match best() {
+                Some(index) if !gpu::is_software(&adapters[index].get_info()) => Some(index),
+                _ => return Ok(Self::Cpu),
+            },
+            Selection::Gpu => best(),
+            Selection::Index(index) => (*index < adapters.len()).then_some(*index),
+            Selection::Named(name) => named(&adapters, name)?,
+        };
+        match index {
+            Some(index) => Ok(Self::Gpu(Box::new(Gpu::open(&adapters[index])?))),
+            None => Err(missing(selection, &adapters)),
+        }
     }
 
     /// Its name, for people and records: `NVIDIA H200 (vulkan)`, `CPU (2 threads)`.
     pub fn name(&self) -> String {
-        todo!()
+        match self {
+            Self::Cpu => format!("CPU ({} threads)", rayon::current_num_threads()),
+            Self::Gpu(gpu) => format!("{} ({})", gpu.info.name, gpu.info.backend),
+        }
     }
 
-    /// One line to show where the choice needs a word: why the CPU was taken, or that the adapter is software.
-    pub fn notice(&self) -> Option<String> {
-        todo!()
+    /// One line to show where the choice needs a word: why the CPU was taken, or that the adapter is
+    /// software.
+    pub fn notice(&self, selection: &Selection) -> Option<String> {
+        match self {
+            Self::Cpu if *selection == Selection::Auto => Some(format!(
+                "no hardware GPU found, training on the CPU; for a GPU: {DRIVER_HINT}"
+            )),
+            Self::Gpu(gpu) if gpu.is_software() => Some(format!(
+                "{} computes in software on the CPU; --device cpu is several times faster",
+                gpu.info.name
+            )),
+            _ => None,
+        }
     }
+}
+
+/// The one adapter whose name contains `name`.
+fn named(adapters: &[wgpu::Adapter], name: &str) -> Result<Option<usize>> {
+    let wanted = name.to_lowercase();
+    let found: Vec<usize> = (0..adapters.len())
+        .filter(|&i| adapters[i].get_info().name.to_lowercase().contains(&wanted))
+        .collect();
+    match found[..] {
+        [] => Ok(None),
+        [index] => Ok(Some(index)),
+        _ => Err(Error::device(
+            format!("--device {name}: several adapters have that in their names"),
+            format!("one of them by its index:{}", list(adapters)),
+        )),
+    }
+}
+
+fn missing(selection: &Selection, adapters: &[wgpu::Adapter]) -> Error {
+    let wanted = match selection {
+        Selection::Index(index) => format!("--device gpu:{index}: no such adapter"),
+        Selection::Named(name) => format!("--device {name}: no adapter has that in its name"),
+        Selection::Auto | Selection::Cpu | Selection::Gpu => "--device gpu: no adapter".to_owned(),
+    };
+    if adapters.is_empty() {
+        return Error::device(
+            format!("{wanted}; this machine shows no Vulkan, Metal or DX12 adapter"),
+            DRIVER_HINT,
+        );
+    }
+    Error::device(
+        wanted,
+        format!("auto, cpu, gpu, or one of these:{}", list(adapters)),
+    )
+}
+
+fn list(adapters: &[wgpu::Adapter]) -> String {
+    summaries(adapters)
+        .iter()
+        .map(|a| {
+            format!(
+                "\n    gpu:{}  {} ({}, {})",
+                a.index, a.name, a.backend, a.kind
+            )
+        })
+        .collect()
 }

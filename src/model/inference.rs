@@ -2,11 +2,21 @@
 
 use crate::data::{Binarize, Images};
 use crate::device::Device;
-use crate::error::Result;
-use crate::model::{Loss, ModelSpec, Weights};
+use crate::error::{Error, Result};
+use crate::kernel::Element;
+use crate::model::plans::{self, names};
+use crate::model::session::Session;
+use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Weights};
+use crate::plan;
+use crate::rng::{Purpose, Stream};
+
+/// Latent samples a batch of importance weighting: images times samples of an image.
+const SAMPLE_ROWS: usize = 4096;
 
 /// A trained model on a device.
-pub struct Inference {}
+pub struct Inference {
+    session: Session,
+}
 
 /// q(z|x) of some images: `[images, latent]` each.
 #[derive(Clone, Debug)]
@@ -24,35 +34,257 @@ pub struct Evaluation {
     pub images: usize,
     /// Mean loss, one draw of z per image.
     pub loss: Loss,
-    /// Mean of the importance-weighted bound of log p(x) over the images and its standard error, in nats per image.
+    /// Mean of the importance-weighted bound of log p(x) over the images and its standard error, in nats
+    /// per image.
     pub log_likelihood: Option<(f64, f64)>,
 }
 
 impl Inference {
-    /// Puts a model on a device.
-    pub fn new(_device: Device, _spec: &ModelSpec, _weights: &Weights, _seed: u64) -> Result<Self> {
-        todo!()
+    /// Puts a model on a device. `seed` is that of every draw.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the weights are not the specification's, [`Error::Device`] where the device
+    /// refuses.
+    pub fn new(device: Device, spec: &ModelSpec, weights: &Weights, seed: u64) -> Result<Self> {
+        let arena = weights.to_arena(&Parameters::new(spec))?;
+        let session = Session::new(plan::open(device), spec, &arena, seed)?;
+        Ok(Self { session })
     }
-    /// `count` images: z from the prior, decoded; means, or drawn from p(x|z) where `draw`. `[count, values]`.
-    pub fn sample(&mut self, _count: usize, _draw: bool) -> Result<Vec<f32>> {
-        todo!()
+
+    /// `count` images: z from the prior, decoded; means, or drawn from p(x|z) where `draw`.
+    /// `[count, values]`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an autoencoder, which has no prior; [`Error::Device`].
+    pub fn sample(&mut self, count: usize, draw: bool) -> Result<Vec<f32>> {
+        if !self.session.is_variational() {
+            return Err(Error::config(
+                "an autoencoder has no prior to sample from",
+                "elbo reconstruct, or a run of --model vae",
+            ));
+        }
+        let codes = prior(self.session.seed, count, self.session.spec.latent);
+        let mut images = self.session.decode(&codes)?;
+        if draw {
+            self.draw(&mut images)?;
+        }
+        Ok(images)
     }
+
+    /// Replaces means by draws from p(x|z).
+    fn draw(&mut self, images: &mut [f32]) -> Result<()> {
+        let mut stream = Stream::new(self.session.seed, Purpose::Likelihood, 0);
+        match self.session.spec.likelihood {
+            Likelihood::Bernoulli => {
+                for value in images {
+                    *value = f32::from(u8::from(stream.uniform() < *value));
+                }
+            }
+            Likelihood::Gaussian { sigma, .. } => {
+                let parameters = &self.session.parameters;
+                let learned = parameters.tensors.iter().find(|t| t.name == "log_sigma");
+                let sigma = match learned {
+                    Some(tensor) => {
+                        let value = self.session.runtime.read(names::PARAMETERS, tensor.offset, 1)?;
+                        value[0].exp()
+                    }
+                    None => sigma,
+                };
+                for value in images {
+                    *value += sigma * stream.normal();
+                }
+            }
+            Likelihood::SquaredError => {}
+        }
+        Ok(())
+    }
+
     /// Means of the images' reconstructions from the mean code, `[images, values]`.
-    pub fn reconstruct(&mut self, _images: &Images, _binarize: Binarize) -> Result<Vec<f32>> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the images do not fit the model; [`Error::Device`].
+    pub fn reconstruct(&mut self, images: &Images, binarize: Binarize) -> Result<Vec<f32>> {
+        let purpose = Purpose::EvaluationBinarisation;
+        let source = self.session.upload("test", images, binarize, purpose)?;
+        let values = images.shape.values();
+        let mut all = Vec::with_capacity(images.len() * values);
+        self.session.sweep(
+            &source,
+            names::DECODED,
+            values,
+            |spec, parameters, rows| plans::reconstruct(spec, parameters, rows, &source),
+            |_, batch| {
+                all.extend_from_slice(batch);
+                Ok(())
+            },
+        )?;
+        Ok(all)
     }
+
     /// q(z|x) of each image.
-    pub fn encode(&mut self, _images: &Images, _binarize: Binarize) -> Result<Latents> {
-        todo!()
+    ///
+    /// # Errors
+    /// As [`Inference::reconstruct`].
+    pub fn encode(&mut self, images: &Images, binarize: Binarize) -> Result<Latents> {
+        let purpose = Purpose::EvaluationBinarisation;
+        let source = self.session.upload("test", images, binarize, purpose)?;
+        let latent = self.session.spec.latent;
+        let width = self.session.parameters.heads.outputs;
+        let mut latents = Latents {
+            mu: Vec::with_capacity(images.len() * latent),
+            logvar: Vec::new(),
+        };
+        self.session.sweep(
+            &source,
+            names::HEADS,
+            width,
+            |spec, parameters, rows| plans::encode(spec, parameters, rows, &source),
+            |_, batch| {
+                for row in batch.chunks(width) {
+                    latents.mu.extend_from_slice(&row[..latent]);
+                    latents.logvar.extend_from_slice(&row[latent..]);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(latents)
     }
-    /// Losses; `importance_samples` = 0 leaves log p(x) out. `progress(done, all)` is called now and then.
+
+    /// Losses; `importance_samples` = 0 leaves log p(x) out. `progress(done, all)` counts images of the
+    /// importance weighting.
+    ///
+    /// # Errors
+    /// As [`Inference::reconstruct`]; [`Error::Config`] for importance samples of an autoencoder.
     pub fn evaluate(
         &mut self,
-        _images: &Images,
-        _binarize: Binarize,
-        _importance_samples: usize,
-        _progress: &mut dyn FnMut(usize, usize),
+        images: &Images,
+        binarize: Binarize,
+        importance_samples: usize,
+        progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Evaluation> {
-        todo!()
+        if importance_samples > 0 && !self.session.is_variational() {
+            return Err(Error::config(
+                "--importance-samples: an autoencoder has no likelihood of images",
+                "a run of --model vae",
+            ));
+        }
+        let purpose = Purpose::EvaluationBinarisation;
+        let source = self.session.upload("test", images, binarize, purpose)?;
+        let passes = self.session.evaluation(&source)?;
+        let loss = self.session.measure(&source, &passes, 0)?;
+        let log_likelihood = if importance_samples > 0 {
+            Some(self.log_likelihood(&source, importance_samples, progress)?)
+        } else {
+            None
+        };
+        Ok(Evaluation {
+            images: images.len(),
+            loss,
+            log_likelihood,
+        })
+    }
+
+    /// Mean and standard error over the images of log (1/K) Σ w, the bound of Burda et al. 2016.
+    fn log_likelihood(
+        &mut self,
+        source: &plans::Source,
+        samples: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(f64, f64)> {
+        let session = &mut self.session;
+        // Few images at a time with many samples each, so that a batch is full and memory small.
+        let images = SAMPLE_ROWS.div_ceil(samples).min(source.images);
+        let most = SAMPLE_ROWS / images;
+        let chunk = most.min(samples);
+        session.allocate_batch(images)?;
+        let rows = images * chunk;
+        session.runtime.allocate(names::LOG_WEIGHTS, Element::Float, rows)?;
+        let (mut sum, mut squares, mut done) = (0.0, 0.0, 0);
+        let mut prepared: Vec<((usize, usize), plan::PlanId, plan::PlanId)> = Vec::new();
+        let mut noise = 0_u32;
+        while done < source.images {
+            let count = images.min(source.images - done);
+            let mut bounds = vec![LogSumExp::default(); count];
+            let mut left = samples;
+            let mut encoded = false;
+            while left > 0 {
+                let each = chunk.min(left);
+                let (encode, weigh) = match prepared.iter().find(|(sizes, ..)| *sizes == (count, each)) {
+                    Some(&(_, encode, weigh)) => (encode, weigh),
+                    None => {
+                        let (spec, parameters) = (&session.spec, &session.parameters);
+                        let encode = plans::encode(spec, parameters, count, source);
+                        let weigh = plans::log_weights(spec, parameters, count, each, source);
+                        let encode = session.runtime.prepare(encode)?;
+                        let weigh = session.runtime.prepare(weigh)?;
+                        prepared.push(((count, each), encode, weigh));
+                        (encode, weigh)
+                    }
+                };
+                let counters = source.counters_name();
+                if !encoded {
+                    let batch = (done / images) as u32;
+                    session.runtime.write_words(&counters, 0, &[batch, done as u32, 0])?;
+                    session.runtime.run(encode, 1)?;
+                    encoded = true;
+                }
+                session.runtime.write_words(&counters, 0, &[noise, 0, 0])?;
+                noise = noise.wrapping_add(1);
+                session.runtime.run(weigh, 1)?;
+                let log_w = session.runtime.read(names::LOG_WEIGHTS, 0, count * each)?;
+                for (bound, weights) in bounds.iter_mut().zip(log_w.chunks(each)) {
+                    weights.iter().for_each(|&w| bound.add(f64::from(w)));
+                }
+                left -= each;
+            }
+            for bound in bounds {
+                let value = bound.value() - (samples as f64).ln();
+                sum += value;
+                squares += value * value;
+            }
+            done += count;
+            progress(done, source.images);
+        }
+        let n = source.images as f64;
+        let mean = sum / n;
+        let variance = (squares / n - mean * mean).max(0.0) * n / (n - 1.0).max(1.0);
+        Ok((mean, (variance / n).sqrt()))
+    }
+}
+
+/// Codes from the prior N(0, I), `[count, latent]`.
+pub(crate) fn prior(seed: u64, count: usize, latent: usize) -> Vec<f32> {
+    let mut stream = Stream::new(seed, Purpose::Prior, 0);
+    (0..count * latent).map(|_| stream.normal()).collect()
+}
+
+/// log Σ exp, one term at a time, without overflow.
+#[derive(Clone, Copy)]
+struct LogSumExp {
+    largest: f64,
+    scaled: f64,
+}
+
+impl Default for LogSumExp {
+    fn default() -> Self {
+        Self {
+            largest: f64::NEG_INFINITY,
+            scaled: 0.0,
+        }
+    }
+}
+
+impl LogSumExp {
+    fn add(&mut self, term: f64) {
+        if term > self.largest {
+            self.scaled = self.scaled * (self.largest - term).exp() + 1.0;
+            self.largest = term;
+        } else {
+            self.scaled += (term - self.largest).exp();
+        }
+    }
+
+    fn value(&self) -> f64 {
+        self.largest + self.scaled.ln()
     }
 }

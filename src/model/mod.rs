@@ -2,10 +2,15 @@
 
 mod inference;
 mod loss;
+mod parameters;
+pub mod plans;
+pub(crate) mod session;
 mod spec;
 mod weights;
 
+pub(crate) use inference::prior;
 pub use inference::{Evaluation, Inference, Latents};
 pub use loss::Loss;
+pub use parameters::{Parameters, Tensor};
 pub use spec::{Activation, Likelihood, ModelKind, ModelSpec};
 pub use weights::Weights;

@@ -85,6 +85,14 @@ impl ModelSpec {
         }
     }
 
+    /// Logarithm of a Gaussian likelihood's (initial) sigma; 0 for the others, which do not use it.
+    pub fn log_sigma(&self) -> f32 {
+        match self.likelihood {
+            Likelihood::Gaussian { sigma, .. } => sigma.ln(),
+            Likelihood::Bernoulli | Likelihood::SquaredError => 0.0,
+        }
+    }
+
     /// Checks every size and value.
     ///
     /// # Errors

@@ -1,22 +1,191 @@
 //! Parameters of a model by name, and their file.
 
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 
-use crate::error::Result;
-use crate::model::ModelSpec;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView, serialize};
+
+use crate::error::{Error, Result};
+use crate::model::{ModelSpec, Parameters};
 
 /// Parameters of a model on the host, named and laid out as PyTorch's `nn.Linear` has them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Weights {}
+pub struct Weights {
+    tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
+}
 
 impl Weights {
-    /// Writes a `.safetensors` file, atomically: to a temporary file in the same folder, synced, renamed.
-    pub fn save(&self, _path: &Path) -> Result<()> {
-        todo!()
+    /// Takes the tensors out of an arena.
+    pub fn from_arena(parameters: &Parameters, arena: &[f32]) -> Self {
+        let tensors = parameters
+            .tensors
+            .iter()
+            .map(|t| {
+                let values = arena[t.offset..t.offset + t.len()].to_vec();
+                (t.name.clone(), t.shape.clone(), values)
+            })
+            .collect();
+        Self { tensors }
+    }
+
+    /// An arena with these tensors in it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a tensor is missing or has another shape than the model's.
+    pub fn to_arena(&self, parameters: &Parameters) -> Result<Vec<f32>> {
+        let mut arena = vec![0.0; parameters.len];
+        for wanted in &parameters.tensors {
+            let found = self.tensors.iter().find(|(name, ..)| *name == wanted.name);
+            match found {
+                Some((_, shape, values)) if *shape == wanted.shape => {
+                    arena[wanted.offset..wanted.offset + wanted.len()].copy_from_slice(values);
+                }
+                found => {
+                    return Err(Error::config(
+                        format!(
+                            "weights: {}: expected shape {:?}, found {:?}",
+                            wanted.name,
+                            wanted.shape,
+                            found.map(|(_, shape, _)| shape)
+                        ),
+                        "weights of a model of the same sizes",
+                    ));
+                }
+            }
+        }
+        Ok(arena)
+    }
+
+    /// Name, shape and values of every tensor, in the order of the layers.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], &[f32])> {
+        self.tensors
+            .iter()
+            .map(|(name, shape, values)| (name.as_str(), shape.as_slice(), values.as_slice()))
+    }
+
+    /// The first tensor with a value that is not finite.
+    pub fn first_not_finite(&self) -> Option<&str> {
+        self.iter()
+            .find(|(_, _, values)| values.iter().any(|v| !v.is_finite()))
+            .map(|(name, ..)| name)
+    }
+
+    /// Writes a `.safetensors` file, whole or not at all: to a temporary file in the same folder,
+    /// synced, renamed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder or disk refuses.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let views = self.tensors.iter().map(|(name, shape, values)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values));
+            view.map(|view| (name.as_str(), view))
+        });
+        let bytes = views
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|views| serialize(views, None))
+            .map_err(|error| {
+                Error::io(path, "lay out the weights")(std::io::Error::other(error))
+            })?;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(&bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            // The rename itself must reach the disk; only Unix can open a folder to sync it.
+            #[cfg(unix)]
+            fs::File::open(folder)?.sync_all()?;
+            Ok(())
+        };
+        write().map_err(Error::io(path, "write the weights"))
     }
 
     /// Reads a `.safetensors` file and checks names, shapes, types and finiteness against `spec`.
-    pub fn load(_path: &Path, _spec: &ModelSpec) -> Result<Self> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::Model`] where it is not this model's.
+    pub fn load(path: &Path, spec: &ModelSpec) -> Result<Self> {
+        let bytes = fs::read(path).map_err(Error::io(path, "read the weights"))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
+            Error::model(
+                path,
+                format!("not a whole safetensors file: {error}"),
+                "the model.safetensors that training wrote",
+            )
+        })?;
+        let mut found: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
+        let hint = "the model.safetensors and config.toml of one run";
+        let mut tensors = Vec::new();
+        for wanted in Parameters::new(spec).tensors {
+            let Some(view) = found.remove(&wanted.name) else {
+                let what = format!("tensor {} is missing", wanted.name);
+                return Err(Error::model(path, what, hint));
+            };
+            if view.dtype() != Dtype::F32 || view.shape() != wanted.shape {
+                let what = format!(
+                    "tensor {}: expected F32 {:?}, found {:?} {:?}",
+                    wanted.name,
+                    wanted.shape,
+                    view.dtype(),
+                    view.shape()
+                );
+                return Err(Error::model(path, what, hint));
+            }
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+            tensors.push((wanted.name, wanted.shape, values));
+        }
+        let mut extra: Vec<&String> = found.keys().collect();
+        extra.sort();
+        if let Some(name) = extra.first() {
+            let what = format!("tensor {name} is not part of the model");
+            return Err(Error::model(path, what, hint));
+        }
+        let weights = Self { tensors };
+        match weights.first_not_finite() {
+            None => Ok(weights),
+            Some(name) => Err(Error::model(
+                path,
+                format!("tensor {name} holds a value that is not finite"),
+                "an earlier model, or training anew with a smaller --lr",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_survive_their_file_and_damage_is_refused() {
+        let mut spec = ModelSpec::reference();
+        spec.hidden = vec![3];
+        spec.latent = 2;
+        let parameters = Parameters::new(&spec);
+        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("model.safetensors");
+        weights.save(&path).expect("save");
+        assert_eq!(Weights::load(&path, &spec).expect("load"), weights);
+        let bytes = fs::read(&path).expect("read");
+        for len in (0..bytes.len()).step_by(97) {
+            fs::write(&path, &bytes[..len]).expect("cut");
+            assert!(Weights::load(&path, &spec).is_err(), "{len} bytes");
+        }
+        fs::write(&path, &bytes).expect("whole");
+        spec.latent = 3;
+        let error = Weights::load(&path, &spec)
+            .expect_err("another model")
+            .to_string();
+        assert!(
+            error.contains("fc21.weight") && error.contains("[3, 3]"),
+            "{error}"
+        );
     }
 }

@@ -1,24 +1,362 @@
 //! The training loop.
 
-use crate::data::Dataset;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::{Dataset, Images, Values};
 use crate::device::Device;
-use crate::error::Result;
-use crate::model::{ModelSpec, Weights};
-use crate::train::{Observer, TrainOptions};
+use crate::error::{Error, Result};
+use crate::kernel::Element;
+use crate::model::plans::{self, Source, Update, names};
+use crate::model::session::{Passes, Session};
+use crate::model::{Loss, ModelSpec, Parameters, Weights, prior};
+use crate::plan::{self, PlanId, Runtime};
+use crate::rng::Purpose;
+use crate::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions};
+
+/// Time between two looks at the losses of a running epoch.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Images in the grids of samples and reconstructions.
+const SAMPLES: usize = 64;
+const RECONSTRUCTIONS: usize = 32;
+
+/// All that a run of an epoch starts from; with it, an epoch can be run again exactly.
+struct Snapshot {
+    parameters: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+    step: u64,
+}
 
 /// A model in training.
-pub struct Trainer {}
+pub struct Trainer {
+    session: Session,
+    options: TrainOptions,
+    train: Source,
+    test: Source,
+    passes: Passes,
+    evaluation: Passes,
+    shown: Images,
+    order: Vec<u32>,
+    epoch: u32,
+    step: u64,
+    start: Instant,
+    good: Snapshot,
+}
+
+impl Trainer {
+    /// A model with initial parameters on a device, with its data.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where an option or size is not usable, [`Error::Device`] where the device refuses.
+    pub fn new(
+        runtime: Box<dyn Runtime>,
+        spec: &ModelSpec,
+        options: &TrainOptions,
+        dataset: &Dataset,
+    ) -> Result<Self> {
+        let start = Instant::now();
+        spec.validate()?;
+        let count = dataset.train.len();
+        options.validate(count)?;
+        let arena = Parameters::new(spec).initial(spec, options.seed);
+        let mut session = Session::new(runtime, spec, &arena, options.seed)?;
+        session.check_rows(options.batch_size)?;
+        let binarize = options.binarize;
+        let train = session.upload("train", &dataset.train, binarize, Purpose::Binarisation)?;
+        let purpose = Purpose::EvaluationBinarisation;
+        let test = session.upload("test", &dataset.test, binarize, purpose)?;
+        let len = session.parameters.len;
+        session.runtime.allocate(names::FIRST, Element::Float, len)?;
+        session.runtime.allocate(names::SECOND, Element::Float, len)?;
+        session.runtime.allocate(names::SCALARS, Element::Float, 2)?;
+        let scalars = [options.learning_rate, 1.0];
+        session.runtime.write(names::SCALARS, 0, &scalars)?;
+        let update = Update {
+            weight_decay: options.weight_decay,
+            grad_clip: options.grad_clip,
+        };
+        let (spec, parameters) = (&session.spec, &session.parameters);
+        let passes = Passes::prepare(session.runtime.as_mut(), count, options.batch_size, |rows| {
+            plans::train(spec, parameters, rows, &train, update)
+        })?;
+        let evaluation = session.evaluation(&test)?;
+        Ok(Self {
+            options: options.clone(),
+            train,
+            test,
+            passes,
+            evaluation,
+            shown: first(&dataset.test, RECONSTRUCTIONS),
+            order: (0..count as u32).collect(),
+            epoch: 0,
+            step: 0,
+            start,
+            good: Snapshot {
+                parameters: arena,
+                first: vec![0.0; len],
+                second: vec![0.0; len],
+                step: 0,
+            },
+            session,
+        })
+    }
+
+    /// The kernels' variants in use, for the run's record: (step, variant).
+    pub fn choices(&self) -> Vec<(String, String)> {
+        self.session.runtime.choices()
+    }
+
+    /// Optimiser steps so far.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// The runtime, to look at buffers.
+    pub fn runtime(&mut self) -> &mut dyn Runtime {
+        self.session.runtime.as_mut()
+    }
+
+    /// The parameters as they are now.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn weights(&mut self) -> Result<Weights> {
+        let len = self.session.parameters.len;
+        let arena = self.session.runtime.read(names::PARAMETERS, 0, len)?;
+        Ok(Weights::from_arena(&self.session.parameters, &arena))
+    }
+
+    /// Runs the next epoch and measures the test images.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite.
+    /// `None` where the observer broke off.
+    pub fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<EpochRecord>> {
+        self.epoch += 1;
+        self.shuffle()?;
+        let started = Instant::now();
+        let Some((loss, images_per_s)) = self.learn(started, observer)? else {
+            return Ok(None);
+        };
+        let test = self.session.measure(&self.test, &self.evaluation, self.epoch)?;
+        self.keep()?;
+        if !test.total.is_finite() {
+            return Err(not_finite(self.step, "the test loss"));
+        }
+        Ok(Some(EpochRecord {
+            epoch: self.epoch,
+            step: self.step,
+            train: loss,
+            test,
+            images_per_s,
+            seconds: self.start.elapsed().as_secs_f64(),
+        }))
+    }
+
+    /// Draws the order of this epoch's images and sets the counters.
+    fn shuffle(&mut self) -> Result<()> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+        rng.set_stream(u64::from(self.epoch));
+        for (i, place) in self.order.iter_mut().enumerate() {
+            *place = i as u32;
+        }
+        self.order.shuffle(&mut rng);
+        let name = self.train.order_name();
+        self.session.runtime.write_words(&name, 0, &self.order)?;
+        self.session.rewind(&self.train, self.step as u32)
+    }
+
+    /// All steps of an epoch. Returns the mean loss and images per second, or `None` where the observer
+    /// broke off.
+    fn learn(
+        &mut self,
+        started: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<(Loss, f64)>> {
+        let batches = self.passes.batches();
+        let mut log: Vec<f32> = Vec::with_capacity(2 * batches);
+        let mut done = 0;
+        let mut chunk = 1;
+        while done < batches {
+            let from = Instant::now();
+            let whole = self.passes.whole_batches();
+            let (plan, times) = if done < whole {
+                (self.passes.whole, chunk.min(whole - done))
+            } else {
+                (self.passes.rest, 1)
+            };
+            let Some(plan) = plan else { break };
+            self.session.runtime.run(plan, times as u32)?;
+            let name = self.train.log_name();
+            let rows = self.session.runtime.read(&name, 2 * done, 2 * times)?;
+            if let Some(bad) = rows.chunks(2).position(|row| !row.iter().all(|v| v.is_finite())) {
+                return Err(self.diagnose(done + bad)?);
+            }
+            log.extend(rows);
+            done += times;
+            // As many steps at once as fill the time to the next look; slow starts count less this way.
+            let per_step = from.elapsed().as_secs_f64() / times as f64;
+            let fitting = (LOOK.as_secs_f64() / per_step.max(1e-9)) as usize;
+            chunk = fitting.clamp(1, 2 * times.max(8));
+            let images_done = (done * self.passes.rows).min(self.passes.images);
+            let progress = Progress {
+                epoch: self.epoch,
+                images_done,
+                images: self.passes.images,
+                loss: self.session.mean_loss(&log, images_done),
+                images_per_s: images_done as f64 / started.elapsed().as_secs_f64(),
+            };
+            if observer.progress(&progress) == ControlFlow::Break(()) {
+                return Ok(None);
+            }
+        }
+        self.step += batches as u64;
+        let seconds = started.elapsed().as_secs_f64();
+        let loss = self.session.mean_loss(&log, self.passes.images);
+        Ok(Some((loss, self.passes.images as f64 / seconds)))
+    }
+
+    /// Keeps the state after an epoch as the last good one.
+    fn keep(&mut self) -> Result<()> {
+        let len = self.session.parameters.len;
+        let runtime = &mut self.session.runtime;
+        let snapshot = Snapshot {
+            parameters: runtime.read(names::PARAMETERS, 0, len)?,
+            first: runtime.read(names::FIRST, 0, len)?,
+            second: runtime.read(names::SECOND, 0, len)?,
+            step: self.step,
+        };
+        let weights = Weights::from_arena(&self.session.parameters, &snapshot.parameters);
+        if let Some(name) = weights.first_not_finite() {
+            return Err(not_finite(self.step, name));
+        }
+        self.good = snapshot;
+        Ok(())
+    }
+
+    /// Finds the tensor that spoilt the loss of a batch: runs the epoch again from its start, which gives
+    /// the same values, up to that batch, and then looks at every result of its step.
+    fn diagnose(&mut self, batch: usize) -> Result<Error> {
+        let runtime = &mut self.session.runtime;
+        runtime.write(names::PARAMETERS, 0, &self.good.parameters)?;
+        runtime.write(names::FIRST, 0, &self.good.first)?;
+        runtime.write(names::SECOND, 0, &self.good.second)?;
+        let step = self.good.step;
+        self.session.rewind(&self.train, step as u32)?;
+        let whole = self.passes.whole_batches().min(batch);
+        if let Some(plan) = self.passes.whole {
+            self.session.runtime.run(plan, whole as u32)?;
+        }
+        let step = step + batch as u64 + 1;
+        if let Some(name) = self.weights()?.first_not_finite() {
+            return Ok(not_finite(step, name));
+        }
+        let plan = if batch < self.passes.whole_batches() {
+            self.passes.whole
+        } else {
+            self.passes.rest
+        };
+        let fault = match plan {
+            Some(plan) => self.session.runtime.find_fault(plan)?,
+            None => None,
+        };
+        Ok(match fault {
+            Some(fault) => not_finite(step, &format!("{} (of {})", fault.buffer, fault.step)),
+            None => not_finite(step, "the loss"),
+        })
+    }
+
+    /// Samples of the prior, always the same codes, and reconstructions of the first test images.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn pictures(&mut self) -> Result<Pictures> {
+        let samples = if self.session.is_variational() {
+            let codes = prior(self.options.seed, SAMPLES, self.session.spec.latent);
+            self.session.decode(&codes)?
+        } else {
+            Vec::new()
+        };
+        let binarize = self.options.binarize;
+        let purpose = Purpose::EvaluationBinarisation;
+        let source = self.session.upload("shown", &self.shown, binarize, purpose)?;
+        let mut pictures = Pictures {
+            samples,
+            originals: Vec::new(),
+            reconstructions: Vec::new(),
+        };
+        let values = self.shown.shape.values();
+        self.session.sweep(
+            &source,
+            names::DECODED,
+            values,
+            |spec, parameters, rows| plans::reconstruct(spec, parameters, rows, &source),
+            |runtime, batch| {
+                pictures.reconstructions.extend_from_slice(batch);
+                pictures.originals.extend(runtime.read(names::SEEN, 0, batch.len())?);
+                Ok(())
+            },
+        )?;
+        Ok(pictures)
+    }
+
+    /// The plan of a whole batch's training step.
+    pub fn plan(&self) -> Option<PlanId> {
+        self.passes.whole
+    }
+}
+
+fn not_finite(step: u64, tensor: &str) -> Error {
+    Error::NotFinite {
+        step,
+        tensor: tensor.to_owned(),
+        hint: "a smaller --lr, --grad-clip 1, or data without extreme values; the last good model is \
+               kept in the run folder"
+            .to_owned(),
+    }
+}
+
+/// The first images of a split.
+fn first(images: &Images, count: usize) -> Images {
+    let count = count.min(images.len());
+    let values = count * images.shape.values();
+    Images {
+        shape: images.shape,
+        values: match &images.values {
+            Values::Bytes(bytes) => Values::Bytes(bytes[..values].to_vec()),
+            Values::Floats(floats) => Values::Floats(floats[..values].to_vec()),
+        },
+        labels: images.labels.as_ref().map(|labels| labels[..count].to_vec()),
+    }
+}
 
 /// Trains a model on a data set and reports to `observer`; returns the trained parameters.
 ///
 /// # Errors
-/// See [`crate::Error`].
+/// See [`Trainer::new`] and [`Trainer::epoch`].
 pub fn train(
-    _device: Device,
-    _spec: &ModelSpec,
-    _options: &TrainOptions,
-    _dataset: &Dataset,
-    _observer: &mut dyn Observer,
+    device: Device,
+    spec: &ModelSpec,
+    options: &TrainOptions,
+    dataset: &Dataset,
+    observer: &mut dyn Observer,
 ) -> Result<Weights> {
-    todo!()
+    let mut trainer = Trainer::new(plan::open(device), spec, options, dataset)?;
+    for (step, variant) in trainer.choices() {
+        log::info!("{step}: {variant}");
+    }
+    for _ in 0..options.epochs {
+        let Some(record) = trainer.epoch(observer)? else {
+            break;
+        };
+        let pictures = trainer.pictures()?;
+        observer.epoch(&record, &pictures, &trainer.weights()?)?;
+    }
+    trainer.weights()
 }

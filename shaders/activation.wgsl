@@ -1,0 +1,22 @@
+// out = activate(input), element by element.
+//
+// input, out   [count], in arrays padded to a multiple of four
+// An invocation makes four values. The hazards are those of lib/activation.wgsl.
+
+struct Params {
+    count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+
+@compute @workgroup_size(GROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let at = linear_invocation(workgroup, count, lane);
+    if 4u * at < params.count { out[at] = activate(input[at]); }
+}

@@ -1,0 +1,33 @@
+// Second stage of the gradient's norm, in fixed order:
+// scalars[1] = min(1, bound · rows / ‖g‖), so that bound applies to the gradient of the mean loss.
+//
+// partials   [threads]: sums of squares
+// scalars    [learning rate, gradient scale]
+// One workgroup; lane i sums the partials i, i + GROUP, …, then lane 0 sums the lanes in order.
+// Hazard: a norm of 0 gives the scale 1; a NaN norm leaves a NaN scale, so that it is not hidden.
+
+struct Params {
+    threads: u32,
+    rows: u32,
+    bound: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partials: array<f32>;
+@group(0) @binding(2) var<storage, read_write> scalars: array<f32>;
+
+var<workgroup> sums: array<f32, GROUP>;
+
+@compute @workgroup_size(GROUP)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    var sum = 0.0;
+    for (var i = lane; i < params.threads; i += GROUP) { sum += partials[i]; }
+    sums[lane] = sum;
+    workgroupBarrier();
+    if lane != 0u { return; }
+    var total = 0.0;
+    for (var i = 0u; i < GROUP; i++) { total += sums[i]; }
+    let norm = sqrt(total);
+    let most = params.bound * f32(params.rows);
+    scalars[1] = select(most / norm, 1.0, norm <= most);
+}

@@ -1,0 +1,66 @@
+// The negative ELBO in one pass: reconstruction loss and KL of a batch, the gradients of both, and the
+// first stage of their sums. Loss = reconstruction + beta · KL, summed over the batch.
+//   KL = ½ Σ (exp(logvar) + mu² − 1 − logvar)
+//   d_mu = beta · mu,  d_logvar = beta · ½ (exp(logvar) − 1)
+//
+// x, outputs, d_outputs   [count] = [rows, values], in arrays padded to a multiple of four
+// heads, d_heads          [rows, 2·latent]: mu, then logvar; untouched where LATENT is 0
+// log_sigma               [1], logarithm of a Gaussian likelihood's standard deviation
+// partials                [threads]: (reconstruction, KL, d_log_sigma, 0) of one invocation
+// Invocation i of `threads` handles the groups of four values i, i + threads, …, and likewise the
+// latent values: the order of every sum is fixed, and no barrier is needed.
+// Hazards: padding is masked out of the sums; logvar is bounded (lib/latent.wgsl).
+
+struct Params {
+    count: u32,
+    codes: u32, // rows · latent
+    latent: u32,
+    threads: u32,
+    beta: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> heads: array<f32>;
+@group(0) @binding(4) var<storage, read> log_sigma: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_outputs: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> d_heads: array<f32>;
+@group(0) @binding(7) var<storage, read_write> partials: array<vec4<f32>>;
+
+override LATENT: u32 = 1u;
+
+@compute @workgroup_size(GROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let thread = linear_invocation(workgroup, count, lane);
+    if thread >= params.threads { return; }
+    var losses = vec4<f32>(0.0);
+    var log_sigma_gradients = vec4<f32>(0.0);
+    let groups = (params.count + 3u) / 4u;
+    for (var i = thread; i < groups; i += params.threads) {
+        let r = reconstruction(x[i], outputs[i], log_sigma[0]);
+        d_outputs[i] = r.gradient;
+        let real = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.count);
+        losses += select(vec4<f32>(0.0), r.loss, real);
+        log_sigma_gradients += select(vec4<f32>(0.0), r.log_sigma_gradient, real);
+    }
+    var kl = 0.0;
+    if LATENT != 0u {
+        for (var i = thread; i < params.codes; i += params.threads) {
+            let at = i / params.latent * 2u * params.latent + i % params.latent;
+            let mu = heads[at];
+            let raw = heads[at + params.latent];
+            let logvar = bounded(raw);
+            let variance = exp(logvar);
+            kl += 0.5 * (variance + mu * mu - 1.0 - logvar);
+            d_heads[at] = params.beta * mu;
+            d_heads[at + params.latent] = params.beta * 0.5 * (variance - 1.0) * inside(raw);
+        }
+    }
+    let ones = vec4<f32>(1.0);
+    partials[thread] = vec4<f32>(dot(losses, ones), kl, dot(log_sigma_gradients, ones), 0.0);
+}

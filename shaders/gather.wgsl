@@ -1,0 +1,59 @@
+// x[row, j] = value j of image order[position + row], bytes as 0 to 1; optionally binarised.
+//
+// images    bytes, four a word (least significant first), or floats; [images, values]
+// order     indices of images, at least position + rows of them
+// counters  [step, position, row of the log]
+// x         [rows, values]
+// An invocation makes four consecutive values. FLOATS: images holds floats.
+// BINARIZE: 0 as they are; 1 each value drawn as Bernoulli(value) by (image, value), the same every
+// time; 2 drawn by (step, row, value), anew every time.
+
+struct Params {
+    rows: u32,
+    values: u32,
+    key_low: u32,
+    key_high: u32,
+    purpose: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> images: array<u32>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read> counters: array<u32>;
+@group(0) @binding(4) var<storage, read_write> x: array<f32>;
+
+override FLOATS: u32 = 0u;
+override BINARIZE: u32 = 0u;
+
+fn drawn(step: u32, element: u32) -> f32 {
+    let four = unit(philox(vec2<u32>(params.key_low, params.key_high), params.purpose, step, element / 4u));
+    return four[element % 4u];
+}
+
+fn value(element: u32) -> f32 {
+    let image = order[counters[1] + element / params.values];
+    let j = element % params.values;
+    let at = image * params.values + j;
+    var found: f32;
+    if FLOATS != 0u {
+        found = bitcast<f32>(images[at]);
+    } else {
+        found = f32((images[at / 4u] >> (8u * (at % 4u))) & 255u) / 255.0;
+    }
+    if BINARIZE == 1u { return select(0.0, 1.0, drawn(image, j) < found); }
+    if BINARIZE == 2u { return select(0.0, 1.0, drawn(counters[0], element) < found); }
+    return found;
+}
+
+@compute @workgroup_size(GROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let first = 4u * linear_invocation(workgroup, count, lane);
+    let elements = params.rows * params.values;
+    for (var i = 0u; i < 4u; i++) {
+        if first + i < elements { x[first + i] = value(first + i); }
+    }
+}

@@ -1,0 +1,27 @@
+// Operand b: [k, n], or its transpose, of any size.
+
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+
+fn element_b(k: u32, column: u32) -> f32 {
+    if k >= params.k || column >= params.n { return 0.0; }
+    if TRANSPOSE_B == 0u { return b[k * params.n + column]; }
+    return b[column * params.k + k];
+}
+
+fn row_b(k: u32, column: u32) -> vec4<f32> {
+    return vec4<f32>(
+        element_b(k, column),
+        element_b(k, column + 1u),
+        element_b(k, column + 2u),
+        element_b(k, column + 3u),
+    );
+}
+
+fn load_b(k: u32, column: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        row_b(k, column),
+        row_b(k + 1u, column),
+        row_b(k + 2u, column),
+        row_b(k + 3u, column),
+    );
+}

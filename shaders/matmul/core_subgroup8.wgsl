@@ -1,0 +1,91 @@
+// Core for subgroups of eight: a subgroup is a workgroup and computes 32 rows × 64 columns, a lane
+// 32 rows × 8 columns. Lane l loads rows 4l .. 4l + 4 of a; broadcasts share them, so that neither
+// workgroup memory nor barriers are needed. Made for software drivers, where a broadcast is one
+// instruction and every memory access is a loop over the lanes.
+
+// Rows 4·source .. 4·source + 4 of the tile: their block of a times two blocks of b.
+fn accumulate(
+    left: ptr<function, mat4x4<f32>>,
+    right: ptr<function, mat4x4<f32>>,
+    block: mat4x4<f32>,
+    b0: mat4x4<f32>,
+    b1: mat4x4<f32>,
+) {
+    *left += b0 * block;
+    *right += b1 * block;
+}
+
+fn store_pair(row: u32, column: u32, left: mat4x4<f32>, right: mat4x4<f32>) {
+    store(row, column, left);
+    store(row, column + 4u, right);
+}
+
+@compute @workgroup_size(8)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let tiles_across = (params.n + 63u) / 64u;
+    let tile = workgroup.x + workgroup.y * count.x;
+    let row = tile / tiles_across * 32u;
+    let first = tile % tiles_across * 64u;
+    let column = first + 8u * lane;
+    let own_row = row + 4u * lane;
+    var sums = vec4<f32>(0.0);
+    var left0 = ZERO;
+    var right0 = ZERO;
+    var left1 = ZERO;
+    var right1 = ZERO;
+    var left2 = ZERO;
+    var right2 = ZERO;
+    var left3 = ZERO;
+    var right3 = ZERO;
+    var left4 = ZERO;
+    var right4 = ZERO;
+    var left5 = ZERO;
+    var right5 = ZERO;
+    var left6 = ZERO;
+    var right6 = ZERO;
+    var left7 = ZERO;
+    var right7 = ZERO;
+    for (var k = 0u; k < params.k; k += 4u) {
+        let own = load_a(own_row, k);
+        let b0 = load_b(k, column);
+        let b1 = load_b(k, column + 4u);
+        if SUM_ROWS { sums += vec4<f32>(1.0) * own; }
+        accumulate(&left0, &right0, mat4x4<f32>(
+            subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u),
+            subgroupBroadcast(own[2], 0u), subgroupBroadcast(own[3], 0u)), b0, b1);
+        accumulate(&left1, &right1, mat4x4<f32>(
+            subgroupBroadcast(own[0], 1u), subgroupBroadcast(own[1], 1u),
+            subgroupBroadcast(own[2], 1u), subgroupBroadcast(own[3], 1u)), b0, b1);
+        accumulate(&left2, &right2, mat4x4<f32>(
+            subgroupBroadcast(own[0], 2u), subgroupBroadcast(own[1], 2u),
+            subgroupBroadcast(own[2], 2u), subgroupBroadcast(own[3], 2u)), b0, b1);
+        accumulate(&left3, &right3, mat4x4<f32>(
+            subgroupBroadcast(own[0], 3u), subgroupBroadcast(own[1], 3u),
+            subgroupBroadcast(own[2], 3u), subgroupBroadcast(own[3], 3u)), b0, b1);
+        accumulate(&left4, &right4, mat4x4<f32>(
+            subgroupBroadcast(own[0], 4u), subgroupBroadcast(own[1], 4u),
+            subgroupBroadcast(own[2], 4u), subgroupBroadcast(own[3], 4u)), b0, b1);
+        accumulate(&left5, &right5, mat4x4<f32>(
+            subgroupBroadcast(own[0], 5u), subgroupBroadcast(own[1], 5u),
+            subgroupBroadcast(own[2], 5u), subgroupBroadcast(own[3], 5u)), b0, b1);
+        accumulate(&left6, &right6, mat4x4<f32>(
+            subgroupBroadcast(own[0], 6u), subgroupBroadcast(own[1], 6u),
+            subgroupBroadcast(own[2], 6u), subgroupBroadcast(own[3], 6u)), b0, b1);
+        accumulate(&left7, &right7, mat4x4<f32>(
+            subgroupBroadcast(own[0], 7u), subgroupBroadcast(own[1], 7u),
+            subgroupBroadcast(own[2], 7u), subgroupBroadcast(own[3], 7u)), b0, b1);
+    }
+    store_pair(row + 0u, column, left0, right0);
+    store_pair(row + 4u, column, left1, right1);
+    store_pair(row + 8u, column, left2, right2);
+    store_pair(row + 12u, column, left3, right3);
+    store_pair(row + 16u, column, left4, right4);
+    store_pair(row + 20u, column, left5, right5);
+    store_pair(row + 24u, column, left6, right6);
+    store_pair(row + 28u, column, left7, right7);
+    if SUM_ROWS && first == 0u { store_row_sums(own_row, sums); }
+}

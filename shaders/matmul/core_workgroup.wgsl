@@ -1,0 +1,56 @@
+// Core with workgroup memory: a workgroup computes a TILE × TILE tile, an invocation 4 × 4 of it.
+// TILE/2 of k at a time, so that each invocation loads exactly one block of one operand.
+
+override TILE: u32 = 32u;
+override SIDE: u32 = 8u; // TILE / 4: invocations a side
+override SLOTS: u32 = 128u; // TILE · TILE / 8: vec4 of an operand's slice
+
+// [k, TILE / 4] each: for one k, the tile's rows of a and columns of b.
+var<workgroup> slice_a: array<vec4<f32>, SLOTS>;
+var<workgroup> slice_b: array<vec4<f32>, SLOTS>;
+
+@compute @workgroup_size(SIDE, SIDE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tiles_across = (params.n + TILE - 1u) / TILE;
+    let tile = workgroup.x + workgroup.y * count.x;
+    let top = tile / tiles_across * TILE;
+    let first = tile % tiles_across * TILE;
+    let depth = TILE / 2u;
+    let half = SIDE * SIDE / 2u;
+    let part = lane % half;
+    // Blocks of the slice: SIDE across the tile, SIDE / 2 along k.
+    let across = 4u * (part % SIDE);
+    let along = 4u * (part / SIDE);
+    var block = ZERO;
+    var sums = vec4<f32>(0.0);
+    for (var k = 0u; k < params.k; k += depth) {
+        if lane < half {
+            // Columns of the block of a are what a k needs side by side.
+            let loaded = transpose(load_a(top + across, k + along));
+            for (var i = 0u; i < 4u; i++) { slice_a[(along + i) * SIDE + across / 4u] = loaded[i]; }
+        } else {
+            let loaded = load_b(k + along, first + across);
+            for (var i = 0u; i < 4u; i++) { slice_b[(along + i) * SIDE + across / 4u] = loaded[i]; }
+        }
+        workgroupBarrier();
+        for (var i = 0u; i < depth; i++) {
+            let left = slice_a[i * SIDE + local.y];
+            let right = slice_b[i * SIDE + local.x];
+            block[0] += left.x * right;
+            block[1] += left.y * right;
+            block[2] += left.z * right;
+            block[3] += left.w * right;
+            if SUM_ROWS { sums += left; }
+        }
+        workgroupBarrier();
+    }
+    let row = top + 4u * local.y;
+    let column = first + 4u * local.x;
+    store(row, column, block);
+    if SUM_ROWS && column == 0u { store_row_sums(row, sums); }
+}

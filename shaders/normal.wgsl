@@ -1,0 +1,51 @@
+// out[i] ~ N(0, 1): element i of the stream (key, purpose, step), by Box-Muller.
+//
+// counters  [step, …]
+// out       [count]
+// An invocation makes four values from one call of Philox: two pairs.
+// Hazards: u = 1 − unit lies in (0, 1], so log(u) is finite and at most 0. WGSL allows cos an error of
+// 2^-11; sine and cosine are polynomials on a quarter turn here, so that every device draws the same.
+
+struct Params {
+    count: u32,
+    key_low: u32,
+    key_high: u32,
+    purpose: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> counters: array<u32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+const HALF_PI: f32 = 1.5707963267948966;
+
+// (cos, sin) of 2π·turn for turn in [0, 1): Taylor polynomials within an eighth of a turn.
+fn circle(turn: f32) -> vec2<f32> {
+    let quarter = floor(4.0 * turn + 0.5);
+    let angle = (4.0 * turn - quarter) * HALF_PI;
+    let t = angle * angle;
+    let s = angle * (1.0 + t * (-1.0 / 6.0 + t * (1.0 / 120.0 + t * (-1.0 / 5040.0 + t / 362880.0))));
+    let c = 1.0 + t * (-0.5 + t * (1.0 / 24.0 + t * (-1.0 / 720.0 + t * (1.0 / 40320.0 - t / 3628800.0))));
+    switch u32(quarter) % 4u {
+        case 1u: { return vec2<f32>(-s, c); }
+        case 2u: { return vec2<f32>(-c, -s); }
+        case 3u: { return vec2<f32>(s, -c); }
+        default: { return vec2<f32>(c, s); }
+    }
+}
+
+@compute @workgroup_size(GROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let block = linear_invocation(workgroup, count, lane);
+    if 4u * block >= params.count { return; }
+    let four = unit(philox(vec2<u32>(params.key_low, params.key_high), params.purpose, counters[0], block));
+    let radius = sqrt(-2.0 * log(1.0 - four.xz));
+    let values = vec4<f32>(radius.x * circle(four.y), radius.y * circle(four.w));
+    for (var i = 0u; i < 4u; i++) {
+        if 4u * block + i < params.count { out[4u * block + i] = values[i]; }
+    }
+}

@@ -1,0 +1,244 @@
+//! GPUs through wgpu: finding adapters, opening one, and turning its errors into ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::device::AdapterSummary;
+use crate::error::{Error, Result};
+
+/// What an adapter must give, as WebGPU guarantees it.
+const LIMITS: wgpu::Limits = wgpu::Limits::defaults();
+
+/// Backends that compute; GL is left out, because a missing Vulkan driver would silently become a
+/// software GL.
+const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
+    .union(wgpu::Backends::METAL)
+    .union(wgpu::Backends::DX12);
+
+/// An open GPU.
+pub struct Gpu {
+    /// The device.
+    pub device: wgpu::Device,
+    /// Its queue.
+    pub queue: wgpu::Queue,
+    /// What the driver says of itself.
+    pub info: wgpu::AdapterInfo,
+    /// Lanes of a subgroup, where subgroup operations exist and the size never varies.
+    pub subgroup: Option<u32>,
+    /// Largest storage binding, bytes.
+    pub binding_limit: u64,
+    faults: Arc<Mutex<Vec<String>>>,
+}
+
+/// Every adapter of the compute backends, in wgpu's order.
+pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = BACKENDS;
+    let instance = wgpu::Instance::new(descriptor);
+    pollster::block_on(instance.enumerate_adapters(BACKENDS))
+}
+
+/// Order of preference: 0 is best.
+pub(super) fn rank(info: &wgpu::AdapterInfo) -> u32 {
+    match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+pub(super) fn is_software(info: &wgpu::AdapterInfo) -> bool {
+    info.device_type == wgpu::DeviceType::Cpu
+}
+
+fn subgroup_size(adapter: &wgpu::Adapter) -> Option<u32> {
+    let info = adapter.get_info();
+    let fixed = info.subgroup_min_size == info.subgroup_max_size;
+    (adapter.features().contains(wgpu::Features::SUBGROUP) && fixed)
+        .then_some(info.subgroup_min_size)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+pub(super) fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
+    let info = adapter.get_info();
+    let limits = adapter.limits();
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    };
+    AdapterSummary {
+        index,
+        name: info.name.clone(),
+        backend: info.backend.to_string(),
+        driver: format!("{} {}", info.driver, info.driver_info)
+            .trim()
+            .to_owned(),
+        kind: kind.to_owned(),
+        limits: vec![
+            (
+                "storage binding",
+                mebibytes(limits.max_storage_buffer_binding_size),
+            ),
+            ("buffer", mebibytes(limits.max_buffer_size)),
+            (
+                "workgroup memory",
+                format!("{} KiB", limits.max_compute_workgroup_storage_size >> 10),
+            ),
+            (
+                "invocations a workgroup",
+                limits.max_compute_invocations_per_workgroup.to_string(),
+            ),
+        ],
+        features: vec![("subgroups of 8", subgroup_size(adapter) == Some(8))],
+    }
+}
+
+impl Gpu {
+    /// Opens an adapter with WebGPU's default limits, raised only where buffers may be larger.
+    pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Self> {
+        let info = adapter.get_info();
+        let available = adapter.limits();
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            max_buffer_size: available.max_buffer_size,
+            ..LIMITS
+        };
+        let subgroup = subgroup_size(adapter);
+        let features = if subgroup.is_some() {
+            wgpu::Features::SUBGROUP
+        } else {
+            wgpu::Features::empty()
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("elbo"),
+            required_features: features,
+            required_limits: limits,
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let (device, queue) =
+            pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
+                Error::device(
+                    format!("{}: cannot be opened: {error}", info.name),
+                    "a newer driver, or --device cpu",
+                )
+            })?;
+        let faults = Arc::new(Mutex::new(Vec::new()));
+        let uncaptured = Arc::clone(&faults);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            note(&uncaptured, error.to_string());
+        }));
+        let lost = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                note(&lost, format!("the device was lost: {message}"));
+            }
+        });
+        Ok(Self {
+            device,
+            queue,
+            info,
+            subgroup,
+            binding_limit: available.max_storage_buffer_binding_size,
+            faults,
+        })
+    }
+
+    /// Whether the adapter computes in software.
+    pub fn is_software(&self) -> bool {
+        is_software(&self.info)
+    }
+
+    /// The first error that the driver reported since the last check.
+    ///
+    /// # Errors
+    /// [`Error::Device`] with the driver's words.
+    pub fn check(&self) -> Result<()> {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let first = faults.remove(0);
+        faults.clear();
+        Err(self.failed(&first))
+    }
+
+    /// Waits for a submission, or for all of them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost meanwhile.
+    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = wgpu::PollType::Wait {
+            submission_index: submission,
+            timeout: None,
+        };
+        // wgpu 30 panics where the device is lost inside this call.
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
+            Ok(Ok(_)) => self.check(),
+            Ok(Err(error)) => Err(self.failed(&error.to_string())),
+            Err(_) => Err(self.failed("the device was lost")),
+        }
+    }
+
+    /// Makes a zeroed storage buffer of `bytes`, a multiple of 4.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where a binding cannot be that large or memory is short; both say how much
+    /// was asked for.
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        if bytes > self.binding_limit {
+            return Err(Error::device(
+                format!(
+                    "{label}: {} needed, but a binding of {} holds {}",
+                    mebibytes(bytes.next_multiple_of(1 << 20)),
+                    self.info.name,
+                    mebibytes(self.binding_limit)
+                ),
+                "a smaller data set, model or --batch-size, or --device cpu",
+            ));
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes,
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        match pollster::block_on(scope.pop()) {
+            None => Ok(buffer),
+            Some(error) => Err(Error::device(
+                format!(
+                    "{}: no memory for {label} ({}): {error}",
+                    self.info.name,
+                    mebibytes(bytes.next_multiple_of(1 << 20))
+                ),
+                "a smaller --batch-size or model, or --device cpu",
+            )),
+        }
+    }
+
+    fn failed(&self, what: &str) -> Error {
+        Error::device(
+            format!("{}: {what}", self.info.name),
+            "a newer driver, a smaller --batch-size, or --device cpu",
+        )
+    }
+}
+
+fn note(faults: &Mutex<Vec<String>>, message: String) {
+    log::error!("{message}");
+    faults
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(message);
+}

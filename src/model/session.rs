@@ -1,0 +1,309 @@
+//! A model on a device: its runtime, its data, and passes over a split.
+
+use crate::data::{Binarize, Images, Values};
+use crate::error::{Error, Result};
+use crate::kernel::Element;
+use crate::model::plans::{self, Source, names};
+use crate::model::{Loss, ModelKind, ModelSpec, Parameters};
+use crate::plan::{Plan, PlanId, Runtime};
+use crate::rng::Purpose;
+
+/// Most images of a batch where nothing is learned: enough to fill a device, little enough memory.
+const ROWS: usize = 512;
+
+/// Values of one buffer that kernels can number with 32 bits, with room for rounding up.
+const MOST_VALUES: usize = 1 << 31;
+
+/// A model's parameters on a device, with what every pass needs.
+pub(crate) struct Session {
+    pub(crate) runtime: Box<dyn Runtime>,
+    pub(crate) spec: ModelSpec,
+    pub(crate) parameters: Parameters,
+    pub(crate) seed: u64,
+}
+
+/// A plan for whole batches and one for the rest of a split.
+#[derive(Clone, Copy)]
+pub(crate) struct Passes {
+    pub(crate) rows: usize,
+    pub(crate) images: usize,
+    pub(crate) whole: Option<PlanId>,
+    pub(crate) rest: Option<PlanId>,
+}
+
+impl Passes {
+    /// Prepares the plans that `make` gives for each number of rows.
+    pub(crate) fn prepare(
+        runtime: &mut dyn Runtime,
+        images: usize,
+        rows: usize,
+        make: impl Fn(usize) -> Plan,
+    ) -> Result<Self> {
+        let mut plan = |rows: usize| match rows {
+            0 => Ok(None),
+            rows => runtime.prepare(make(rows)).map(Some),
+        };
+        let rows = rows.min(images);
+        Ok(Self {
+            rows,
+            images,
+            whole: plan(rows)?,
+            rest: plan(images % rows)?,
+        })
+    }
+
+    /// Whole batches.
+    pub(crate) fn whole_batches(&self) -> usize {
+        self.images / self.rows
+    }
+
+    /// All batches.
+    pub(crate) fn batches(&self) -> usize {
+        self.images.div_ceil(self.rows)
+    }
+
+    /// Plan and rows of every batch in turn.
+    fn each(&self) -> impl Iterator<Item = (PlanId, usize)> + use<> {
+        let whole = self.whole.into_iter().flat_map({
+            let (count, rows) = (self.whole_batches(), self.rows);
+            move |plan| std::iter::repeat_n((plan, rows), count)
+        });
+        let left = self.images % self.rows;
+        whole.chain(self.rest.map(|plan| (plan, left)))
+    }
+}
+
+impl Session {
+    /// Puts parameters on a device.
+    pub(crate) fn new(
+        mut runtime: Box<dyn Runtime>,
+        spec: &ModelSpec,
+        arena: &[f32],
+        seed: u64,
+    ) -> Result<Self> {
+        spec.validate()?;
+        let parameters = Parameters::new(spec);
+        if parameters.len > MOST_VALUES {
+            return Err(Error::config(
+                format!("a model of {} parameters is too large", parameters.count()),
+                "a smaller --hidden",
+            ));
+        }
+        runtime.allocate(names::PARAMETERS, Element::Float, parameters.len)?;
+        runtime.write(names::PARAMETERS, 0, arena)?;
+        runtime.allocate(names::GRADIENT, Element::Float, parameters.len)?;
+        runtime.allocate(names::LOG_SIGMA, Element::Float, 1)?;
+        runtime.write(names::LOG_SIGMA, 0, &[spec.log_sigma()])?;
+        Ok(Self {
+            runtime,
+            spec: spec.clone(),
+            parameters,
+            seed,
+        })
+    }
+
+    /// Checks that a batch of `rows` fits what kernels can number.
+    pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
+        let widest = self.spec.hidden.iter().chain([&self.spec.latent]).copied().max();
+        let widest = widest.unwrap_or(0).max(self.spec.image.values());
+        if rows.checked_mul(widest).is_none_or(|values| values > MOST_VALUES) {
+            return Err(Error::config(
+                format!("--batch-size {rows}: a layer of {widest} values would have over 2^31 of them"),
+                format!("--batch-size {}", (MOST_VALUES / widest).max(1)),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Puts a split on the device, in its own order.
+    pub(crate) fn upload(
+        &mut self,
+        split: &'static str,
+        images: &Images,
+        binarize: Binarize,
+        purpose: Purpose,
+    ) -> Result<Source> {
+        if images.shape != self.spec.image {
+            return Err(Error::config(
+                format!(
+                    "images are {}, but the model takes {}",
+                    images.shape, self.spec.image
+                ),
+                format!(
+                    "--image-size {}x{}, or a data set of that size",
+                    self.spec.image.height, self.spec.image.width
+                ),
+            ));
+        }
+        check_range(images, &self.spec, binarize)?;
+        let count = images.len();
+        let (words, floats): (Vec<u32>, bool) = match &images.values {
+            Values::Bytes(bytes) => {
+                let mut words = vec![0; bytes.len().div_ceil(4)];
+                bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+                (words, false)
+            }
+            Values::Floats(values) => (bytemuck::cast_slice(values).to_vec(), true),
+        };
+        let source = Source {
+            split,
+            images: count,
+            words: words.len(),
+            floats,
+            binarize,
+            purpose,
+            seed: self.seed,
+        };
+        if count * images.shape.values() > u32::MAX as usize {
+            return Err(Error::config(
+                format!("{count} images of {} are over 2^32 values", images.shape),
+                "fewer images, or a smaller --image-size",
+            ));
+        }
+        let runtime = &mut self.runtime;
+        runtime.allocate(&source.images_name(), Element::Word, words.len())?;
+        runtime.write_words(&source.images_name(), 0, &words)?;
+        runtime.allocate(&source.order_name(), Element::Word, count)?;
+        let order: Vec<u32> = (0..count as u32).collect();
+        runtime.write_words(&source.order_name(), 0, &order)?;
+        runtime.allocate(&source.counters_name(), Element::Word, 3)?;
+        runtime.allocate(&source.log_name(), Element::Float, 2 * count)?;
+        Ok(source)
+    }
+
+    /// Batches of a split where nothing is learned.
+    pub(crate) fn rows(&self, images: usize) -> usize {
+        images.min(ROWS)
+    }
+
+    /// Plans that measure a split.
+    pub(crate) fn evaluation(&mut self, source: &Source) -> Result<Passes> {
+        let rows = self.rows(source.images);
+        let (spec, parameters) = (&self.spec, &self.parameters);
+        Passes::prepare(self.runtime.as_mut(), source.images, rows, |rows| {
+            plans::evaluate(spec, parameters, rows, source)
+        })
+    }
+
+    /// Mean losses over a split; `pass` sets the noise apart from that of other passes.
+    pub(crate) fn measure(&mut self, source: &Source, passes: &Passes, pass: u32) -> Result<Loss> {
+        let batches = passes.batches();
+        let step = pass.wrapping_mul(batches as u32);
+        self.rewind(source, step)?;
+        for (plan, _) in passes.each() {
+            self.runtime.run(plan, 1)?;
+        }
+        let log = self.runtime.read(&source.log_name(), 0, 2 * batches)?;
+        Ok(self.mean_loss(&log, source.images))
+    }
+
+    /// Mean losses per image of the rows of a log.
+    pub(crate) fn mean_loss(&self, log: &[f32], images: usize) -> Loss {
+        let mut sums = [0.0; 2];
+        for row in log.chunks(2) {
+            sums[0] += f64::from(row[0]);
+            sums[1] += f64::from(row[1]);
+        }
+        let [reconstruction, kl] = sums.map(|sum| sum / images as f64);
+        Loss {
+            reconstruction,
+            kl,
+            total: reconstruction + f64::from(self.spec.beta) * kl,
+        }
+    }
+
+    /// Sets a split's counters to its start.
+    pub(crate) fn rewind(&mut self, source: &Source, step: u32) -> Result<()> {
+        self.runtime
+            .write_words(&source.counters_name(), 0, &[step, 0, 0])
+    }
+
+    /// Runs a plan per batch over a split, and gives what each leaves in the shared buffer `output` (with
+    /// `width` values a row) to `take`.
+    pub(crate) fn sweep(
+        &mut self,
+        source: &Source,
+        output: &str,
+        width: usize,
+        make: impl Fn(&ModelSpec, &Parameters, usize) -> Plan,
+        mut take: impl FnMut(&mut dyn Runtime, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let rows = self.rows(source.images);
+        self.allocate_batch(rows)?;
+        self.rewind(source, 0)?;
+        let (spec, parameters) = (&self.spec, &self.parameters);
+        let passes = Passes::prepare(self.runtime.as_mut(), source.images, rows, |rows| {
+            make(spec, parameters, rows)
+        })?;
+        let mut position = 0;
+        for (plan, rows) in passes.each() {
+            let counters = [position as u32 / passes.rows as u32, position as u32, 0];
+            self.runtime.write_words(&source.counters_name(), 0, &counters)?;
+            self.runtime.run(plan, 1)?;
+            let values = self.runtime.read(output, 0, rows * width)?;
+            take(self.runtime.as_mut(), &values)?;
+            position += rows;
+        }
+        Ok(())
+    }
+
+    /// Buffers that the host reads a batch from or writes it to.
+    pub(crate) fn allocate_batch(&mut self, rows: usize) -> Result<()> {
+        let values = self.spec.image.values();
+        let latent = self.spec.latent;
+        for (name, width) in [
+            (names::CODES, latent),
+            (names::ZEROS, latent),
+            (names::HEADS, self.parameters.heads.outputs),
+            (names::DECODED, values),
+            (names::SEEN, values),
+        ] {
+            self.runtime.allocate(name, Element::Float, rows * width)?;
+        }
+        Ok(())
+    }
+
+    /// Decodes codes `[count, latent]` to means `[count, values]`.
+    pub(crate) fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        let (latent, values) = (self.spec.latent, self.spec.image.values());
+        let count = codes.len() / latent;
+        let rows = self.rows(count);
+        self.allocate_batch(rows)?;
+        let (spec, parameters) = (&self.spec, &self.parameters);
+        let passes = Passes::prepare(self.runtime.as_mut(), count, rows, |rows| {
+            plans::decode(spec, parameters, rows)
+        })?;
+        let mut decoded = Vec::with_capacity(count * values);
+        let mut codes = codes;
+        for (plan, rows) in passes.each() {
+            let (batch, rest) = codes.split_at(rows * latent);
+            codes = rest;
+            self.runtime.write(names::CODES, 0, batch)?;
+            self.runtime.run(plan, 1)?;
+            decoded.extend(self.runtime.read(names::DECODED, 0, rows * values)?);
+        }
+        Ok(decoded)
+    }
+
+    /// Whether the model has a prior to draw from.
+    pub(crate) fn is_variational(&self) -> bool {
+        self.spec.kind == ModelKind::Vae
+    }
+}
+
+/// Values must be probabilities where they are targets of a Bernoulli likelihood or are drawn from.
+fn check_range(images: &Images, spec: &ModelSpec, binarize: Binarize) -> Result<()> {
+    let bernoulli = spec.likelihood == crate::model::Likelihood::Bernoulli;
+    if !bernoulli && binarize == Binarize::None {
+        return Ok(());
+    }
+    let (least, most) = images.value_range();
+    if least >= 0.0 && most <= 1.0 {
+        return Ok(());
+    }
+    let what = if bernoulli { "--likelihood bernoulli" } else { "--binarize" };
+    Err(Error::config(
+        format!("{what} needs values in [0, 1], but the data reach from {least} to {most}"),
+        "scaling the data to [0, 1], or --likelihood gaussian without --binarize",
+    ))
+}

@@ -1,0 +1,108 @@
+//! AdamW over the arena of all parameters (Kingma & Ba 2015; Loshchilov & Hutter 2019).
+
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+
+/// Decay of the first moment.
+pub const BETA1: f64 = 0.9;
+/// Decay of the second moment.
+pub const BETA2: f64 = 0.999;
+/// Added to the root of the second moment.
+pub const EPSILON: f64 = 1e-8;
+
+crate::params! {
+    /// Parameters of [`KERNEL`].
+    pub struct Params {
+        /// Values of the arena.
+        count: u32,
+        /// ln β1
+        log_beta1: f32,
+        /// ln β2
+        log_beta2: f32,
+        /// 1 − β1
+        rate1: f32,
+        /// 1 − β2
+        rate2: f32,
+        /// Added to the root of the second moment.
+        epsilon: f32,
+        /// Decoupled weight decay, per unit of learning rate.
+        decay: f32,
+    }
+}
+
+/// One update of every parameter.
+///
+/// Bindings: parameters, gradient, first and second moment `[count]`, counters `[step, …]` (already
+/// counting this step), scalars `[learning rate, gradient scale]`.
+pub static KERNEL: Kernel = Kernel {
+    name: "adam",
+    bindings: &[
+        Binding::update("parameters"),
+        Binding::read("gradient"),
+        Binding::update("first"),
+        Binding::update("second"),
+        Binding::words("counters"),
+        Binding::read("scalars"),
+    ],
+    fields: Params::FIELDS,
+    variants: |call, _| {
+        elementwise(
+            &[include_str!("../../shaders/adam.wgsl")],
+            call.params::<Params>().count.div_ceil(4),
+        )
+    },
+    twin: twin::<f32>,
+    oracle: twin::<f64>,
+};
+
+/// The call for `count` parameters.
+pub fn call(count: usize, decay: f32) -> Call {
+    let params = Params {
+        count: count as u32,
+        log_beta1: BETA1.ln() as f32,
+        log_beta2: BETA2.ln() as f32,
+        rate1: (1.0 - BETA1) as f32,
+        rate2: (1.0 - BETA2) as f32,
+        epsilon: EPSILON as f32,
+        decay,
+    };
+    Call::new(params, &[])
+}
+
+fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [parameters, gradient, first, second, counters, scalars] = bind(bound);
+    let p: Params = call.params();
+    let wide = |value: f32| F::new(f64::from(value));
+    let t = F::new(f64::from(counters.words()[0]));
+    let (rate, scale) = (scalars.floats()[0], scalars.floats()[1]);
+    let step_size = rate / (t * wide(p.log_beta1)).one_minus_exp();
+    let root = (t * wide(p.log_beta2)).one_minus_exp().sqrt();
+    let decay = rate * wide(p.decay);
+    let (rate1, rate2, epsilon) = (wide(p.rate1), wide(p.rate2), wide(p.epsilon));
+    let gradient = gradient.floats();
+    // Three outputs: the moments are cut into the same parts as the parameters.
+    let size = parameters
+        .floats()
+        .len()
+        .div_ceil(4 * rayon::current_num_threads())
+        .max(4096);
+    let mut moments: Vec<(&mut [F], &mut [F])> = first
+        .floats_mut()
+        .chunks_mut(size)
+        .zip(second.floats_mut().chunks_mut(size))
+        .collect();
+    parallel::parts(
+        parameters.floats_mut(),
+        size,
+        &mut moments,
+        |i, part, (first, second)| {
+            let gradient = &gradient[i * size..][..part.len()];
+            let moments = first.iter_mut().zip(second.iter_mut());
+            for ((value, &g), (m, v)) in part.iter_mut().zip(gradient).zip(moments) {
+                let g = g * scale;
+                *m += (g - *m) * rate1;
+                *v += (g * g - *v) * rate2;
+                *value = *value - decay * *value - step_size * *m / (v.sqrt() / root + epsilon);
+            }
+        },
+    );
+}

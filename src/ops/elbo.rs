@@ -1,0 +1,122 @@
+//! The fused ELBO: reconstruction loss, KL, the gradients of both, and the first stage of the sums.
+
+use super::{bounded, inside, lib, likelihood, sum_threads};
+use crate::kernel::{
+    Access, Binding, Bound, Call, Element, Kernel, Real, bind, elementwise, parallel,
+};
+
+crate::params! {
+    /// Parameters of [`KERNEL`].
+    pub struct Params {
+        /// Values of the batch: rows · values.
+        count: u32,
+        /// rows · latent
+        codes: u32,
+        /// Values of a latent code.
+        latent: u32,
+        /// Invocations; each makes one row of partial sums.
+        threads: u32,
+        /// Weight of the KL.
+        beta: f32,
+    }
+}
+
+/// Loss and gradients of a batch; selectors `LIKELIHOOD` and `LATENT` (0 = no KL).
+///
+/// Bindings: x and outputs `[rows, values]`, heads `[rows, 2·latent]`, log_sigma `[1]`, d_outputs and
+/// d_heads of the same shapes, partials `[threads, 4]`.
+pub static KERNEL: Kernel = Kernel {
+    name: "elbo",
+    bindings: &[
+        Binding::read("x"),
+        Binding::read("outputs"),
+        Binding::read("heads"),
+        Binding::read("log_sigma"),
+        Binding::write("d_outputs"),
+        Binding {
+            name: "d_heads",
+            element: Element::Float,
+            access: Access::Update,
+        },
+        Binding::write("partials"),
+    ],
+    fields: Params::FIELDS,
+    variants: |call, _| {
+        elementwise(
+            &[
+                lib::LATENT,
+                lib::LIKELIHOOD,
+                include_str!("../../shaders/elbo.wgsl"),
+            ],
+            call.params::<Params>().threads,
+        )
+    },
+    twin: twin::<f32>,
+    oracle: twin::<f64>,
+};
+
+/// The call for a batch of `rows` images of `values` values. `latent` = `None` leaves the KL out.
+pub fn call(likelihood: u32, rows: usize, values: usize, latent: Option<usize>, beta: f32) -> Call {
+    let width = latent.unwrap_or(1);
+    let params = Params {
+        count: (rows * values) as u32,
+        codes: (rows * width) as u32,
+        latent: width as u32,
+        threads: sum_threads(rows * values),
+        beta,
+    };
+    let selectors = [
+        ("LIKELIHOOD", likelihood),
+        ("LATENT", u32::from(latent.is_some())),
+    ];
+    Call::new(params, &selectors)
+}
+
+fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [x, outputs, heads, log_sigma, d_outputs, d_heads, partials] = bind(bound);
+    let p: Params = call.params();
+    let (x, outputs, log_sigma) = (x.floats(), outputs.floats(), log_sigma.floats()[0]);
+    let kind = call.selector("LIKELIHOOD");
+    // A row of partials covers a run of values here and strided ones on a GPU: the sums agree up to
+    // rounding, which the tests bound.
+    let share = (p.count as usize).div_ceil(p.threads as usize);
+    let mut rows: Vec<&mut [F]> = partials.floats_mut().chunks_mut(4).collect();
+    rows.iter_mut().for_each(|row| row.fill(F::ZERO));
+    parallel::parts(
+        d_outputs.floats_mut(),
+        share,
+        &mut rows,
+        |i, gradient, row| {
+            let range = i * share..i * share + gradient.len();
+            let (loss, sigma) = likelihood::reconstruction(
+                kind,
+                &x[range.clone()],
+                &outputs[range],
+                log_sigma,
+                gradient,
+            );
+            row[0] = loss;
+            row[2] = sigma;
+        },
+    );
+    if call.selector("LATENT") == 0 {
+        return;
+    }
+    let beta = F::new(f64::from(p.beta));
+    let half = F::new(0.5);
+    let latent = p.latent as usize;
+    let heads = heads.floats().chunks(2 * latent);
+    let gradients = d_heads.floats_mut().chunks_mut(2 * latent);
+    for (i, (head, gradient)) in heads.zip(gradients).enumerate() {
+        let mut kl = F::ZERO;
+        for j in 0..latent {
+            let (mu, raw) = (head[j], head[latent + j]);
+            let logvar = bounded(raw);
+            let variance = logvar.exp();
+            kl += half * (variance + mu * mu - F::ONE - logvar);
+            gradient[j] = beta * mu;
+            gradient[latent + j] = beta * half * (variance - F::ONE) * inside(raw);
+        }
+        rows[i % p.threads as usize][1] += kl;
+    }
+}

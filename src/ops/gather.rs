@@ -1,0 +1,132 @@
+//! Batches: images by index from the data set on the device, optionally binarised.
+
+use super::lib;
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+use crate::rng;
+
+/// `override BINARIZE`: values as they are.
+pub const AS_IS: u32 = 0;
+/// Each value drawn once, by (image, value).
+pub const FIXED: u32 = 1;
+/// Each value drawn anew, by (step, row, value).
+pub const DYNAMIC: u32 = 2;
+
+crate::params! {
+    /// Parameters of [`KERNEL`].
+    pub struct Params {
+        /// Images of the batch.
+        rows: u32,
+        /// Values of an image.
+        values: u32,
+        /// Low word of the seed.
+        key_low: u32,
+        /// High word of the seed.
+        key_high: u32,
+        /// [`rng::Purpose`] of the binarisation.
+        purpose: u32,
+    }
+}
+
+/// `x[row] = images[order[position + row]]`; selectors `FLOATS` (images hold floats, not bytes) and
+/// `BINARIZE`.
+///
+/// Bindings: images, order, counters `[step, position, row]`, x `[rows, values]`.
+pub static KERNEL: Kernel = Kernel {
+    name: "gather",
+    bindings: &[
+        Binding::words("images"),
+        Binding::words("order"),
+        Binding::words("counters"),
+        Binding::write("x"),
+    ],
+    fields: Params::FIELDS,
+    variants: |call, _| {
+        let p: Params = call.params();
+        elementwise(
+            &[lib::PHILOX, include_str!("../../shaders/gather.wgsl")],
+            (p.rows * p.values).div_ceil(4),
+        )
+    },
+    twin: twin::<f32>,
+    oracle: twin::<f64>,
+};
+
+/// The call for a batch.
+pub fn call(
+    rows: usize,
+    values: usize,
+    floats: bool,
+    binarize: u32,
+    seed: u64,
+    purpose: rng::Purpose,
+) -> Call {
+    let key = rng::key(seed);
+    let params = Params {
+        rows: rows as u32,
+        values: values as u32,
+        key_low: key[0],
+        key_high: key[1],
+        purpose: purpose as u32,
+    };
+    Call::new(
+        params,
+        &[("FLOATS", u32::from(floats)), ("BINARIZE", binarize)],
+    )
+}
+
+fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [images, order, counters, x] = bind(bound);
+    let p: Params = call.params();
+    let (images, order, counters) = (images.words(), order.words(), counters.words());
+    let floats = call.selector("FLOATS") != 0;
+    let binarize = call.selector("BINARIZE");
+    let values = p.values as usize;
+    // The first byte is the least significant of its word in the shader; every platform that wgpu
+    // reaches is little-endian.
+    let bytes: &[u8] = bytemuck::cast_slice(images);
+    parallel::chunks(x.floats_mut(), values, |first, x| {
+        for (i, row) in x.chunks_mut(values).enumerate() {
+            let batch_row = first / values + i;
+            let image = order[counters[1] as usize + batch_row];
+            let at = image as usize * values;
+            if floats {
+                for (out, &bits) in row.iter_mut().zip(&images[at..at + values]) {
+                    *out = F::new(f64::from(f32::from_bits(bits)));
+                }
+            } else {
+                for (out, &byte) in row.iter_mut().zip(&bytes[at..at + values]) {
+                    *out = F::new(f64::from(f32::from(byte) / 255.0));
+                }
+            }
+            if binarize != AS_IS {
+                draw(&p, binarize, image, counters[0], batch_row, row);
+            }
+        }
+    });
+}
+
+fn draw<F: Real>(
+    p: &Params,
+    binarize: u32,
+    image: u32,
+    step: u32,
+    batch_row: usize,
+    row: &mut [F],
+) {
+    let (step, first) = if binarize == FIXED {
+        (image, 0)
+    } else {
+        (step, batch_row as u32 * p.values)
+    };
+    let mut block = u32::MAX;
+    let mut four = [0; 4];
+    for (j, value) in row.iter_mut().enumerate() {
+        let element = first + j as u32;
+        if element / 4 != block {
+            block = element / 4;
+            four = rng::draw([p.key_low, p.key_high], p.purpose, step, block);
+        }
+        let u = f64::from(rng::unit(four[element as usize % 4]));
+        *value = if u < value.wide() { F::ONE } else { F::ZERO };
+    }
+}

@@ -1,0 +1,89 @@
+//! Importance weights of latent samples (Burda, Grosse & Salakhutdinov 2016, eq. 8).
+
+use super::{bounded, lib, likelihood};
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+
+crate::params! {
+    /// Parameters of [`KERNEL`].
+    pub struct Params {
+        /// Samples in all: images · samples.
+        rows: u32,
+        /// Values of an image.
+        values: u32,
+        /// Values of a latent code.
+        latent: u32,
+        /// Samples of an image.
+        samples: u32,
+    }
+}
+
+/// `log w = log p(x|z) + log p(z) − log q(z|x)` of each sample, in nats; selector `LIKELIHOOD`.
+///
+/// Bindings: x `[rows / samples, values]`, outputs `[rows, values]`, heads `[rows / samples, 2·latent]`,
+/// epsilon and z `[rows, latent]`, log_sigma `[1]`, log_w `[rows]`.
+pub static KERNEL: Kernel = Kernel {
+    name: "log_weight",
+    bindings: &[
+        Binding::read("x"),
+        Binding::read("outputs"),
+        Binding::read("heads"),
+        Binding::read("epsilon"),
+        Binding::read("z"),
+        Binding::read("log_sigma"),
+        Binding::write("log_w"),
+    ],
+    fields: Params::FIELDS,
+    variants: |call, _| {
+        elementwise(
+            &[
+                lib::LATENT,
+                lib::LIKELIHOOD,
+                include_str!("../../shaders/log_weight.wgsl"),
+            ],
+            call.params::<Params>().rows,
+        )
+    },
+    twin: twin::<f32>,
+    oracle: twin::<f64>,
+};
+
+/// The call for `images` images with `samples` samples each.
+pub fn call(likelihood: u32, images: usize, samples: usize, values: usize, latent: usize) -> Call {
+    let params = Params {
+        rows: (images * samples) as u32,
+        values: values as u32,
+        latent: latent as u32,
+        samples: samples as u32,
+    };
+    Call::new(params, &[("LIKELIHOOD", likelihood)])
+}
+
+fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [x, outputs, heads, epsilon, z, log_sigma, log_w] = bind(bound);
+    let p: Params = call.params();
+    let (values, latent, samples) = (p.values as usize, p.latent as usize, p.samples as usize);
+    let (x, outputs, heads) = (x.floats(), outputs.floats(), heads.floats());
+    let (epsilon, z, log_sigma) = (epsilon.floats(), z.floats(), log_sigma.floats()[0]);
+    let kind = call.selector("LIKELIHOOD");
+    let mut rows: Vec<()> = vec![(); log_w.floats().len()];
+    parallel::parts(log_w.floats_mut(), 1, &mut rows, |row, log_w, ()| {
+        let image = row / samples;
+        let mut ignored = vec![F::ZERO; values];
+        let (loss, _) = likelihood::reconstruction(
+            kind,
+            &x[image * values..][..values],
+            &outputs[row * values..][..values],
+            log_sigma,
+            &mut ignored,
+        );
+        let logvar = &heads[image * 2 * latent + latent..][..latent];
+        let codes = epsilon[row * latent..][..latent]
+            .iter()
+            .zip(&z[row * latent..][..latent]);
+        let latent_part: F = codes
+            .zip(logvar)
+            .map(|((&e, &z), &logvar)| F::new(0.5) * (e * e + bounded(logvar) - z * z))
+            .sum();
+        log_w[0] = latent_part - loss;
+    });
+}

@@ -1,0 +1,329 @@
+//! Matrix products: one family of loaders × cores × epilogues, in four kernels.
+//!
+//! [`MATMUL`] has every transposition; [`LINEAR`], [`INPUT_GRADIENT`] and [`WEIGHT_GRADIENT`] are the
+//! three products of a linear layer y = activate(x·Wᵀ + b), with W stored `[out, in]`.
+
+use std::borrow::Cow;
+
+use super::activation::{activate, times_derivative};
+use super::lib;
+use crate::kernel::{
+    Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Variant, bind, linear_dispatch,
+    parallel,
+};
+
+crate::params! {
+    /// Sizes of a product `[m, k] · [k, n]`.
+    pub struct Params {
+        /// Rows of the result.
+        m: u32,
+        /// Columns of the result.
+        n: u32,
+        /// Length of the sums.
+        k: u32,
+    }
+}
+
+/// `c = a · b`; selectors `TRANSPOSE_A` (a is stored `[k, m]`) and `TRANSPOSE_B` (b is stored `[n, k]`).
+pub static MATMUL: Kernel = Kernel {
+    name: "matmul",
+    bindings: &[Binding::read("a"), Binding::read("b"), Binding::write("c")],
+    fields: Params::FIELDS,
+    variants: |call, device| variants(call, device, Store::Plain),
+    twin: twin_matmul::<f32>,
+    oracle: twin_matmul::<f64>,
+};
+
+/// `c[rows, out] = activate(a[rows, in] · b[out, in]ᵀ + side[out])`; selector `ACTIVATION`.
+pub static LINEAR: Kernel = Kernel {
+    name: "linear",
+    bindings: &[
+        Binding::read("a"),
+        Binding::read("b"),
+        Binding::write("c"),
+        Binding::read("side"),
+    ],
+    fields: Params::FIELDS,
+    variants: |call, device| variants(call, device, Store::Activation),
+    twin: twin_linear::<f32>,
+    oracle: twin_linear::<f64>,
+};
+
+/// `c[rows, in] = (a[rows, out] · b[out, in]) ∘ derivative(side[rows, in])`; selector `ACTIVATION`.
+pub static INPUT_GRADIENT: Kernel = Kernel {
+    name: "input_gradient",
+    bindings: &[
+        Binding::read("a"),
+        Binding::read("b"),
+        Binding::write("c"),
+        Binding::read("side"),
+    ],
+    fields: Params::FIELDS,
+    variants: |call, device| variants(call, device, Store::Derivative),
+    twin: twin_input_gradient::<f32>,
+    oracle: twin_input_gradient::<f64>,
+};
+
+/// `c[out, in] = a[rows, out]ᵀ · b[rows, in]` and `row_sums[out] = Σ over rows of a`: the gradients of
+/// weight and bias.
+pub static WEIGHT_GRADIENT: Kernel = Kernel {
+    name: "weight_gradient",
+    bindings: &[
+        Binding::read("a"),
+        Binding::read("b"),
+        Binding::write("c"),
+        Binding::write("row_sums"),
+    ],
+    fields: Params::FIELDS,
+    variants: |call, device| variants(call, device, Store::Gradient),
+    twin: twin_weight_gradient::<f32>,
+    oracle: twin_weight_gradient::<f64>,
+};
+
+fn params(m: usize, n: usize, k: usize) -> Params {
+    Params {
+        m: m as u32,
+        n: n as u32,
+        k: k as u32,
+    }
+}
+
+/// The call of [`MATMUL`] for `[m, k] · [k, n]`.
+pub fn matmul([m, n, k]: [usize; 3], transpose_a: bool, transpose_b: bool) -> Call {
+    let selectors = [
+        ("TRANSPOSE_A", u32::from(transpose_a)),
+        ("TRANSPOSE_B", u32::from(transpose_b)),
+    ];
+    Call::new(params(m, n, k), &selectors)
+}
+
+/// The call of [`LINEAR`] for a layer of `inputs` to `outputs` values.
+pub fn linear(rows: usize, inputs: usize, outputs: usize, activation: u32) -> Call {
+    let selectors = [("TRANSPOSE_B", 1), ("ACTIVATION", activation)];
+    Call::new(params(rows, outputs, inputs), &selectors)
+}
+
+/// The call of [`INPUT_GRADIENT`] for a layer of `inputs` to `outputs` values, through the activation
+/// of the layer before.
+pub fn input_gradient(rows: usize, inputs: usize, outputs: usize, activation: u32) -> Call {
+    Call::new(params(rows, inputs, outputs), &[("ACTIVATION", activation)])
+}
+
+/// The call of [`WEIGHT_GRADIENT`] for a layer of `inputs` to `outputs` values.
+pub fn weight_gradient(rows: usize, inputs: usize, outputs: usize) -> Call {
+    Call::new(params(outputs, inputs, rows), &[("TRANSPOSE_A", 1)])
+}
+
+/// Multiply-adds of a call of any kernel of this family.
+pub fn multiply_adds(call: &Call) -> u64 {
+    let p: Params = call.params();
+    u64::from(p.m) * u64::from(p.n) * u64::from(p.k)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Store {
+    Plain,
+    Activation,
+    Derivative,
+    Gradient,
+}
+
+macro_rules! part {
+    ($name:literal) => {
+        include_str!(concat!("../../shaders/matmul/", $name, ".wgsl"))
+    };
+}
+
+/// A way to multiply: its text, the tile of a workgroup's dispatch unit, and its constants.
+struct Core {
+    name: &'static str,
+    text: &'static str,
+    /// Rows and columns of a tile.
+    tile: [u32; 2],
+    /// Tiles of a workgroup.
+    tiles: u32,
+    constants: &'static [(&'static str, u32)],
+}
+
+const REGISTERS: Core = Core {
+    name: "registers 16x8",
+    text: part!("core_registers"),
+    tile: [16, 8],
+    tiles: 8,
+    constants: &[],
+};
+
+const SUBGROUP_8: Core = Core {
+    name: "subgroup8 32x64",
+    text: part!("core_subgroup8"),
+    tile: [32, 64],
+    tiles: 1,
+    constants: &[],
+};
+
+const WORKGROUP_32: Core = Core {
+    name: "workgroup 32x32",
+    text: part!("core_workgroup"),
+    tile: [32, 32],
+    tiles: 1,
+    constants: &[("TILE", 32), ("SIDE", 8), ("SLOTS", 128)],
+};
+
+const WORKGROUP_64: Core = Core {
+    name: "workgroup 64x64",
+    text: part!("core_workgroup"),
+    tile: [64, 64],
+    tiles: 1,
+    constants: &[("TILE", 64), ("SIDE", 16), ("SLOTS", 512)],
+};
+
+/// The cores that a device can run, best guess first (the figures are in ARCHITECTURE.md): software
+/// drivers turn workgroup memory and barriers into loops, hardware wants them.
+fn cores(device: &Capabilities) -> Vec<Core> {
+    let mut cores = Vec::with_capacity(4);
+    if device.subgroup == Some(8) {
+        cores.push(SUBGROUP_8);
+    }
+    cores.push(REGISTERS);
+    if device.software {
+        cores.push(WORKGROUP_32);
+        cores.push(WORKGROUP_64);
+    } else {
+        cores.insert(0, WORKGROUP_32);
+        cores.insert(1, WORKGROUP_64);
+    }
+    cores
+}
+
+fn variants(call: &Call, device: &Capabilities, store: Store) -> Vec<Variant> {
+    let p: Params = call.params();
+    let wide = |length: u32| length.is_multiple_of(4);
+    let a_rows = if call.selector("TRANSPOSE_A") == 0 {
+        p.k
+    } else {
+        p.m
+    };
+    let b_rows = if call.selector("TRANSPOSE_B") == 0 {
+        p.n
+    } else {
+        p.k
+    };
+    cores(device)
+        .into_iter()
+        .map(|core| {
+            let mut parts = vec![part!("params"), core.text];
+            parts.push(if wide(a_rows) {
+                part!("a_vec4")
+            } else {
+                part!("a_scalar")
+            });
+            parts.push(if wide(b_rows) {
+                part!("b_vec4")
+            } else {
+                part!("b_scalar")
+            });
+            parts.push(if wide(p.n) {
+                part!("out_vec4")
+            } else {
+                part!("out_scalar")
+            });
+            let side = if wide(p.n) {
+                part!("side_vec4")
+            } else {
+                part!("side_scalar")
+            };
+            match store {
+                Store::Plain => parts.push(part!("store_plain")),
+                Store::Activation => {
+                    parts.extend([side, lib::ACTIVATION, part!("store_activation")]);
+                }
+                Store::Derivative => {
+                    parts.extend([side, lib::ACTIVATION, part!("store_derivative")]);
+                }
+                Store::Gradient => parts.push(part!("store_gradient")),
+            }
+            let [rows, columns] = core.tile;
+            let tiles = p.m.div_ceil(rows) * p.n.div_ceil(columns);
+            Variant {
+                name: Cow::Borrowed(core.name),
+                parts,
+                constants: core.constants.to_vec(),
+                workgroups: linear_dispatch(tiles.div_ceil(core.tiles)),
+            }
+        })
+        .collect()
+}
+
+/// `c = a · b` with both operands as the selectors say they are stored.
+fn product<F: Real>(call: &Call, a: &[F], b: &[F], c: &mut [F]) -> Params {
+    let p: Params = call.params();
+    let [m, n, k] = [p.m as usize, p.n as usize, p.k as usize];
+    let a_layout = match call.selector("TRANSPOSE_A") {
+        0 => Layout::rows(k),
+        _ => Layout::transposed(m),
+    };
+    let b_layout = match call.selector("TRANSPOSE_B") {
+        0 => Layout::rows(n),
+        _ => Layout::transposed(k),
+    };
+    F::gemm([m, n, k], (a, a_layout), (b, b_layout), c);
+    p
+}
+
+fn twin_matmul<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [a, b, c] = bind(bound);
+    product(call, a.floats(), b.floats(), c.floats_mut());
+}
+
+fn twin_linear<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [a, b, c, bias] = bind(bound);
+    let p = product(call, a.floats(), b.floats(), c.floats_mut());
+    let (bias, activation) = (bias.floats(), call.selector("ACTIVATION"));
+    parallel::chunks(c.floats_mut(), p.n as usize, |_, rows| {
+        for row in rows.chunks_mut(bias.len()) {
+            row.iter_mut()
+                .zip(bias)
+                .for_each(|(value, &bias)| *value += bias);
+            activate(activation, row);
+        }
+    });
+}
+
+fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [a, b, c, saved] = bind(bound);
+    product(call, a.floats(), b.floats(), c.floats_mut());
+    let (saved, activation) = (saved.floats(), call.selector("ACTIVATION"));
+    parallel::chunks(c.floats_mut(), 1, |first, part| {
+        times_derivative(activation, part, &saved[first..first + part.len()]);
+    });
+}
+
+fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [a, b, c, row_sums] = bind(bound);
+    let p = product(call, a.floats(), b.floats(), c.floats_mut());
+    let sums = row_sums.floats_mut();
+    sums.fill(F::ZERO);
+    for row in a.floats().chunks(p.m as usize) {
+        sums.iter_mut()
+            .zip(row)
+            .for_each(|(sum, &value)| *sum += value);
+    }
+}
+
+/// The texts of every core and loader, which decide how fast a variant is.
+pub fn sources() -> Vec<&'static str> {
+    vec![
+        part!("params"),
+        part!("a_vec4"),
+        part!("a_scalar"),
+        part!("b_vec4"),
+        part!("b_scalar"),
+        part!("core_registers"),
+        part!("core_subgroup8"),
+        part!("core_workgroup"),
+        part!("store_plain"),
+        part!("store_activation"),
+        part!("store_derivative"),
+        part!("store_gradient"),
+    ]
+}

@@ -1,0 +1,79 @@
+//! The kernels, one file per op: its record, its parameters, and its CPU twin.
+//!
+//! [`KERNELS`] is the registry: what is in it is validated, reflected and compared with its twin by
+//! the tests.
+
+pub mod activation;
+pub mod adam;
+pub mod clip;
+pub mod elbo;
+pub mod gather;
+pub mod likelihood;
+pub mod log_weight;
+pub mod matmul;
+pub mod normal;
+pub mod record;
+pub mod reparameterize;
+pub mod reparameterize_backward;
+pub mod square_sum;
+
+use crate::kernel::Kernel;
+
+/// Every kernel of the program.
+pub static KERNELS: &[&Kernel] = &[
+    &activation::KERNEL,
+    &adam::KERNEL,
+    &clip::KERNEL,
+    &elbo::KERNEL,
+    &gather::KERNEL,
+    &log_weight::KERNEL,
+    &matmul::MATMUL,
+    &matmul::LINEAR,
+    &matmul::INPUT_GRADIENT,
+    &matmul::WEIGHT_GRADIENT,
+    &normal::KERNEL,
+    &record::KERNEL,
+    &reparameterize::KERNEL,
+    &reparameterize_backward::KERNEL,
+    &square_sum::KERNEL,
+];
+
+/// WGSL that several ops share.
+pub(crate) mod lib {
+    pub(crate) const ACTIVATION: &str = include_str!("../../shaders/lib/activation.wgsl");
+    pub(crate) const LATENT: &str = include_str!("../../shaders/lib/latent.wgsl");
+    pub(crate) const LIKELIHOOD: &str = include_str!("../../shaders/lib/likelihood.wgsl");
+    pub(crate) const PHILOX: &str = include_str!("../../shaders/lib/philox.wgsl");
+}
+
+/// Bound of logvar: exp must not overflow (`shaders/lib/latent.wgsl`).
+pub const LOGVAR_BOUND: f64 = 30.0;
+
+/// logvar within ±[`LOGVAR_BOUND`]; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn bounded<F: crate::kernel::Real>(logvar: F) -> F {
+    let bound = F::new(LOGVAR_BOUND);
+    if logvar > bound {
+        bound
+    } else if logvar < -bound {
+        -bound
+    } else {
+        logvar
+    }
+}
+
+/// Derivative of [`bounded`].
+#[inline(always)]
+pub(crate) fn inside<F: crate::kernel::Real>(logvar: F) -> F {
+    if logvar.abs() > F::new(LOGVAR_BOUND) {
+        F::ZERO
+    } else {
+        F::ONE
+    }
+}
+
+/// Invocations of a first-stage sum over `count` values: enough to fill a GPU, few enough that the
+/// second stage stays short.
+pub fn sum_threads(count: usize) -> u32 {
+    count.div_ceil(32).clamp(1, 8192) as u32
+}

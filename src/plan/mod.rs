@@ -1,0 +1,220 @@
+//! Plans: what to compute, as immutable data that either executor runs.
+//!
+//! A [`Plan`] is built once per model, batch size and purpose. It names its buffers, of which some are
+//! shared with other plans and the host (parameters, data, counters), the others live within one run of
+//! the plan and share memory where their lifetimes allow.
+
+mod memory;
+mod run_cpu;
+mod run_gpu;
+mod runtime;
+mod tuning;
+
+pub use run_cpu::CpuRuntime;
+pub use run_gpu::GpuRuntime;
+pub use runtime::{Fault, PlanId, Runtime, open};
+pub use tuning::{Choice, Tuning};
+
+use crate::kernel::{Access, Call, Element, Kernel};
+
+/// Offsets of slices are multiples of this many elements: 256 bytes, WebGPU's offset alignment.
+pub const ALIGNMENT: usize = 64;
+
+/// A buffer of a plan, by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BufferId(usize);
+
+/// Where a buffer lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In the runtime, under the buffer's name: it outlives the plan's runs.
+    Shared,
+    /// In the plan's memory of this index; content is undefined before the first write of a run.
+    Transient(usize),
+}
+
+/// A buffer of a plan.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// Name, unique in the plan.
+    pub name: String,
+    /// Element type.
+    pub element: Element,
+    /// Elements.
+    pub len: usize,
+    /// Where it lives.
+    pub home: Home,
+}
+
+/// A part of a buffer; `offset` is a multiple of [`ALIGNMENT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// The buffer.
+    pub buffer: BufferId,
+    /// First element.
+    pub offset: usize,
+    /// Elements.
+    pub len: usize,
+}
+
+/// One kernel call on slices of buffers.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it computes in the model's words: `fc1`, `fc1.weight gradient`.
+    pub label: String,
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// Parameters and selectors.
+    pub call: Call,
+    /// Slices in the order of the kernel's bindings.
+    pub slices: Vec<Slice>,
+}
+
+/// A sequence of steps on buffers.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Name for records: `train 128`.
+    pub name: String,
+    /// Buffers, by [`BufferId`].
+    pub buffers: Vec<Buffer>,
+    /// Steps in order.
+    pub steps: Vec<Step>,
+    /// Element type and length of each memory that transient buffers live in.
+    pub memories: Vec<(Element, usize)>,
+}
+
+impl Plan {
+    /// The buffer of an id.
+    pub fn buffer(&self, id: BufferId) -> &Buffer {
+        &self.buffers[id.0]
+    }
+
+    /// Bytes of all transient memories.
+    pub fn transient_bytes(&self) -> usize {
+        self.memories.iter().map(|(_, len)| 4 * len).sum()
+    }
+}
+
+/// Builds a plan step by step.
+///
+/// # Panics
+/// Its methods panic where a step does not fit its kernel's record: a fault of this program, found by
+/// any test that builds the plan, and not reachable by input.
+pub struct Builder {
+    name: String,
+    buffers: Vec<Buffer>,
+    steps: Vec<Step>,
+}
+
+impl Builder {
+    /// An empty plan.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            buffers: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// A buffer of the runtime, by name; the runtime must have allocated it.
+    pub fn shared(&mut self, name: &str, element: Element, len: usize) -> Slice {
+        if let Some(known) = self.buffers.iter().position(|b| b.name == name) {
+            return self.whole(known);
+        }
+        self.push(name.to_owned(), element, len, Home::Shared)
+    }
+
+    /// A buffer of floats that lives within one run.
+    pub fn transient(&mut self, name: impl Into<String>, len: usize) -> Slice {
+        let name = name.into();
+        assert!(
+            self.buffers.iter().all(|b| b.name != name),
+            "{}: two buffers named {name}",
+            self.name
+        );
+        self.push(name, Element::Float, len, Home::Transient(usize::MAX))
+    }
+
+    fn push(&mut self, name: String, element: Element, len: usize, home: Home) -> Slice {
+        self.buffers.push(Buffer {
+            name,
+            element,
+            len,
+            home,
+        });
+        self.whole(self.buffers.len() - 1)
+    }
+
+    fn whole(&self, index: usize) -> Slice {
+        Slice {
+            buffer: BufferId(index),
+            offset: 0,
+            len: self.buffers[index].len,
+        }
+    }
+
+    /// Adds a step.
+    pub fn step(
+        &mut self,
+        label: impl Into<String>,
+        kernel: &'static Kernel,
+        call: Call,
+        slices: &[Slice],
+    ) {
+        let label = label.into();
+        assert_eq!(
+            slices.len(),
+            kernel.bindings.len(),
+            "{}: {label}: {} has {:?}",
+            self.name,
+            kernel.name,
+            kernel.bindings
+        );
+        for (i, (slice, binding)) in slices.iter().zip(kernel.bindings).enumerate() {
+            let buffer = &self.buffers[slice.buffer.0];
+            let what = format!(
+                "{}: {label}: {} of {}",
+                self.name, binding.name, kernel.name
+            );
+            assert_eq!(buffer.element, binding.element, "{what}: element type");
+            assert!(slice.offset.is_multiple_of(ALIGNMENT), "{what}: alignment");
+            assert!(slice.offset + slice.len <= buffer.len, "{what}: range");
+            // A dispatch may not read and write one buffer, nor write one place twice.
+            for (other, other_binding) in slices[..i].iter().zip(kernel.bindings) {
+                if other.buffer == slice.buffer {
+                    let reads = |access| access == Access::Read;
+                    assert_eq!(
+                        reads(binding.access),
+                        reads(other_binding.access),
+                        "{what}: read and written at once"
+                    );
+                    let apart = other.offset + other.len <= slice.offset
+                        || slice.offset + slice.len <= other.offset;
+                    assert!(reads(binding.access) || apart, "{what}: written twice");
+                }
+            }
+        }
+        self.steps.push(Step {
+            label,
+            kernel,
+            call,
+            slices: slices.to_vec(),
+        });
+    }
+
+    /// The plan, with memory assigned to its transient buffers.
+    pub fn finish(self) -> Plan {
+        let Self {
+            name,
+            mut buffers,
+            steps,
+        } = self;
+        let memories = memory::assign(&mut buffers, &steps);
+        Plan {
+            name,
+            buffers,
+            steps,
+            memories,
+        }
+    }
+}

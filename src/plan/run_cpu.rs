@@ -1,0 +1,287 @@
+//! Runs plans on the CPU, by the kernels' twins.
+
+use std::collections::HashMap;
+use std::mem;
+
+use arrayvec::ArrayVec;
+
+use super::{BufferId, Fault, Home, Plan, PlanId, Runtime, Slice, Step};
+use crate::error::Result;
+use crate::kernel::{Access, Bound, Call, Element, Kernel, Real};
+
+/// Most bindings of a kernel (WebGPU's default limit of storage buffers).
+const MAX_BINDINGS: usize = 8;
+
+/// A float type whose twins the runtime can call.
+pub trait Precision: Real {
+    /// Runs the kernel's twin of this precision.
+    fn call(kernel: &Kernel, call: &Call, bound: &mut [Bound<'_, Self>]);
+}
+
+impl Precision for f32 {
+    fn call(kernel: &Kernel, call: &Call, bound: &mut [Bound<'_, Self>]) {
+        (kernel.twin)(call, bound);
+    }
+}
+
+impl Precision for f64 {
+    fn call(kernel: &Kernel, call: &Call, bound: &mut [Bound<'_, Self>]) {
+        (kernel.oracle)(call, bound);
+    }
+}
+
+enum Storage<F> {
+    Floats(Vec<F>),
+    Words(Vec<u32>),
+}
+
+impl<F: Real> Storage<F> {
+    fn new(element: Element, len: usize) -> Self {
+        match element {
+            Element::Float => Self::Floats(vec![F::ZERO; len]),
+            Element::Word => Self::Words(vec![0; len]),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Words(values) => values.len(),
+        }
+    }
+
+    fn floats(&mut self) -> &mut Vec<F> {
+        match self {
+            Self::Floats(values) => values,
+            Self::Words(_) => panic!("a buffer of words used as floats"),
+        }
+    }
+
+    fn words(&mut self) -> &mut Vec<u32> {
+        match self {
+            Self::Words(values) => values,
+            Self::Floats(_) => panic!("a buffer of floats used as words"),
+        }
+    }
+
+    fn read(&self, slice: Slice) -> Bound<'_, F> {
+        let range = slice.offset..slice.offset + slice.len;
+        match self {
+            Self::Floats(values) => Bound::Read(&values[range]),
+            Self::Words(values) => Bound::Words(&values[range]),
+        }
+    }
+}
+
+impl<F> Default for Storage<F> {
+    fn default() -> Self {
+        Self::Words(Vec::new())
+    }
+}
+
+struct Prepared {
+    plan: Plan,
+    /// Storage index of each buffer of the plan.
+    storage: Vec<usize>,
+}
+
+/// The CPU device at `f32`, the oracle at `f64`.
+pub struct CpuRuntime<F: Precision> {
+    storage: Vec<Storage<F>>,
+    shared: HashMap<String, usize>,
+    plans: Vec<Prepared>,
+}
+
+impl<F: Precision> Default for CpuRuntime<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<F: Precision> CpuRuntime<F> {
+    /// A runtime without buffers.
+    pub fn new() -> Self {
+        Self {
+            storage: Vec::new(),
+            shared: HashMap::new(),
+            plans: Vec::new(),
+        }
+    }
+
+    /// A shared buffer of floats, at full precision.
+    ///
+    /// # Panics
+    /// Where there is none of that name.
+    pub fn floats(&mut self, name: &str) -> &mut Vec<F> {
+        self.by_name(name).floats()
+    }
+
+    fn by_name(&mut self, name: &str) -> &mut Storage<F> {
+        match self.shared.get(name) {
+            Some(&index) => &mut self.storage[index],
+            None => panic!("no shared buffer named {name}"),
+        }
+    }
+
+    fn execute(storage: &mut [Storage<F>], of_buffer: &[usize], step: &Step) {
+        let index = |id: BufferId| of_buffer[id.0];
+        // Written storages are taken out, so that the others can be borrowed beside them.
+        let mut taken: ArrayVec<(usize, Storage<F>), MAX_BINDINGS> = ArrayVec::new();
+        for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
+            let at = index(slice.buffer);
+            if binding.access != Access::Read && taken.iter().all(|(other, _)| *other != at) {
+                taken.push((at, mem::take(&mut storage[at])));
+            }
+        }
+        {
+            let mut bound: ArrayVec<Option<Bound<'_, F>>, MAX_BINDINGS> = step
+                .slices
+                .iter()
+                .zip(step.kernel.bindings)
+                .map(|(slice, binding)| {
+                    (binding.access == Access::Read)
+                        .then(|| storage[index(slice.buffer)].read(*slice))
+                })
+                .collect();
+            for (at, owned) in &mut taken {
+                let written = (0..step.slices.len()).filter(|&i| {
+                    index(step.slices[i].buffer) == *at
+                        && step.kernel.bindings[i].access != Access::Read
+                });
+                let mut written: ArrayVec<usize, MAX_BINDINGS> = written.collect();
+                written.sort_unstable_by_key(|&i| step.slices[i].offset);
+                split(owned, &written, &step.slices, &mut bound);
+            }
+            let mut all: ArrayVec<Bound<'_, F>, MAX_BINDINGS> =
+                bound.into_iter().flatten().collect();
+            F::call(step.kernel, &step.call, &mut all);
+        }
+        for (at, owned) in taken {
+            storage[at] = owned;
+        }
+    }
+}
+
+/// Cuts the written slices, in order of their offsets, out of one storage.
+fn split<'a, F: Real>(
+    storage: &'a mut Storage<F>,
+    written: &[usize],
+    slices: &[Slice],
+    bound: &mut [Option<Bound<'a, F>>],
+) {
+    fn parts<'a, T>(
+        mut rest: &'a mut [T],
+        written: &[usize],
+        slices: &[Slice],
+        mut give: impl FnMut(usize, &'a mut [T]),
+    ) {
+        let mut start = 0;
+        for &i in written {
+            let slice = slices[i];
+            let (_, tail) = rest.split_at_mut(slice.offset - start);
+            let (part, tail) = tail.split_at_mut(slice.len);
+            give(i, part);
+            rest = tail;
+            start = slice.offset + slice.len;
+        }
+    }
+    match storage {
+        Storage::Floats(values) => parts(values, written, slices, |i, part| {
+            bound[i] = Some(Bound::Write(part));
+        }),
+        Storage::Words(values) => parts(values, written, slices, |i, part| {
+            bound[i] = Some(Bound::WriteWords(part));
+        }),
+    }
+}
+
+impl<F: Precision> Runtime for CpuRuntime<F> {
+    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<()> {
+        match self.shared.get(name) {
+            Some(&index) if self.storage[index].len() >= len => {}
+            Some(&index) => self.storage[index] = Storage::new(element, len),
+            None => {
+                self.shared.insert(name.to_owned(), self.storage.len());
+                self.storage.push(Storage::new(element, len));
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
+        let target = &mut self.by_name(name).floats()[offset..offset + values.len()];
+        for (target, &value) in target.iter_mut().zip(values) {
+            *target = F::new(f64::from(value));
+        }
+        Ok(())
+    }
+
+    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
+        self.by_name(name).words()[offset..offset + values.len()].copy_from_slice(values);
+        Ok(())
+    }
+
+    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
+        let values = &self.by_name(name).floats()[offset..offset + len];
+        Ok(values.iter().map(|v| v.wide() as f32).collect())
+    }
+
+    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
+        Ok(self.by_name(name).words()[offset..offset + len].to_vec())
+    }
+
+    fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
+        let first = self.storage.len();
+        for &(element, len) in &plan.memories {
+            self.storage.push(Storage::new(element, len));
+        }
+        let storage = plan
+            .buffers
+            .iter()
+            .map(|buffer| match buffer.home {
+                Home::Transient(memory) => first + memory,
+                Home::Shared => match self.shared.get(&buffer.name) {
+                    Some(&index) => index,
+                    None => panic!("{}: no shared buffer named {}", plan.name, buffer.name),
+                },
+            })
+            .collect();
+        self.plans.push(Prepared { plan, storage });
+        Ok(PlanId(self.plans.len() - 1))
+    }
+
+    fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
+        let prepared = &self.plans[plan.0];
+        for _ in 0..times {
+            for step in &prepared.plan.steps {
+                Self::execute(&mut self.storage, &prepared.storage, step);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>> {
+        let prepared = &self.plans[plan.0];
+        for step in &prepared.plan.steps {
+            Self::execute(&mut self.storage, &prepared.storage, step);
+            for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
+                let Storage::Floats(values) = &self.storage[prepared.storage[slice.buffer.0]]
+                else {
+                    continue;
+                };
+                let written = &values[slice.offset..slice.offset + slice.len];
+                if binding.access != Access::Read && written.iter().any(|v| !v.wide().is_finite()) {
+                    return Ok(Some(Fault {
+                        step: step.label.clone(),
+                        buffer: prepared.plan.buffer(slice.buffer).name.clone(),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn choices(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}

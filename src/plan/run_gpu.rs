@@ -1,0 +1,549 @@
+//! Runs plans on a GPU: pipelines, bind groups, and submissions bounded in time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::tuning::{self, Memory};
+use super::{Choice, Fault, Home, Plan, PlanId, Runtime, Slice, Step, Tuning};
+use crate::device::Gpu;
+use crate::error::{Error, Result};
+use crate::kernel::{Access, Call, Capabilities, ENTRY, Element, Kernel, Variant};
+use crate::ops::matmul;
+
+/// Time that one submission should take: long enough to hide its cost, far below the two seconds after
+/// which a desktop's watchdog resets the GPU.
+const SUBMISSION: Duration = Duration::from_millis(50);
+
+/// Most runs of a plan in one submission.
+const MAX_RUNS: u32 = 256;
+
+/// Submissions that may be under way at once: one computes while the next is recorded.
+const IN_FLIGHT: usize = 2;
+
+/// Uniform bindings start at multiples of this many bytes (WebGPU's default limit).
+const UNIFORM_ALIGNMENT: usize = 256;
+
+struct Layouts {
+    group: wgpu::BindGroupLayout,
+    pipeline: wgpu::PipelineLayout,
+}
+
+struct PreparedStep {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+struct Prepared {
+    plan: Plan,
+    memories: Vec<wgpu::Buffer>,
+    steps: Vec<PreparedStep>,
+    /// Runs of the plan a submission, and whether that number has settled.
+    runs: u32,
+    settled: bool,
+}
+
+type PipelineKey = (String, Vec<(&'static str, u32)>);
+
+/// The executor for a GPU.
+pub struct GpuRuntime {
+    gpu: Gpu,
+    capabilities: Capabilities,
+    tuning: Tuning,
+    tuned_until: Option<Instant>,
+    memory: Memory,
+    choices: Vec<(String, String)>,
+    shared: HashMap<String, (wgpu::Buffer, usize)>,
+    layouts: HashMap<&'static str, Layouts>,
+    pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
+    plans: Vec<Prepared>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+fn buffer_bytes(len: usize) -> u64 {
+    // Kernels read four values at a time; whole alignment units also let slices round up.
+    4 * len.max(1).next_multiple_of(super::ALIGNMENT) as u64
+}
+
+impl GpuRuntime {
+    /// A runtime without buffers.
+    pub fn new(gpu: Gpu, tuning: impl Into<Tuning>) -> Self {
+        let capabilities = Capabilities {
+            subgroup: gpu.subgroup,
+            software: gpu.is_software(),
+        };
+        let memory = Memory::open(&gpu.info);
+        Self {
+            gpu,
+            capabilities,
+            tuning: tuning.into(),
+            tuned_until: None,
+            memory,
+            choices: Vec::new(),
+            shared: HashMap::new(),
+            layouts: HashMap::new(),
+            pipelines: HashMap::new(),
+            plans: Vec::new(),
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    /// What the device can run.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn shared(&self, name: &str) -> &(wgpu::Buffer, usize) {
+        match self.shared.get(name) {
+            Some(found) => found,
+            None => panic!("no shared buffer named {name}"),
+        }
+    }
+
+    fn layouts(&mut self, kernel: &'static Kernel) -> &Layouts {
+        let device = &self.gpu.device;
+        self.layouts
+            .entry(kernel.name)
+            .or_insert_with(|| make_layouts(device, kernel))
+    }
+
+    /// The pipeline of a variant.
+    fn pipeline(
+        &mut self,
+        kernel: &'static Kernel,
+        call: &Call,
+        variant: &Variant,
+    ) -> Result<wgpu::ComputePipeline> {
+        let mut constants = variant.constants.clone();
+        let source = variant.source();
+        // A selector that this text does not declare would be refused.
+        constants.extend(
+            call.selectors
+                .iter()
+                .filter(|(name, _)| source.contains(&format!("override {name}:"))),
+        );
+        let key = (source, constants);
+        if let Some(pipeline) = self.pipelines.get(&key) {
+            return Ok(pipeline.clone());
+        }
+        self.layouts(kernel);
+        let device = &self.gpu.device;
+        let label = format!("{} {}", kernel.name, variant.name);
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(&label),
+            source: wgpu::ShaderSource::Wgsl(key.0.as_str().into()),
+        });
+        let values: Vec<(&str, f64)> = key.1.iter().map(|&(n, v)| (n, f64::from(v))).collect();
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&self.layouts[kernel.name].pipeline),
+            module: &module,
+            entry_point: Some(ENTRY),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &values,
+                // Every kernel writes workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            return Err(Error::device(
+                format!("{}: shader {label}: {error}", self.gpu.info.name),
+                "a newer driver, or --device cpu",
+            ));
+        }
+        self.pipelines.insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    fn bind_group(
+        &mut self,
+        plan: &Plan,
+        memories: &[wgpu::Buffer],
+        step: &Step,
+        params: wgpu::BufferBinding<'_>,
+    ) -> wgpu::BindGroup {
+        self.layouts(step.kernel);
+        let mut entries = vec![wgpu::BindGroupEntry {
+            binding: 0,
+            resource: wgpu::BindingResource::Buffer(params),
+        }];
+        for (i, slice) in step.slices.iter().enumerate() {
+            entries.push(wgpu::BindGroupEntry {
+                binding: i as u32 + 1,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: self.of_slice(plan, memories, slice),
+                    offset: 4 * slice.offset as u64,
+                    // Whole groups of four, which padding always has room for.
+                    size: wgpu::BufferSize::new(4 * slice.len.max(1).next_multiple_of(4) as u64),
+                }),
+            });
+        }
+        self.gpu
+            .device
+            .create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&step.label),
+                layout: &self.layouts[step.kernel.name].group,
+                entries: &entries,
+            })
+    }
+
+    fn of_slice<'a>(
+        &'a self,
+        plan: &Plan,
+        memories: &'a [wgpu::Buffer],
+        slice: &Slice,
+    ) -> &'a wgpu::Buffer {
+        let buffer = plan.buffer(slice.buffer);
+        match buffer.home {
+            Home::Transient(memory) => &memories[memory],
+            Home::Shared => &self.shared(&buffer.name).0,
+        }
+    }
+
+    fn submit(&self, steps: &[&PreparedStep], times: u32) -> wgpu::SubmissionIndex {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("plan"),
+                timestamp_writes: None,
+            });
+            for _ in 0..times {
+                for step in steps {
+                    let [x, y, z] = step.workgroups;
+                    pass.set_pipeline(&step.pipeline);
+                    pass.set_bind_group(0, &step.group, &[]);
+                    pass.dispatch_workgroups(x, y, z);
+                }
+            }
+        }
+        self.gpu.queue.submit([encoder.finish()])
+    }
+
+    /// Seconds that a step takes, or `None` once it is clear that it takes longer than `limit`.
+    fn measure(&self, step: &PreparedStep, limit: f64) -> Result<Option<f64>> {
+        const BATCH: f64 = 4e-3;
+        let time = |times: u32| -> Result<f64> {
+            let start = Instant::now();
+            let submission = self.submit(&[step], times);
+            self.gpu.wait(Some(submission))?;
+            Ok(start.elapsed().as_secs_f64() / f64::from(times))
+        };
+        time(1)?; // Drivers may compile at the first use.
+        let once = time(1)?;
+        if once > 3.0 * limit + 1e-3 {
+            return Ok(None);
+        }
+        let times = (BATCH / once).clamp(1.0, 64.0) as u32;
+        Ok(Some(time(times)?.min(time(times)?)))
+    }
+
+    /// The variant to run a step with.
+    fn choose(
+        &mut self,
+        step: &Step,
+        group: &wgpu::BindGroup,
+        variants: Vec<Variant>,
+    ) -> Result<Variant> {
+        let mut variants = variants;
+        let limit = match self.tuning.choice {
+            Choice::Guess => return Ok(variants.swap_remove(0)),
+            Choice::Fixed(index) => {
+                let last = variants.len() - 1;
+                return Ok(variants.swap_remove(index.min(last)));
+            }
+            Choice::Measure => self.tuning.budget,
+        };
+        let key = tuning::key(step);
+        if let Some(known) = self.memory.get(&key)
+            && let Some(index) = variants.iter().position(|v| v.name == known)
+        {
+            return Ok(variants.swap_remove(index));
+        }
+        let until = *self
+            .tuned_until
+            .get_or_insert_with(|| Instant::now() + limit);
+        let mut best: Option<(f64, usize)> = None;
+        for (index, variant) in variants.iter().enumerate() {
+            if Instant::now() > until {
+                // Half a comparison is not a measurement: the best guess, and nothing remembered.
+                log::info!(
+                    "{}: tuning budget spent, {} untried",
+                    step.label,
+                    variant.name
+                );
+                return Ok(variants.swap_remove(best.map_or(0, |(_, index)| index)));
+            }
+            let candidate = PreparedStep {
+                pipeline: self.pipeline(step.kernel, &step.call, variant)?,
+                group: group.clone(),
+                workgroups: variant.workgroups,
+            };
+            let limit = best.map_or(f64::INFINITY, |(seconds, _)| seconds);
+            let seconds = self.measure(&candidate, limit)?;
+            log::debug!("{key}: {}: {seconds:?} s", variant.name);
+            if let Some(seconds) = seconds.filter(|&s| s < limit) {
+                best = Some((seconds, index));
+            }
+        }
+        let chosen = variants.swap_remove(best.map_or(0, |(_, index)| index));
+        self.memory.set(key, &chosen.name);
+        Ok(chosen)
+    }
+
+    /// Parameters of all steps in one uniform buffer; returns it with the offset and size of each.
+    fn params(&self, plan: &Plan) -> (wgpu::Buffer, Vec<(u64, u64)>) {
+        let mut bytes = Vec::new();
+        let mut places = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            bytes.resize(bytes.len().next_multiple_of(UNIFORM_ALIGNMENT), 0);
+            let size = step.call.params.len().next_multiple_of(16);
+            places.push((bytes.len() as u64, size as u64));
+            bytes.extend_from_slice(&step.call.params);
+            bytes.resize(bytes.len().next_multiple_of(16), 0);
+        }
+        let buffer = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("parameters of the plan"),
+            size: bytes.len().max(16) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.gpu.queue.write_buffer(&buffer, 0, &bytes);
+        (buffer, places)
+    }
+
+    fn prepare_steps(
+        &mut self,
+        plan: &Plan,
+        memories: &[wgpu::Buffer],
+    ) -> Result<Vec<PreparedStep>> {
+        let (params, places) = self.params(plan);
+        let mut order: Vec<usize> = (0..plan.steps.len()).collect();
+        // The longest products first: they deserve the tuning budget.
+        order.sort_by_key(|&i| {
+            let step = &plan.steps[i];
+            let is_product = step.kernel.fields == matmul::Params::FIELDS;
+            std::cmp::Reverse(if is_product {
+                matmul::multiply_adds(&step.call)
+            } else {
+                0
+            })
+        });
+        let mut prepared: Vec<Option<PreparedStep>> = plan.steps.iter().map(|_| None).collect();
+        for i in order {
+            let step = &plan.steps[i];
+            let binding = wgpu::BufferBinding {
+                buffer: &params,
+                offset: places[i].0,
+                size: wgpu::BufferSize::new(places[i].1),
+            };
+            let group = self.bind_group(plan, memories, step, binding);
+            let mut variants = (step.kernel.variants)(&step.call, &self.capabilities);
+            let variant = if variants.len() == 1 {
+                variants.swap_remove(0)
+            } else {
+                let chosen = self.choose(step, &group, variants)?;
+                let label = format!("{}: {}", plan.name, step.label);
+                self.choices.push((label, chosen.name.to_string()));
+                chosen
+            };
+            prepared[i] = Some(PreparedStep {
+                pipeline: self.pipeline(step.kernel, &step.call, &variant)?,
+                group,
+                workgroups: variant.workgroups,
+            });
+        }
+        self.memory.save();
+        Ok(prepared.into_iter().flatten().collect())
+    }
+
+    fn read_buffer(&self, buffer: &wgpu::Buffer, offset: usize, len: usize) -> Result<Vec<u32>> {
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        let bytes = 4 * len as u64;
+        let staging = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, 4 * offset as u64, &staging, 0, bytes);
+        let submission = self.gpu.queue.submit([encoder.finish()]);
+        let (sender, receiver) = mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |mapped| {
+            // The receiver is gone only where an error was returned already.
+            let _ = sender.send(mapped);
+        });
+        self.gpu.wait(Some(submission))?;
+        let failed = |what: String| {
+            Error::device(
+                format!("{}: reading back failed: {what}", self.gpu.info.name),
+                "a newer driver, or --device cpu",
+            )
+        };
+        match receiver.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Err(error) => return Err(failed(error.to_string())),
+        }
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|e| failed(e.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+}
+
+fn make_layouts(device: &wgpu::Device, kernel: &'static Kernel) -> Layouts {
+    let entry = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+    for (i, binding) in kernel.bindings.iter().enumerate() {
+        let read_only = binding.access == Access::Read;
+        entries.push(entry(
+            i as u32 + 1,
+            wgpu::BufferBindingType::Storage { read_only },
+        ));
+    }
+    let group = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(kernel.name),
+        entries: &entries,
+    });
+    let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(kernel.name),
+        bind_group_layouts: &[Some(&group)],
+        immediate_size: 0,
+    });
+    Layouts { group, pipeline }
+}
+
+impl Runtime for GpuRuntime {
+    fn allocate(&mut self, name: &str, _element: Element, len: usize) -> Result<()> {
+        if self.shared.get(name).is_none_or(|(_, known)| *known < len) {
+            let buffer = self.gpu.buffer(name, buffer_bytes(len))?;
+            self.shared.insert(name.to_owned(), (buffer, len));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
+        self.write_words(name, offset, bytemuck::cast_slice(values))
+    }
+
+    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
+        // In parts, because each is copied to a staging buffer of its own.
+        const PART: usize = 4 << 20;
+        for (i, part) in values.chunks(PART).enumerate() {
+            let (buffer, _) = self.shared(name);
+            let at = 4 * (offset + i * PART) as u64;
+            self.gpu
+                .queue
+                .write_buffer(buffer, at, bytemuck::cast_slice(part));
+            if values.len() > PART {
+                let submission = self.gpu.queue.submit([]);
+                self.gpu.wait(Some(submission))?;
+            }
+        }
+        self.gpu.check()
+    }
+
+    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
+        let words = self.read_words(name, offset, len)?;
+        Ok(words.into_iter().map(f32::from_bits).collect())
+    }
+
+    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
+        self.in_flight.clear();
+        self.read_buffer(&self.shared(name).0, offset, len)
+    }
+
+    fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
+        let memories = plan
+            .memories
+            .iter()
+            .enumerate()
+            .map(|(i, &(_, len))| {
+                self.gpu
+                    .buffer(&format!("{} memory {i}", plan.name), buffer_bytes(len))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let steps = self.prepare_steps(&plan, &memories)?;
+        self.gpu.check()?;
+        self.plans.push(Prepared {
+            plan,
+            memories,
+            steps,
+            runs: 1,
+            settled: false,
+        });
+        Ok(PlanId(self.plans.len() - 1))
+    }
+
+    fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
+        let mut left = times;
+        while left > 0 {
+            let prepared = &self.plans[plan.0];
+            let runs = prepared.runs.min(left);
+            let steps: Vec<&PreparedStep> = prepared.steps.iter().collect();
+            let start = Instant::now();
+            let submission = self.submit(&steps, runs);
+            left -= runs;
+            if prepared.settled {
+                self.in_flight.push_back(submission);
+                if self.in_flight.len() > IN_FLIGHT
+                    && let Some(oldest) = self.in_flight.pop_front()
+                {
+                    self.gpu.wait(Some(oldest))?;
+                }
+            } else if runs == prepared.runs {
+                // Double until a submission takes about as long as it should.
+                self.gpu.wait(Some(submission))?;
+                let prepared = &mut self.plans[plan.0];
+                if start.elapsed() > SUBMISSION / 2 && runs > 1 || runs >= MAX_RUNS {
+                    prepared.settled = true;
+                } else if start.elapsed() < SUBMISSION / 2 {
+                    prepared.runs = 2 * runs;
+                }
+            }
+        }
+        self.gpu.check()
+    }
+
+    fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>> {
+        self.in_flight.clear();
+        let prepared = &self.plans[plan.0];
+        for (step, ready) in prepared.plan.steps.iter().zip(&prepared.steps) {
+            let submission = self.submit(&[ready], 1);
+            self.gpu.wait(Some(submission))?;
+            for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
+                if binding.access == Access::Read || binding.element == Element::Word {
+                    continue;
+                }
+                let buffer = self.of_slice(&prepared.plan, &prepared.memories, slice);
+                let bits = self.read_buffer(buffer, slice.offset, slice.len)?;
+                if bits.iter().any(|&bits| !f32::from_bits(bits).is_finite()) {
+                    return Ok(Some(Fault {
+                        step: step.label.clone(),
+                        buffer: prepared.plan.buffer(slice.buffer).name.clone(),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn choices(&self) -> Vec<(String, String)> {
+        self.choices.clone()
+    }
+}

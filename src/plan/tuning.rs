@@ -1,0 +1,166 @@
+//! Which variant of a kernel runs: measured on the device once per call, then remembered.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::Step;
+
+/// How variants are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The best guess, unmeasured.
+    Guess,
+    /// Always the variant of this index, where a call has that many: for tests and benchmarks.
+    Fixed(usize),
+    /// By measurement, within a budget, remembered in the user's cache folder.
+    #[default]
+    Measure,
+}
+
+/// Rules of choosing.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// How to choose.
+    pub choice: Choice,
+    /// Time that all measurements of a process may take; calls beyond it get the best guess.
+    pub budget: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            choice: Choice::default(),
+            budget: Duration::from_millis(1000),
+        }
+    }
+}
+
+impl From<Choice> for Tuning {
+    fn from(choice: Choice) -> Self {
+        Self {
+            choice,
+            ..Self::default()
+        }
+    }
+}
+
+/// Remembered choices of one device: variant names by call, in a text file of the user's cache folder.
+///
+/// The file's name carries a hash of adapter, driver, program version and shader texts, so that a change
+/// of any starts afresh. A file that cannot be read or written costs a measurement, nothing else.
+#[derive(Debug)]
+pub(super) struct Memory {
+    path: Option<PathBuf>,
+    known: BTreeMap<String, String>,
+    changed: bool,
+}
+
+impl Memory {
+    /// Reads what is remembered for an adapter.
+    pub(super) fn open(info: &wgpu::AdapterInfo) -> Self {
+        let mut hash = Sha256::new();
+        for part in [
+            &info.name,
+            &info.driver,
+            &info.driver_info,
+            &info.backend.to_string(),
+        ] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        hash.update(info.vendor.to_le_bytes());
+        hash.update(info.device.to_le_bytes());
+        hash.update(env!("CARGO_PKG_VERSION"));
+        for part in crate::ops::matmul::sources() {
+            hash.update(part.as_bytes());
+        }
+        let digest = hash.finalize();
+        let name: String = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let path = cache_folder().map(|folder| folder.join("tuning").join(name + ".txt"));
+        let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        let known = text
+            .iter()
+            .flat_map(|text| text.lines())
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(call, variant)| (call.to_owned(), variant.to_owned()))
+            .collect();
+        Self {
+            path,
+            known,
+            changed: false,
+        }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.known.get(key).map(String::as_str)
+    }
+
+    pub(super) fn set(&mut self, key: String, variant: &str) {
+        self.known.insert(key, variant.to_owned());
+        self.changed = true;
+    }
+
+    /// Writes new choices, whole or not at all.
+    pub(super) fn save(&mut self) {
+        let Some(path) = self.path.as_ref().filter(|_| self.changed) else {
+            return;
+        };
+        let write = || -> std::io::Result<()> {
+            let folder = path.parent().unwrap_or(path);
+            fs::create_dir_all(folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            for (call, variant) in &self.known {
+                writeln!(file, "{call}\t{variant}")?;
+            }
+            file.persist(path)?;
+            Ok(())
+        };
+        match write() {
+            Ok(()) => self.changed = false,
+            Err(error) => log::info!("{}: choices not remembered: {error}", path.display()),
+        }
+    }
+}
+
+/// What a choice depends on: kernel, selectors and sizes.
+pub(super) fn key(step: &Step) -> String {
+    let mut key = step.kernel.name.to_owned();
+    for (name, value) in &step.call.selectors {
+        key += &format!(" {name}={value}");
+    }
+    for (field, offset) in step.kernel.fields {
+        let bytes = &step.call.params[*offset..offset + 4];
+        let value: u32 = bytemuck::pod_read_unaligned(bytes);
+        key += &format!(" {field}={value}");
+    }
+    key
+}
+
+/// The user's cache folder of this program: `ELBO_CACHE`, else the platform's place.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(folder) = variable("ELBO_CACHE") {
+        return Some(folder);
+    }
+    let home = if cfg!(target_os = "windows") {
+        variable("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        variable("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
+    };
+    home.map(|home| home.join("elbo"))
+}
