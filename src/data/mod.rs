@@ -1,5 +1,7 @@
 //! Data sets: where images come from and how they are split. Depends on the leaves only.
 
+pub mod digits;
+
 use serde::{Deserialize, Serialize};
 
 use crate::shape::ImageShape;
