@@ -199,7 +199,9 @@ impl Hand {
     fn place(&self, dice: &mut Dice, strokes: &mut [Stroke]) {
         let (mut low, mut high) = (Point::new(9.0, 9.0), Point::new(-9.0, -9.0));
         let (mut mass, mut sum) = (0.0, Point::default());
+        let mut widest: f32 = 0.0;
         for stroke in strokes.iter() {
+            widest = stroke.radii.iter().fold(widest, |a, &b| a.max(b));
             for point in &stroke.path {
                 low = Point::new(low.x.min(point.x), low.y.min(point.y));
                 high = Point::new(high.x.max(point.x), high.y.max(point.y));
@@ -220,7 +222,7 @@ impl Hand {
             side * 0.5 + dice.bell() * 0.35,
         );
         // Ink must not leave the image, wherever the centre of mass lies.
-        let margin = self.radius + 1.2;
+        let margin = widest + 0.5 * self.softness + 1.0;
         let fit = |middle: f32, mean: f32, low: f32, high: f32| {
             let offset = middle - mean * scale;
             let (least, most) = (margin - low * scale, side - margin - high * scale);
