@@ -1,0 +1,170 @@
+//! IDX files, the form in which MNIST comes: a header of big-endian numbers, then bytes.
+//!
+//! Format: two zero bytes, the type of the values (8 = unsigned byte), the number of dimensions,
+//! each dimension as a 32-bit number, the values.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::GzDecoder;
+
+use super::{Dataset, Images, Values};
+use crate::error::{Error, Result};
+use crate::shape::ImageShape;
+
+const IMAGES_MAGIC: u32 = 0x0803;
+const LABELS_MAGIC: u32 = 0x0801;
+
+/// Whether the folder holds a file of images under one of MNIST's names.
+pub(super) fn is_idx_folder(folder: &Path) -> bool {
+    ["train", "t10k"]
+        .iter()
+        .any(|split| find(folder, split, "images", 3).is_some())
+}
+
+/// Reads `train-images-idx3-ubyte` and `t10k-images-idx3-ubyte` of a folder, each plain or as
+/// `.gz`, with a dash or a dot before `idx3`, and the `-labels-idx1-ubyte` files where they exist.
+///
+/// # Errors
+///
+/// [`Error::Data`] that names the file for anything but exactly the bytes that its header promises.
+pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
+    Ok(Dataset {
+        name: name.to_owned(),
+        train: load_split(folder, "train")?,
+        test: load_split(folder, "t10k")?,
+    })
+}
+
+fn load_split(folder: &Path, split: &str) -> Result<Images> {
+    let Some(path) = find(folder, split, "images", 3) else {
+        return Err(Error::data(
+            folder,
+            format!("expected `{split}-images-idx3-ubyte` or the same with `.gz`, found neither"),
+            "put both train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz into the folder",
+        ));
+    };
+    let (sizes, bytes) = read(&path, IMAGES_MAGIC)?;
+    let labels = match find(folder, split, "labels", 1) {
+        None => None,
+        Some(label_path) => {
+            let (_, labels) = read(&label_path, LABELS_MAGIC)?;
+            if labels.len() != sizes[0] {
+                return Err(Error::data(
+                    label_path,
+                    format!(
+                        "expected {} labels, one for each image of {}, got {}",
+                        sizes[0],
+                        path.display(),
+                        labels.len()
+                    ),
+                    "use the two files of one set, or remove the labels: they are optional",
+                ));
+            }
+            Some(labels.into_iter().map(u32::from).collect())
+        }
+    };
+    Ok(Images {
+        shape: ImageShape::new(sizes[1], sizes[2], 1),
+        values: Values::Bytes(bytes),
+        labels,
+    })
+}
+
+fn find(folder: &Path, split: &str, what: &str, dimensions: usize) -> Option<PathBuf> {
+    ["", ".gz"]
+        .iter()
+        .flat_map(|end| {
+            ["-", "."].map(|dot| format!("{split}-{what}{dot}idx{dimensions}-ubyte{end}"))
+        })
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// Reads a file with the given magic number: its dimensions, and their product of bytes.
+fn read(path: &Path, magic: u32) -> Result<(Vec<usize>, Vec<u8>)> {
+    let file = File::open(path).map_err(Error::io(path, "open it"))?;
+    let mut reader = BufReader::new(file);
+    // The content says whether it is gzip: browsers unpack files and keep the name.
+    let start = reader.fill_buf().map_err(Error::io(path, "read it"))?;
+    if !start.starts_with(&[0x1f, 0x8b]) {
+        return read_values(path, magic, &mut reader);
+    }
+    let mut unpacked = GzDecoder::new(reader);
+    let values = read_values(path, magic, &mut unpacked)?;
+    let left = unpacked.get_mut().fill_buf();
+    if left.map_err(Error::io(path, "read it"))?.is_empty() {
+        Ok(values)
+    } else {
+        Err(damaged(path, "bytes follow the end of the gzip stream"))
+    }
+}
+
+fn read_values(path: &Path, magic: u32, reader: &mut impl Read) -> Result<(Vec<usize>, Vec<u8>)> {
+    let got = read_number(path, reader)?;
+    if got != magic {
+        return Err(Error::data(
+            path,
+            format!("expected an IDX file that begins with 0x{magic:08x}, got 0x{got:08x}"),
+            "images and labels may have changed places, or the file is no IDX file of bytes",
+        ));
+    }
+    let mut sizes = Vec::new();
+    let mut total = Some(1_usize);
+    for _ in 0..(magic & 0xff) {
+        let size = read_number(path, reader)? as usize;
+        total = total.and_then(|total| total.checked_mul(size));
+        sizes.push(size);
+    }
+    let shape = sizes.iter().map(usize::to_string).collect::<Vec<_>>();
+    let shape = shape.join("×");
+    let total = match total {
+        Some(0) => {
+            return Err(damaged(
+                path,
+                &format!("its header promises {shape} values: none"),
+            ));
+        }
+        Some(total) if isize::try_from(total).is_ok() => total,
+        _ => {
+            let what = format!("its header promises {shape} values, more than fit into memory");
+            return Err(damaged(path, &what));
+        }
+    };
+    // The vector grows with the bytes that arrive, and no further than the header allows: neither
+    // a false header nor a gzip bomb takes more memory than that.
+    let mut values = Vec::new();
+    let outcome = reader.by_ref().take(total as u64).read_to_end(&mut values);
+    if values.len() < total {
+        let (count, reason) = (values.len(), outcome.err());
+        let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+        let what = format!("its header promises {shape} = {total} bytes, got {count}{reason}");
+        return Err(damaged(path, &what));
+    }
+    outcome.map_err(|reason| damaged(path, &format!("reading its values failed: {reason}")))?;
+    // Reading on to the end also lets gzip compare its checksum.
+    match reader.read(&mut [0]) {
+        Ok(0) => Ok((sizes, values)),
+        Ok(_) => {
+            let what = format!("bytes follow the {shape} = {total} that its header promises");
+            Err(damaged(path, &what))
+        }
+        Err(reason) => Err(damaged(path, &format!("its end is damaged: {reason}"))),
+    }
+}
+
+fn read_number(path: &Path, reader: &mut impl Read) -> Result<u32> {
+    let mut bytes = [0; 4];
+    match reader.read_exact(&mut bytes) {
+        Ok(()) => Ok(u32::from_be_bytes(bytes)),
+        Err(reason) if reason.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(damaged(path, "it ends within its header"))
+        }
+        Err(reason) => Err(damaged(path, &format!("its header is damaged: {reason}"))),
+    }
+}
+
+fn damaged(path: &Path, what: &str) -> Error {
+    Error::data(path, what, "copy or download the file again")
+}

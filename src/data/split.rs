@@ -1,0 +1,91 @@
+//! The split of a source that brings none: the same for a seed, everywhere and for ever.
+
+use std::path::Path;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::Images;
+use crate::error::{Error, Result};
+
+/// A random order of `0..count`.
+///
+/// Fisher and Yates's shuffle, written out: a library's may change with its version, and then a
+/// test image of an old run would be a training image of a new one.
+pub(super) fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..13].copy_from_slice(b"split");
+    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        // The high half of a 64×64-bit product: uniform in 0..=last but for one part in 2⁶⁴/count.
+        let wide = u128::from(rng.next_u64()) * (last as u128 + 1);
+        order.swap(last, (wide >> 64) as usize);
+    }
+    order
+}
+
+/// Indices of the training and the test images; each in ascending order, so that images keep the
+/// order they have in their source. Neither is empty if `count` is 2 or more.
+pub(super) fn indices(count: usize, test_fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let wanted = (count as f64 * test_fraction).round() as usize;
+    let test_count = wanted.max(1).min(count.saturating_sub(1));
+    let mut test = shuffled(count, seed);
+    let mut train = test.split_off(test_count);
+    train.sort_unstable();
+    test.sort_unstable();
+    (train, test)
+}
+
+/// Splits `images` into training and test images.
+///
+/// # Errors
+///
+/// [`Error::Data`] with fewer than 2 images.
+pub(super) fn split(
+    images: &Images,
+    test_fraction: f64,
+    seed: u64,
+    path: &Path,
+) -> Result<(Images, Images)> {
+    require_two(images.len(), path)?;
+    let (train, test) = indices(images.len(), test_fraction, seed);
+    Ok((images.select(&train), images.select(&test)))
+}
+
+/// An error unless there are images for both splits.
+pub(super) fn require_two(count: usize, path: &Path) -> Result<()> {
+    if count >= 2 {
+        return Ok(());
+    }
+    Err(Error::data(
+        path,
+        format!("expected at least 2 images, one to learn from and one to measure on, got {count}"),
+        "add images",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn split_covers_every_index_once_and_neither_part_is_empty() {
+        for count in [2, 3, 10, 101] {
+            for fraction in [0.0001, 0.1, 0.5, 0.9999] {
+                let (train, test) = indices(count, fraction, 7);
+                assert!(!train.is_empty() && !test.is_empty(), "{count} {fraction}");
+                let mut all = [train, test].concat();
+                all.sort_unstable();
+                assert_eq!(all, (0..count).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn split_of_a_seed_never_changes() {
+        assert_eq!(shuffled(10, 0), [0, 4, 8, 3, 1, 2, 9, 6, 7, 5]);
+        assert_ne!(shuffled(10, 0), shuffled(10, 1));
+    }
+}

@@ -1,0 +1,297 @@
+//! Folders of pictures.
+
+use std::fs;
+use std::path::Path;
+
+use elbo::data::DataOptions;
+use elbo::shape::ImageShape;
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use tempfile::TempDir;
+
+use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with, write};
+
+fn save(picture: impl Into<DynamicImage>, path: &Path) {
+    fs::create_dir_all(path.parent().expect("a file in a folder")).expect("folder");
+    picture.into().save(path).expect("save");
+}
+
+fn grey(width: u32, height: u32, value: u8) -> GrayImage {
+    GrayImage::from_pixel(width, height, Luma([value]))
+}
+
+fn options(height: usize, width: usize) -> DataOptions {
+    DataOptions {
+        image_size: Some((height, width)),
+        ..DataOptions::default()
+    }
+}
+
+/// A folder with `count` grey pictures of 4×3 (height×width), whose value is their number.
+fn greys(count: u8) -> TempDir {
+    let folder = tempfile::tempdir().expect("folder");
+    for i in 0..count {
+        save(grey(3, 4, i), &folder.path().join(format!("{i:03}.png")));
+    }
+    folder
+}
+
+#[test]
+fn equal_grey_pictures_keep_size_and_channel() {
+    let folder = greys(20);
+    let dataset = load_path(folder.path()).expect("pictures");
+    assert_eq!(dataset.train.shape, ImageShape::new(4, 3, 1));
+    assert_eq!((dataset.train.len(), dataset.test.len()), (18, 2));
+    assert_eq!(dataset.train.labels, None);
+    let mut seen: Vec<u8> = [bytes_of(&dataset.train), bytes_of(&dataset.test)].concat();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, (0..20).collect::<Vec<u8>>());
+    let again = load_path(folder.path()).expect("pictures");
+    assert_eq!(bytes_of(&again.test), bytes_of(&dataset.test));
+}
+
+#[test]
+fn one_colour_picture_makes_all_rgb_unless_told_otherwise() {
+    let folder = greys(3);
+    let red = RgbImage::from_pixel(3, 4, Rgb([200, 0, 0]));
+    save(red, &folder.path().join("red.png"));
+    let dataset = load_path(folder.path()).expect("pictures");
+    assert_eq!(dataset.train.shape, ImageShape::new(4, 3, 3));
+    let told = DataOptions {
+        channels: Some(1),
+        ..DataOptions::default()
+    };
+    let dataset = load_with(folder.path(), &told).expect("pictures");
+    assert_eq!(dataset.train.shape, ImageShape::new(4, 3, 1));
+}
+
+#[test]
+fn pictures_are_cropped_about_the_centre_and_resized() {
+    let folder = tempfile::tempdir().expect("folder");
+    // 30×10 with a white middle third: a square crop sees nothing but white.
+    let wide = GrayImage::from_fn(30, 10, |x, _| {
+        Luma([if (10..20).contains(&x) { 255 } else { 0 }])
+    });
+    let tall = GrayImage::from_fn(10, 30, |_, y| {
+        Luma([if (10..20).contains(&y) { 255 } else { 0 }])
+    });
+    save(wide, &folder.path().join("wide.png"));
+    save(tall, &folder.path().join("tall.png"));
+    let dataset = load_with(folder.path(), &options(5, 5)).expect("pictures");
+    assert_eq!(dataset.train.shape, ImageShape::new(5, 5, 1));
+    assert_eq!(bytes_of(&dataset.train), [255; 25]);
+    assert_eq!(bytes_of(&dataset.test), [255; 25]);
+    let dataset = load_with(folder.path(), &options(7, 40)).expect("enlarged");
+    assert_eq!(dataset.train.shape, ImageShape::new(7, 40, 1));
+}
+
+#[test]
+fn jpeg_is_read_and_other_files_are_skipped() {
+    let folder = tempfile::tempdir().expect("folder");
+    save(grey(8, 8, 100), &folder.path().join("a.jpg"));
+    save(grey(8, 8, 200), &folder.path().join("b.JPEG"));
+    write(&folder.path().join("notes.txt"), b"not a picture");
+    write(
+        &folder.path().join("._a.png"),
+        b"left behind by another system",
+    );
+    let dataset = load_path(folder.path()).expect("pictures");
+    assert_eq!(dataset.train.len() + dataset.test.len(), 2);
+    assert!(
+        bytes_of(&dataset.train)[0].abs_diff(100) < 3
+            || bytes_of(&dataset.train)[0].abs_diff(200) < 3
+    );
+}
+
+#[test]
+fn transparent_pixels_become_black() {
+    let folder = tempfile::tempdir().expect("folder");
+    for name in ["a.png", "b.png"] {
+        let hidden = RgbaImage::from_pixel(2, 2, Rgba([255, 255, 255, 0]));
+        save(hidden, &folder.path().join(name));
+    }
+    let dataset = load_path(folder.path()).expect("pictures");
+    assert_eq!(bytes_of(&dataset.train), [0; 12]);
+}
+
+#[test]
+fn subfolders_are_classes_in_the_order_of_their_names() {
+    let folder = tempfile::tempdir().expect("folder");
+    for i in 0..10 {
+        save(grey(2, 2, i), &folder.path().join(format!("dog/{i}.png")));
+        save(
+            grey(2, 2, 100 + i),
+            &folder.path().join(format!("cat/old/{i}.png")),
+        );
+    }
+    let dataset = load_path(folder.path()).expect("pictures");
+    for images in [&dataset.train, &dataset.test] {
+        let labels = images.labels.as_ref().expect("classes");
+        for (image, &label) in bytes_of(images).chunks(4).zip(labels) {
+            assert_eq!(label, u32::from(image[0] < 100), "cat is 0, dog is 1");
+        }
+    }
+}
+
+#[test]
+fn train_and_test_folders_are_the_splits() {
+    let folder = tempfile::tempdir().expect("folder");
+    save(grey(2, 2, 1), &folder.path().join("train/a/1.png"));
+    save(grey(2, 2, 2), &folder.path().join("train/b/2.png"));
+    save(grey(2, 2, 3), &folder.path().join("test/b/3.png"));
+    let dataset = load_path(folder.path()).expect("pictures");
+    assert_eq!(bytes_of(&dataset.train), [1, 1, 1, 1, 2, 2, 2, 2]);
+    assert_eq!(bytes_of(&dataset.test), [3; 4]);
+    assert_eq!(dataset.train.labels.as_deref(), Some(&[0, 1][..]));
+    assert_eq!(dataset.test.labels.as_deref(), Some(&[1][..]));
+}
+
+#[test]
+fn different_sizes_name_two_files_and_the_option() {
+    let folder = greys(3);
+    save(grey(9, 9, 1), &folder.path().join("odd.png"));
+    let message = error_of(folder.path());
+    let parts = ["odd.png", "000.png", "9×9", "4×3", "--image-size 64"];
+    assert_says(&message, &parts);
+    load_with(folder.path(), &options(8, 8)).expect("resized");
+}
+
+#[test]
+fn text_named_png_is_named() {
+    let folder = greys(3);
+    write(&folder.path().join("letter.png"), b"Dear reader");
+    for message in [
+        error_of(folder.path()),
+        error_with(folder.path(), &options(8, 8)),
+    ] {
+        assert_says(
+            &message,
+            &[
+                "letter.png",
+                "expected a PNG or JPEG picture",
+                "remove the file",
+            ],
+        );
+    }
+}
+
+#[test]
+fn truncated_picture_is_named() {
+    let folder = greys(3);
+    for (name, format) in [
+        ("cut.png", ImageFormat::Png),
+        ("cut.jpg", ImageFormat::Jpeg),
+    ] {
+        let path = folder.path().join(name);
+        let noise = GrayImage::from_fn(3, 4, |x, y| Luma([(x * 67 + y * 31) as u8]));
+        noise.save_with_format(&path, format).expect("save");
+        let whole = fs::read(&path).expect("read");
+        for length in 0..whole.len() {
+            write(&path, &whole[..length]);
+            // A decoder may forgive a missing end mark; it must not panic on anything.
+            match load_path(folder.path()) {
+                Ok(_) => assert!(
+                    length * 4 > whole.len() * 3,
+                    "{length} bytes of {name} sufficed"
+                ),
+                Err(error) => assert_says(&error.to_string(), &[name]),
+            }
+        }
+        fs::remove_file(&path).expect("remove");
+    }
+}
+
+/// A PNG of 45 bytes whose header claims the given size.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut chunk = b"IHDR".to_vec();
+    chunk.extend(width.to_be_bytes());
+    chunk.extend(height.to_be_bytes());
+    chunk.extend([8, 0, 0, 0, 0]);
+    let mut crc = flate2::Crc::new();
+    crc.update(&chunk);
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+    bytes.extend(&chunk);
+    bytes.extend(crc.sum().to_be_bytes());
+    bytes.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
+    bytes
+}
+
+#[test]
+fn picture_bomb_is_refused_by_its_header() {
+    let folder = greys(3);
+    let path = folder.path().join("bomb.png");
+    for (width, height) in [(100_000, 100_000), (1, 100_000), (u32::MAX / 2, 1)] {
+        write(&path, &png_header(width, height));
+        for message in [
+            error_of(folder.path()),
+            error_with(folder.path(), &options(8, 8)),
+        ] {
+            assert_says(&message, &["bomb.png"]);
+        }
+    }
+    write(&path, &png_header(100_000, 100_000));
+    assert_says(
+        &error_of(folder.path()),
+        &["1 to 16384 pixels a side", "got 100000×100000"],
+    );
+}
+
+#[test]
+fn empty_folder_says_what_belongs_there() {
+    let folder = tempfile::tempdir().expect("folder");
+    let message = error_of(folder.path());
+    assert_says(
+        &message,
+        &[
+            ".png, .jpg, .jpeg",
+            "found none",
+            "train-images-idx3-ubyte.gz",
+        ],
+    );
+}
+
+#[test]
+fn single_picture_cannot_be_split() {
+    assert_says(&error_of(greys(1).path()), &["at least 2 images", "got 1"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn link_circles_are_named() {
+    let folder = greys(3);
+    std::os::unix::fs::symlink("..", folder.path().join("up")).expect("link");
+    // The link leads to the folder above, which holds this folder, and so on.
+    let below = folder.path().join("below");
+    fs::create_dir(&below).expect("folder");
+    fs::remove_file(folder.path().join("up")).expect("remove");
+    std::os::unix::fs::symlink(folder.path(), below.join("loop")).expect("link");
+    let message = error_of(folder.path());
+    assert_says(&message, &["below/loop", "circle", "remove the link"]);
+    fs::remove_file(below.join("loop")).expect("remove");
+    std::os::unix::fs::symlink("self.png", folder.path().join("self.png")).expect("link");
+    assert_says(&error_of(folder.path()), &["self.png"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn unreadable_picture_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = greys(3);
+    let path = folder.path().join("001.png");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("permissions");
+    if fs::File::open(&path).is_ok() {
+        eprintln!("SKIPPED: this user may read every file");
+        return;
+    }
+    assert_says(&error_of(folder.path()), &["001.png", "cannot open it"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn dangling_link_and_folder_named_png_do_no_harm() {
+    let folder = greys(4);
+    fs::create_dir(folder.path().join("album.png")).expect("folder");
+    load_path(folder.path()).expect("a folder may have any name");
+    std::os::unix::fs::symlink("gone", folder.path().join("zzz.png")).expect("link");
+    assert_says(&error_of(folder.path()), &["zzz.png"]);
+}

@@ -1,0 +1,10 @@
+//! The data layer: what it reads, and what it refuses, with which words.
+
+mod array;
+mod builtin;
+mod download;
+mod folder;
+mod idx;
+mod mnist;
+mod sources;
+mod support;

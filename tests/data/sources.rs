@@ -1,0 +1,57 @@
+//! The choice of a source by name or path, and its options.
+
+use std::path::Path;
+
+use elbo::data::DataOptions;
+
+use crate::support::{assert_says, error_of, error_with};
+
+#[test]
+fn unknown_source_lists_what_is_possible() {
+    let message = error_of(Path::new("minst"));
+    let parts = [
+        "`minst`",
+        "digits",
+        "mnist",
+        "fashion-mnist",
+        "PNG or JPEG",
+        ".npz",
+    ];
+    assert_says(&message, &parts);
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    let path = Path::new("digits");
+    for test_fraction in [0.0, 1.0, -0.5, f64::NAN] {
+        let options = DataOptions {
+            test_fraction,
+            ..DataOptions::default()
+        };
+        assert_says(
+            &error_with(path, &options),
+            &["test fraction between 0 and 1"],
+        );
+    }
+    for image_size in [(0, 4), (4, 100_000)] {
+        let options = DataOptions {
+            image_size: Some(image_size),
+            ..DataOptions::default()
+        };
+        assert_says(&error_with(path, &options), &["image size of 1 to 16384"]);
+    }
+    let options = DataOptions {
+        channels: Some(2),
+        ..DataOptions::default()
+    };
+    assert_says(
+        &error_with(path, &options),
+        &["1 (grey) or 3 (RGB) channels, got 2"],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn device_files_are_refused() {
+    assert_says(&error_of(Path::new("/dev/null")), &["got something else"]);
+}
