@@ -46,3 +46,58 @@ pub enum Binarize {
     /// Each value is drawn anew whenever its image is used (Burda et al. 2016).
     Dynamic,
 }
+
+impl Images {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        let values = match &self.values {
+            Values::Bytes(bytes) => bytes.len(),
+            Values::Floats(floats) => floats.len(),
+        };
+        values.checked_div(self.shape.values()).unwrap_or(0)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// How a data set is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataOptions {
+    /// Height and width to resize pictures to.
+    pub image_size: Option<(usize, usize)>,
+    /// 1 for grey, 3 for RGB.
+    pub channels: Option<usize>,
+    /// Share of the images to measure on, for sources without a split of their own.
+    pub test_fraction: f64,
+    /// Seed of the split.
+    pub seed: u64,
+    /// Addresses to try first.
+    pub mirrors: Vec<String>,
+    /// Folder of downloads.
+    pub cache: Option<std::path::PathBuf>,
+}
+
+impl Default for DataOptions {
+    fn default() -> Self {
+        Self {
+            image_size: None,
+            channels: None,
+            test_fraction: 0.1,
+            seed: 1,
+            mirrors: Vec::new(),
+            cache: None,
+        }
+    }
+}
+
+/// Loads a data set.
+pub fn load(
+    _source: &str,
+    _options: &DataOptions,
+    _progress: &mut dyn FnMut(&str),
+) -> crate::error::Result<Dataset> {
+    todo!()
+}

@@ -2,6 +2,7 @@
 
 mod inference;
 mod loss;
+mod parameters;
 mod spec;
 mod weights;
 
