@@ -65,8 +65,9 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
             .into());
         }
     }
+    let weights = folder.weights()?;
     let images = args.split.of(saved::images(run, args.data.as_deref())?);
-    let mut model = saved::model(&folder, &args.device, run.train.seed)?;
+    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     let latents = model.encode(&images, run.train.binarize)?;
     files::create(&out, &files::npy(&latents.mu, run.model.latent)?)?;
     result(out.display())?;

@@ -56,10 +56,11 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             "no --importance-samples, or a run of --model vae",
         )?;
     }
+    let weights = folder.weights()?;
     let dataset = saved::images(run, args.data.as_deref())?;
     let data = dataset.name.clone();
     let images = args.split.of(dataset);
-    let mut model = saved::model(&folder, &args.device, args.seed)?;
+    let mut model = saved::model(run, &weights, &args.device, args.seed)?;
     let bar = io::stderr()
         .is_terminal()
         .then(|| ProgressBar::new(images.len() as u64));

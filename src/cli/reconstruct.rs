@@ -41,6 +41,7 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
     if args.out.is_some() {
         saved::output(&folder, args.out.as_deref(), "")?;
     }
+    let weights = folder.weights()?;
     let dataset = saved::images(run, args.data.as_deref())?;
     let name = format!("reconstructions-{}.png", dataset.name);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
@@ -49,7 +50,7 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
         note(format_args!("there are {} test images only", all.len()));
     }
     let images = saved::first(&all, args.count);
-    let mut model = saved::model(&folder, &args.device, run.train.seed)?;
+    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     let reconstructions = model.reconstruct(&images, run.train.binarize)?;
     let originals = saved::floats(&images.values);
     let grid = Grid::of_pairs(&originals, &reconstructions, run.model.image, 8)?;

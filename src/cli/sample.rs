@@ -46,7 +46,9 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     )?;
     let name = format!("samples-seed-{}.png", args.seed);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
-    let values = saved::model(&folder, &args.device, args.seed)?.sample(args.count, args.draw)?;
+    let weights = folder.weights()?;
+    let mut model = saved::model(folder.config(), &weights, &args.device, args.seed)?;
+    let values = model.sample(args.count, args.draw)?;
     // Rows of eight, and nearly square beyond eight of them.
     let columns = args.count.isqrt().max(8);
     let grid = Grid::of_images(&values, folder.config().model.image, columns)?;

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::{note, open_device};
 use crate::data::{self, DataOptions, Dataset, Images, Values};
 use crate::error::{Error, Result};
-use crate::model::{Inference, ModelKind};
+use crate::model::{Inference, ModelKind, Weights};
 use crate::train::{RunConfig, RunFolder};
 
 /// Which images of a data set.
@@ -36,10 +36,13 @@ impl Split {
 }
 
 /// The saved model on a device.
-pub(super) fn model(folder: &RunFolder, device: &str, seed: u64) -> Result<Inference> {
-    let weights = folder.weights()?;
-    let device = open_device(device)?;
-    Inference::new(device, &folder.config().model, &weights, seed)
+pub(super) fn model(
+    run: &RunConfig,
+    weights: &Weights,
+    device: &str,
+    seed: u64,
+) -> Result<Inference> {
+    Inference::new(open_device(device)?, &run.model, weights, seed)
 }
 
 /// Loads the run's own images, or those of `source`, brought to the size that the model takes.
