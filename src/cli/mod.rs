@@ -16,6 +16,7 @@ mod train;
 use std::fmt;
 use std::io::{self, Write};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::device::{Device, Selection};
@@ -65,8 +66,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 /// A line of results.
-fn result(line: impl fmt::Display) -> io::Result<()> {
-    writeln!(io::stdout(), "{line}")
+fn result(line: impl fmt::Display) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{line}").context("stdout: cannot write the results")
 }
 
 /// A line for whoever watches. With stderr closed nobody does, which is no reason to stop.

@@ -35,7 +35,7 @@ impl Reporter {
     }
 
     /// Ends the display; prints the results, or what is left of a run that failed.
-    pub(super) fn finish(self, completed: bool) -> io::Result<()> {
+    pub(super) fn finish(self, completed: bool) -> anyhow::Result<()> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -65,29 +65,25 @@ impl Reporter {
 
     fn progress_line(&self, progress: &Progress) -> String {
         format!(
-            "epoch {}/{}: {}/{} images, loss {:.2}, {} images/s",
+            "epoch {}/{}: {}/{} images, loss {}, {} images/s",
             progress.epoch,
             self.folder.config().train.epochs,
             progress.images_done,
             progress.images,
-            progress.loss.total,
+            text::number(&self.folder.config().model, progress.loss.total),
             text::grouped(progress.images_per_s as u64)
         )
     }
 
     fn epoch_line(&self, record: &EpochRecord) -> String {
         let run = self.folder.config();
-        let decimals = match run.model.likelihood {
-            crate::model::Likelihood::SquaredError => 4,
-            _ => 2,
-        };
         format!(
-            "epoch {}/{}: train loss {:.decimals$}, test loss {:.decimals$}; test {}; {} images/s, {:.1} s",
+            "epoch {}/{}: train loss {}, test loss {} ({}), {} images/s, {:.1} s",
             record.epoch,
             run.train.epochs,
-            record.train.total,
-            record.test.total,
-            text::loss(&run.model, &record.test),
+            text::number(&run.model, record.train.total),
+            text::number(&run.model, record.test.total),
+            text::parts(&run.model, &record.test),
             text::grouped(record.images_per_s as u64),
             record.seconds
         )
@@ -106,8 +102,8 @@ impl Observer for Reporter {
                     self.folder.config().train.epochs
                 ));
                 bar.set_message(format!(
-                    "loss {:.2}, {} images/s",
-                    progress.loss.total,
+                    "loss {}, {} images/s",
+                    text::number(&self.folder.config().model, progress.loss.total),
                     text::grouped(progress.images_per_s as u64)
                 ));
             }
@@ -182,7 +178,7 @@ mod tests {
             "3/10",
             "train loss 106.31",
             "test loss 105.59",
-            "ELBO -105.59",
+            "reconstruction 80.59 + KL 25.00",
             "51,234 images/s",
             "12.3 s",
         ] {

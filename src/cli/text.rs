@@ -100,28 +100,50 @@ pub(super) fn values(spec: &ModelSpec, binarize: Binarize) -> Option<&'static st
     })
 }
 
-/// A loss by its right name, with its parts.
-pub(super) fn loss(spec: &ModelSpec, loss: &Loss) -> String {
-    let Loss {
-        reconstruction,
-        kl,
-        total,
-    } = *loss;
-    match (spec.kind, spec.likelihood) {
-        (ModelKind::Ae, Likelihood::SquaredError) => format!(
-            "loss {total:.4} squared error per image ({:.6} per value)",
-            total / spec.image.values() as f64
-        ),
-        (ModelKind::Ae, _) => format!("loss {total:.2} nats per image"),
-        (ModelKind::Vae, _) if is_elbo(spec) => format!(
-            "ELBO {:.2} nats per image (reconstruction {reconstruction:.2}, KL {kl:.2})",
-            -total
-        ),
-        (ModelKind::Vae, _) => format!(
-            "loss {total:.2} nats per image (reconstruction {reconstruction:.2} + {} × KL {kl:.2}; not the ELBO)",
-            spec.beta
-        ),
+/// The parts of a loss, as a formula: `reconstruction 80.10 + KL 25.49`; an autoencoder's has one
+/// part only, shown by value of the image.
+pub(super) fn parts(spec: &ModelSpec, loss: &Loss) -> String {
+    let (reconstruction, kl) = (loss.reconstruction, loss.kl);
+    match spec.kind {
+        ModelKind::Ae => format!("{:.6} per value", loss.total / spec.image.values() as f64),
+        ModelKind::Vae if is_elbo(spec) => {
+            format!("reconstruction {reconstruction:.2} + KL {kl:.2}")
+        }
+        ModelKind::Vae => {
+            let beta = spec.beta;
+            format!("reconstruction {reconstruction:.2} + {beta} × KL {kl:.2}")
+        }
     }
+}
+
+/// A loss as a number; squared errors are small ones.
+pub(super) fn number(spec: &ModelSpec, loss: f64) -> String {
+    match spec.likelihood {
+        Likelihood::SquaredError => format!("{loss:.4}"),
+        _ => format!("{loss:.2}"),
+    }
+}
+
+/// A loss by its right name, with its parts and unit.
+pub(super) fn loss(spec: &ModelSpec, loss: &Loss) -> String {
+    let unit = unit(spec);
+    if is_elbo(spec) {
+        return format!(
+            "ELBO {} {unit} (reconstruction {:.2}, KL {:.2})",
+            number(spec, -loss.total),
+            loss.reconstruction,
+            loss.kl
+        );
+    }
+    let caution = match spec.kind {
+        ModelKind::Vae => "; not the ELBO",
+        ModelKind::Ae => "",
+    };
+    format!(
+        "loss {} {unit} ({}{caution})",
+        number(spec, loss.total),
+        parts(spec, loss)
+    )
 }
 
 #[cfg(test)]

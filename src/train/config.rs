@@ -96,14 +96,13 @@ impl DataConfig {
     #[must_use]
     pub fn anchored(mut self) -> Self {
         let path = Path::new(&self.source);
-        if !NAMED_SOURCES.contains(&self.source.as_str()) && path.exists() {
-            if let Some(absolute) = std::path::absolute(path)
-                .ok()
-                .as_deref()
-                .and_then(Path::to_str)
-            {
-                self.source = absolute.to_owned();
-            }
+        let named = NAMED_SOURCES.contains(&self.source.as_str());
+        if !named
+            && path.exists()
+            && let Ok(absolute) = std::path::absolute(path)
+            && let Some(text) = absolute.to_str()
+        {
+            self.source = text.to_owned();
         }
         self
     }
