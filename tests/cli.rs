@@ -88,7 +88,7 @@ test-fraction = 0.1
 split-seed = 1
 [model]
 kind = "ae"
-image = { height = 8, width = 8, channels = 1 }
+image = { height = 28, width = 28, channels = 1 }
 hidden = [32]
 latent = 4
 activation = "relu"
@@ -174,7 +174,19 @@ fn an_unknown_device_is_refused() {
 #[test]
 fn an_unknown_data_set_is_refused() {
     let arguments = ["train", "--device", "cpu", "--data", "no-such-data"];
-    refused(&arguments, DATA_OR_MODEL, &["no-such-data", "try: "]);
+    refused(&arguments, CONFIG, &["no-such-data", "try: "]);
+}
+
+#[test]
+fn a_size_that_the_data_cannot_have_is_refused() {
+    let arguments = ["train", "--device", "cpu", "--image-size", "32x30"];
+    refused(
+        &arguments,
+        CONFIG,
+        &["--image-size 32x30", "28×28×1", "try: "],
+    );
+    let arguments = ["train", "--device", "cpu", "--channels", "3"];
+    refused(&arguments, CONFIG, &["--channels 3", "try: "]);
 }
 
 #[test]
@@ -348,7 +360,7 @@ fn a_saved_run_is_enough_for_every_command() {
     let samples = image::open(folder.path().join("samples.png")).expect("a picture");
     assert_eq!(
         (samples.width(), samples.height()),
-        (8 * 64 + 18, 8 * 64 + 18)
+        (8 * 56 + 18, 8 * 56 + 18)
     );
     image::open(folder.path().join("pairs.png")).expect("a picture");
     for name in ["mu.npy", "logvar.npy"] {

@@ -127,7 +127,10 @@ fn data(args: &TrainArgs, file: FileData) -> DataConfig {
             .map(|size| (size.height, size.width))
             .or(file.image_size),
         channels: args.channels.or(file.channels),
-        test_fraction: file.test_fraction.unwrap_or(default.test_fraction),
+        test_fraction: args
+            .test_fraction
+            .or(file.test_fraction)
+            .unwrap_or(default.test_fraction),
         split_seed: file.split_seed.unwrap_or(default.split_seed),
         mirrors: if args.mirror.is_empty() {
             file.mirrors

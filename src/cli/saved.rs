@@ -53,7 +53,8 @@ pub(super) fn images(run: &RunConfig, source: Option<&str>) -> Result<Dataset> {
             other,
             DataOptions {
                 image_size: Some((shape.height, shape.width)),
-                channels: Some(shape.channels),
+                // Arrays may have any number of channels, pictures are grey or RGB.
+                channels: Some(shape.channels).filter(|channels| [1, 3].contains(channels)),
                 ..run.data.options()
             },
         ),

@@ -13,7 +13,7 @@ use super::{note, open_device, text};
 use crate::data::{self, Binarize, Dataset};
 use crate::error::{Error, Result};
 use crate::model::{Activation, ModelKind, ModelSpec};
-use crate::train::{Record, RunConfig, RunFolder, TrainOptions, train, utc};
+use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train, utc};
 
 /// Train a model and keep it in a run folder
 ///
@@ -70,8 +70,17 @@ pub(super) struct TrainArgs {
     /// Channels of the pictures: 1 for grey, 3 for RGB [default: as they are]
     #[arg(long, value_name = "1|3", help_heading = "Data")]
     pub(super) channels: Option<usize>,
-    /// Address of a folder to download from, tried before the known ones; may be repeated
-    /// [default: none]
+    /// Share of the images to hold out for testing, where the data have no split of their own
+    /// [default: 0.1]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_negative_numbers = true,
+        help_heading = "Data"
+    )]
+    pub(super) test_fraction: Option<f64>,
+    /// Address of a folder to download from, in place of the known ones; repeat it for several, which
+    /// are tried in order [default: the data set's own]
     #[arg(long, value_name = "URL", help_heading = "Data")]
     pub(super) mirror: Vec<String>,
     /// Draw each value as 0 or 1 with its grey level as the probability: never, once, or anew
@@ -248,6 +257,7 @@ fn check_early(resolved: &Resolved) -> Result<()> {
 /// The specification with the size of the images that were loaded.
 fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
     let image = dataset.train.shape;
+    check_asked(&resolved.data, dataset)?;
     match resolved.expected_image {
         Some(expected) if expected != image => Err(Error::config(
             format!(
@@ -264,6 +274,32 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
             spec.validate()?;
             Ok(spec)
         }
+    }
+}
+
+/// Refuses a size that was asked for and not given: some data sets cannot be resized.
+fn check_asked(asked: &DataConfig, dataset: &Dataset) -> Result<()> {
+    let image = dataset.train.shape;
+    let fault = |option: String| {
+        Error::config(
+            format!(
+                "{option}: images of {} are {image} and stay so",
+                dataset.name
+            ),
+            "no such option, or a folder of pictures, which are resized",
+        )
+    };
+    match asked.image_size {
+        Some((height, width)) if (height, width) != (image.height, image.width) => {
+            return Err(fault(format!("--image-size {height}x{width}")));
+        }
+        _ => {}
+    }
+    match asked.channels {
+        Some(channels) if channels != image.channels => {
+            Err(fault(format!("--channels {channels}")))
+        }
+        _ => Ok(()),
     }
 }
 

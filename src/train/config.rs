@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::train::TrainOptions;
 
-/// Names of data sets that are no files of the user.
-const NAMED_SOURCES: [&str; 4] = ["digits", "mnist", "fashion-mnist", "omniglot"];
+/// Names that [`crate::data::load`] takes before it looks for a path.
+const NAMED_SOURCES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
 
 /// A run, fully resolved: what `config.toml` of a run folder holds.
 ///
@@ -44,9 +44,10 @@ pub struct DataConfig {
     pub channels: Option<usize>,
     /// Share of the images that is held out, for sources that have no split of their own.
     pub test_fraction: f64,
-    /// Seed of that split. It is not the seed of training: runs of several seeds share their test images.
+    /// Seed of that split, and of the built-in digits. It is not the seed of training: runs of
+    /// several seeds share their images.
     pub split_seed: u64,
-    /// Addresses that are tried before the known ones of a data set to download.
+    /// Addresses to download from, in this order, in place of the known ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<String>,
 }
