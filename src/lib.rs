@@ -2,13 +2,14 @@
 //! reaches, and on the CPU.
 //!
 //! Layers, each of which imports only those before it:
-//! leaves ([`error`], [`shape`]) ← [`device`] ← [`model`]
+//! leaves ([`error`], [`files`], [`shape`]) ← [`device`] ← [`model`]
 //! ← [`train`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod cli;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod files;
 pub mod kernel;
 pub mod model;
 pub mod ops;

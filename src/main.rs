@@ -1,1 +1,37 @@
-fn main() {}
+//! The program: parse, run, map errors to exit codes.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let quiet = env_logger::Env::default().default_filter_or("elbo=warn");
+    env_logger::Builder::from_env(quiet)
+        .format_timestamp(None)
+        .init();
+    match elbo::cli::run(elbo::cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+/// Prints an error and gives its exit code; 0 where whoever read our results had enough.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let ours = error.chain().find_map(|e| e.downcast_ref::<elbo::Error>());
+    let (text, code) = match ours {
+        Some(ours) => (ours.to_string(), ours.exit_code()),
+        None if is_broken_pipe(error) => return ExitCode::SUCCESS,
+        None => (format!("{error:#}"), 1),
+    };
+    // With stderr closed as well there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "error: {text}");
+    ExitCode::from(code)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<io::Error>())
+        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,1 +1,110 @@
-//! The command line.
+//! The command line: one file per command, nothing but arguments and calls into the library.
+//!
+//! Results go to stdout, everything else to stderr.
+
+mod config;
+mod devices;
+mod encode;
+mod evaluate;
+mod reconstruct;
+mod report;
+mod sample;
+mod saved;
+mod text;
+mod train;
+
+use std::fmt;
+use std::io::{self, Write};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::device::{Device, Selection};
+
+/// Trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12 reaches,
+/// or on the CPU.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo train                                   a VAE on the built-in digits
+  elbo train --data mnist --epochs 10          the VAE of PyTorch's examples
+  elbo sample runs/20260131-235959-vae-mnist   a grid of new images from a trained one
+  elbo devices                                 the GPUs there are
+
+Exit codes: 0 done, 1 input/output, 2 options or configuration, 3 data or saved run, 4 device,
+5 a loss that is not finite.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(Box<train::TrainArgs>),
+    Sample(sample::SampleArgs),
+    Reconstruct(reconstruct::ReconstructArgs),
+    Encode(encode::EncodeArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Devices(devices::DevicesArgs),
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// A [`crate::Error`], or the [`io::Error`] of stdout.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Reconstruct(args) => reconstruct::run(&args),
+        Command::Encode(args) => encode::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Devices(args) => devices::run(&args),
+    }
+}
+
+/// A line of results.
+fn result(line: impl fmt::Display) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{line}").context("stdout: cannot write the results")
+}
+
+/// A line for whoever watches. With stderr closed nobody does, which is no reason to stop.
+fn note(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Opens the device that `--device` means, and says which one it is.
+fn open_device(selection: &str) -> crate::Result<Device> {
+    let selection = selection.parse::<Selection>()?;
+    let device = Device::open(&selection)?;
+    note(format_args!("device: {}", device.name()));
+    if let Some(notice) = device.notice(&selection) {
+        note(format_args!("  {notice}"));
+    }
+    Ok(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_is_documented() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            assert!(command.get_after_help().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                let name = format!("{} {}", command.get_name(), argument.get_id());
+                assert!(argument.get_help().is_some(), "{name}");
+            }
+        }
+    }
+}

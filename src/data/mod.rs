@@ -237,7 +237,7 @@ pub struct DataOptions {
     pub seed: u64,
     /// Base addresses to download from, tried in order; empty: the data set's own.
     pub mirrors: Vec<String>,
-    /// Folder for downloads; `None`: [`download::default_cache`].
+    /// Folder for downloads; `None`: [`crate::files::cache_folder`].
     pub cache: Option<PathBuf>,
 }
 
@@ -322,7 +322,7 @@ fn load_remote(
 ) -> Result<Dataset> {
     let cache = match &options.cache {
         Some(cache) => cache.clone(),
-        None => download::default_cache()?,
+        None => crate::files::cache_folder()?,
     };
     let folder = download::fetch(remote, &options.mirrors, &cache, progress)?;
     idx::load(&folder, remote.name)?.check(&folder)

@@ -85,7 +85,10 @@ impl Inference {
                 let learned = parameters.tensors.iter().find(|t| t.name == "log_sigma");
                 let sigma = match learned {
                     Some(tensor) => {
-                        let value = self.session.runtime.read(names::PARAMETERS, tensor.offset, 1)?;
+                        let value =
+                            self.session
+                                .runtime
+                                .read(names::PARAMETERS, tensor.offset, 1)?;
                         value[0].exp()
                     }
                     None => sigma,
@@ -198,7 +201,9 @@ impl Inference {
         let chunk = most.min(samples);
         session.allocate_batch(images)?;
         let rows = images * chunk;
-        session.runtime.allocate(names::LOG_WEIGHTS, Element::Float, rows)?;
+        session
+            .runtime
+            .allocate(names::LOG_WEIGHTS, Element::Float, rows)?;
         let (mut sum, mut squares, mut done) = (0.0, 0.0, 0);
         let mut prepared: Vec<((usize, usize), plan::PlanId, plan::PlanId)> = Vec::new();
         let mut noise = 0_u32;
@@ -209,22 +214,25 @@ impl Inference {
             let mut encoded = false;
             while left > 0 {
                 let each = chunk.min(left);
-                let (encode, weigh) = match prepared.iter().find(|(sizes, ..)| *sizes == (count, each)) {
-                    Some(&(_, encode, weigh)) => (encode, weigh),
-                    None => {
-                        let (spec, parameters) = (&session.spec, &session.parameters);
-                        let encode = plans::encode(spec, parameters, count, source);
-                        let weigh = plans::log_weights(spec, parameters, count, each, source);
-                        let encode = session.runtime.prepare(encode)?;
-                        let weigh = session.runtime.prepare(weigh)?;
-                        prepared.push(((count, each), encode, weigh));
-                        (encode, weigh)
-                    }
-                };
+                let (encode, weigh) =
+                    match prepared.iter().find(|(sizes, ..)| *sizes == (count, each)) {
+                        Some(&(_, encode, weigh)) => (encode, weigh),
+                        None => {
+                            let (spec, parameters) = (&session.spec, &session.parameters);
+                            let encode = plans::encode(spec, parameters, count, source);
+                            let weigh = plans::log_weights(spec, parameters, count, each, source);
+                            let encode = session.runtime.prepare(encode)?;
+                            let weigh = session.runtime.prepare(weigh)?;
+                            prepared.push(((count, each), encode, weigh));
+                            (encode, weigh)
+                        }
+                    };
                 let counters = source.counters_name();
                 if !encoded {
                     let batch = (done / images) as u32;
-                    session.runtime.write_words(&counters, 0, &[batch, done as u32, 0])?;
+                    session
+                        .runtime
+                        .write_words(&counters, 0, &[batch, done as u32, 0])?;
                     session.runtime.run(encode, 1)?;
                     encoded = true;
                 }

@@ -5,6 +5,7 @@ mod loss;
 mod parameters;
 pub mod plans;
 pub(crate) mod session;
+mod size;
 mod spec;
 mod weights;
 

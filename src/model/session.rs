@@ -104,11 +104,22 @@ impl Session {
 
     /// Checks that a batch of `rows` fits what kernels can number.
     pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
-        let widest = self.spec.hidden.iter().chain([&self.spec.latent]).copied().max();
+        let widest = self
+            .spec
+            .hidden
+            .iter()
+            .chain([&self.spec.latent])
+            .copied()
+            .max();
         let widest = widest.unwrap_or(0).max(self.spec.image.values());
-        if rows.checked_mul(widest).is_none_or(|values| values > MOST_VALUES) {
+        if rows
+            .checked_mul(widest)
+            .is_none_or(|values| values > MOST_VALUES)
+        {
             return Err(Error::config(
-                format!("--batch-size {rows}: a layer of {widest} values would have over 2^31 of them"),
+                format!(
+                    "--batch-size {rows}: a layer of {widest} values would have over 2^31 of them"
+                ),
                 format!("--batch-size {}", (MOST_VALUES / widest).max(1)),
             ));
         }
@@ -238,7 +249,8 @@ impl Session {
         let mut position = 0;
         for (plan, rows) in passes.each() {
             let counters = [position as u32 / passes.rows as u32, position as u32, 0];
-            self.runtime.write_words(&source.counters_name(), 0, &counters)?;
+            self.runtime
+                .write_words(&source.counters_name(), 0, &counters)?;
             self.runtime.run(plan, 1)?;
             let values = self.runtime.read(output, 0, rows * width)?;
             take(self.runtime.as_mut(), &values)?;
@@ -301,7 +313,11 @@ fn check_range(images: &Images, spec: &ModelSpec, binarize: Binarize) -> Result<
     if least >= 0.0 && most <= 1.0 {
         return Ok(());
     }
-    let what = if bernoulli { "--likelihood bernoulli" } else { "--binarize" };
+    let what = if bernoulli {
+        "--likelihood bernoulli"
+    } else {
+        "--binarize"
+    };
     Err(Error::config(
         format!("{what} needs values in [0, 1], but the data reach from {least} to {most}"),
         "scaling the data to [0, 1], or --likelihood gaussian without --binarize",

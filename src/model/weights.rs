@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::{ModelSpec, Parameters};
 
 /// Parameters of a model on the host, named and laid out as PyTorch's `nn.Linear` has them.
@@ -89,21 +89,7 @@ impl Weights {
             .map_err(|error| {
                 Error::io(path, "lay out the weights")(std::io::Error::other(error))
             })?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            // The rename itself must reach the disk; only Unix can open a folder to sync it.
-            #[cfg(unix)]
-            fs::File::open(folder)?.sync_all()?;
-            Ok(())
-        };
-        write().map_err(Error::io(path, "write the weights"))
+        files::replace(path, &bytes)
     }
 
     /// Reads a `.safetensors` file and checks names, shapes, types and finiteness against `spec`.

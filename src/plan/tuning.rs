@@ -9,6 +9,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::Step;
+use crate::files;
 
 /// How variants are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +86,9 @@ impl Memory {
             .take(8)
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let path = cache_folder().map(|folder| folder.join("tuning").join(name + ".txt"));
+        let path = files::cache_folder()
+            .ok()
+            .map(|folder| folder.join("tuning").join(name + ".txt"));
         let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
         let known = text
             .iter()
@@ -143,24 +146,4 @@ pub(super) fn key(step: &Step) -> String {
         key += &format!(" {field}={value}");
     }
     key
-}
-
-/// The user's cache folder of this program: `ELBO_CACHE`, else the platform's place.
-pub(super) fn cache_folder() -> Option<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(folder) = variable("ELBO_CACHE") {
-        return Some(folder);
-    }
-    let home = if cfg!(target_os = "windows") {
-        variable("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        variable("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
-    };
-    home.map(|home| home.join("elbo"))
 }

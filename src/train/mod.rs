@@ -1,9 +1,15 @@
-//! Training: the loop over epochs, its options and its reports.
+//! Training: the loop over epochs, its options, and the folder that keeps a run.
 
+mod config;
+mod grid;
 mod observer;
 mod options;
+mod run_folder;
 mod trainer;
 
+pub use config::{DataConfig, Record, RunConfig, toml_fault};
+pub use grid::Grid;
 pub use observer::{EpochRecord, Observer, Pictures, Progress};
 pub use options::TrainOptions;
+pub use run_folder::{RunFolder, utc};
 pub use trainer::{Trainer, train};

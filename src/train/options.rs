@@ -45,6 +45,12 @@ impl TrainOptions {
     /// # Errors
     /// [`Error::Config`] with the option at fault.
     pub fn validate(&self, train_images: usize) -> Result<()> {
+        if self.epochs == 0 {
+            return Err(Error::config(
+                "--epochs 0: expected at least one pass over the training images",
+                "--epochs 10",
+            ));
+        }
         if self.batch_size == 0 || self.batch_size > train_images {
             return Err(Error::config(
                 format!(

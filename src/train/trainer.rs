@@ -72,9 +72,15 @@ impl Trainer {
         let purpose = Purpose::EvaluationBinarisation;
         let test = session.upload("test", &dataset.test, binarize, purpose)?;
         let len = session.parameters.len;
-        session.runtime.allocate(names::FIRST, Element::Float, len)?;
-        session.runtime.allocate(names::SECOND, Element::Float, len)?;
-        session.runtime.allocate(names::SCALARS, Element::Float, 2)?;
+        session
+            .runtime
+            .allocate(names::FIRST, Element::Float, len)?;
+        session
+            .runtime
+            .allocate(names::SECOND, Element::Float, len)?;
+        session
+            .runtime
+            .allocate(names::SCALARS, Element::Float, 2)?;
         let scalars = [options.learning_rate, 1.0];
         session.runtime.write(names::SCALARS, 0, &scalars)?;
         let update = Update {
@@ -82,9 +88,12 @@ impl Trainer {
             grad_clip: options.grad_clip,
         };
         let (spec, parameters) = (&session.spec, &session.parameters);
-        let passes = Passes::prepare(session.runtime.as_mut(), count, options.batch_size, |rows| {
-            plans::train(spec, parameters, rows, &train, update)
-        })?;
+        let passes = Passes::prepare(
+            session.runtime.as_mut(),
+            count,
+            options.batch_size,
+            |rows| plans::train(spec, parameters, rows, &train, update),
+        )?;
         let evaluation = session.evaluation(&test)?;
         Ok(Self {
             options: options.clone(),
@@ -144,7 +153,9 @@ impl Trainer {
         let Some((loss, images_per_s)) = self.learn(started, observer)? else {
             return Ok(None);
         };
-        let test = self.session.measure(&self.test, &self.evaluation, self.epoch)?;
+        let test = self
+            .session
+            .measure(&self.test, &self.evaluation, self.epoch)?;
         self.keep()?;
         if !test.total.is_finite() {
             return Err(not_finite(self.step, "the test loss"));
@@ -195,7 +206,10 @@ impl Trainer {
             self.session.runtime.run(plan, times as u32)?;
             let name = self.train.log_name();
             let rows = self.session.runtime.read(&name, 2 * done, 2 * times)?;
-            if let Some(bad) = rows.chunks(2).position(|row| !row.iter().all(|v| v.is_finite())) {
+            if let Some(bad) = rows
+                .chunks(2)
+                .position(|row| !row.iter().all(|v| v.is_finite()))
+            {
                 return Err(self.diagnose(done + bad)?);
             }
             log.extend(rows);
@@ -285,7 +299,9 @@ impl Trainer {
         };
         let binarize = self.options.binarize;
         let purpose = Purpose::EvaluationBinarisation;
-        let source = self.session.upload("shown", &self.shown, binarize, purpose)?;
+        let source = self
+            .session
+            .upload("shown", &self.shown, binarize, purpose)?;
         let mut pictures = Pictures {
             samples,
             originals: Vec::new(),
@@ -299,7 +315,9 @@ impl Trainer {
             |spec, parameters, rows| plans::reconstruct(spec, parameters, rows, &source),
             |runtime, batch| {
                 pictures.reconstructions.extend_from_slice(batch);
-                pictures.originals.extend(runtime.read(names::SEEN, 0, batch.len())?);
+                pictures
+                    .originals
+                    .extend(runtime.read(names::SEEN, 0, batch.len())?);
                 Ok(())
             },
         )?;
@@ -316,9 +334,10 @@ fn not_finite(step: u64, tensor: &str) -> Error {
     Error::NotFinite {
         step,
         tensor: tensor.to_owned(),
-        hint: "a smaller --lr, --grad-clip 1, or data without extreme values; the last good model is \
+        hint:
+            "a smaller --lr, --grad-clip 1, or data without extreme values; the last good model is \
                kept in the run folder"
-            .to_owned(),
+                .to_owned(),
     }
 }
 
@@ -332,7 +351,10 @@ fn first(images: &Images, count: usize) -> Images {
             Values::Bytes(bytes) => Values::Bytes(bytes[..values].to_vec()),
             Values::Floats(floats) => Values::Floats(floats[..values].to_vec()),
         },
-        labels: images.labels.as_ref().map(|labels| labels[..count].to_vec()),
+        labels: images
+            .labels
+            .as_ref()
+            .map(|labels| labels[..count].to_vec()),
     }
 }
 

@@ -1,0 +1,79 @@
+//! `elbo encode`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::result;
+use super::saved::{self, Split};
+use crate::error::Error;
+use crate::files;
+use crate::train::RunFolder;
+
+/// Write the latent codes of images as a NumPy array
+///
+/// The array is float32 [images, latent], in the order of the images: the means of q(z|x) for a
+/// VAE, the code itself for an AE.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct EncodeArgs {
+    /// Run folder
+    run: PathBuf,
+    /// Data set to encode [default: the run's]
+    #[arg(long, value_name = "NAME|PATH")]
+    data: Option<String>,
+    /// Which of its images
+    #[arg(long, value_enum, default_value = "test")]
+    split: Split,
+    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Array of the means to create [default: codes-<SPLIT>.npy in the run folder]
+    #[arg(long, value_name = "FILE.npy")]
+    out: Option<PathBuf>,
+    /// Array of the logarithms of the variances to create, VAE only [default: none]
+    #[arg(long, value_name = "FILE.npy")]
+    logvar: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo encode runs/reference
+  elbo encode runs/reference --split train --out mu.npy --logvar logvar.npy
+  python -c \"import numpy; print(numpy.load('mu.npy').shape)\"";
+
+pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let run = folder.config();
+    let name = format!("codes-{}.npy", args.split.name());
+    let out = saved::output(&folder, args.out.as_deref(), &name)?;
+    if let Some(logvar) = &args.logvar {
+        saved::require_vae(
+            &folder,
+            "whose code has no variances",
+            "no --logvar, or a run of --model vae",
+        )?;
+        files::check_new(logvar)?;
+        if *logvar == out {
+            return Err(Error::config(
+                format!(
+                    "--logvar {}: is the file of the means as well",
+                    logvar.display()
+                ),
+                "another --logvar",
+            )
+            .into());
+        }
+    }
+    let weights = folder.weights()?;
+    let images = args.split.of(saved::images(run, args.data.as_deref())?);
+    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let latents = model.encode(&images, run.train.binarize)?;
+    files::create(&out, &files::npy(&latents.mu, run.model.latent)?)?;
+    result(out.display())?;
+    if let Some(path) = &args.logvar {
+        files::create(path, &files::npy(&latents.logvar, run.model.latent)?)?;
+        result(path.display())?;
+    }
+    Ok(())
+}

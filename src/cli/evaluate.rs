@@ -1,0 +1,299 @@
+//! `elbo evaluate`
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::saved::{self, Split};
+use super::{result, text};
+use crate::data::Binarize;
+use crate::model::{Evaluation, Likelihood, ModelKind, ModelSpec};
+use crate::train::{RunConfig, RunFolder};
+
+/// Measure a trained model: ELBO, reconstruction, KL, and log p(x)
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct EvaluateArgs {
+    /// Run folder
+    run: PathBuf,
+    /// Data set to measure on [default: the run's]
+    #[arg(long, value_name = "NAME|PATH")]
+    data: Option<String>,
+    /// Which of its images
+    #[arg(long, value_enum, default_value = "test")]
+    split: Split,
+    /// Seed of the draws of z, and of binarisation
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Draws of z per image with which to estimate log p(x) (Burda et al. 2016), VAE only; papers
+    /// take 5000, 0 leaves it out
+    #[arg(long, value_name = "DRAWS", default_value_t = 0)]
+    importance_samples: usize,
+    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Print one JSON object instead of a table [default: off]
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo evaluate runs/reference
+  elbo evaluate runs/reference --importance-samples 5000
+  elbo evaluate runs/reference --split train --json";
+
+pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let run = folder.config();
+    if args.importance_samples > 0 {
+        saved::require_vae(
+            &folder,
+            "which defines no p(x) to estimate",
+            "no --importance-samples, or a run of --model vae",
+        )?;
+    }
+    let weights = folder.weights()?;
+    let dataset = saved::images(run, args.data.as_deref())?;
+    let data = dataset.name.clone();
+    let images = args.split.of(dataset);
+    let mut model = saved::model(run, &weights, &args.device, args.seed)?;
+    let bar = io::stderr()
+        .is_terminal()
+        .then(|| ProgressBar::new(images.len() as u64));
+    let evaluation = model.evaluate(
+        &images,
+        run.train.binarize,
+        args.importance_samples,
+        &mut |done, all| {
+            if let Some(bar) = &bar {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            }
+        },
+    )?;
+    if let Some(bar) = &bar {
+        bar.finish_and_clear();
+    }
+    if args.json {
+        result(record(args, &data, run, &evaluation))?;
+    } else {
+        for line in table(args, &data, run, &evaluation) {
+            result(line)?;
+        }
+    }
+    Ok(())
+}
+
+/// reconstruction + KL, which is the negative ELBO of a VAE whatever its beta.
+fn negative_elbo(evaluation: &Evaluation) -> f64 {
+    evaluation.loss.reconstruction + evaluation.loss.kl
+}
+
+/// Bits that a value costs by the ELBO. Grey levels under a Bernoulli are neither probabilities of
+/// symbols nor densities, so there it means nothing.
+fn bits_per_dimension(
+    spec: &ModelSpec,
+    binarize: Binarize,
+    evaluation: &Evaluation,
+) -> Option<f64> {
+    let meaningful = spec.kind == ModelKind::Vae
+        && match spec.likelihood {
+            Likelihood::Bernoulli => binarize != Binarize::None,
+            Likelihood::Gaussian { .. } => true,
+            Likelihood::SquaredError => false,
+        };
+    let bits = negative_elbo(evaluation) / (std::f64::consts::LN_2 * spec.image.values() as f64);
+    meaningful.then_some(bits)
+}
+
+fn table(args: &EvaluateArgs, data: &str, run: &RunConfig, evaluation: &Evaluation) -> Vec<String> {
+    let spec = &run.model;
+    let unit = text::unit(spec);
+    let row = |name: &str, value: f64, rest: &str| format!("{name:<20}{value:>12.4}  {rest}");
+    let mut lines = vec![
+        format!("run: {}", args.run.display()),
+        format!("model: {}", text::model(spec)),
+        format!(
+            "data: {data}, {} {} images of {}",
+            text::grouped(evaluation.images as u64),
+            args.split.name(),
+            spec.image
+        ),
+    ];
+    lines.extend(text::values(spec, run.train.binarize).map(str::to_owned));
+    match spec.kind {
+        ModelKind::Vae => {
+            lines.push(row("ELBO", -negative_elbo(evaluation), unit));
+            lines.push(row("reconstruction", evaluation.loss.reconstruction, unit));
+            lines.push(row("KL", evaluation.loss.kl, unit));
+        }
+        ModelKind::Ae => {
+            lines.push(row("reconstruction", evaluation.loss.reconstruction, unit));
+            let per_value = evaluation.loss.reconstruction / spec.image.values() as f64;
+            lines.push(row("", per_value, "the same per value"));
+        }
+    }
+    if spec.kind == ModelKind::Vae && !text::is_elbo(spec) {
+        let rest = format!(
+            "{unit}: reconstruction + {} × KL, which training minimised; NOT THE ELBO",
+            spec.beta
+        );
+        lines.push(row("loss", evaluation.loss.total, &rest));
+    }
+    if let Some((mean, error)) = evaluation.log_likelihood {
+        let rest = format!(
+            "± {error:.4} {unit}, from {} importance samples an image",
+            text::grouped(args.importance_samples as u64)
+        );
+        lines.push(row("log p(x)", mean, &rest));
+    }
+    if let Some(bits) = bits_per_dimension(spec, run.train.binarize, evaluation) {
+        let rest = match spec.likelihood {
+            Likelihood::Gaussian { .. } => {
+                "by the ELBO, of the density of values as the model sees them"
+            }
+            _ => "by the ELBO",
+        };
+        lines.push(row("bits per dimension", bits, rest));
+    }
+    lines
+}
+
+fn record(
+    args: &EvaluateArgs,
+    data: &str,
+    run: &RunConfig,
+    evaluation: &Evaluation,
+) -> serde_json::Value {
+    let spec = &run.model;
+    let vae = spec.kind == ModelKind::Vae;
+    json!({
+        "run": args.run.display().to_string(),
+        "data": data,
+        "split": args.split.name(),
+        "images": evaluation.images,
+        "model": spec.kind,
+        "likelihood": spec.likelihood,
+        "binarize": run.train.binarize,
+        "values": text::values(spec, run.train.binarize),
+        "seed": args.seed,
+        "unit": text::unit(spec),
+        "elbo": vae.then(|| -negative_elbo(evaluation)),
+        "reconstruction": evaluation.loss.reconstruction,
+        "kl": vae.then_some(evaluation.loss.kl),
+        "beta": vae.then_some(spec.beta),
+        "loss": evaluation.loss.total,
+        "loss_is_negative_elbo": text::is_elbo(spec),
+        "bits_per_dimension": bits_per_dimension(spec, run.train.binarize, evaluation),
+        "importance_samples": args.importance_samples,
+        "log_likelihood": evaluation.log_likelihood.map(|(mean, _)| mean),
+        "log_likelihood_standard_error": evaluation.log_likelihood.map(|(_, error)| error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Loss;
+    use crate::train::{DataConfig, Record, TrainOptions};
+
+    fn args() -> EvaluateArgs {
+        EvaluateArgs {
+            run: "runs/a".into(),
+            data: None,
+            split: Split::Test,
+            seed: 1,
+            importance_samples: 50,
+            device: "cpu".into(),
+            json: false,
+        }
+    }
+
+    fn run() -> RunConfig {
+        RunConfig {
+            device: "cpu".into(),
+            data: DataConfig::default(),
+            model: ModelSpec::reference(),
+            train: TrainOptions::default(),
+            record: Record {
+                version: "0".into(),
+                device: "CPU".into(),
+                data: "mnist".into(),
+                started: "2026-01-31T23:59:59Z".into(),
+            },
+        }
+    }
+
+    fn evaluation(beta: f64) -> Evaluation {
+        Evaluation {
+            images: 10_000,
+            loss: Loss {
+                reconstruction: 80.0,
+                kl: 25.0,
+                total: 80.0 + beta * 25.0,
+            },
+            log_likelihood: Some((-100.5, 0.25)),
+        }
+    }
+
+    fn text_of(run: &RunConfig, evaluation: &Evaluation) -> String {
+        table(&args(), "mnist", run, evaluation).join("\n")
+    }
+
+    #[test]
+    fn grey_pixels_are_announced_and_have_no_bits_per_dimension() {
+        let text = text_of(&run(), &evaluation(1.0));
+        assert!(text.contains("GREY-PIXEL BERNOULLI"), "{text}");
+        assert!(text.contains("-105.0000  nats per image"), "{text}");
+        assert!(text.contains("± 0.2500"), "{text}");
+        assert!(!text.contains("bits per dimension"), "{text}");
+    }
+
+    #[test]
+    fn binarised_values_have_bits_per_dimension() {
+        let mut run = run();
+        run.train.binarize = Binarize::Dynamic;
+        let bits = bits_per_dimension(&run.model, Binarize::Dynamic, &evaluation(1.0));
+        let expected = 105.0 / (784.0 * 2f64.ln());
+        assert!((bits.expect("bits") - expected).abs() < 1e-12);
+        assert!(text_of(&run, &evaluation(1.0)).contains("BINARISED"));
+    }
+
+    #[test]
+    fn a_loss_of_another_beta_is_not_called_elbo() {
+        let mut run = run();
+        run.model.beta = 4.0;
+        let text = text_of(&run, &evaluation(4.0));
+        assert!(
+            text.contains("180.0000") && text.contains("NOT THE ELBO"),
+            "{text}"
+        );
+        assert!(
+            text.contains("-105.0000"),
+            "the ELBO of the same model: {text}"
+        );
+        let json = record(&args(), "mnist", &run, &evaluation(4.0));
+        assert_eq!(json["elbo"], -105.0);
+        assert_eq!(json["loss"], 180.0);
+        assert_eq!(json["loss_is_negative_elbo"], false);
+    }
+
+    #[test]
+    fn an_autoencoder_has_neither_elbo_nor_kl() {
+        let mut run = run();
+        run.model.kind = ModelKind::Ae;
+        run.model.likelihood = Likelihood::SquaredError;
+        let evaluation = Evaluation {
+            log_likelihood: None,
+            ..evaluation(0.0)
+        };
+        let text = text_of(&run, &evaluation);
+        assert!(!text.contains("ELBO") && !text.contains("KL"), "{text}");
+        let json = record(&args(), "mnist", &run, &evaluation);
+        assert!(json["elbo"].is_null() && json["kl"].is_null());
+    }
+}

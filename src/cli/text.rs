@@ -1,0 +1,213 @@
+//! Words for models and losses: what is an ELBO is called one, and nothing else is.
+
+use crate::data::Binarize;
+use crate::model::{Activation, Likelihood, Loss, ModelKind, ModelSpec};
+
+/// `652824` as `652,824`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `VAE 784-400-20-400-784, relu, Bernoulli likelihood`.
+pub(super) fn model(spec: &ModelSpec) -> String {
+    let widths: Vec<String> = spec.widths().iter().map(ToString::to_string).collect();
+    let activation = match spec.activation {
+        Activation::Relu => "relu",
+        Activation::LeakyRelu => "leaky relu",
+        Activation::Tanh => "tanh",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Silu => "silu",
+        Activation::Gelu => "gelu",
+    };
+    format!(
+        "{} {}, {activation}, {}",
+        kind(spec),
+        widths.join("-"),
+        likelihood(spec)
+    )
+}
+
+pub(super) fn kind(spec: &ModelSpec) -> &'static str {
+    match spec.kind {
+        ModelKind::Vae => "VAE",
+        ModelKind::Ae => "AE",
+    }
+}
+
+fn likelihood(spec: &ModelSpec) -> String {
+    match spec.likelihood {
+        Likelihood::Bernoulli => "Bernoulli likelihood".into(),
+        Likelihood::Gaussian {
+            sigma,
+            learned: false,
+        } => format!("Gaussian likelihood of sigma {sigma}"),
+        Likelihood::Gaussian { sigma, .. } => {
+            format!("Gaussian likelihood of learned sigma, from {sigma}")
+        }
+        Likelihood::SquaredError => "squared error".into(),
+    }
+}
+
+/// Whether the negative loss is the ELBO.
+pub(super) fn is_elbo(spec: &ModelSpec) -> bool {
+    spec.kind == ModelKind::Vae && spec.beta == 1.0
+}
+
+/// Unit of the losses.
+pub(super) fn unit(spec: &ModelSpec) -> &'static str {
+    match spec.likelihood {
+        Likelihood::SquaredError => "squared error per image",
+        _ => "nats per image",
+    }
+}
+
+/// What training minimises.
+pub(super) fn objective(spec: &ModelSpec) -> String {
+    let unit = unit(spec);
+    match spec.kind {
+        ModelKind::Ae => format!("reconstruction, in {unit}"),
+        ModelKind::Vae if is_elbo(spec) => {
+            format!("-ELBO = reconstruction + KL, in {unit}")
+        }
+        ModelKind::Vae => format!(
+            "reconstruction + {} × KL, in {unit}: not the negative ELBO, as beta is not 1",
+            spec.beta
+        ),
+    }
+}
+
+/// Which values the likelihood sees, where results on others are easily confused with them.
+pub(super) fn values(spec: &ModelSpec, binarize: Binarize) -> Option<&'static str> {
+    if spec.likelihood != Likelihood::Bernoulli {
+        return None;
+    }
+    Some(match binarize {
+        Binarize::None => "GREY-PIXEL BERNOULLI: not comparable with results on binarised images",
+        Binarize::Fixed => {
+            "BINARISED once: not comparable with grey-pixel results, nor with binarisation at every use"
+        }
+        Binarize::Dynamic => {
+            "BINARISED at every use: not comparable with grey-pixel results, nor with one fixed binarisation"
+        }
+    })
+}
+
+/// The parts of a loss, as a formula: `reconstruction 80.10 + KL 25.49`; an autoencoder's has one
+/// part only, shown by value of the image.
+pub(super) fn parts(spec: &ModelSpec, loss: &Loss) -> String {
+    let (reconstruction, kl) = (loss.reconstruction, loss.kl);
+    match spec.kind {
+        ModelKind::Ae => format!("{:.6} per value", loss.total / spec.image.values() as f64),
+        ModelKind::Vae if is_elbo(spec) => {
+            format!("reconstruction {reconstruction:.2} + KL {kl:.2}")
+        }
+        ModelKind::Vae => {
+            let beta = spec.beta;
+            format!("reconstruction {reconstruction:.2} + {beta} × KL {kl:.2}")
+        }
+    }
+}
+
+/// A loss as a number; squared errors are small ones.
+pub(super) fn number(spec: &ModelSpec, loss: f64) -> String {
+    match spec.likelihood {
+        Likelihood::SquaredError => format!("{loss:.4}"),
+        _ => format!("{loss:.2}"),
+    }
+}
+
+/// A loss by its right name, with its parts and unit.
+pub(super) fn loss(spec: &ModelSpec, loss: &Loss) -> String {
+    let unit = unit(spec);
+    if is_elbo(spec) {
+        return format!(
+            "ELBO {} {unit} (reconstruction {:.2}, KL {:.2})",
+            number(spec, -loss.total),
+            loss.reconstruction,
+            loss.kl
+        );
+    }
+    let caution = match spec.kind {
+        ModelKind::Vae => "; not the ELBO",
+        ModelKind::Ae => "",
+    };
+    format!(
+        "loss {} {unit} ({}{caution})",
+        number(spec, loss.total),
+        parts(spec, loss)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOSS: Loss = Loss {
+        reconstruction: 80.104,
+        kl: 25.486,
+        total: 105.59,
+    };
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        let seen = [0, 12, 999, 1000, 652_824, 1_000_000].map(grouped);
+        assert_eq!(seen, ["0", "12", "999", "1,000", "652,824", "1,000,000"]);
+    }
+
+    #[test]
+    fn only_a_vae_at_beta_one_has_an_elbo() {
+        let mut spec = ModelSpec::reference();
+        let text = loss(&spec, &LOSS);
+        assert_eq!(
+            text,
+            "ELBO -105.59 nats per image (reconstruction 80.10, KL 25.49)"
+        );
+        spec.beta = 4.0;
+        let text = loss(&spec, &LOSS);
+        assert!(
+            text.starts_with("loss ") && text.contains("not the ELBO"),
+            "{text}"
+        );
+        assert!(objective(&spec).contains("not the negative ELBO"));
+        spec.beta = 1.0;
+        spec.kind = ModelKind::Ae;
+        for likelihood in [Likelihood::SquaredError, Likelihood::Bernoulli] {
+            spec.likelihood = likelihood;
+            let text = loss(&spec, &LOSS);
+            assert!(
+                text.starts_with("loss ") && !text.contains("ELBO"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn grey_pixels_and_binarised_ones_are_told_apart() {
+        let mut spec = ModelSpec::reference();
+        let text = |spec: &ModelSpec, binarize| values(spec, binarize).unwrap_or_default();
+        assert!(text(&spec, Binarize::None).contains("GREY"));
+        assert!(text(&spec, Binarize::Dynamic).contains("BINARISED"));
+        assert!(text(&spec, Binarize::Fixed).contains("BINARISED"));
+        spec.likelihood = Likelihood::Gaussian {
+            sigma: 1.0,
+            learned: false,
+        };
+        assert_eq!(values(&spec, Binarize::None), None);
+    }
+
+    #[test]
+    fn a_model_is_named_by_its_widths() {
+        assert_eq!(
+            model(&ModelSpec::reference()),
+            "VAE 784-400-20-400-784, relu, Bernoulli likelihood"
+        );
+    }
+}

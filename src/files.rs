@@ -1,0 +1,245 @@
+//! Writing files so that a reader never finds half of one, and nothing of the user's is lost.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use npyz::WriterBuilder;
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// Writes `bytes` to `path`, in place of what was there. A kill at any moment leaves the old file
+/// or the new one, whole.
+///
+/// # Errors
+/// [`Error::Io`] with the system's reason.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = written(path, bytes)?;
+    file.persist(path)
+        .map_err(|e| e.error)
+        .and_then(|_| sync_folder(path))
+        .map_err(Error::io(path, "write it"))
+}
+
+/// Writes `bytes` to a new file, as [`replace`] does, but refuses to overwrite.
+///
+/// # Errors
+/// [`Error::Config`] where there is a file of that name, otherwise [`Error::Io`].
+pub fn create(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = written(path, bytes)?;
+    match file.persist_noclobber(path).map_err(|e| e.error) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+        other => other
+            .and_then(|_| sync_folder(path))
+            .map_err(Error::io(path, "write it")),
+    }
+}
+
+/// Refuses an output that [`create`] would refuse, before any work is done for it.
+///
+/// # Errors
+/// [`Error::Config`] where something of that name exists; [`Error::Io`] where its folder does not.
+pub fn check_new(path: &Path) -> Result<()> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(exists(path));
+    }
+    let folder = folder_of(path);
+    match fs::metadata(&folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(Error::Io {
+            path: path.to_owned(),
+            doing: "write it",
+            source: io::Error::new(
+                io::ErrorKind::NotADirectory,
+                format!("{} is not a folder", folder.display()),
+            ),
+        }),
+        Err(source) => Err(Error::Io {
+            path: folder,
+            doing: "write into this folder",
+            source,
+        }),
+    }
+}
+
+/// The bytes of a `.npy` file of `values` as float32 `[rows, columns]`; its rows follow from the length.
+///
+/// # Errors
+/// [`Error::Config`] where `values` are not whole rows.
+pub fn npy(values: &[f32], columns: usize) -> Result<Vec<u8>> {
+    let rows = values.len().checked_div(columns).unwrap_or(0);
+    if rows * columns != values.len() {
+        return Err(Error::config(
+            format!("{} values are not rows of {columns}", values.len()),
+            "please report this as a fault of the program",
+        ));
+    }
+    let mut bytes = Vec::new();
+    let mut write = || -> io::Result<()> {
+        let mut writer = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(&[rows as u64, columns as u64])
+            .writer(&mut bytes)
+            .begin_nd()?;
+        writer.extend(values)?;
+        writer.finish()
+    };
+    write().map_err(Error::io("array.npy", "encode it"))?;
+    Ok(bytes)
+}
+
+fn exists(path: &Path) -> Error {
+    Error::config(
+        format!("{}: exists already and is not overwritten", path.display()),
+        "another name, or remove the file first",
+    )
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn written(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
+    let folder = folder_of(path);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".elbo-").suffix(".part");
+    // A temporary file is its owner's alone by default; a result gets what the umask says.
+    #[cfg(unix)]
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    let mut file = builder
+        .tempfile_in(&folder)
+        .map_err(Error::io(path, "write it"))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(Error::io(path, "write it"))?;
+    Ok(file)
+}
+
+/// The new name itself is durable only once its folder is synced; other systems have no such call.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder_of(path))?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+/// The user's cache folder of this program: `ELBO_CACHE` if set, otherwise `elbo` in the system's
+/// place: `XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows.
+///
+/// # Errors
+/// [`Error::Config`] where none of these variables is set.
+pub fn cache_folder() -> Result<PathBuf> {
+    cache_from(|name| env::var_os(name).filter(|value| !value.is_empty())).ok_or_else(|| {
+        Error::config(
+            "there is no cache folder: neither ELBO_CACHE nor a home folder is set",
+            "set ELBO_CACHE to a folder you can write to",
+        )
+    })
+}
+
+fn cache_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if let Some(own) = variable("ELBO_CACHE") {
+        return Some(own.into());
+    }
+    let home = |inside: &str| Some(Path::new(&variable("HOME")?).join(inside));
+    let base = if cfg!(windows) {
+        variable("LOCALAPPDATA").map(PathBuf::from)
+    } else if cfg!(target_os = "macos") {
+        home("Library/Caches")
+    } else {
+        // The XDG specification has relative paths ignored.
+        let given = variable("XDG_CACHE_HOME").map(PathBuf::from);
+        given
+            .filter(|path| path.is_absolute())
+            .or_else(|| home(".cache"))
+    };
+    base.map(|base| base.join("elbo"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn create_refuses_to_overwrite_and_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.png");
+        create(&path, b"first").expect("a new file");
+        let error = create(&path, b"second").expect_err("an existing file");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("a.png"), "{error}");
+        assert_eq!(fs::read(&path).expect("the file"), b"first");
+        let names = fs::read_dir(folder.path()).expect("the folder").count();
+        assert_eq!(names, 1, "a refused file leaves no temporary file behind");
+    }
+
+    #[test]
+    fn replace_overwrites_with_the_whole_new_content() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.toml");
+        replace(&path, b"a longer first text").expect("a new file");
+        replace(&path, b"second").expect("the second text");
+        assert_eq!(fs::read(&path).expect("the file"), b"second");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn written_files_are_as_readable_as_any_other_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let plain = folder.path().join("plain");
+        fs::write(&plain, b"").expect("a plain file");
+        let ours = folder.path().join("ours");
+        replace(&ours, b"").expect("our file");
+        let mode = |path| fs::metadata(path).expect("metadata").permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn check_new_names_a_missing_folder() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let error = check_new(&folder.path().join("missing/a.png")).expect_err("no such folder");
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn npy_has_its_shape_and_values() {
+        let bytes = npy(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3).expect("two rows");
+        let file = npyz::NpyFile::new(&bytes[..]).expect("an array file");
+        assert_eq!(file.shape(), [2, 3]);
+        let values: Vec<f32> = file.into_vec().expect("float32 values");
+        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert!(npy(&[1.0, 2.0], 3).is_err());
+    }
+
+    #[test]
+    fn elbo_cache_comes_before_the_system_folder() {
+        let both = |name: &str| match name {
+            "ELBO_CACHE" => Some(OsString::from("/mine")),
+            _ => Some(OsString::from("/other")),
+        };
+        assert_eq!(cache_from(both), Some(PathBuf::from("/mine")));
+        assert_eq!(cache_from(|_| None), None);
+    }
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    #[test]
+    fn relative_xdg_cache_home_is_ignored() {
+        let variable = |name: &str| match name {
+            "XDG_CACHE_HOME" => Some(OsString::from("relative")),
+            "HOME" => Some(OsString::from("/home/someone")),
+            _ => None,
+        };
+        let expected = PathBuf::from("/home/someone/.cache/elbo");
+        assert_eq!(cache_from(variable), Some(expected));
+    }
+}

@@ -1,0 +1,256 @@
+//! Everything that determines a run, as plain data that is saved with it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::DataOptions;
+use crate::error::{Error, Result};
+use crate::model::ModelSpec;
+use crate::train::TrainOptions;
+
+/// Names that [`crate::data::load`] takes before it looks for a path.
+const NAMED_SOURCES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
+
+/// A run, fully resolved: what `config.toml` of a run folder holds.
+///
+/// The same file serves as a configuration that repeats the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RunConfig {
+    /// The device that was asked for, as `--device` takes it.
+    pub device: String,
+    /// Where the images come from.
+    pub data: DataConfig,
+    /// The model.
+    pub model: ModelSpec,
+    /// How it is trained.
+    pub train: TrainOptions,
+    /// What happened to be used.
+    pub record: Record,
+}
+
+/// Where the images of a run come from and how they are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataConfig {
+    /// Name of a data set, or a path.
+    pub source: String,
+    /// Height and width to resize to; without it, images keep the size they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<(usize, usize)>,
+    /// 1 = grey, 3 = RGB; without it, images keep the channels they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// Share of the images that is held out, for sources that have no split of their own.
+    pub test_fraction: f64,
+    /// Seed of that split, and of the built-in digits. It is not the seed of training: runs of
+    /// several seeds share their images.
+    pub split_seed: u64,
+    /// Addresses to download from, in this order, in place of the known ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+}
+
+/// What a run used, beyond what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Record {
+    /// The program's version.
+    pub version: String,
+    /// The device's name.
+    pub device: String,
+    /// Short name of the data set.
+    pub data: String,
+    /// Start of the run, UTC, as `2026-01-31T23:59:59Z`.
+    pub started: String,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        let options = DataOptions::default();
+        Self {
+            source: "digits".into(),
+            image_size: options.image_size,
+            channels: options.channels,
+            test_fraction: options.test_fraction,
+            split_seed: options.seed,
+            mirrors: options.mirrors,
+        }
+    }
+}
+
+impl DataConfig {
+    /// The options with which [`crate::data::load`] reads the source.
+    pub fn options(&self) -> DataOptions {
+        DataOptions {
+            image_size: self.image_size,
+            channels: self.channels,
+            test_fraction: self.test_fraction,
+            seed: self.split_seed,
+            mirrors: self.mirrors.clone(),
+            ..DataOptions::default()
+        }
+    }
+
+    /// Makes the source mean the same from every working folder: a path becomes absolute.
+    #[must_use]
+    pub fn anchored(mut self) -> Self {
+        let path = Path::new(&self.source);
+        let named = NAMED_SOURCES.contains(&self.source.as_str());
+        if !named
+            && path.exists()
+            && let Ok(absolute) = std::path::absolute(path)
+            && let Some(text) = absolute.to_str()
+        {
+            self.source = text.to_owned();
+        }
+        self
+    }
+}
+
+impl RunConfig {
+    /// The text of `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a value has no place in TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        let values = toml::to_string(self).map_err(|e| {
+            Error::config(
+                format!("the run's configuration cannot be written as TOML: {e}"),
+                "please report this as a fault of the program",
+            )
+        })?;
+        Ok(format!(
+            "# Everything that this run was made from; `elbo train --config` of this file repeats it.\n\n{values}"
+        ))
+    }
+
+    /// Reads the text of the `config.toml` that lies at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the line and the key at fault.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self> {
+        toml::from_str(text).map_err(|e| {
+            Error::model(
+                path,
+                toml_fault(text, &e),
+                "the folder of a run that this version of the program made",
+            )
+        })
+    }
+}
+
+/// One line about what is wrong with a TOML text: the number of the line and the reason.
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let reason = error.message().replace('\n', "; ");
+    match error.span() {
+        Some(span) => {
+            let before = text.get(..span.start).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            format!("line {line}: {reason}")
+        }
+        None => reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Binarize;
+    use crate::model::{Activation, Likelihood, ModelKind};
+    use crate::shape::ImageShape;
+
+    fn config() -> RunConfig {
+        RunConfig {
+            device: "auto".into(),
+            data: DataConfig::default(),
+            model: ModelSpec::reference(),
+            train: TrainOptions::default(),
+            record: Record {
+                version: "0.1.0".into(),
+                device: "CPU (2 threads)".into(),
+                data: "digits".into(),
+                started: "2026-01-31T23:59:59Z".into(),
+            },
+        }
+    }
+
+    fn reread(config: &RunConfig) -> RunConfig {
+        let text = config.to_toml().expect("a TOML text");
+        RunConfig::from_toml(&text, Path::new("config.toml")).expect("the same configuration")
+    }
+
+    #[test]
+    fn a_written_configuration_reads_back_equal() {
+        let plain = config();
+        assert_eq!(reread(&plain), plain);
+        let full = RunConfig {
+            device: "gpu:\"odd\" name".into(),
+            data: DataConfig {
+                source: "/images/with space".into(),
+                image_size: Some((32, 48)),
+                channels: Some(3),
+                test_fraction: 0.15,
+                split_seed: 7,
+                mirrors: vec!["http://localhost:1/a".into(), "http://localhost:1/b".into()],
+            },
+            model: ModelSpec {
+                kind: ModelKind::Ae,
+                image: ImageShape::new(32, 48, 3),
+                hidden: vec![512, 256],
+                latent: 3,
+                activation: Activation::LeakyRelu,
+                likelihood: Likelihood::Gaussian {
+                    sigma: 0.1,
+                    learned: true,
+                },
+                beta: 0.3,
+            },
+            train: TrainOptions {
+                epochs: 3,
+                batch_size: 7,
+                learning_rate: 3e-4,
+                weight_decay: 1e-7,
+                grad_clip: 0.7,
+                binarize: Binarize::Dynamic,
+                seed: u64::MAX,
+            },
+            ..plain
+        };
+        assert_eq!(reread(&full), full);
+    }
+
+    #[test]
+    fn a_broken_configuration_names_the_file_the_line_and_the_key() {
+        let text = config().to_toml().expect("a TOML text");
+        let broken = text.replace("batch-size", "batch-sise");
+        let line = broken
+            .lines()
+            .position(|l| l.contains("batch-sise"))
+            .expect("the key")
+            + 1;
+        let error =
+            RunConfig::from_toml(&broken, Path::new("run/config.toml")).expect_err("a typo");
+        let message = error.to_string();
+        for part in ["run/config.toml", &format!("line {line}"), "batch-sise"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(error.exit_code(), 3);
+    }
+
+    #[test]
+    fn a_path_is_anchored_and_a_name_is_not() {
+        let anchored = |source: &str| {
+            DataConfig {
+                source: source.into(),
+                ..DataConfig::default()
+            }
+            .anchored()
+            .source
+        };
+        assert_eq!(anchored("digits"), "digits");
+        assert_eq!(anchored("no-such-thing"), "no-such-thing");
+        assert!(Path::new(&anchored("src")).is_absolute());
+    }
+}

@@ -1,0 +1,286 @@
+//! Grids of images, as PNG.
+
+use std::io::Cursor;
+
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+
+use crate::error::{Error, Result};
+use crate::shape::ImageShape;
+
+/// Pixels between two images, and around the grid.
+const GAP: usize = 2;
+/// Pixels between two pairs of an image and its reconstruction.
+const PAIR_GAP: usize = 8;
+/// Colour of the gaps: visible beside black and beside white.
+const BACKGROUND: u8 = 96;
+/// Images of fewer pixels a side are enlarged towards this many.
+const COMFORTABLE_SIDE: usize = 64;
+/// No pixel becomes larger than this.
+const MAX_SCALE: usize = 8;
+
+/// A picture of images side by side.
+///
+/// Values are clamped to 0..=1 (NaN is black). Images of three channels are RGB; of any other
+/// number of channels the first one is shown, as grey. Small images are enlarged by a whole factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grid {
+    width: usize,
+    height: usize,
+    /// 1 or 3.
+    channels: usize,
+    /// `[height, width, channels]`.
+    pixels: Vec<u8>,
+}
+
+impl Grid {
+    /// Images in reading order, `columns` a row; `values` is `[images, height, width, channels]`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no image, or `values` are not whole images.
+    pub fn of_images(values: &[f32], shape: ImageShape, columns: usize) -> Result<Self> {
+        let count = count(values, shape)?;
+        let columns = columns.clamp(1, count);
+        let xs = positions(columns, shape.width * scale(shape), |_| GAP);
+        let ys = positions(count.div_ceil(columns), shape.height * scale(shape), |_| {
+            GAP
+        });
+        let mut grid = Self::empty(shape, &xs, &ys);
+        for (index, image) in values.chunks_exact(shape.values()).enumerate() {
+            grid.draw(image, shape, xs.at[index % columns], ys.at[index / columns]);
+        }
+        Ok(grid)
+    }
+
+    /// Each original with its reconstruction to its right, in `rows` rows (fewer for few images),
+    /// pairs in reading order; both `[images, height, width, channels]`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no image, or the two differ in number.
+    pub fn of_pairs(
+        originals: &[f32],
+        reconstructions: &[f32],
+        shape: ImageShape,
+        rows: usize,
+    ) -> Result<Self> {
+        let count = count(originals, shape)?;
+        if originals.len() != reconstructions.len() {
+            return Err(Error::config(
+                format!(
+                    "{} values of originals, but {} of reconstructions",
+                    originals.len(),
+                    reconstructions.len()
+                ),
+                "please report this as a fault of the program",
+            ));
+        }
+        let pairs = count.div_ceil(rows.clamp(1, count));
+        let xs = positions(2 * pairs, shape.width * scale(shape), |column| {
+            if column % 2 == 0 { PAIR_GAP } else { GAP }
+        });
+        let ys = positions(count.div_ceil(pairs), shape.height * scale(shape), |_| GAP);
+        let mut grid = Self::empty(shape, &xs, &ys);
+        let images = originals
+            .chunks_exact(shape.values())
+            .zip(reconstructions.chunks_exact(shape.values()));
+        for (index, (original, reconstruction)) in images.enumerate() {
+            let (column, y) = (2 * (index % pairs), ys.at[index / pairs]);
+            grid.draw(original, shape, xs.at[column], y);
+            grid.draw(reconstruction, shape, xs.at[column + 1], y);
+        }
+        Ok(grid)
+    }
+
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the grid is too large for a PNG.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        let too_large = |reason: String| {
+            Error::config(
+                format!(
+                    "a picture of {}×{} pixels cannot be encoded: {reason}",
+                    self.width, self.height
+                ),
+                "fewer or smaller images",
+            )
+        };
+        let side = |pixels: usize| u32::try_from(pixels).map_err(|e| too_large(e.to_string()));
+        let colour = match self.channels {
+            3 => ExtendedColorType::Rgb8,
+            _ => ExtendedColorType::L8,
+        };
+        let mut bytes = Cursor::new(Vec::new());
+        PngEncoder::new(&mut bytes)
+            .write_image(&self.pixels, side(self.width)?, side(self.height)?, colour)
+            .map_err(|e| too_large(e.to_string()))?;
+        Ok(bytes.into_inner())
+    }
+
+    fn empty(shape: ImageShape, xs: &Positions, ys: &Positions) -> Self {
+        let channels = if shape.channels == 3 { 3 } else { 1 };
+        Self {
+            width: xs.total,
+            height: ys.total,
+            channels,
+            pixels: vec![BACKGROUND; xs.total * ys.total * channels],
+        }
+    }
+
+    fn draw(&mut self, image: &[f32], shape: ImageShape, left: usize, top: usize) {
+        let scale = scale(shape);
+        for y in 0..shape.height * scale {
+            for x in 0..shape.width * scale {
+                let from = ((y / scale) * shape.width + x / scale) * shape.channels;
+                let to = ((top + y) * self.width + left + x) * self.channels;
+                for channel in 0..self.channels {
+                    let value = image[from + channel].clamp(0.0, 1.0);
+                    self.pixels[to + channel] = (value * 255.0).round() as u8;
+                }
+            }
+        }
+    }
+}
+
+/// Where images begin along one axis, and the length of the axis, in pixels.
+struct Positions {
+    at: Vec<usize>,
+    total: usize,
+}
+
+/// Places `count` images of `side` pixels, with `gap(i)` before image `i` (and [`GAP`] at both ends).
+fn positions(count: usize, side: usize, gap: impl Fn(usize) -> usize) -> Positions {
+    let mut end = 0;
+    let at = (0..count)
+        .map(|index| {
+            let start = end + if index == 0 { GAP } else { gap(index) };
+            end = start + side;
+            start
+        })
+        .collect();
+    Positions {
+        at,
+        total: end + GAP,
+    }
+}
+
+fn scale(shape: ImageShape) -> usize {
+    (COMFORTABLE_SIDE / shape.height.max(shape.width).max(1)).clamp(1, MAX_SCALE)
+}
+
+fn count(values: &[f32], shape: ImageShape) -> Result<usize> {
+    let count = values.len().checked_div(shape.values()).unwrap_or(0);
+    if count == 0 || count * shape.values() != values.len() {
+        return Err(Error::config(
+            format!(
+                "{} values are not one or more images of {shape}",
+                values.len()
+            ),
+            "at least one image",
+        ));
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shown six times as large.
+    const SHAPE: ImageShape = ImageShape::new(10, 10, 1);
+
+    fn flat(levels: &[f32], shape: ImageShape) -> Vec<f32> {
+        levels
+            .iter()
+            .flat_map(|&level| vec![level; shape.values()])
+            .collect()
+    }
+
+    fn pixel(grid: &Grid, x: usize, y: usize) -> &[u8] {
+        let at = (y * grid.width + x) * grid.channels;
+        &grid.pixels[at..at + grid.channels]
+    }
+
+    #[test]
+    fn an_eight_by_eight_grid_of_28_by_28_doubles_every_pixel() {
+        let shape = ImageShape::new(28, 28, 1);
+        let grid = Grid::of_images(&vec![0.0; 64 * 784], shape, 8).expect("a grid");
+        assert_eq!((grid.width, grid.height), (8 * 56 + 9 * 2, 8 * 56 + 9 * 2));
+    }
+
+    #[test]
+    fn images_lie_in_reading_order_with_gaps_between() {
+        let grid = Grid::of_images(&flat(&[0.0, 1.0, 0.2], SHAPE), SHAPE, 2).expect("a grid");
+        assert_eq!((grid.width, grid.height), (2 * 60 + 6, 2 * 60 + 6));
+        let (first, second) = (2, 2 + 60 + 2);
+        assert_eq!(pixel(&grid, first, first), [0]);
+        assert_eq!(pixel(&grid, first + 59, first + 59), [0]);
+        assert_eq!(pixel(&grid, first + 60, first), [BACKGROUND]);
+        assert_eq!(pixel(&grid, second, first), [255]);
+        assert_eq!(pixel(&grid, first, second), [51]);
+        assert_eq!(pixel(&grid, second, second), [BACKGROUND], "an empty place");
+    }
+
+    #[test]
+    fn a_pixel_keeps_its_row_and_column() {
+        let shape = ImageShape::new(32, 64, 1);
+        let mut values = vec![0.0; shape.values()];
+        values[5 * 64 + 9] = 1.0;
+        let grid = Grid::of_images(&values, shape, 8).expect("a grid");
+        assert_eq!(pixel(&grid, 2 + 9, 2 + 5), [255]);
+        assert_eq!(grid.pixels.iter().filter(|&&p| p == 255).count(), 1);
+    }
+
+    #[test]
+    fn colours_keep_their_channels() {
+        let shape = ImageShape::new(64, 64, 3);
+        let values = [1.0, 0.0, 0.4].repeat(64 * 64);
+        let grid = Grid::of_images(&values, shape, 1).expect("a grid");
+        assert_eq!(pixel(&grid, 40, 40), [255, 0, 102]);
+    }
+
+    #[test]
+    fn other_channel_counts_show_the_first_channel() {
+        let shape = ImageShape::new(64, 64, 2);
+        let grid = Grid::of_images(&[0.2, 1.0].repeat(64 * 64), shape, 1).expect("a grid");
+        assert_eq!(pixel(&grid, 3, 3), [51]);
+    }
+
+    #[test]
+    fn values_are_clamped_and_nan_is_black() {
+        let levels = [-3.0, 7.0, f32::NAN];
+        let grid = Grid::of_images(&flat(&levels, SHAPE), SHAPE, 3).expect("a grid");
+        let seen: Vec<u8> = (0..3).map(|i| pixel(&grid, 2 + i * 62, 2)[0]).collect();
+        assert_eq!(seen, [0, 255, 0]);
+    }
+
+    #[test]
+    fn pairs_lie_side_by_side_in_the_rows_asked_for() {
+        let originals = flat(&[0.0; 10], SHAPE);
+        let reconstructions = flat(&[1.0; 10], SHAPE);
+        let grid = Grid::of_pairs(&originals, &reconstructions, SHAPE, 8).expect("a grid");
+        // Ten pairs, two a row, five rows.
+        assert_eq!(grid.height, 5 * 60 + 6 * 2);
+        assert_eq!(grid.width, 2 + 60 + 2 + 60 + 8 + 60 + 2 + 60 + 2);
+        let starts = [2, 64, 132, 194];
+        let seen = starts.map(|x| pixel(&grid, x, 2)[0]);
+        assert_eq!(seen, [0, 255, 0, 255]);
+        assert_eq!(pixel(&grid, 131, 2), [BACKGROUND]);
+    }
+
+    #[test]
+    fn values_that_are_no_images_are_refused() {
+        assert!(Grid::of_images(&[], SHAPE, 8).is_err());
+        assert!(Grid::of_images(&[0.5; 101], SHAPE, 8).is_err());
+        let one = flat(&[0.0], SHAPE);
+        assert!(Grid::of_pairs(&one, &[], SHAPE, 8).is_err());
+    }
+
+    #[test]
+    fn a_png_reads_back_pixel_by_pixel() {
+        let grid = Grid::of_images(&flat(&[0.0, 1.0], SHAPE), SHAPE, 2).expect("a grid");
+        let png = grid.png().expect("a file");
+        let back = image::load_from_memory(&png).expect("a picture").to_luma8();
+        assert_eq!(back.dimensions(), (grid.width as u32, grid.height as u32));
+        assert_eq!(back.into_raw(), grid.pixels);
+    }
+}

@@ -1,0 +1,413 @@
+//! The folder of a run: written while it trains, read by every command that uses the result.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::{ModelKind, Weights};
+use crate::shape::ImageShape;
+use crate::train::{EpochRecord, Grid, Pictures, RunConfig};
+
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const MODEL: &str = "model.safetensors";
+const SAMPLES: &str = "samples";
+const RECONSTRUCTIONS: &str = "reconstructions";
+/// Columns of a grid of samples, rows of a grid of pairs.
+const GRID: usize = 8;
+
+/// A run's folder:
+///
+/// ```text
+/// config.toml                      everything the run was made from, and the device's name
+/// metrics.jsonl                    a line for each epoch
+/// model.safetensors                the parameters after the last finished epoch
+/// samples/epoch-0010.png           images decoded from the prior (VAE)
+/// reconstructions/epoch-0010.png   test images, each with its reconstruction to its right
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunFolder {
+    path: PathBuf,
+    config: RunConfig,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Serialize)]
+struct Metrics {
+    epoch: u32,
+    step: u64,
+    train_loss: f64,
+    train_reconstruction: f64,
+    train_kl: f64,
+    test_loss: f64,
+    test_reconstruction: f64,
+    test_kl: f64,
+    images_per_s: f64,
+    seconds: f64,
+}
+
+impl RunFolder {
+    /// `runs/20260131-235959-vae-mnist`, with a number behind where that exists already.
+    pub fn default_path(started: SystemTime, kind: ModelKind, data: &str) -> PathBuf {
+        let model = match kind {
+            ModelKind::Vae => "vae",
+            ModelKind::Ae => "ae",
+        };
+        let data: String = data
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || c == '_' {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect();
+        let stamp: String = utc(started)
+            .chars()
+            .filter(|c| c.is_ascii_digit() || *c == 'T')
+            .map(|c| if c == 'T' { '-' } else { c })
+            .collect();
+        let first = Path::new("runs").join(format!("{stamp}-{model}-{data}"));
+        std::iter::once(first.clone())
+            .chain((2..1000).map(|n| PathBuf::from(format!("{}-{n}", first.display()))))
+            .find(|path| fs::symlink_metadata(path).is_err())
+            .unwrap_or(first)
+    }
+
+    /// Refuses a path that [`RunFolder::create`] would refuse for what is there, before any work is
+    /// done for it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is something other than an empty folder; [`Error::Io`] where it
+    /// cannot be looked at.
+    pub fn check_new(path: &Path) -> Result<()> {
+        let entry = match fs::metadata(path) {
+            Ok(found) => found,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(Error::io(path, "create the run folder")(e)),
+        };
+        if !entry.is_dir() {
+            return Err(Error::config(
+                format!("{}: expected a folder's name, found a file", path.display()),
+                "another --out",
+            ));
+        }
+        let mut entries = fs::read_dir(path).map_err(Error::io(path, "read the run folder"))?;
+        match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::config(
+                format!(
+                    "{}: exists already and is not empty; nothing is overwritten",
+                    path.display()
+                ),
+                "another --out, or remove the folder first",
+            )),
+        }
+    }
+
+    /// Creates the folder, with the folders above it, and writes `config.toml`.
+    ///
+    /// # Errors
+    /// As [`RunFolder::check_new`]; [`Error::Io`] where it cannot be written.
+    pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
+        Self::check_new(path)?;
+        fs::create_dir_all(path).map_err(Error::io(path, "create the run folder"))?;
+        files::create(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+        })
+    }
+
+    /// Opens the folder of an earlier run and reads its configuration.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where it is not the folder of a run.
+    pub fn open(path: &Path) -> Result<Self> {
+        let not_a_run = |what: String| {
+            Error::model(
+                path,
+                what,
+                "the folder that `elbo train` printed, such as runs/20260131-235959-vae-mnist",
+            )
+        };
+        if !path.exists() {
+            return Err(not_a_run("there is no such run folder".into()));
+        }
+        let config = path.join(CONFIG);
+        if !path.is_dir() || !config.is_file() {
+            return Err(not_a_run(format!("not a run folder: it holds no {CONFIG}")));
+        }
+        let text = fs::read_to_string(&config).map_err(|e| not_a_run(format!("{CONFIG}: {e}")))?;
+        let config = RunConfig::from_toml(&text, &config)?;
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+        })
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the run was made from.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// The parameters after the last finished epoch.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where no epoch was finished, or the file does not fit the configuration.
+    pub fn weights(&self) -> Result<Weights> {
+        let file = self.path.join(MODEL);
+        if !file.exists() {
+            return Err(Error::model(
+                &self.path,
+                format!("holds no {MODEL}: the run stopped before the end of its first epoch"),
+                "a run that finished an epoch",
+            ));
+        }
+        Weights::load(&file, &self.config.model)
+    }
+
+    /// Records a finished epoch: first the parameters, so that they are kept whatever happens to
+    /// the rest, then the line of `metrics.jsonl`, then the pictures.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file that cannot be written.
+    pub fn record(
+        &self,
+        record: &EpochRecord,
+        pictures: &Pictures,
+        weights: &Weights,
+    ) -> Result<()> {
+        weights.save(&self.path.join(MODEL))?;
+        self.append_metrics(record)?;
+        self.write_pictures(record.epoch, pictures, self.config.model.image)
+    }
+
+    fn append_metrics(&self, record: &EpochRecord) -> Result<()> {
+        let path = self.path.join(METRICS);
+        let line = serde_json::to_string(&Metrics {
+            epoch: record.epoch,
+            step: record.step,
+            train_loss: record.train.total,
+            train_reconstruction: record.train.reconstruction,
+            train_kl: record.train.kl,
+            test_loss: record.test.total,
+            test_reconstruction: record.test.reconstruction,
+            test_kl: record.test.kl,
+            images_per_s: record.images_per_s,
+            seconds: record.seconds,
+        })
+        .map_err(|e| Error::io(&path, "encode a line")(e.into()))?;
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
+            .map_err(Error::io(&path, "append a line"))
+    }
+
+    fn write_pictures(&self, epoch: u32, pictures: &Pictures, shape: ImageShape) -> Result<()> {
+        if !pictures.samples.is_empty() {
+            let grid = Grid::of_images(&pictures.samples, shape, GRID)?;
+            self.write_picture(SAMPLES, epoch, &grid)?;
+        }
+        if !pictures.originals.is_empty() {
+            let grid = Grid::of_pairs(&pictures.originals, &pictures.reconstructions, shape, GRID)?;
+            self.write_picture(RECONSTRUCTIONS, epoch, &grid)?;
+        }
+        Ok(())
+    }
+
+    fn write_picture(&self, folder: &str, epoch: u32, grid: &Grid) -> Result<()> {
+        let folder = self.path.join(folder);
+        fs::create_dir_all(&folder).map_err(Error::io(&folder, "create the folder"))?;
+        files::replace(&folder.join(format!("epoch-{epoch:04}.png")), &grid.png()?)
+    }
+}
+
+/// `2026-01-31T23:59:59Z`; a clock before 1970 counts as 1970.
+pub fn utc(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar.
+fn civil(days: u64) -> (u64, u64, u64) {
+    // Years that begin in March put the leap day last, so that months are a linear function of days.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (400 * era + year_of_era + carry, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Loss, ModelSpec};
+    use crate::train::{DataConfig, Record, TrainOptions};
+    use std::time::Duration;
+
+    fn config() -> RunConfig {
+        let mut model = ModelSpec::reference();
+        model.image = ImageShape::new(8, 8, 1);
+        RunConfig {
+            device: "cpu".into(),
+            data: DataConfig::default(),
+            model,
+            train: TrainOptions::default(),
+            record: Record {
+                version: env!("CARGO_PKG_VERSION").into(),
+                device: "CPU (2 threads)".into(),
+                data: "digits".into(),
+                started: utc(SystemTime::now()),
+            },
+        }
+    }
+
+    fn epoch(epoch: u32) -> EpochRecord {
+        let loss = |reconstruction: f64, kl: f64| Loss {
+            reconstruction,
+            kl,
+            total: reconstruction + kl,
+        };
+        EpochRecord {
+            epoch,
+            step: 12 * u64::from(epoch),
+            train: loss(20.5, 4.0),
+            test: loss(21.0, 4.25),
+            images_per_s: 1000.0,
+            seconds: 1.5,
+        }
+    }
+
+    #[test]
+    fn a_created_folder_opens_with_an_equal_configuration() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("above/run");
+        let created = RunFolder::create(&path, config()).expect("a new run folder");
+        assert_eq!(RunFolder::open(&path).expect("the run folder"), created);
+    }
+
+    #[test]
+    fn an_empty_folder_is_used_and_a_full_one_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        RunFolder::create(folder.path(), config()).expect("an empty folder");
+        let error = RunFolder::create(folder.path(), config()).expect_err("now it is not empty");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("not empty"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_below_a_file_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let error =
+            RunFolder::create(&file.path().join("run"), config()).expect_err("below a file");
+        assert_eq!(error.exit_code(), 1);
+        assert!(
+            error.to_string().contains("create the run folder"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_no_run_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for path in [folder.path().to_owned(), folder.path().join("missing")] {
+            let error = RunFolder::open(&path).expect_err("no run");
+            assert_eq!(error.exit_code(), 3);
+            assert!(error.to_string().contains("run folder"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_run_without_a_finished_epoch_says_so() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
+        let error = run.weights().expect_err("no parameters");
+        assert!(error.to_string().contains("first epoch"), "{error}");
+        assert_eq!(error.exit_code(), 3);
+    }
+
+    #[test]
+    fn each_epoch_is_a_line_of_metrics() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
+        for number in 1..=3 {
+            run.append_metrics(&epoch(number)).expect("a line");
+        }
+        let text = fs::read_to_string(folder.path().join(METRICS)).expect("the metrics");
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a JSON object"))
+            .collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2]["epoch"], 3);
+        assert_eq!(lines[2]["step"], 36);
+        assert_eq!(lines[2]["test_loss"], 25.25);
+        assert_eq!(lines[2]["train_kl"], 4.0);
+        assert_eq!(lines[2].as_object().expect("an object").len(), 10);
+    }
+
+    #[test]
+    fn pictures_are_named_by_epoch_and_an_autoencoder_has_no_samples() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
+        let shape = ImageShape::new(8, 8, 1);
+        let mut pictures = Pictures {
+            samples: Vec::new(),
+            originals: vec![0.5; 64 * 10],
+            reconstructions: vec![0.25; 64 * 10],
+        };
+        run.write_pictures(10, &pictures, shape).expect("a grid");
+        assert!(
+            folder
+                .path()
+                .join("reconstructions/epoch-0010.png")
+                .is_file()
+        );
+        assert!(!folder.path().join("samples").exists());
+        pictures.samples = vec![0.5; 64 * 64];
+        run.write_pictures(11, &pictures, shape).expect("two grids");
+        assert!(folder.path().join("samples/epoch-0011.png").is_file());
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let at = |seconds| utc(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(at(1_709_251_199), "2024-02-29T23:59:59Z");
+        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_default_folder_holds_time_model_and_data() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(951_782_400);
+        let path = RunFolder::default_path(time, ModelKind::Vae, "my images/2");
+        assert_eq!(path, Path::new("runs/20000229-000000-vae-my-images-2"));
+    }
+}

@@ -1,0 +1,457 @@
+//! The program as its users meet it: what it refuses, with which words and exit code, and what it
+//! leaves behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const INPUT_OUTPUT: i32 = 1;
+const CONFIG: i32 = 2;
+const DATA_OR_MODEL: i32 = 3;
+const DEVICE: i32 = 4;
+
+/// A small model on the CPU, for one epoch on the built-in digits.
+const SMALL: [&str; 8] = [
+    "--device", "cpu", "--epochs", "1", "--hidden", "32", "--latent", "4",
+];
+
+fn elbo(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_elbo"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Runs in a fresh folder, which has to stay empty.
+fn refused(arguments: &[&str], code: i32, words: &[&str]) {
+    let folder = temporary();
+    refused_in(folder.path(), arguments, code, words);
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(left.is_empty(), "{arguments:?} left {left:?} behind");
+}
+
+fn refused_in(folder: &Path, arguments: &[&str], code: i32, words: &[&str]) {
+    let output = elbo(folder, arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    assert!(text.contains("error: "), "{arguments:?}: {text}");
+    assert!(!text.contains("panicked"), "{arguments:?}: {text}");
+    for word in words {
+        assert!(text.contains(word), "{arguments:?}: no {word:?} in {text}");
+    }
+}
+
+fn accepted(folder: &Path, arguments: &[&str]) -> Output {
+    let output = elbo(folder, arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
+    output
+}
+
+fn train_small(folder: &Path, out: &str, more: &[&str]) -> PathBuf {
+    let mut arguments = vec!["train", "--out", out];
+    arguments.extend(SMALL);
+    arguments.extend(more);
+    accepted(folder, &arguments);
+    folder.join(out)
+}
+
+/// The folder of an autoencoder's run that stopped before its first epoch ended.
+fn unfinished_autoencoder(folder: &Path) -> PathBuf {
+    let run = folder.join("ae");
+    fs::create_dir(&run).expect("a folder");
+    let config = r#"
+device = "cpu"
+[data]
+source = "digits"
+test-fraction = 0.1
+split-seed = 1
+[model]
+kind = "ae"
+image = { height = 28, width = 28, channels = 1 }
+hidden = [32]
+latent = 4
+activation = "relu"
+likelihood = { name = "squared-error" }
+beta = 1.0
+[train]
+epochs = 1
+batch-size = 128
+learning-rate = 0.001
+weight-decay = 0.0
+grad-clip = 0.0
+binarize = "none"
+seed = 1
+[record]
+version = "0.1.0"
+device = "CPU"
+data = "digits"
+started = "2026-01-31T23:59:59Z"
+"#;
+    fs::write(run.join("config.toml"), config).expect("a file");
+    run
+}
+
+#[test]
+fn sizes_of_zero_are_refused() {
+    refused(&["train", "--hidden", "0"], CONFIG, &["--hidden", "try: "]);
+    refused(&["train", "--hidden", "32,0"], CONFIG, &["--hidden"]);
+    refused(&["train", "--latent", "0"], CONFIG, &["--latent", "try: "]);
+    refused(&["train", "--epochs", "0"], CONFIG, &["--epochs"]);
+    refused(&["train", "--batch-size", "0"], CONFIG, &["--batch-size"]);
+    refused(&["train", "--image-size", "0"], CONFIG, &["--image-size"]);
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    let gaussian = ["train", "--likelihood", "gaussian", "--sigma"];
+    for sigma in ["0", "-1", "nan", "inf"] {
+        refused(
+            &[&gaussian[..], &[sigma]].concat(),
+            CONFIG,
+            &["--sigma", "try: "],
+        );
+    }
+    for beta in ["-1", "nan"] {
+        refused(&["train", "--beta", beta], CONFIG, &["--beta", "try: "]);
+    }
+    for option in ["--lr", "--weight-decay", "--grad-clip"] {
+        refused(&["train", option, "-0.5"], CONFIG, &[option]);
+        refused(&["train", option, "nan"], CONFIG, &[option]);
+    }
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    refused(&["train", "--sigma", "1"], CONFIG, &["--sigma", "gaussian"]);
+    refused(
+        &["train", "--model", "ae", "--beta", "4"],
+        CONFIG,
+        &["--beta"],
+    );
+    refused(
+        &["train", "--likelihood", "squared-error"],
+        CONFIG,
+        &["squared-error", "--model ae"],
+    );
+}
+
+#[test]
+fn unknown_options_and_values_are_refused() {
+    refused(&["train", "--epoch", "3"], CONFIG, &["--epoch"]);
+    refused(&["train", "--model", "gan"], CONFIG, &["vae", "ae"]);
+    refused(&["train", "--activation", "step"], CONFIG, &["relu"]);
+    refused(&["frobnicate"], CONFIG, &["frobnicate"]);
+}
+
+#[test]
+fn an_unknown_device_is_refused() {
+    let arguments = ["train", "--device", "gpu:no-such-adapter"];
+    refused(&arguments, DEVICE, &["no-such-adapter", "try: "]);
+    refused(&["train", "--device", "gpu:999"], DEVICE, &["999", "try: "]);
+}
+
+#[test]
+fn an_unknown_data_set_is_refused() {
+    let arguments = ["train", "--device", "cpu", "--data", "no-such-data"];
+    refused(&arguments, CONFIG, &["no-such-data", "try: "]);
+}
+
+#[test]
+fn a_size_that_the_data_cannot_have_is_refused() {
+    let arguments = ["train", "--device", "cpu", "--image-size", "32x30"];
+    refused(
+        &arguments,
+        CONFIG,
+        &["--image-size 32x30", "28×28×1", "try: "],
+    );
+    let arguments = ["train", "--device", "cpu", "--channels", "3"];
+    refused(&arguments, CONFIG, &["--channels 3", "try: "]);
+}
+
+#[test]
+fn a_batch_larger_than_the_data_is_refused() {
+    let arguments = ["train", "--device", "cpu", "--batch-size", "1000000"];
+    refused(&arguments, CONFIG, &["--batch-size 1000000", "try: "]);
+}
+
+#[test]
+fn an_unknown_key_of_a_configuration_is_refused_by_name() {
+    let folder = temporary();
+    let text = "[train]\nepochs = 3\nbatchsize = 9\n";
+    fs::write(folder.path().join("my.toml"), text).expect("a file");
+    let words = ["my.toml", "line 3", "`batchsize`", "`batch-size`"];
+    refused_in(
+        folder.path(),
+        &["train", "--config", "my.toml"],
+        CONFIG,
+        &words,
+    );
+}
+
+#[test]
+fn a_configuration_that_is_missing_or_no_toml_is_refused() {
+    let folder = temporary();
+    let arguments = ["train", "--config", "my.toml"];
+    refused_in(folder.path(), &arguments, INPUT_OUTPUT, &["my.toml"]);
+    fs::write(folder.path().join("my.toml"), "epochs: 3").expect("a file");
+    refused_in(folder.path(), &arguments, CONFIG, &["my.toml", "line 1"]);
+}
+
+#[test]
+fn values_of_a_configuration_are_checked_as_flags_are() {
+    let folder = temporary();
+    fs::write(folder.path().join("my.toml"), "[train]\nepochs = 0\n").expect("a file");
+    let arguments = ["train", "--config", "my.toml"];
+    refused_in(folder.path(), &arguments, CONFIG, &["--epochs"]);
+}
+
+#[test]
+fn an_existing_run_folder_is_not_touched() {
+    let folder = temporary();
+    fs::create_dir(folder.path().join("run")).expect("a folder");
+    fs::write(folder.path().join("run/thesis.tex"), "dear").expect("a file");
+    let words = ["run", "not empty", "try: "];
+    refused_in(folder.path(), &["train", "--out", "run"], CONFIG, &words);
+    let arguments = ["train", "--out", "run/thesis.tex"];
+    refused_in(folder.path(), &arguments, CONFIG, &["thesis.tex"]);
+    let text = fs::read_to_string(folder.path().join("run/thesis.tex")).expect("the file");
+    assert_eq!(text, "dear");
+}
+
+#[test]
+fn a_run_folder_that_cannot_be_made_is_refused() {
+    let folder = temporary();
+    fs::write(folder.path().join("file"), "").expect("a file");
+    let arguments = ["train", "--device", "cpu", "--out", "file/run"];
+    let words = ["file/run", "create the run folder"];
+    refused_in(folder.path(), &arguments, INPUT_OUTPUT, &words);
+}
+
+#[test]
+fn what_is_no_run_folder_is_refused_by_every_command() {
+    for command in ["sample", "reconstruct", "encode", "evaluate"] {
+        refused(&[command, "missing"], DATA_OR_MODEL, &["missing", "try: "]);
+        refused(&[command, "."], DATA_OR_MODEL, &["config.toml", "try: "]);
+    }
+}
+
+#[test]
+fn a_run_without_a_finished_epoch_is_refused() {
+    let folder = temporary();
+    unfinished_autoencoder(folder.path());
+    let words = ["model.safetensors", "first epoch", "try: "];
+    for command in ["reconstruct", "encode", "evaluate"] {
+        refused_in(folder.path(), &[command, "ae"], DATA_OR_MODEL, &words);
+    }
+}
+
+#[test]
+fn an_autoencoder_is_not_sampled_from() {
+    let folder = temporary();
+    unfinished_autoencoder(folder.path());
+    let code = DATA_OR_MODEL;
+    refused_in(
+        folder.path(),
+        &["sample", "ae"],
+        code,
+        &["prior", "--model vae"],
+    );
+    let arguments = ["evaluate", "ae", "--importance-samples", "10"];
+    refused_in(folder.path(), &arguments, code, &["p(x)"]);
+    let arguments = ["encode", "ae", "--logvar", "logvar.npy"];
+    refused_in(folder.path(), &arguments, code, &["variances"]);
+}
+
+#[test]
+fn a_run_leaves_its_record_and_prints_where() {
+    let folder = temporary();
+    let arguments = [
+        "train", "--device", "cpu", "--hidden", "32", "--latent", "4", "--epochs", "2",
+    ];
+    let output = accepted(folder.path(), &arguments);
+    let printed = stdout(&output);
+    let run = printed
+        .lines()
+        .find_map(|line| line.strip_prefix("run: "))
+        .expect("the run folder's path");
+    assert!(
+        run.starts_with("runs") && run.ends_with("-vae-digits"),
+        "{run}"
+    );
+    assert!(printed.contains("ELBO -"), "{printed}");
+    let shown = stderr(&output);
+    for words in [
+        "device: ",
+        "parameters",
+        "GREY-PIXEL",
+        "epoch 2/2",
+        "test loss",
+    ] {
+        assert!(shown.contains(words), "no {words:?} in {shown}");
+    }
+    let run = folder.path().join(run);
+    for name in [
+        "config.toml",
+        "model.safetensors",
+        "samples/epoch-0002.png",
+        "reconstructions/epoch-0002.png",
+    ] {
+        assert!(run.join(name).is_file(), "{name}");
+    }
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
+    assert_eq!(metrics.lines().count(), 2);
+    for line in metrics.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(
+            line["test_loss"].as_f64().is_some_and(f64::is_finite),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_configuration_of_a_run_repeats_it() {
+    let folder = temporary();
+    let more = ["--likelihood", "gaussian", "--sigma", "0.3", "--seed", "5"];
+    let first = train_small(folder.path(), "first", &more);
+    let arguments = ["train", "--config", "first/config.toml", "--out", "second"];
+    accepted(folder.path(), &arguments);
+    let second = folder.path().join("second");
+    let losses = |run: &Path| {
+        let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
+        let line: serde_json::Value = serde_json::from_str(&text).expect("one line");
+        (line["train_loss"].clone(), line["test_loss"].clone())
+    };
+    assert_eq!(losses(&first), losses(&second));
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).expect("a model");
+    assert!(model(&first) == model(&second), "equal parameters");
+}
+
+#[test]
+fn a_saved_run_is_enough_for_every_command() {
+    let folder = temporary();
+    train_small(folder.path(), "run", &[]);
+    let on_cpu =
+        |arguments: &[&str]| accepted(folder.path(), &[arguments, &["--device", "cpu"]].concat());
+    on_cpu(&["sample", "run", "--out", "samples.png"]);
+    on_cpu(&["reconstruct", "run", "--out", "pairs.png"]);
+    on_cpu(&["encode", "run", "--out", "mu.npy", "--logvar", "logvar.npy"]);
+    let samples = image::open(folder.path().join("samples.png")).expect("a picture");
+    assert_eq!(
+        (samples.width(), samples.height()),
+        (8 * 56 + 18, 8 * 56 + 18)
+    );
+    image::open(folder.path().join("pairs.png")).expect("a picture");
+    for name in ["mu.npy", "logvar.npy"] {
+        let bytes = fs::read(folder.path().join(name)).expect("an array");
+        let array = npyz::NpyFile::new(&bytes[..]).expect("an array");
+        assert_eq!(array.shape()[1], 4, "{name}");
+        let values: Vec<f32> = array.into_vec().expect("float32");
+        assert!(values.iter().all(|value| value.is_finite()), "{name}");
+    }
+    let table = stdout(&on_cpu(&["evaluate", "run", "--importance-samples", "10"]));
+    for words in [
+        "ELBO",
+        "reconstruction",
+        "KL",
+        "log p(x)",
+        "±",
+        "GREY-PIXEL",
+    ] {
+        assert!(table.contains(words), "no {words:?} in {table}");
+    }
+    let json = stdout(&on_cpu(&["evaluate", "run", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON alone on stdout");
+    let part = |name: &str| json[name].as_f64().expect(name);
+    let sum = part("reconstruction") + part("kl");
+    assert!((part("elbo") + sum).abs() < 1e-9, "{json}");
+}
+
+#[test]
+fn existing_outputs_are_not_overwritten() {
+    let folder = temporary();
+    train_small(folder.path(), "run", &[]);
+    fs::write(folder.path().join("mine"), "dear").expect("a file");
+    for command in ["sample", "reconstruct", "encode"] {
+        let arguments = [command, "run", "--device", "cpu", "--out", "mine"];
+        refused_in(
+            folder.path(),
+            &arguments,
+            CONFIG,
+            &["mine", "not overwritten"],
+        );
+    }
+    let text = fs::read_to_string(folder.path().join("mine")).expect("the file");
+    assert_eq!(text, "dear");
+}
+
+#[test]
+fn an_autoencoder_reports_a_loss_and_has_no_samples() {
+    let folder = temporary();
+    let run = train_small(folder.path(), "run", &["--model", "ae"]);
+    assert!(!run.join("samples").exists());
+    assert!(run.join("reconstructions/epoch-0001.png").is_file());
+    let output = accepted(folder.path(), &["evaluate", "run", "--device", "cpu"]);
+    assert!(!stdout(&output).contains("ELBO"), "{}", stdout(&output));
+}
+
+#[test]
+fn devices_lists_the_cpu_and_what_selects_it() {
+    let folder = temporary();
+    let text = stdout(&accepted(folder.path(), &["devices"]));
+    assert!(text.lines().any(|line| line.starts_with("cpu")), "{text}");
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let folder = temporary();
+    for command in [
+        "train",
+        "sample",
+        "reconstruct",
+        "encode",
+        "evaluate",
+        "devices",
+    ] {
+        let text = stdout(&accepted(folder.path(), &[command, "--help"]));
+        assert!(text.contains("Examples:"), "{text}");
+        assert!(text.contains(&format!("elbo {command}")), "{text}");
+    }
+    let version = stdout(&accepted(folder.path(), &["--version"]));
+    assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
+}
+
+#[test]
+fn a_reader_that_stops_early_is_no_error() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_elbo"))
+        .arg("devices")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(program.stdout.take());
+    let output = program.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+}
