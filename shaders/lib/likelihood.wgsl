@@ -25,11 +25,11 @@ struct Reconstruction {
 fn reconstruction(x: vec4<f32>, output: vec4<f32>, log_sigma: f32) -> Reconstruction {
     switch LIKELIHOOD {
         case 1u: {
-            let precision = exp(-log_sigma);
-            let r = (output - x) * precision;
+            let inverse = exp(-log_sigma);
+            let r = (output - x) * inverse;
             return Reconstruction(
                 0.5 * r * r + (log_sigma + HALF_LOG_TWO_PI),
-                r * precision,
+                r * inverse,
                 1.0 - r * r,
             );
         }
