@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use rayon::prelude::*;
 
 use super::{DataOptions, Dataset, Images, Values, split};
@@ -260,7 +260,21 @@ fn decode_all(
     Ok(bytes)
 }
 
-fn undecodable(path: &Path, reason: &image::ImageError) -> Error {
+fn too_large(path: &Path, got: &str) -> Error {
+    Error::data(
+        path,
+        format!(
+            "expected a picture of 1 to {MAX_SIDE} pixels a side and at most {MAX_DECODED} bytes, \
+             got {got}"
+        ),
+        "make it smaller, or remove it from the folder",
+    )
+}
+
+fn undecodable(path: &Path, reason: &ImageError) -> Error {
+    if let ImageError::Limits(reason) = reason {
+        return too_large(path, &reason.to_string());
+    }
     Error::data(
         path,
         format!("expected a PNG or JPEG picture, got: {reason}"),
@@ -294,14 +308,7 @@ fn open(path: &Path) -> Result<(impl ImageDecoder, Orientation)> {
     let (width, height) = decoder.dimensions();
     let side = width.max(height) as usize;
     if side > MAX_SIDE || decoder.total_bytes() > MAX_DECODED || width.min(height) == 0 {
-        return Err(Error::data(
-            path,
-            format!(
-                "expected a picture of 1 to {MAX_SIDE} pixels a side and at most {MAX_DECODED} \
-                 bytes, got {height}×{width}"
-            ),
-            "make it smaller, or remove it from the folder",
-        ));
+        return Err(too_large(path, &format!("{height}×{width}")));
     }
     let orientation = decoder
         .orientation()
