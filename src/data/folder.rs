@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use rayon::prelude::*;
 
 use super::{DataOptions, Dataset, Images, Values, split};
@@ -66,20 +66,29 @@ pub(super) fn load(
     progress(&format!("{}: {} pictures", root.display(), pictures.len()));
 
     let shape = choose_shape(&pictures, options)?;
-    let bytes = decode_all(root, &pictures, shape, progress)?;
-    let images = Images {
-        shape,
-        values: Values::Bytes(bytes),
-        labels: labels(&pictures),
-    };
+    let labels = labels(&pictures);
+    // Split before decoding: the decoded pictures are then never copied.
     let (train, test) = if own_splits {
-        let (train, test): (Vec<_>, Vec<_>) = (0..images.len()).partition(|&i| i < train_count);
-        (images.select(&train), images.select(&test))
+        (0..pictures.len()).partition(|&i| i < train_count)
     } else {
-        split::split(&images, options.test_fraction, options.seed, root)?
+        split::require_two(pictures.len(), root)?;
+        split::indices(pictures.len(), options.test_fraction, options.seed)
     };
-    let name = name.to_owned();
-    Ok(Dataset { name, train, test })
+    let mut read = |chosen: &[usize]| {
+        let part: Vec<&Picture> = chosen.iter().map(|&i| &pictures[i]).collect();
+        Ok(Images {
+            shape,
+            values: Values::Bytes(decode_all(root, &part, shape, progress)?),
+            labels: labels
+                .as_ref()
+                .map(|labels| chosen.iter().map(|&i| labels[i]).collect()),
+        })
+    };
+    Ok(Dataset {
+        name: name.to_owned(),
+        train: read(&train)?,
+        test: read(&test)?,
+    })
 }
 
 /// The pictures below `root`, in the order of their names: the same on every system.
@@ -216,24 +225,21 @@ fn choose_shape(pictures: &[Picture], options: &DataOptions) -> Result<ImageShap
 /// Decodes every picture into `[pictures, height, width, channels]`.
 fn decode_all(
     root: &Path,
-    pictures: &[Picture],
+    pictures: &[&Picture],
     shape: ImageShape,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<u8>> {
-    let size = shape.values();
+    let (all, size) = (pictures.len(), shape.values());
     let mut bytes: Vec<u8> = Vec::new();
-    let total = pictures.len().checked_mul(size);
+    let total = all.checked_mul(size);
     if total.is_none_or(|total| bytes.try_reserve_exact(total).is_err()) {
         return Err(Error::data(
             root,
-            format!(
-                "{} pictures of {shape} do not fit into memory",
-                pictures.len()
-            ),
+            format!("{all} pictures of {shape} do not fit into memory"),
             "`--image-size 64`, or fewer pictures",
         ));
     }
-    bytes.resize(pictures.len() * size, 0);
+    bytes.resize(all * size, 0);
     let parts = pictures
         .chunks(PROGRESS_STEP)
         .zip(bytes.chunks_mut(PROGRESS_STEP * size));
@@ -246,12 +252,29 @@ fn decode_all(
             return Err(error);
         }
         let done = part * PROGRESS_STEP + pictures.len();
-        progress(&format!("{}: {done} pictures read", root.display()));
+        progress(&format!(
+            "{}: {done} of {all} pictures read",
+            root.display()
+        ));
     }
     Ok(bytes)
 }
 
-fn undecodable(path: &Path, reason: &image::ImageError) -> Error {
+fn too_large(path: &Path, got: &str) -> Error {
+    Error::data(
+        path,
+        format!(
+            "expected a picture of 1 to {MAX_SIDE} pixels a side and at most {MAX_DECODED} bytes, \
+             got {got}"
+        ),
+        "make it smaller, or remove it from the folder",
+    )
+}
+
+fn undecodable(path: &Path, reason: &ImageError) -> Error {
+    if let ImageError::Limits(reason) = reason {
+        return too_large(path, &reason.to_string());
+    }
     Error::data(
         path,
         format!("expected a PNG or JPEG picture, got: {reason}"),
@@ -285,14 +308,7 @@ fn open(path: &Path) -> Result<(impl ImageDecoder, Orientation)> {
     let (width, height) = decoder.dimensions();
     let side = width.max(height) as usize;
     if side > MAX_SIDE || decoder.total_bytes() > MAX_DECODED || width.min(height) == 0 {
-        return Err(Error::data(
-            path,
-            format!(
-                "expected a picture of 1 to {MAX_SIDE} pixels a side and at most {MAX_DECODED} \
-                 bytes, got {height}×{width}"
-            ),
-            "make it smaller, or remove it from the folder",
-        ));
+        return Err(too_large(path, &format!("{height}×{width}")));
     }
     let orientation = decoder
         .orientation()

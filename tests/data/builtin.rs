@@ -74,7 +74,7 @@ fn default_digits_have_the_size_and_look_of_mnist() {
             let ink = image.iter().filter(|&&byte| byte > 127).count();
             assert!((12..330).contains(&ink), "{ink} bright pixels");
             assert!(image.iter().any(|&byte| byte > 200));
-            let edge = |i: usize| i / 28 == 0 || i / 28 == 27 || i % 28 == 0 || i % 28 == 27;
+            let edge = |i: usize| [i / 28, i % 28].iter().any(|&at| at == 0 || at == 27);
             assert!(
                 (0..784).all(|i| !edge(i) || image[i] == 0),
                 "ink at the edge"

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use elbo::data::DataOptions;
+use elbo::data::{DataOptions, Images, Values};
+use elbo::shape::ImageShape;
 
 use crate::support::{assert_says, error_of, error_with};
 
@@ -54,4 +55,26 @@ fn options_out_of_range_are_refused() {
 #[test]
 fn device_files_are_refused() {
     assert_says(&error_of(Path::new("/dev/null")), &["got something else"]);
+}
+
+#[test]
+fn images_give_values_range_and_the_first_nan() {
+    let mut images = Images {
+        shape: ImageShape::new(1, 2, 1),
+        values: Values::Bytes(vec![0, 255, 51, 102]),
+        labels: Some(vec![8, 9]),
+    };
+    assert_eq!(images.len(), 2);
+    assert_eq!(images.image_f32(1), [0.2, 0.4]);
+    assert_eq!(images.value_range(), (0.0, 1.0));
+    assert_eq!(images.first_non_finite(), None);
+    let chosen = images.select(&[1, 0, 1]);
+    assert_eq!(chosen.labels.as_deref(), Some(&[9, 8, 9][..]));
+    assert_eq!(chosen.values, Values::Bytes(vec![51, 102, 0, 255, 51, 102]));
+    images.values = Values::Floats(vec![-1.0, 2.0, 0.5, f32::NAN]);
+    assert_eq!(images.value_range(), (-1.0, 2.0));
+    assert_eq!(images.first_non_finite(), Some((1, 1)));
+    images.values = Values::Floats(Vec::new());
+    assert!(images.is_empty());
+    assert_eq!(images.value_range(), (0.0, 0.0));
 }
