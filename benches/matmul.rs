@@ -1,7 +1,8 @@
 //! Every core of the matrix product on the shapes of a model, beside each other and the CPU's.
 //!
-//! `cargo bench --bench matmul [-- DEVICE]` prints GFLOP/s (two operations a multiply-add), best of
-//! several batches.
+//! `cargo bench --bench matmul [-- DEVICE [CORE [CASE]]]` prints GFLOP/s (two operations a multiply-add),
+//! best of several batches. CORE and CASE are parts of names, and restrict what is measured; without a
+//! CORE, workgroup memory is left out on software adapters, where it takes minutes.
 
 use std::time::Instant;
 
@@ -33,7 +34,12 @@ fn cases() -> Vec<Case> {
         name,
         kernel: &matmul::INPUT_GRADIENT,
         call: matmul::input_gradient(rows, inputs, outputs, activation::RELU),
-        lens: vec![rows * outputs, inputs * outputs, rows * inputs, rows * inputs],
+        lens: vec![
+            rows * outputs,
+            inputs * outputs,
+            rows * inputs,
+            rows * inputs,
+        ],
         operations: 2.0 * (rows * inputs * outputs) as f64,
     };
     let weight = |name, rows: usize, inputs: usize, outputs: usize| Case {
@@ -69,7 +75,9 @@ fn measure(runtime: &mut dyn Runtime, case: &Case) -> Result<f64> {
     for (i, &len) in case.lens.iter().enumerate() {
         let name = format!("{} {i}", case.name);
         runtime.allocate(&name, Element::Float, len)?;
-        let values: Vec<f32> = (0..len).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect();
+        let values: Vec<f32> = (0..len)
+            .map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5)
+            .collect();
         runtime.write(&name, 0, &values)?;
     }
     let id = runtime.prepare(plan(case))?;
@@ -90,38 +98,38 @@ fn measure(runtime: &mut dyn Runtime, case: &Case) -> Result<f64> {
 }
 
 fn main() -> Result<()> {
-    let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
-    let selection: Selection = wanted.as_deref().unwrap_or("gpu").parse()?;
-    let mut names = vec!["cpu".to_owned()];
-    let mut rows: Vec<Vec<f64>> = Vec::new();
-    let mut runtimes: Vec<Box<dyn Runtime>> = vec![Box::new(CpuRuntime::<f32>::new())];
-    if let Device::Gpu(gpu) = Device::open(&selection)? {
-        println!("{} ({})", gpu.info.name, gpu.info.backend);
-        let first = GpuRuntime::new(*gpu, Choice::Fixed(0));
-        let cores = (matmul::LINEAR.variants)(&cases()[0].call, &first.capabilities());
-        names.extend(cores.iter().map(|core| core.name.to_string()));
-        runtimes.push(Box::new(first));
-        for index in 1..cores.len() {
-            if let Device::Gpu(gpu) = Device::open(&selection)? {
-                runtimes.push(Box::new(GpuRuntime::new(*gpu, Choice::Fixed(index))));
-            }
-        }
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    let arg = |index: usize| args.get(index).map_or("", String::as_str);
+    let selection: Selection = if args.is_empty() { "gpu" } else { arg(0) }.parse()?;
+    let mut runtimes: Vec<(String, Box<dyn Runtime>)> = Vec::new();
+    if "cpu".contains(arg(1)) {
+        runtimes.push(("cpu".to_owned(), Box::new(CpuRuntime::<f32>::new())));
     }
-    for case in cases() {
-        rows.push(Vec::new());
-        for runtime in &mut runtimes {
-            let seconds = measure(runtime.as_mut(), &case)?;
-            if let Some(row) = rows.last_mut() {
-                row.push(case.operations / seconds / 1e9);
-            }
+    for index in 0.. {
+        let Device::Gpu(gpu) = Device::open(&selection)? else {
+            break;
+        };
+        let software = gpu.is_software();
+        let runtime = GpuRuntime::new(*gpu, Choice::Fixed(index));
+        let cores = (matmul::LINEAR.variants)(&cases()[0].call, &runtime.offered());
+        let Some(core) = cores.get(index) else { break };
+        let hopeless = software && arg(1).is_empty() && core.name.starts_with("workgroup");
+        if core.name.contains(arg(1)) && !hopeless {
+            runtimes.push((core.name.to_string(), Box::new(runtime)));
         }
     }
     print!("{:14}", "GFLOP/s");
-    names.iter().for_each(|name| print!("{name:>17}"));
+    runtimes.iter().for_each(|(name, _)| print!("{name:>17}"));
     println!();
-    for (case, row) in cases().iter().zip(&rows) {
+    for case in cases().iter().filter(|case| case.name.contains(arg(2))) {
         print!("{:14}", case.name);
-        row.iter().for_each(|value| print!("{value:17.1}"));
+        for (_, runtime) in &mut runtimes {
+            let seconds = measure(runtime.as_mut(), case)?;
+            print!("{:17.1}", case.operations / seconds / 1e9);
+        }
         println!();
     }
     Ok(())

@@ -43,12 +43,12 @@ fn main(
     let t = f32(counters[0]);
     let rate = scalars[0];
     let step_size = rate / one_minus_exp(t * params.log_beta1);
-    let root = sqrt(one_minus_exp(t * params.log_beta2));
+    let inverse_root = 1.0 / sqrt(one_minus_exp(t * params.log_beta2));
     let g = gradient[at] * scalars[1];
     let m = first[at] + (g - first[at]) * params.rate1;
     let v = second[at] + (g * g - second[at]) * params.rate2;
     first[at] = m;
     second[at] = v;
     let p = parameters[at];
-    parameters[at] = p - rate * params.decay * p - step_size * m / (sqrt(v) / root + params.epsilon);
+    parameters[at] = p - rate * params.decay * p - step_size * m / (sqrt(v) * inverse_root + params.epsilon);
 }

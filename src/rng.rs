@@ -4,7 +4,7 @@
 //! same integers without any state to save. `shaders/lib/philox.wgsl` is the same function.
 
 /// What a stream of numbers is for. Streams of different purposes never overlap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Purpose {
     /// Initial parameters.

@@ -209,7 +209,7 @@ fn check_images(split: &str, images: &Images, path: &Path) -> Result<()> {
 }
 
 /// How grey values become the values that the model sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Binarize {
     /// Values stay as they are.

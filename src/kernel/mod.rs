@@ -151,7 +151,7 @@ impl Capabilities {
     /// Capabilities under which every variant of every kernel is offered.
     pub const EVERYTHING: Self = Self {
         subgroup: Some(8),
-        software: true,
+        software: false,
     };
 }
 

@@ -112,6 +112,7 @@ impl Inference {
         let values = images.shape.values();
         let mut all = Vec::with_capacity(images.len() * values);
         self.session.sweep(
+            "reconstruct",
             &source,
             names::DECODED,
             values,
@@ -138,6 +139,7 @@ impl Inference {
             logvar: Vec::new(),
         };
         self.session.sweep(
+            "encode",
             &source,
             names::HEADS,
             width,
@@ -201,41 +203,30 @@ impl Inference {
         let chunk = most.min(samples);
         session.allocate_batch(images)?;
         let rows = images * chunk;
-        session
-            .runtime
-            .allocate(names::LOG_WEIGHTS, Element::Float, rows)?;
+        session.allocate(names::LOG_WEIGHTS, Element::Float, rows)?;
         let (mut sum, mut squares, mut done) = (0.0, 0.0, 0);
-        let mut prepared: Vec<((usize, usize), plan::PlanId, plan::PlanId)> = Vec::new();
         let mut noise = 0_u32;
         while done < source.images {
             let count = images.min(source.images - done);
             let mut bounds = vec![LogSumExp::default(); count];
             let mut left = samples;
-            let mut encoded = false;
+            let encode =
+                session.prepare("encode", count, Some(source), |spec, parameters, rows| {
+                    plans::encode(spec, parameters, rows, source)
+                })?;
+            let batch = (done / images) as u32;
+            let counters = source.counters_name();
+            session
+                .runtime
+                .write_words(&counters, 0, &[batch, done as u32, 0])?;
+            session.runtime.run(encode, 1)?;
             while left > 0 {
                 let each = chunk.min(left);
-                let (encode, weigh) =
-                    match prepared.iter().find(|(sizes, ..)| *sizes == (count, each)) {
-                        Some(&(_, encode, weigh)) => (encode, weigh),
-                        None => {
-                            let (spec, parameters) = (&session.spec, &session.parameters);
-                            let encode = plans::encode(spec, parameters, count, source);
-                            let weigh = plans::log_weights(spec, parameters, count, each, source);
-                            let encode = session.runtime.prepare(encode)?;
-                            let weigh = session.runtime.prepare(weigh)?;
-                            prepared.push(((count, each), encode, weigh));
-                            (encode, weigh)
-                        }
-                    };
-                let counters = source.counters_name();
-                if !encoded {
-                    let batch = (done / images) as u32;
-                    session
-                        .runtime
-                        .write_words(&counters, 0, &[batch, done as u32, 0])?;
-                    session.runtime.run(encode, 1)?;
-                    encoded = true;
-                }
+                let rows = count * each;
+                let weigh =
+                    session.prepare("log weights", rows, Some(source), |spec, parameters, _| {
+                        plans::log_weights(spec, parameters, count, each, source)
+                    })?;
                 session.runtime.write_words(&counters, 0, &[noise, 0, 0])?;
                 noise = noise.wrapping_add(1);
                 session.runtime.run(weigh, 1)?;

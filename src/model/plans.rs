@@ -40,7 +40,7 @@ pub mod names {
 }
 
 /// A split of a data set on the device; each split has its own buffers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
     /// Prefix of its buffers.
     pub split: &'static str,

@@ -1,5 +1,7 @@
 //! A model on a device: its runtime, its data, and passes over a split.
 
+use std::collections::HashMap;
+
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
@@ -14,12 +16,16 @@ const ROWS: usize = 512;
 /// Values of one buffer that kernels can number with 32 bits, with room for rounding up.
 const MOST_VALUES: usize = 1 << 31;
 
+/// What a prepared plan was made for: purpose, rows, and the split it reads.
+type PlanKey = (&'static str, usize, Option<Source>);
+
 /// A model's parameters on a device, with what every pass needs.
 pub(crate) struct Session {
     pub(crate) runtime: Box<dyn Runtime>,
     pub(crate) spec: ModelSpec,
     pub(crate) parameters: Parameters,
     pub(crate) seed: u64,
+    prepared: HashMap<PlanKey, PlanId>,
 }
 
 /// A plan for whole batches and one for the rest of a split.
@@ -32,26 +38,6 @@ pub(crate) struct Passes {
 }
 
 impl Passes {
-    /// Prepares the plans that `make` gives for each number of rows.
-    pub(crate) fn prepare(
-        runtime: &mut dyn Runtime,
-        images: usize,
-        rows: usize,
-        make: impl Fn(usize) -> Plan,
-    ) -> Result<Self> {
-        let mut plan = |rows: usize| match rows {
-            0 => Ok(None),
-            rows => runtime.prepare(make(rows)).map(Some),
-        };
-        let rows = rows.min(images);
-        Ok(Self {
-            rows,
-            images,
-            whole: plan(rows)?,
-            rest: plan(images % rows)?,
-        })
-    }
-
     /// Whole batches.
     pub(crate) fn whole_batches(&self) -> usize {
         self.images / self.rows
@@ -99,6 +85,57 @@ impl Session {
             spec: spec.clone(),
             parameters,
             seed,
+            prepared: HashMap::new(),
+        })
+    }
+
+    /// Makes a shared buffer.
+    pub(crate) fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<()> {
+        if self.runtime.allocate(name, element, len)? {
+            // Plans that were prepared earlier refer to the buffer that it replaced.
+            self.prepared.clear();
+        }
+        Ok(())
+    }
+
+    /// A plan, prepared once for each purpose, number of rows and split.
+    pub(crate) fn prepare(
+        &mut self,
+        purpose: &'static str,
+        rows: usize,
+        source: Option<&Source>,
+        make: impl FnOnce(&ModelSpec, &Parameters, usize) -> Plan,
+    ) -> Result<PlanId> {
+        let key = (purpose, rows, source.copied());
+        if let Some(&plan) = self.prepared.get(&key) {
+            return Ok(plan);
+        }
+        let plan = self
+            .runtime
+            .prepare(make(&self.spec, &self.parameters, rows))?;
+        self.prepared.insert(key, plan);
+        Ok(plan)
+    }
+
+    /// Plans for all batches of `rows` of a number of images.
+    pub(crate) fn passes(
+        &mut self,
+        purpose: &'static str,
+        images: usize,
+        rows: usize,
+        source: Option<&Source>,
+        make: impl Fn(&ModelSpec, &Parameters, usize) -> Plan,
+    ) -> Result<Passes> {
+        let rows = rows.min(images);
+        let mut plan = |rows: usize| match rows {
+            0 => Ok(None),
+            rows => self.prepare(purpose, rows, source, &make).map(Some),
+        };
+        Ok(Passes {
+            rows,
+            images,
+            whole: plan(rows)?,
+            rest: plan(images % rows)?,
         })
     }
 
@@ -171,14 +208,13 @@ impl Session {
                 "fewer images, or a smaller --image-size",
             ));
         }
-        let runtime = &mut self.runtime;
-        runtime.allocate(&source.images_name(), Element::Word, words.len())?;
-        runtime.write_words(&source.images_name(), 0, &words)?;
-        runtime.allocate(&source.order_name(), Element::Word, count)?;
+        self.allocate(&source.images_name(), Element::Word, words.len())?;
+        self.runtime.write_words(&source.images_name(), 0, &words)?;
+        self.allocate(&source.order_name(), Element::Word, count)?;
         let order: Vec<u32> = (0..count as u32).collect();
-        runtime.write_words(&source.order_name(), 0, &order)?;
-        runtime.allocate(&source.counters_name(), Element::Word, 3)?;
-        runtime.allocate(&source.log_name(), Element::Float, 2 * count)?;
+        self.runtime.write_words(&source.order_name(), 0, &order)?;
+        self.allocate(&source.counters_name(), Element::Word, 3)?;
+        self.allocate(&source.log_name(), Element::Float, 2 * count)?;
         Ok(source)
     }
 
@@ -190,10 +226,13 @@ impl Session {
     /// Plans that measure a split.
     pub(crate) fn evaluation(&mut self, source: &Source) -> Result<Passes> {
         let rows = self.rows(source.images);
-        let (spec, parameters) = (&self.spec, &self.parameters);
-        Passes::prepare(self.runtime.as_mut(), source.images, rows, |rows| {
-            plans::evaluate(spec, parameters, rows, source)
-        })
+        self.passes(
+            "evaluate",
+            source.images,
+            rows,
+            Some(source),
+            |spec, parameters, rows| plans::evaluate(spec, parameters, rows, source),
+        )
     }
 
     /// Mean losses over a split; `pass` sets the noise apart from that of other passes.
@@ -233,6 +272,7 @@ impl Session {
     /// `width` values a row) to `take`.
     pub(crate) fn sweep(
         &mut self,
+        purpose: &'static str,
         source: &Source,
         output: &str,
         width: usize,
@@ -242,10 +282,7 @@ impl Session {
         let rows = self.rows(source.images);
         self.allocate_batch(rows)?;
         self.rewind(source, 0)?;
-        let (spec, parameters) = (&self.spec, &self.parameters);
-        let passes = Passes::prepare(self.runtime.as_mut(), source.images, rows, |rows| {
-            make(spec, parameters, rows)
-        })?;
+        let passes = self.passes(purpose, source.images, rows, Some(source), make)?;
         let mut position = 0;
         for (plan, rows) in passes.each() {
             let counters = [position as u32 / passes.rows as u32, position as u32, 0];
@@ -270,7 +307,7 @@ impl Session {
             (names::DECODED, values),
             (names::SEEN, values),
         ] {
-            self.runtime.allocate(name, Element::Float, rows * width)?;
+            self.allocate(name, Element::Float, rows * width)?;
         }
         Ok(())
     }
@@ -281,10 +318,7 @@ impl Session {
         let count = codes.len() / latent;
         let rows = self.rows(count);
         self.allocate_batch(rows)?;
-        let (spec, parameters) = (&self.spec, &self.parameters);
-        let passes = Passes::prepare(self.runtime.as_mut(), count, rows, |rows| {
-            plans::decode(spec, parameters, rows)
-        })?;
+        let passes = self.passes("decode", count, rows, None, plans::decode)?;
         let mut decoded = Vec::with_capacity(count * values);
         let mut codes = codes;
         for (plan, rows) in passes.each() {

@@ -75,7 +75,7 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let t = F::new(f64::from(counters.words()[0]));
     let (rate, scale) = (scalars.floats()[0], scalars.floats()[1]);
     let step_size = rate / (t * wide(p.log_beta1)).one_minus_exp();
-    let root = (t * wide(p.log_beta2)).one_minus_exp().sqrt();
+    let inverse_root = F::ONE / (t * wide(p.log_beta2)).one_minus_exp().sqrt();
     let decay = rate * wide(p.decay);
     let (rate1, rate2, epsilon) = (wide(p.rate1), wide(p.rate2), wide(p.epsilon));
     let gradient = gradient.floats();
@@ -101,7 +101,8 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
                 let g = g * scale;
                 *m += (g - *m) * rate1;
                 *v += (g * g - *v) * rate2;
-                *value = *value - decay * *value - step_size * *m / (v.sqrt() / root + epsilon);
+                *value =
+                    *value - decay * *value - step_size * *m / (v.sqrt() * inverse_root + epsilon);
             }
         },
     );

@@ -177,22 +177,20 @@ const WORKGROUP_64: Core = Core {
     constants: &[("TILE", 64), ("SIDE", 16), ("SLOTS", 512)],
 };
 
-/// The cores that a device can run, best guess first (the figures are in ARCHITECTURE.md): software
-/// drivers turn workgroup memory and barriers into loops, hardware wants them.
+/// The cores worth trying on a device, best guess first (the figures are in ARCHITECTURE.md).
+///
+/// Software drivers turn workgroup memory and barriers into loops over the lanes, which costs a factor
+/// of 30 to 60, so those cores are not even measured there; hardware wants them.
 fn cores(device: &Capabilities) -> Vec<Core> {
-    let mut cores = Vec::with_capacity(4);
-    if device.subgroup == Some(8) {
-        cores.push(SUBGROUP_8);
-    }
-    cores.push(REGISTERS);
+    let subgroup = (device.subgroup == Some(8)).then_some(SUBGROUP_8);
     if device.software {
-        cores.push(WORKGROUP_32);
-        cores.push(WORKGROUP_64);
+        subgroup.into_iter().chain([REGISTERS]).collect()
     } else {
-        cores.insert(0, WORKGROUP_32);
-        cores.insert(1, WORKGROUP_64);
+        [WORKGROUP_32, WORKGROUP_64, REGISTERS]
+            .into_iter()
+            .chain(subgroup)
+            .collect()
     }
-    cores
 }
 
 fn variants(call: &Call, device: &Capabilities, store: Store) -> Vec<Variant> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
@@ -196,16 +197,19 @@ fn split<'a, F: Real>(
 }
 
 impl<F: Precision> Runtime for CpuRuntime<F> {
-    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<()> {
+    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool> {
         match self.shared.get(name) {
-            Some(&index) if self.storage[index].len() >= len => {}
-            Some(&index) => self.storage[index] = Storage::new(element, len),
+            Some(&index) if self.storage[index].len() >= len => Ok(false),
+            Some(&index) => {
+                self.storage[index] = Storage::new(element, len);
+                Ok(true)
+            }
             None => {
                 self.shared.insert(name.to_owned(), self.storage.len());
                 self.storage.push(Storage::new(element, len));
+                Ok(false)
             }
         }
-        Ok(())
     }
 
     fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
@@ -279,6 +283,29 @@ impl<F: Precision> Runtime for CpuRuntime<F> {
             }
         }
         Ok(None)
+    }
+
+    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>> {
+        let prepared = &self.plans[plan.0];
+        let mut all = Vec::with_capacity(prepared.plan.steps.len());
+        for step in &prepared.plan.steps {
+            Self::execute(&mut self.storage, &prepared.storage, step);
+            let start = Instant::now();
+            // The log would overflow where a step moves its row on without end.
+            let times = if step.kernel.name == "record" {
+                1
+            } else {
+                times
+            };
+            for _ in 0..times {
+                Self::execute(&mut self.storage, &prepared.storage, step);
+            }
+            all.push((
+                step.label.clone(),
+                start.elapsed().as_secs_f64() / f64::from(times),
+            ));
+        }
+        Ok(all)
     }
 
     fn choices(&self) -> Vec<(String, String)> {

@@ -89,9 +89,17 @@ impl GpuRuntime {
         }
     }
 
-    /// What the device can run.
-    pub fn capabilities(&self) -> Capabilities {
-        self.capabilities
+    /// What decides the variants that are offered. A fixed choice is among all that the device can run,
+    /// also those that are hopeless in software.
+    pub fn offered(&self) -> Capabilities {
+        let software = match self.tuning.choice {
+            Choice::Fixed(_) => false,
+            Choice::Guess | Choice::Measure => self.capabilities.software,
+        };
+        Capabilities {
+            software,
+            ..self.capabilities
+        }
     }
 
     fn shared(&self, name: &str) -> &(wgpu::Buffer, usize) {
@@ -340,7 +348,7 @@ impl GpuRuntime {
                 size: wgpu::BufferSize::new(places[i].1),
             };
             let group = self.bind_group(plan, memories, step, binding);
-            let mut variants = (step.kernel.variants)(&step.call, &self.capabilities);
+            let mut variants = (step.kernel.variants)(&step.call, &self.offered());
             let variant = if variants.len() == 1 {
                 variants.swap_remove(0)
             } else {
@@ -429,12 +437,16 @@ fn make_layouts(device: &wgpu::Device, kernel: &'static Kernel) -> Layouts {
 }
 
 impl Runtime for GpuRuntime {
-    fn allocate(&mut self, name: &str, _element: Element, len: usize) -> Result<()> {
-        if self.shared.get(name).is_none_or(|(_, known)| *known < len) {
-            let buffer = self.gpu.buffer(name, buffer_bytes(len))?;
-            self.shared.insert(name.to_owned(), (buffer, len));
+    fn allocate(&mut self, name: &str, _element: Element, len: usize) -> Result<bool> {
+        if self
+            .shared
+            .get(name)
+            .is_some_and(|(_, known)| *known >= len)
+        {
+            return Ok(false);
         }
-        Ok(())
+        let buffer = self.gpu.buffer(name, buffer_bytes(len))?;
+        Ok(self.shared.insert(name.to_owned(), (buffer, len)).is_some())
     }
 
     fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
@@ -541,6 +553,31 @@ impl Runtime for GpuRuntime {
             }
         }
         Ok(None)
+    }
+
+    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>> {
+        self.in_flight.clear();
+        let prepared = &self.plans[plan.0];
+        let mut all = Vec::with_capacity(prepared.steps.len());
+        for (step, ready) in prepared.plan.steps.iter().zip(&prepared.steps) {
+            let times = if step.kernel.name == "record" {
+                1
+            } else {
+                times
+            };
+            let run = |times| {
+                let submission = self.submit(&[ready], times);
+                self.gpu.wait(Some(submission))
+            };
+            run(1)?;
+            let start = Instant::now();
+            run(times)?;
+            all.push((
+                step.label.clone(),
+                start.elapsed().as_secs_f64() / f64::from(times),
+            ));
+        }
+        Ok(all)
     }
 
     fn choices(&self) -> Vec<(String, String)> {

@@ -23,10 +23,11 @@ pub struct Fault {
 /// Buffers of floats hold `f32` for the host; offsets and lengths count elements.
 pub trait Runtime {
     /// Makes a shared buffer, zeroed; one of the same name and a sufficient length stays as it is.
+    /// Returns whether it replaced a shorter one, to which plans that were prepared earlier still refer.
     ///
     /// # Errors
     /// [`crate::Error::Device`] where memory or a binding's limit is too small.
-    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<()>;
+    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool>;
 
     /// Writes floats into a shared buffer.
     ///
@@ -69,6 +70,13 @@ pub trait Runtime {
     /// # Errors
     /// [`crate::Error::Device`] where the device failed.
     fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>>;
+
+    /// Seconds of each step of a plan, mean of `times` runs of the step by itself, after one unmeasured.
+    /// Leaves the plan's buffers in a state of no meaning.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device failed.
+    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>>;
 
     /// Which variant runs each step that has a choice, for the run's record: (step, variant).
     fn choices(&self) -> Vec<(String, String)>;

@@ -14,7 +14,7 @@ use crate::kernel::Element;
 use crate::model::plans::{self, Source, Update, names};
 use crate::model::session::{Passes, Session};
 use crate::model::{Loss, ModelSpec, Parameters, Weights, prior};
-use crate::plan::{self, PlanId, Runtime};
+use crate::plan::{self, Runtime};
 use crate::rng::Purpose;
 use crate::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions};
 
@@ -87,13 +87,10 @@ impl Trainer {
             weight_decay: options.weight_decay,
             grad_clip: options.grad_clip,
         };
-        let (spec, parameters) = (&session.spec, &session.parameters);
-        let passes = Passes::prepare(
-            session.runtime.as_mut(),
-            count,
-            options.batch_size,
-            |rows| plans::train(spec, parameters, rows, &train, update),
-        )?;
+        let make = |spec: &ModelSpec, parameters: &Parameters, rows| {
+            plans::train(spec, parameters, rows, &train, update)
+        };
+        let passes = session.passes("train", count, options.batch_size, Some(&train), make)?;
         let evaluation = session.evaluation(&test)?;
         Ok(Self {
             options: options.clone(),
@@ -309,6 +306,7 @@ impl Trainer {
         };
         let values = self.shown.shape.values();
         self.session.sweep(
+            "reconstruct",
             &source,
             names::DECODED,
             values,
@@ -324,9 +322,17 @@ impl Trainer {
         Ok(pictures)
     }
 
-    /// The plan of a whole batch's training step.
-    pub fn plan(&self) -> Option<PlanId> {
-        self.passes.whole
+    /// Seconds of each step of the plan of a whole batch, run `times` times by itself. The model is of no
+    /// use afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn time_steps(&mut self, times: u32) -> Result<Vec<(String, f64)>> {
+        self.session.rewind(&self.train, self.step as u32)?;
+        match self.passes.whole {
+            Some(plan) => self.session.runtime.time_steps(plan, times),
+            None => Ok(Vec::new()),
+        }
     }
 }
 
