@@ -72,14 +72,17 @@ pub fn call(likelihood: u32, rows: usize, values: usize, latent: Option<usize>, 
     Call::new(params, &selectors)
 }
 
+/// Least values of a partial sum on the CPU.
+const SHARE: usize = 4096;
+
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [x, outputs, heads, log_sigma, d_outputs, d_heads, partials] = bind(bound);
     let p: Params = call.params();
     let (x, outputs, log_sigma) = (x.floats(), outputs.floats(), log_sigma.floats()[0]);
     let kind = call.selector("LIKELIHOOD");
-    // A row of partials covers a run of values here and strided ones on a GPU: the sums agree up to
-    // rounding, which the tests bound.
-    let share = (p.count as usize).div_ceil(p.threads as usize);
+    // A row of partials covers a run of values here, long enough to be worth a thread's while, and
+    // strided ones on a GPU: the sums agree up to rounding, which the tests bound.
+    let share = (p.count as usize).div_ceil(p.threads as usize).max(SHARE);
     let mut rows: Vec<&mut [F]> = partials.floats_mut().chunks_mut(4).collect();
     rows.iter_mut().for_each(|row| row.fill(F::ZERO));
     parallel::parts(
