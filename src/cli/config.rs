@@ -311,6 +311,7 @@ mod tests {
                 device: "CPU (2 threads)".into(),
                 data: "photos".into(),
                 started: "2026-01-31T23:59:59Z".into(),
+                kernels: Default::default(),
             },
         };
         let text = run.to_toml().expect("a TOML text");

@@ -224,6 +224,7 @@ mod tests {
                 device: "CPU".into(),
                 data: "mnist".into(),
                 started: "2026-01-31T23:59:59Z".into(),
+                kernels: Default::default(),
             },
         }
     }

@@ -19,7 +19,8 @@ pub(super) struct Reporter {
     folder: RunFolder,
     /// On a terminal only. It has no colour of its own, so NO_COLOR needs nothing.
     bar: Option<ProgressBar>,
-    last_line: Instant,
+    /// When the last line of progress was written; the first comes at once.
+    last_line: Option<Instant>,
     last_epoch: Option<EpochRecord>,
 }
 
@@ -29,7 +30,7 @@ impl Reporter {
         Self {
             folder,
             bar: terminal.then(bar),
-            last_line: Instant::now(),
+            last_line: None,
             last_epoch: None,
         }
     }
@@ -91,6 +92,10 @@ impl Reporter {
 }
 
 impl Observer for Reporter {
+    fn started(&mut self, variants: &[(String, String)]) -> Result<()> {
+        self.folder.record_kernels(variants)
+    }
+
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
         match &self.bar {
             Some(bar) => {
@@ -107,8 +112,11 @@ impl Observer for Reporter {
                     text::grouped(progress.images_per_s as u64)
                 ));
             }
-            None if self.last_line.elapsed() >= LINE_EVERY => {
-                self.last_line = Instant::now();
+            None if self
+                .last_line
+                .is_none_or(|last| last.elapsed() >= LINE_EVERY) =>
+            {
+                self.last_line = Some(Instant::now());
                 note(self.progress_line(progress));
             }
             None => {}
@@ -124,7 +132,7 @@ impl Observer for Reporter {
     ) -> Result<()> {
         self.folder.record(record, pictures, weights)?;
         self.line(&self.epoch_line(record));
-        self.last_line = Instant::now();
+        self.last_line = Some(Instant::now());
         self.last_epoch = Some(*record);
         Ok(())
     }
@@ -158,6 +166,7 @@ mod tests {
                 device: "CPU".into(),
                 data: "digits".into(),
                 started: "2026-01-31T23:59:59Z".into(),
+                kernels: Default::default(),
             },
         };
         let run = RunFolder::create(folder.path(), config).expect("an empty folder");

@@ -231,6 +231,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             device: device.name(),
             data: dataset.name.clone(),
             started: utc(started),
+            kernels: Default::default(),
         },
     };
     let folder = RunFolder::create(&path, run)?;

@@ -2,6 +2,7 @@
 
 mod inference;
 mod loss;
+mod net;
 mod parameters;
 pub mod plans;
 pub(crate) mod session;

@@ -5,6 +5,7 @@
 //! the plan and share memory where their lifetimes allow.
 
 mod memory;
+mod pipelines;
 mod run_cpu;
 mod run_gpu;
 mod runtime;

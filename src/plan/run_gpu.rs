@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::pipelines::Pipelines;
 use super::tuning::{self, Memory};
 use super::{Choice, Fault, Home, Plan, PlanId, Runtime, Slice, Step, Tuning};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Call, Capabilities, ENTRY, Element, Kernel, Variant};
+use crate::kernel::{Access, Capabilities, Element, Variant};
 use crate::ops::matmul;
 
 /// Time that one submission should take: long enough to hide its cost, far below the two seconds after
@@ -23,11 +24,6 @@ const IN_FLIGHT: usize = 2;
 
 /// Uniform bindings start at multiples of this many bytes (WebGPU's default limit).
 const UNIFORM_ALIGNMENT: usize = 256;
-
-struct Layouts {
-    group: wgpu::BindGroupLayout,
-    pipeline: wgpu::PipelineLayout,
-}
 
 struct PreparedStep {
     pipeline: wgpu::ComputePipeline,
@@ -44,8 +40,6 @@ struct Prepared {
     settled: bool,
 }
 
-type PipelineKey = (String, Vec<(&'static str, u32)>);
-
 /// The executor for a GPU.
 pub struct GpuRuntime {
     gpu: Gpu,
@@ -55,8 +49,7 @@ pub struct GpuRuntime {
     memory: Memory,
     choices: Vec<(String, String)>,
     shared: HashMap<String, (wgpu::Buffer, usize)>,
-    layouts: HashMap<&'static str, Layouts>,
-    pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
+    pipelines: Pipelines,
     plans: Vec<Prepared>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
@@ -82,8 +75,7 @@ impl GpuRuntime {
             memory,
             choices: Vec::new(),
             shared: HashMap::new(),
-            layouts: HashMap::new(),
-            pipelines: HashMap::new(),
+            pipelines: Pipelines::default(),
             plans: Vec::new(),
             in_flight: VecDeque::new(),
         }
@@ -109,63 +101,6 @@ impl GpuRuntime {
         }
     }
 
-    fn layouts(&mut self, kernel: &'static Kernel) -> &Layouts {
-        let device = &self.gpu.device;
-        self.layouts
-            .entry(kernel.name)
-            .or_insert_with(|| make_layouts(device, kernel))
-    }
-
-    /// The pipeline of a variant.
-    fn pipeline(
-        &mut self,
-        kernel: &'static Kernel,
-        call: &Call,
-        variant: &Variant,
-    ) -> Result<wgpu::ComputePipeline> {
-        let mut constants = variant.constants.clone();
-        let source = variant.source();
-        // A selector that this text does not declare would be refused.
-        constants.extend(
-            call.selectors
-                .iter()
-                .filter(|(name, _)| source.contains(&format!("override {name}:"))),
-        );
-        let key = (source, constants);
-        if let Some(pipeline) = self.pipelines.get(&key) {
-            return Ok(pipeline.clone());
-        }
-        self.layouts(kernel);
-        let device = &self.gpu.device;
-        let label = format!("{} {}", kernel.name, variant.name);
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(&label),
-            source: wgpu::ShaderSource::Wgsl(key.0.as_str().into()),
-        });
-        let values: Vec<(&str, f64)> = key.1.iter().map(|&(n, v)| (n, f64::from(v))).collect();
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&label),
-            layout: Some(&self.layouts[kernel.name].pipeline),
-            module: &module,
-            entry_point: Some(ENTRY),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &values,
-                // Every kernel writes workgroup memory before it reads it.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        });
-        if let Some(error) = pollster::block_on(scope.pop()) {
-            return Err(Error::device(
-                format!("{}: shader {label}: {error}", self.gpu.info.name),
-                "a newer driver, or --device cpu",
-            ));
-        }
-        self.pipelines.insert(key, pipeline.clone());
-        Ok(pipeline)
-    }
-
     fn bind_group(
         &mut self,
         plan: &Plan,
@@ -173,7 +108,8 @@ impl GpuRuntime {
         step: &Step,
         params: wgpu::BufferBinding<'_>,
     ) -> wgpu::BindGroup {
-        self.layouts(step.kernel);
+        // A clone is a handle.
+        let layout = self.pipelines.group_layout(&self.gpu, step.kernel);
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
             resource: wgpu::BindingResource::Buffer(params),
@@ -193,7 +129,7 @@ impl GpuRuntime {
             .device
             .create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(&step.label),
-                layout: &self.layouts[step.kernel.name].group,
+                layout: &layout,
                 entries: &entries,
             })
     }
@@ -285,7 +221,9 @@ impl GpuRuntime {
                 return Ok(variants.swap_remove(best.map_or(0, |(_, index)| index)));
             }
             let candidate = PreparedStep {
-                pipeline: self.pipeline(step.kernel, &step.call, variant)?,
+                pipeline: self
+                    .pipelines
+                    .get(&self.gpu, step.kernel, &step.call, variant)?,
                 group: group.clone(),
                 workgroups: variant.workgroups,
             };
@@ -358,7 +296,9 @@ impl GpuRuntime {
                 chosen
             };
             prepared[i] = Some(PreparedStep {
-                pipeline: self.pipeline(step.kernel, &step.call, &variant)?,
+                pipeline: self
+                    .pipelines
+                    .get(&self.gpu, step.kernel, &step.call, &variant)?,
                 group,
                 workgroups: variant.workgroups,
             });
@@ -403,37 +343,6 @@ impl GpuRuntime {
             .map_err(|e| failed(e.to_string()))?;
         Ok(bytemuck::pod_collect_to_vec(&view))
     }
-}
-
-fn make_layouts(device: &wgpu::Device, kernel: &'static Kernel) -> Layouts {
-    let entry = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty,
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    };
-    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-    for (i, binding) in kernel.bindings.iter().enumerate() {
-        let read_only = binding.access == Access::Read;
-        entries.push(entry(
-            i as u32 + 1,
-            wgpu::BufferBindingType::Storage { read_only },
-        ));
-    }
-    let group = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some(kernel.name),
-        entries: &entries,
-    });
-    let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(kernel.name),
-        bind_group_layouts: &[Some(&group)],
-        immediate_size: 0,
-    });
-    Layouts { group, pipeline }
 }
 
 impl Runtime for GpuRuntime {

@@ -1,5 +1,6 @@
 //! Everything that determines a run, as plain data that is saved with it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub struct Record {
     pub data: String,
     /// Start of the run, UTC, as `2026-01-31T23:59:59Z`.
     pub started: String,
+    /// Kernel variant of each step of each plan, where the device had a choice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kernels: BTreeMap<String, String>,
 }
 
 impl Default for DataConfig {

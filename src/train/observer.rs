@@ -52,6 +52,16 @@ pub struct Pictures {
 /// Watches a training run. The trainer calls `epoch` with the parameters after every epoch, so that
 /// the last good model can be kept.
 pub trait Observer {
+    /// Called before the first epoch with the kernel variants in use: (plan and step, variant). Empty on
+    /// the CPU device, which has no choice.
+    ///
+    /// # Errors
+    /// Whatever keeps the observer from recording them; it stops training.
+    fn started(&mut self, variants: &[(String, String)]) -> Result<()> {
+        let _ = variants;
+        Ok(())
+    }
+
     /// Called while an epoch runs; `Break` stops training after this call.
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()>;
 

@@ -125,6 +125,18 @@ impl RunFolder {
         })
     }
 
+    /// Adds the kernel variants in use, (step, variant), to `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn record_kernels(&mut self, variants: &[(String, String)]) -> Result<()> {
+        if variants.is_empty() {
+            return Ok(());
+        }
+        self.config.record.kernels.extend(variants.iter().cloned());
+        files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
+    }
+
     /// Opens the folder of an earlier run and reads its configuration.
     ///
     /// # Errors
@@ -284,6 +296,7 @@ mod tests {
                 device: "CPU (2 threads)".into(),
                 data: "digits".into(),
                 started: utc(SystemTime::now()),
+                kernels: Default::default(),
             },
         }
     }

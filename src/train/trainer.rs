@@ -376,9 +376,7 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Weights> {
     let mut trainer = Trainer::new(plan::open(device), spec, options, dataset)?;
-    for (step, variant) in trainer.choices() {
-        log::info!("{step}: {variant}");
-    }
+    observer.started(&trainer.choices())?;
     for _ in 0..options.epochs {
         let Some(record) = trainer.epoch(observer)? else {
             break;

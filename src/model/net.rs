@@ -1,0 +1,370 @@
+//! Layers, losses and gradients of a model as steps of a plan.
+
+use crate::data::Binarize;
+use crate::kernel::Element;
+use crate::model::parameters::Linear;
+use crate::model::plans::{Source, Update, names};
+use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
+use crate::ops::{
+    activation, adam, clip, elbo, gather, likelihood, matmul, normal, record, reparameterize,
+    square_sum, sum_threads,
+};
+use crate::plan::{Builder, Slice};
+use crate::rng::Purpose;
+
+fn activation_selector(activation: Activation) -> u32 {
+    match activation {
+        Activation::Relu => activation::RELU,
+        Activation::LeakyRelu => activation::LEAKY_RELU,
+        Activation::Tanh => activation::TANH,
+        Activation::Sigmoid => activation::SIGMOID,
+        Activation::Silu => activation::SILU,
+        Activation::Gelu => activation::GELU,
+    }
+}
+
+pub(super) fn likelihood_selector(likelihood: &Likelihood) -> u32 {
+    match likelihood {
+        Likelihood::Bernoulli => likelihood::BERNOULLI,
+        Likelihood::Gaussian { .. } => likelihood::GAUSSIAN,
+        Likelihood::SquaredError => likelihood::SQUARED_ERROR,
+    }
+}
+
+/// A layer that has been computed, as its gradient needs it.
+pub(super) struct Done<'a> {
+    layer: &'a Linear,
+    input: Slice,
+    /// What the derivative of the activation of `input` needs, and which activation that was.
+    before: Option<(Slice, u32)>,
+}
+
+/// Builds the plans of one model at one batch size.
+pub(super) struct Net<'a> {
+    spec: &'a ModelSpec,
+    parameters: &'a Parameters,
+    pub(super) rows: usize,
+    pub(super) plan: Builder,
+    arena: Slice,
+}
+
+impl<'a> Net<'a> {
+    pub(super) fn new(
+        spec: &'a ModelSpec,
+        parameters: &'a Parameters,
+        rows: usize,
+        purpose: &str,
+    ) -> Self {
+        let mut plan = Builder::new(format!("{purpose} {rows}"));
+        let arena = plan.shared(names::PARAMETERS, Element::Float, parameters.len);
+        Self {
+            spec,
+            parameters,
+            rows,
+            plan,
+            arena,
+        }
+    }
+
+    pub(super) fn floats(&mut self, name: &str, len: usize) -> Slice {
+        self.plan.shared(name, Element::Float, len)
+    }
+
+    pub(super) fn words(&mut self, name: &str, len: usize) -> Slice {
+        self.plan.shared(name, Element::Word, len)
+    }
+
+    /// Logarithm of sigma: a parameter, or a constant beside the parameters.
+    pub(super) fn log_sigma(&mut self) -> Slice {
+        match self.parameters.log_sigma(self.arena) {
+            Some(learned) => learned,
+            None => self.floats(names::LOG_SIGMA, 1),
+        }
+    }
+
+    /// The next batch of a source, `[rows, values]`.
+    pub(super) fn batch(&mut self, source: &Source, out: Slice) {
+        let images = self.words(&source.images_name(), source.words);
+        let order = self.words(&source.order_name(), source.images);
+        let counters = self.words(&source.counters_name(), 3);
+        let binarize = match source.binarize {
+            Binarize::None => gather::AS_IS,
+            Binarize::Fixed => gather::FIXED,
+            Binarize::Dynamic => gather::DYNAMIC,
+        };
+        let values = self.spec.image.values();
+        let call = gather::call(
+            self.rows,
+            values,
+            source.floats,
+            binarize,
+            source.seed,
+            source.purpose,
+        );
+        let slices = [images, order, counters, out];
+        self.plan.step("batch", &gather::KERNEL, call, &slices);
+    }
+
+    /// One linear layer with its activation. Returns its output and what the derivative needs.
+    fn linear(
+        &mut self,
+        layer: &Linear,
+        input: Slice,
+        act: u32,
+        out: Option<Slice>,
+    ) -> (Slice, Slice) {
+        let len = self.rows * layer.outputs;
+        let out = out.unwrap_or_else(|| self.plan.transient(format!("{} output", layer.name), len));
+        let (weight, bias) = (layer.weight(self.arena), layer.bias(self.arena));
+        let apart = activation::derivative_needs_input(act);
+        let fused = if apart { activation::IDENTITY } else { act };
+        let call = matmul::linear(self.rows, layer.inputs, layer.outputs, fused);
+        if !apart {
+            self.plan.step(
+                &layer.name,
+                &matmul::LINEAR,
+                call,
+                &[input, weight, out, bias],
+            );
+            return (out, out);
+        }
+        let before = self
+            .plan
+            .transient(format!("{} before activation", layer.name), len);
+        let slices = [input, weight, before, bias];
+        self.plan.step(&layer.name, &matmul::LINEAR, call, &slices);
+        let label = format!("{} activation", layer.name);
+        let call = activation::call(act, len);
+        self.plan
+            .step(label, &activation::KERNEL, call, &[before, out]);
+        (out, before)
+    }
+
+    /// Layers one after another, all but the last with the model's activation; `before` is what the
+    /// derivative of the activation that made `input` needs, `out` the place of the last output.
+    fn stack(
+        &mut self,
+        layers: &'a [Linear],
+        input: Slice,
+        before: Option<(Slice, u32)>,
+        out: Option<Slice>,
+        done: &mut Vec<Done<'a>>,
+    ) -> Slice {
+        let act = activation_selector(self.spec.activation);
+        let (mut input, mut before) = (input, before);
+        for (i, layer) in layers.iter().enumerate() {
+            let last = i + 1 == layers.len();
+            let fused = if last { activation::IDENTITY } else { act };
+            let place = if last { out } else { None };
+            let (output, saved) = self.linear(layer, input, fused, place);
+            done.push(Done {
+                layer,
+                input,
+                before,
+            });
+            input = output;
+            before = Some((saved, act));
+        }
+        input
+    }
+
+    pub(super) fn encode(
+        &mut self,
+        x: Slice,
+        out: Option<Slice>,
+        done: &mut Vec<Done<'a>>,
+    ) -> Slice {
+        let parameters = self.parameters;
+        let act = activation_selector(self.spec.activation);
+        let (mut input, mut before) = (x, None);
+        for layer in &parameters.encoder {
+            let (output, saved) = self.linear(layer, input, act, None);
+            done.push(Done {
+                layer,
+                input,
+                before,
+            });
+            input = output;
+            before = Some((saved, act));
+        }
+        let heads = std::slice::from_ref(&parameters.heads);
+        self.stack(heads, input, before, out, done)
+    }
+
+    pub(super) fn decode(&mut self, z: Slice, done: &mut Vec<Done<'a>>) -> Slice {
+        let parameters = self.parameters;
+        self.stack(&parameters.decoder, z, None, None, done)
+    }
+
+    /// Means of p(x|z) from the decoder's outputs.
+    pub(super) fn means(&mut self, outputs: Slice) {
+        let decoded = self.floats(names::DECODED, outputs.len);
+        let act = match self.spec.likelihood {
+            Likelihood::Bernoulli => activation::SIGMOID,
+            Likelihood::Gaussian { .. } | Likelihood::SquaredError => activation::IDENTITY,
+        };
+        let call = activation::call(act, outputs.len);
+        self.plan
+            .step("means", &activation::KERNEL, call, &[outputs, decoded]);
+    }
+
+    /// Noise and latent codes, `samples` for each row of heads.
+    pub(super) fn latent(
+        &mut self,
+        heads: Slice,
+        source: &Source,
+        purpose: Purpose,
+        samples: usize,
+    ) -> (Slice, Slice) {
+        let len = self.rows * self.spec.latent;
+        let counters = self.words(&source.counters_name(), 3);
+        let epsilon = self.plan.transient("epsilon", len);
+        let call = normal::call(len, source.seed, purpose);
+        self.plan
+            .step("epsilon", &normal::KERNEL, call, &[counters, epsilon]);
+        let z = self.plan.transient("z", len);
+        let call = reparameterize::call(self.rows, self.spec.latent, samples);
+        self.plan
+            .step("z", &reparameterize::KERNEL, call, &[heads, epsilon, z]);
+        (epsilon, z)
+    }
+
+    /// Gradients of the layers in `done`, last first, from the gradient of the last one's output.
+    /// Returns the gradient of the first one's input where `down_to_input`.
+    pub(super) fn backward(
+        &mut self,
+        done: &[Done<'a>],
+        d_output: Slice,
+        down_to_input: bool,
+    ) -> Slice {
+        let gradients = self.floats(names::GRADIENT, self.parameters.len);
+        let mut d_output = d_output;
+        for (i, step) in done.iter().enumerate().rev() {
+            let layer = step.layer;
+            let (rows, inputs, outputs) = (self.rows, layer.inputs, layer.outputs);
+            let (weight, bias) = (layer.weight(gradients), layer.bias(gradients));
+            self.plan.step(
+                format!("{} gradient", layer.name),
+                &matmul::WEIGHT_GRADIENT,
+                matmul::weight_gradient(rows, inputs, outputs),
+                &[d_output, step.input, weight, bias],
+            );
+            if i == 0 && !down_to_input {
+                break;
+            }
+            let name = format!("{} input gradient", layer.name);
+            let d_input = self.plan.transient(name.clone(), rows * inputs);
+            let weight = layer.weight(self.arena);
+            match step.before {
+                Some((saved, act)) => self.plan.step(
+                    name,
+                    &matmul::INPUT_GRADIENT,
+                    matmul::input_gradient(rows, inputs, outputs, act),
+                    &[d_output, weight, d_input, saved],
+                ),
+                None => self.plan.step(
+                    name,
+                    &matmul::MATMUL,
+                    matmul::matmul([rows, inputs, outputs], false, false),
+                    &[d_output, weight, d_input],
+                ),
+            }
+            d_output = d_input;
+        }
+        d_output
+    }
+
+    /// Loss of a batch with its gradients; counts the step and writes a row of the log.
+    fn loss(&mut self, source: &Source, x: Slice, outputs: Slice, heads: Slice) -> (Slice, Slice) {
+        let values = self.spec.image.values();
+        let latent = match self.spec.kind {
+            ModelKind::Vae => Some(self.spec.latent),
+            ModelKind::Ae => None,
+        };
+        let threads = sum_threads(outputs.len);
+        let partials = self.plan.transient("partial losses", 4 * threads as usize);
+        let d_outputs = self.plan.transient("output gradient", outputs.len);
+        let d_heads = self.plan.transient("heads gradient", heads.len);
+        let log_sigma = self.log_sigma();
+        let kind = likelihood_selector(&self.spec.likelihood);
+        self.plan.step(
+            "loss",
+            &elbo::KERNEL,
+            elbo::call(kind, self.rows, values, latent, self.spec.beta),
+            &[x, outputs, heads, log_sigma, d_outputs, d_heads, partials],
+        );
+        let gradients = self.floats(names::GRADIENT, self.parameters.len);
+        let d_log_sigma = match self.parameters.log_sigma(gradients) {
+            Some(learned) => learned,
+            None => self.plan.transient("log sigma gradient", 1),
+        };
+        let counters = self.words(&source.counters_name(), 3);
+        let log = self.floats(&source.log_name(), 2 * source.images);
+        let call = record::call(threads, self.rows);
+        let slices = [partials, counters, log, d_log_sigma];
+        self.plan
+            .step("sum of losses", &record::KERNEL, call, &slices);
+        (d_outputs, d_heads)
+    }
+
+    pub(super) fn update(&mut self, source: &Source, update: Update) {
+        let len = self.parameters.len;
+        let gradients = self.floats(names::GRADIENT, len);
+        let scalars = self.floats(names::SCALARS, 2);
+        if update.grad_clip > 0.0 {
+            let threads = sum_threads(len);
+            let partials = self.plan.transient("partial squares", threads as usize);
+            let call = square_sum::call(len);
+            self.plan.step(
+                "gradient norm",
+                &square_sum::KERNEL,
+                call,
+                &[gradients, partials],
+            );
+            let call = clip::call(threads, self.rows, update.grad_clip);
+            self.plan
+                .step("gradient scale", &clip::KERNEL, call, &[partials, scalars]);
+        }
+        let first = self.floats(names::FIRST, len);
+        let second = self.floats(names::SECOND, len);
+        let counters = self.words(&source.counters_name(), 3);
+        let slices = [self.arena, gradients, first, second, counters, scalars];
+        let call = adam::call(len, update.weight_decay);
+        self.plan.step("update", &adam::KERNEL, call, &slices);
+    }
+
+    /// Whole forward pass with the loss. Returns what the backward pass starts from.
+    pub(super) fn forward(&mut self, source: &Source, epsilon: Purpose) -> Forward<'a> {
+        let x = self
+            .plan
+            .transient("x", self.rows * self.spec.image.values());
+        self.batch(source, x);
+        let mut encoder = Vec::new();
+        let mut decoder = Vec::new();
+        let heads = self.encode(x, None, &mut encoder);
+        let noise = match self.spec.kind {
+            ModelKind::Vae => Some(self.latent(heads, source, epsilon, 1)),
+            ModelKind::Ae => None,
+        };
+        let z = noise.map_or(heads, |(_, z)| z);
+        let outputs = self.decode(z, &mut decoder);
+        let (d_outputs, d_heads) = self.loss(source, x, outputs, heads);
+        Forward {
+            encoder,
+            decoder,
+            heads,
+            epsilon: noise.map(|(epsilon, _)| epsilon),
+            d_outputs,
+            d_heads,
+        }
+    }
+}
+
+pub(super) struct Forward<'a> {
+    pub(super) encoder: Vec<Done<'a>>,
+    pub(super) decoder: Vec<Done<'a>>,
+    pub(super) heads: Slice,
+    pub(super) epsilon: Option<Slice>,
+    pub(super) d_outputs: Slice,
+    pub(super) d_heads: Slice,
+}

@@ -1,0 +1,127 @@
+//! Pipelines of a GPU, made once for each text and set of constants.
+
+use std::collections::HashMap;
+
+use crate::device::Gpu;
+use crate::error::{Error, Result};
+use crate::kernel::{Access, Call, ENTRY, Kernel, Variant};
+
+/// A module's text and the values of its `override` constants.
+type Key = (String, Vec<(&'static str, u32)>);
+
+struct Layouts {
+    group: wgpu::BindGroupLayout,
+    pipeline: wgpu::PipelineLayout,
+}
+
+/// The pipelines made so far, and the layouts of their kernels.
+#[derive(Default)]
+pub(super) struct Pipelines {
+    layouts: HashMap<&'static str, Layouts>,
+    made: HashMap<Key, wgpu::ComputePipeline>,
+}
+
+impl Pipelines {
+    /// The layout of a kernel's bindings, as its record has them.
+    pub(super) fn group_layout(
+        &mut self,
+        gpu: &Gpu,
+        kernel: &'static Kernel,
+    ) -> wgpu::BindGroupLayout {
+        self.layouts(gpu, kernel).group.clone()
+    }
+
+    fn layouts(&mut self, gpu: &Gpu, kernel: &'static Kernel) -> &Layouts {
+        self.layouts
+            .entry(kernel.name)
+            .or_insert_with(|| layouts(&gpu.device, kernel))
+    }
+
+    /// The pipeline of a variant.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver does not take the shader.
+    pub(super) fn get(
+        &mut self,
+        gpu: &Gpu,
+        kernel: &'static Kernel,
+        call: &Call,
+        variant: &Variant,
+    ) -> Result<wgpu::ComputePipeline> {
+        let source = variant.source();
+        let mut constants = variant.constants.clone();
+        // A selector that this text does not declare would be refused.
+        constants.extend(
+            call.selectors
+                .iter()
+                .filter(|(name, _)| source.contains(&format!("override {name}:"))),
+        );
+        let key = (source, constants);
+        if let Some(pipeline) = self.made.get(&key) {
+            return Ok(pipeline.clone());
+        }
+        let label = format!("{} {}", kernel.name, variant.name);
+        let layout = self.layouts(gpu, kernel).pipeline.clone();
+        let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = gpu
+            .device
+            .create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(&label),
+                source: wgpu::ShaderSource::Wgsl(key.0.as_str().into()),
+            });
+        let values: Vec<(&str, f64)> = key.1.iter().map(|&(n, v)| (n, f64::from(v))).collect();
+        let pipeline = gpu
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some(ENTRY),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &values,
+                    // Every kernel writes workgroup memory before it reads it.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            });
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            return Err(Error::device(
+                format!("{}: shader {label}: {error}", gpu.info.name),
+                "a newer driver, or --device cpu",
+            ));
+        }
+        self.made.insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+}
+
+fn layouts(device: &wgpu::Device, kernel: &'static Kernel) -> Layouts {
+    let entry = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+    for (i, binding) in kernel.bindings.iter().enumerate() {
+        let read_only = binding.access == Access::Read;
+        entries.push(entry(
+            i as u32 + 1,
+            wgpu::BufferBindingType::Storage { read_only },
+        ));
+    }
+    let group = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(kernel.name),
+        entries: &entries,
+    });
+    let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(kernel.name),
+        bind_group_layouts: &[Some(&group)],
+        immediate_size: 0,
+    });
+    Layouts { group, pipeline }
+}
