@@ -3,7 +3,7 @@
 mod faults;
 mod golden;
 mod gradients;
-//mod layers;
+mod layers;
 mod mnist;
 mod not_finite;
 mod reproducibility;
