@@ -247,8 +247,7 @@ impl Report {
         if ratio > worst.0 || ratio.is_nan() {
             *worst = (ratio, place());
         }
-        // Written so that a NaN does not pass.
-        if !(ratio <= 1.0) {
+        if ratio > 1.0 || ratio.is_nan() {
             let at = place();
             self.mismatches.push(format!(
                 "{at}: found {found:e}, expected {expected:e}, limit {limit:e}"
@@ -261,7 +260,7 @@ impl Report {
         self.mismatches.extend(other.mismatches);
         for (kind, (ratio, place)) in other.worst {
             let worst = self.worst.entry(kind).or_insert((0.0, String::new()));
-            if !(ratio <= worst.0) {
+            if ratio > worst.0 || ratio.is_nan() {
                 *worst = (ratio, place);
             }
         }
@@ -277,4 +276,16 @@ impl Report {
         let shown: Vec<_> = self.mismatches.iter().take(10).cloned().collect();
         assert_eq!(count, 0, "{title}:\n{}", shown.join("\n"));
     }
+}
+
+#[test]
+fn a_report_notices_values_beyond_their_limit_and_nan() {
+    let mut report = Report::default();
+    let place = || "here".to_owned();
+    report.check("value", place, 1.0, 1.5, 0.5);
+    assert!(report.mismatches.is_empty());
+    report.check("value", place, 1.0, 1.6, 0.5);
+    report.check("value", place, f64::NAN, 1.0, 0.5);
+    report.check("value", place, 1.0, 1.0, f64::NAN);
+    assert_eq!(report.mismatches.len(), 3);
 }
