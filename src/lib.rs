@@ -1,9 +1,9 @@
 //! `elbo` trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12
 //! reaches, and on the CPU.
 //!
-//! Layers, each of which imports only those before it:
-//! leaves ([`error`], [`files`], [`shape`]) ← [`device`] ← [`model`]
-//! ← [`train`] ← [`cli`]; [`data`] needs the leaves only.
+//! Layers, each of which imports only those before it (a test checks it):
+//! leaves ([`error`], [`shape`], [`rng`], [`files`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
+//! ← [`model`] ← [`train`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod cli;
 pub mod data;

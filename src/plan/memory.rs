@@ -17,7 +17,13 @@ pub(super) fn assign(buffers: &mut [Buffer], steps: &[Step]) -> Vec<(Element, us
     };
     let mut order: Vec<(usize, usize, usize)> = (0..buffers.len())
         .filter(|&i| buffers[i].home != Home::Shared)
-        .map(|i| (uses(i).next().unwrap_or(0), uses(i).last().unwrap_or(0), i))
+        .map(|i| {
+            (
+                uses(i).next().unwrap_or(0),
+                uses(i).next_back().unwrap_or(0),
+                i,
+            )
+        })
         .collect();
     order.sort_unstable();
     // Of each memory: element type, length, last use of what lives in it.

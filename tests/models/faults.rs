@@ -1,0 +1,175 @@
+//! The comparison with PyTorch bites: each fault that is put into a plan makes it fail.
+
+use bytemuck::Pod;
+use elbo::kernel::Call;
+use elbo::ops::{adam, elbo as loss, matmul, record};
+use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan, Step};
+
+use crate::golden::Golden;
+use crate::support::{Wide, gpu};
+
+/// A fault, the case that should notice it, and what it does to the plan.
+struct Fault {
+    what: &'static str,
+    case: &'static str,
+    put: fn(&mut Plan),
+}
+
+fn step<'a>(plan: &'a mut Plan, label: &str) -> &'a mut Step {
+    let found = plan.steps.iter_mut().find(|step| step.label == label);
+    found.unwrap_or_else(|| panic!("no step {label}"))
+}
+
+fn change<P: Pod>(call: &mut Call, change: impl Fn(&mut P)) {
+    let mut params: P = call.params();
+    change(&mut params);
+    call.params = bytemuck::bytes_of(&params).to_vec();
+}
+
+fn select(plan: &mut Plan, label: &str, selector: &str, value: u32) {
+    let selectors = &mut step(plan, label).call.selectors;
+    let found = selectors.iter_mut().find(|(name, _)| *name == selector);
+    found.expect("the selector").1 = value;
+}
+
+fn drop_step(plan: &mut Plan, label: &str) {
+    step(plan, label);
+    plan.steps.retain(|step| step.label != label);
+}
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        what: "wrong sign of the KL's gradient",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| {
+            change(&mut step(plan, "loss").call, |p: &mut loss::Params| {
+                p.beta = -p.beta;
+            });
+        },
+    },
+    Fault {
+        what: "no KL",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| select(plan, "loss", "LATENT", 0),
+    },
+    Fault {
+        what: "beta of 1 in place of 0.25",
+        case: "vae-bernoulli-beta-leaky-relu",
+        put: |plan| {
+            change(&mut step(plan, "loss").call, |p: &mut loss::Params| {
+                p.beta = 1.0
+            });
+        },
+    },
+    Fault {
+        what: "missing bias",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| {
+            // The first moments are zeros in the first step.
+            let zeros = step(plan, "update").slices[2];
+            let bias = &mut step(plan, "fc1").slices[3];
+            bias.buffer = zeros.buffer;
+        },
+    },
+    Fault {
+        what: "bias of another layer",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| {
+            let offset = step(plan, "fc3").slices[3].offset;
+            step(plan, "fc1").slices[3].offset = offset;
+        },
+    },
+    Fault {
+        what: "transposed weight",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| select(plan, "fc3", "TRANSPOSE_B", 0),
+    },
+    Fault {
+        what: "last row of the batch left out of a gradient",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| {
+            let call = &mut step(plan, "fc4 gradient").call;
+            change(call, |p: &mut matmul::Params| p.k -= 1);
+        },
+    },
+    Fault {
+        what: "batches that overlap by one image",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| {
+            let call = &mut step(plan, "sum of losses").call;
+            change(call, |p: &mut record::Params| p.rows -= 1);
+        },
+    },
+    Fault {
+        what: "activation left out of the backward pass",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| select(plan, "fc4 input gradient", "ACTIVATION", 0),
+    },
+    Fault {
+        what: "gradient through z left out",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| drop_step(plan, "heads gradient"),
+    },
+    Fault {
+        what: "a layer's gradient left out",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| drop_step(plan, "fc3 gradient"),
+    },
+    Fault {
+        what: "clipping left out",
+        case: "vae-bernoulli-beta-leaky-relu",
+        put: |plan| drop_step(plan, "gradient scale"),
+    },
+    Fault {
+        what: "weight decay left out",
+        case: "vae-bernoulli-beta-leaky-relu",
+        put: |plan| {
+            let call = &mut step(plan, "update").call;
+            change(call, |p: &mut adam::Params| p.decay = 0.0);
+        },
+    },
+    Fault {
+        what: "second moment's decay of 0.9999",
+        case: "vae-bernoulli-relu-vec4",
+        put: |plan| {
+            let call = &mut step(plan, "update").call;
+            change(call, |p: &mut adam::Params| p.rate2 = 1e-4);
+        },
+    },
+];
+
+/// Every fault has to be noticed; the plan without one has to agree.
+fn notice<R: Wide>(title: &str, runtime: &mut R, faults: &[Fault]) {
+    for fault in faults {
+        let golden = Golden::of_name(fault.case);
+        let whole = golden.run(runtime, &|_| {});
+        let report = golden.compare::<R>(&whole);
+        assert!(report.mismatches.is_empty(), "{title}: {}", fault.case);
+        let spoilt = golden.run(runtime, &fault.put);
+        let report = golden.compare::<R>(&spoilt);
+        let worst = report.worst.values().map(|(ratio, _)| *ratio);
+        let worst = worst.fold(0.0, f64::max);
+        println!("{title}: {}: {worst:.1e} of the limit", fault.what);
+        assert!(
+            !report.mismatches.is_empty(),
+            "{title}: {} was not noticed",
+            fault.what
+        );
+    }
+}
+
+#[test]
+fn seeded_faults_fail_the_comparison_on_the_cpu_device() {
+    notice("CPU", &mut CpuRuntime::<f32>::new(), FAULTS);
+}
+
+#[test]
+fn seeded_faults_fail_the_comparison_at_double_precision() {
+    notice("f64", &mut CpuRuntime::<f64>::new(), FAULTS);
+}
+
+#[test]
+fn seeded_faults_fail_the_comparison_on_the_gpu() {
+    let Some(gpu) = gpu() else { return };
+    notice("GPU", &mut GpuRuntime::new(gpu, Choice::Guess), FAULTS);
+}

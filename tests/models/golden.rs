@@ -1,0 +1,359 @@
+//! Ten training steps of small models against PyTorch's (`tests/golden`).
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+use elbo::kernel::Element;
+use elbo::model::plans::{self, Source, Update, names};
+use elbo::model::{Likelihood, ModelKind, ModelSpec, Parameters};
+use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan};
+use elbo::shape::ImageShape;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::Value;
+
+use crate::support::{Report, Wide, byte_source, expose, gpu, load};
+
+/// Cases that must be there: a file that is lost is no file that agrees.
+const CASES: usize = 10;
+
+/// One golden file.
+pub(crate) struct Golden {
+    pub(crate) name: String,
+    spec: ModelSpec,
+    sigma: f64,
+    rows: usize,
+    steps: usize,
+    rate: f64,
+    update: Update,
+    bytes: Vec<u8>,
+    tensors: HashMap<String, Vec<f64>>,
+}
+
+/// What a run of a case gave: arenas, and the losses before each step.
+pub(crate) struct Outcome {
+    losses: Vec<[f64; 2]>,
+    gradient: Vec<f64>,
+    after_one: Vec<f64>,
+    after_all: Vec<f64>,
+}
+
+fn floats(view: &TensorView<'_>) -> Vec<f64> {
+    match view.dtype() {
+        Dtype::F64 => bytemuck::pod_collect_to_vec(view.data()),
+        Dtype::F32 => {
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+            values.into_iter().map(f64::from).collect()
+        }
+        Dtype::U8 => view.data().iter().copied().map(f64::from).collect(),
+        other => panic!("unexpected type {other:?}"),
+    }
+}
+
+/// A kebab-case name of the file as the program's own enumeration.
+fn named<T: serde::de::DeserializeOwned>(case: &Value, key: &str) -> T {
+    serde_json::from_value(case[key].clone()).expect(key)
+}
+
+impl Golden {
+    fn read(path: &PathBuf) -> Self {
+        let bytes = fs::read(path).expect("a golden file");
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("a header");
+        let text = &metadata.metadata().as_ref().expect("metadata")["case"];
+        let case: Value = serde_json::from_str(text).expect("JSON");
+        let file = SafeTensors::deserialize(&bytes).expect("tensors");
+        let number = |key: &str| case[key].as_f64().expect(key);
+        let size = |key: &str| case[key].as_u64().expect(key) as usize;
+        let likelihood = match case["likelihood"].as_str() {
+            Some("gaussian") => Likelihood::Gaussian {
+                sigma: number("sigma") as f32,
+                learned: named(&case, "sigma_learned"),
+            },
+            Some("squared-error") => Likelihood::SquaredError,
+            Some("bernoulli") => Likelihood::Bernoulli,
+            other => panic!("unknown likelihood {other:?}"),
+        };
+        Self {
+            name: named(&case, "name"),
+            spec: ModelSpec {
+                kind: named(&case, "kind"),
+                image: ImageShape::new(1, size("values"), 1),
+                hidden: named(&case, "hidden"),
+                latent: size("latent"),
+                activation: named(&case, "activation"),
+                likelihood,
+                beta: number("beta") as f32,
+            },
+            sigma: number("sigma"),
+            rows: size("batch"),
+            steps: size("steps"),
+            rate: number("lr"),
+            update: Update {
+                weight_decay: number("weight_decay") as f32,
+                grad_clip: number("grad_clip") as f32,
+            },
+            bytes: file.tensor("x_u8").expect("images").data().to_vec(),
+            tensors: file
+                .tensors()
+                .iter()
+                .map(|(name, view)| (name.clone(), floats(view)))
+                .collect(),
+        }
+    }
+
+    /// Every file, in order of their names.
+    pub(crate) fn all() -> Vec<Self> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+        let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+            .expect("the golden files")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
+            .collect();
+        paths.sort();
+        assert_eq!(paths.len(), CASES, "golden files in {folder}");
+        paths.iter().map(Self::read).collect()
+    }
+
+    /// The case of a name.
+    pub(crate) fn of_name(name: &str) -> Self {
+        let mut all = Self::all();
+        let at = all.iter().position(|golden| golden.name == name);
+        all.swap_remove(at.expect("the case"))
+    }
+
+    fn source(&self) -> Source {
+        byte_source(self.steps * self.rows, self.spec.image.values(), 0)
+    }
+
+    /// The plan of a training step with the noise given from outside.
+    fn plan(&self, parameters: &Parameters) -> Plan {
+        let source = self.source();
+        let mut plan = plans::train(&self.spec, parameters, self.rows, &source, self.update);
+        if self.spec.kind == ModelKind::Vae {
+            plan.steps.retain(|step| step.label != "epsilon");
+            expose(&mut plan, "epsilon");
+        }
+        plan
+    }
+
+    /// Runs all steps, of a plan that `alter` may have spoilt.
+    pub(crate) fn run<R: Wide>(&self, runtime: &mut R, alter: &dyn Fn(&mut Plan)) -> Outcome {
+        let parameters = Parameters::new(&self.spec);
+        let mut arena = vec![0.0; parameters.len];
+        for tensor in &parameters.tensors {
+            let values = &self.tensors[&format!("init/{}", tensor.name)];
+            assert_eq!(values.len(), tensor.len(), "{}", tensor.name);
+            for (place, &value) in arena[tensor.offset..].iter_mut().zip(values) {
+                *place = value as f32;
+            }
+        }
+        let source = self.source();
+        load(runtime, &parameters, &arena, &source, &self.bytes);
+        runtime.put(names::SCALARS, &[self.rate, 1.0]);
+        runtime.put(names::LOG_SIGMA, &[self.sigma.ln()]);
+        let noise = self.rows * self.spec.latent;
+        runtime
+            .allocate("epsilon", Element::Float, noise)
+            .expect("allocate");
+        let mut plan = self.plan(&parameters);
+        alter(&mut plan);
+        let plan = runtime.prepare(plan).expect("prepare");
+        let mut outcome = Outcome {
+            losses: Vec::new(),
+            gradient: Vec::new(),
+            after_one: Vec::new(),
+            after_all: Vec::new(),
+        };
+        for step in 0..self.steps {
+            if let Some(all) = self.tensors.get("eps") {
+                runtime.put("epsilon", &all[step * noise..][..noise]);
+            }
+            runtime.run(plan, 1).expect("run");
+            if step == 0 {
+                outcome.gradient = runtime.wide(names::GRADIENT, parameters.len);
+                outcome.after_one = runtime.wide(names::PARAMETERS, parameters.len);
+            }
+        }
+        outcome.after_all = runtime.wide(names::PARAMETERS, parameters.len);
+        let log = runtime.wide(&source.log_name(), 2 * self.steps);
+        outcome.losses = log.chunks(2).map(|row| [row[0], row[1]]).collect();
+        outcome
+    }
+
+    /// Compares a run with PyTorch's.
+    pub(crate) fn compare<R: Wide>(&self, outcome: &Outcome) -> Report {
+        let mut report = Report::default();
+        let limits = Limits::new::<R>(self);
+        for (step, losses) in outcome.losses.iter().enumerate() {
+            for (part, &found) in losses.iter().enumerate() {
+                let expected = self.tensors["loss"][2 * step + part];
+                let kind = ["reconstruction", "KL"][part];
+                let place = || format!("{} step {} {kind}", self.name, step + 1);
+                let limit = limits.loss(part, expected, step);
+                report.check(kind, place, found, expected, limit);
+            }
+        }
+        for tensor in &Parameters::new(&self.spec).tensors {
+            let range = tensor.offset..tensor.offset + tensor.len();
+            let mut all = |kind, key: &str, arena: &[f64], limit: &dyn Fn(f64, f64) -> f64| {
+                let expected = &self.tensors[&format!("{key}/{}", tensor.name)];
+                let largest = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+                for (i, &expected) in expected.iter().enumerate() {
+                    let place = || format!("{} {key}/{}[{i}]", self.name, tensor.name);
+                    let limit = limit(expected, largest);
+                    report.check(kind, place, arena[range.clone()][i], expected, limit);
+                }
+            };
+            if tensor.name == "log_sigma" {
+                all("gradient of sigma", "grad", &outcome.gradient, &|g, _| {
+                    limits.sigma_gradient(g)
+                });
+            } else {
+                all("gradient", "grad", &outcome.gradient, &|_, largest| {
+                    limits.gradient(largest)
+                });
+            }
+            all(
+                "parameters, 1 step",
+                "param1",
+                &outcome.after_one,
+                &|p, _| limits.parameter(p, 1),
+            );
+            let steps = self.steps;
+            all(
+                "parameters, 10 steps",
+                "param10",
+                &outcome.after_all,
+                &|p, _| limits.parameter(p, steps),
+            );
+        }
+        report
+    }
+}
+
+/// Roundings of an update m/(√v + ε)·rate, each of one eps: of m, √v, the quotient, the product.
+const UPDATE_ROUNDINGS: f64 = 4.0;
+
+/// Adam's constants (1 − β, ln β) are `f32` on every device, so that they are off by half its eps.
+const CONSTANTS: f64 = f32::EPSILON as f64 / 2.0;
+
+/// Roundings of a term 1 − ((y − x)/sigma)² of the gradient of log sigma, which cancel in the sum.
+const SIGMA_ROUNDINGS: f64 = 2.0;
+
+/// How far a value may be from PyTorch's, from eps and the lengths of the sums.
+struct Limits {
+    eps: f64,
+    /// Growth of rounding in one sum: a random walk over the longest one of the model.
+    sum: f64,
+    layers: f64,
+    /// Values and codes of a batch.
+    values: f64,
+    codes: f64,
+    /// Constant part of a value's reconstruction loss.
+    constant: f64,
+    rate: f64,
+    /// Sum of the absolute gradient: what a loss moves by when every parameter moves by 1.
+    slope: f64,
+}
+
+impl Limits {
+    fn new<R: Wide>(golden: &Golden) -> Self {
+        let spec = &golden.spec;
+        let widths = spec.widths();
+        let longest = widths.iter().copied().max().unwrap_or(1).max(golden.rows);
+        let gradients = golden
+            .tensors
+            .iter()
+            .filter(|(k, _)| k.starts_with("grad/"));
+        Self {
+            eps: R::EPSILON,
+            sum: (longest as f64).sqrt(),
+            layers: (widths.len() - 1) as f64,
+            values: (golden.rows * spec.image.values()) as f64,
+            codes: (golden.rows * spec.latent) as f64,
+            constant: match spec.likelihood {
+                Likelihood::Gaussian { .. } => golden.sigma.ln().abs() + 0.92,
+                _ => 0.0,
+            },
+            rate: golden.rate,
+            slope: gradients
+                .flat_map(|(_, values)| values)
+                .map(|v| v.abs())
+                .sum(),
+        }
+    }
+
+    /// Rounding of the absolute terms of the sum, and from the second step on what the parameters are
+    /// off by. The terms of a KL, variance + mu² − 1 − logvar, are of the order of 1 and cancel.
+    fn loss(&self, part: usize, expected: f64, updates: usize) -> f64 {
+        let rounding = match part {
+            0 => self.sum * (expected.abs() + self.values * self.constant),
+            _ => expected.abs() + self.codes,
+        };
+        let moved = updates as f64 * self.rate * self.update_error() * self.slope;
+        self.eps * rounding + moved
+    }
+
+    /// One sum a layer, relative to the tensor's largest value, as small ones are what cancels.
+    fn gradient(&self, largest: f64) -> f64 {
+        self.eps * self.sum * self.layers * largest
+    }
+
+    /// Relative to the absolute terms of Σ (1 − r²) = g, which are at most 2n − g.
+    fn sigma_gradient(&self, expected: f64) -> f64 {
+        self.eps * SIGMA_ROUNDINGS * (2.0 * self.values - expected)
+    }
+
+    fn update_error(&self) -> f64 {
+        CONSTANTS + UPDATE_ROUNDINGS * self.eps
+    }
+
+    fn parameter(&self, expected: f64, steps: usize) -> f64 {
+        // Over several steps, an error in one layer moves the gradients of them all.
+        let growth = if steps > 1 { self.layers } else { 1.0 };
+        let updates = growth * steps as f64 * self.rate * self.update_error();
+        self.eps * expected.abs() + updates
+    }
+}
+
+/// Runs cases on one runtime and compares them all.
+fn agree<R: Wide>(title: &str, runtime: &mut R, cases: &[Golden]) {
+    let mut report = Report::default();
+    for golden in cases {
+        let outcome = golden.run(runtime, &|_| {});
+        report.merge(golden.compare::<R>(&outcome));
+    }
+    report.conclude(title);
+}
+
+#[test]
+fn ten_steps_match_pytorch_at_double_precision() {
+    agree("f64", &mut CpuRuntime::<f64>::new(), &Golden::all());
+}
+
+#[test]
+fn ten_steps_match_pytorch_on_the_cpu_device() {
+    agree("CPU", &mut CpuRuntime::<f32>::new(), &Golden::all());
+}
+
+#[test]
+fn ten_steps_match_pytorch_on_the_gpu() {
+    let Some(gpu) = gpu() else { return };
+    agree(
+        "GPU",
+        &mut GpuRuntime::new(gpu, Choice::Guess),
+        &Golden::all(),
+    );
+}
+
+/// Sizes that are multiples of four and sizes that are not take different loaders.
+#[test]
+fn ten_steps_match_pytorch_with_every_other_core() {
+    let cases = ["vae-bernoulli-relu-vec4", "vae-bernoulli-tanh-deep"].map(Golden::of_name);
+    for core in 1..4 {
+        let Some(gpu) = gpu() else { return };
+        let mut runtime = GpuRuntime::new(gpu, Choice::Fixed(core));
+        agree(&format!("GPU, core {core}"), &mut runtime, &cases);
+    }
+}

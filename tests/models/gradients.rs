@@ -1,0 +1,205 @@
+//! Every gradient against central finite differences of the loss, at double precision.
+
+use elbo::model::plans::{self, Update, names};
+use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
+use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime};
+
+use crate::support::{Report, byte_source, few_bytes, load, small};
+
+const ROWS: usize = 3;
+
+/// Step of the differences. With two of them the error of the quotient is of order STEP⁴, far below
+/// rounding, and no kink lies within 2·STEP of the values of these seeds.
+const STEP: f64 = 1e-4;
+
+/// Roundings of a loss that are not averaged out, in units of eps times the loss: they are divided by
+/// STEP and bound what differences can tell.
+const LOSS_ROUNDINGS: f64 = 4.0;
+
+/// A training step that changes no parameter, on the same images and noise every time.
+struct Still {
+    runtime: CpuRuntime<f64>,
+    plan: PlanId,
+    parameters: Parameters,
+    beta: f64,
+    counters: String,
+    log: String,
+}
+
+impl Still {
+    fn new(spec: &ModelSpec, seed: u64, bias: Option<(&str, f32)>) -> Self {
+        let parameters = Parameters::new(spec);
+        let source = byte_source(ROWS, spec.image.values(), seed);
+        let update = Update {
+            weight_decay: 0.0,
+            grad_clip: 0.0,
+        };
+        let plan: Plan = plans::train(spec, &parameters, ROWS, &source, update);
+        let mut runtime = CpuRuntime::<f64>::new();
+        let mut arena = parameters.initial(spec, seed);
+        if let Some((name, value)) = bias {
+            let tensor = parameters.tensors.iter().find(|t| t.name == name);
+            let tensor = tensor.expect("the tensor");
+            arena[tensor.offset..][..tensor.len()].fill(value);
+        }
+        let bytes = few_bytes(ROWS, spec.image.values());
+        load(&mut runtime, &parameters, &arena, &source, &bytes);
+        // A learning rate of 0.
+        runtime
+            .write(names::SCALARS, 0, &[0.0, 1.0])
+            .expect("write");
+        let sigma = [spec.log_sigma()];
+        runtime.write(names::LOG_SIGMA, 0, &sigma).expect("write");
+        Self {
+            plan: runtime.prepare(plan).expect("prepare"),
+            runtime,
+            beta: f64::from(spec.beta),
+            counters: source.counters_name(),
+            log: source.log_name(),
+            parameters,
+        }
+    }
+
+    /// The loss with its gradient in [`names::GRADIENT`].
+    fn loss(&mut self) -> f64 {
+        let counters = &self.counters;
+        self.runtime
+            .write_words(counters, 0, &[0; 3])
+            .expect("write");
+        self.runtime.run(self.plan, 1).expect("run");
+        let log = self.runtime.floats(&self.log);
+        log[0] + self.beta * log[1]
+    }
+
+    fn difference(&mut self, at: usize) -> f64 {
+        let value = self.runtime.floats(names::PARAMETERS)[at];
+        let mut loss = |shift: f64| {
+            self.runtime.floats(names::PARAMETERS)[at] = value + shift;
+            self.loss()
+        };
+        let near = loss(STEP) - loss(-STEP);
+        let far = loss(2.0 * STEP) - loss(-2.0 * STEP);
+        self.runtime.floats(names::PARAMETERS)[at] = value;
+        (8.0 * near - far) / (12.0 * STEP)
+    }
+}
+
+/// Compares every gradient of a model.
+fn check(report: &mut Report, title: &str, spec: &ModelSpec, seed: u64) {
+    let mut still = Still::new(spec, seed, None);
+    let loss = still.loss();
+    let gradient = still.runtime.floats(names::GRADIENT).clone();
+    let limit = LOSS_ROUNDINGS * f64::EPSILON * loss.abs().max(1.0) / STEP;
+    let mut largest = 0.0_f64;
+    for tensor in still.parameters.tensors.clone() {
+        for i in 0..tensor.len() {
+            let found = gradient[tensor.offset + i];
+            let expected = still.difference(tensor.offset + i);
+            let place = || format!("{title} {}[{i}]", tensor.name);
+            report.check("gradient", place, found, expected, limit);
+            largest = largest.max(found.abs());
+        }
+    }
+    assert!(
+        largest > 1e4 * limit,
+        "{title}: gradients too small to tell"
+    );
+}
+
+const GAUSSIAN: Likelihood = Likelihood::Gaussian {
+    sigma: 0.6,
+    learned: false,
+};
+
+const LEARNED: Likelihood = Likelihood::Gaussian {
+    sigma: 0.6,
+    learned: true,
+};
+
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Silu,
+    Activation::Gelu,
+];
+
+#[test]
+fn every_gradient_of_every_activation_and_likelihood_matches_differences() {
+    let mut report = Report::default();
+    for activation in ACTIVATIONS {
+        for likelihood in [
+            Likelihood::Bernoulli,
+            GAUSSIAN,
+            LEARNED,
+            Likelihood::SquaredError,
+        ] {
+            for kind in [ModelKind::Vae, ModelKind::Ae] {
+                let spec = ModelSpec {
+                    activation,
+                    likelihood,
+                    ..small(kind, 9, &[5], 2)
+                };
+                if spec.validate().is_ok() {
+                    let title = format!("{kind:?} {activation:?} {likelihood:?}");
+                    check(&mut report, &title, &spec, 11);
+                }
+            }
+        }
+    }
+    report.conclude("differences");
+}
+
+#[test]
+fn gradients_with_two_hidden_layers_and_a_weighted_kl_match_differences() {
+    let mut report = Report::default();
+    for beta in [0.0, 0.25, 4.0] {
+        let spec = ModelSpec {
+            beta,
+            likelihood: LEARNED,
+            ..small(ModelKind::Vae, 10, &[6, 4], 3)
+        };
+        check(&mut report, &format!("beta {beta}"), &spec, 12);
+    }
+    let spec = small(ModelKind::Ae, 10, &[6, 5, 4], 3);
+    check(&mut report, "three hidden layers", &spec, 13);
+    report.conclude("differences");
+}
+
+/// Beyond its bound logvar is a constant; mu and the decoder still learn.
+#[test]
+fn a_logvar_beyond_its_bound_has_no_gradient() {
+    for bias in [40.0, -40.0] {
+        let spec = ModelSpec {
+            // Does not saturate at the large codes of a large variance.
+            activation: Activation::LeakyRelu,
+            ..small(ModelKind::Vae, 9, &[5], 2)
+        };
+        let mut still = Still::new(&spec, 14, Some(("fc22.bias", bias)));
+        assert!(still.loss().is_finite(), "bias {bias}");
+        let gradient = still.runtime.floats(names::GRADIENT).clone();
+        for tensor in &still.parameters.tensors {
+            let values = &gradient[tensor.offset..][..tensor.len()];
+            let none = values.iter().all(|&g| g == 0.0);
+            let bounded = tensor.name.starts_with("fc22.");
+            assert_eq!(none, bounded, "bias {bias}: {}", tensor.name);
+        }
+    }
+}
+
+#[test]
+fn a_logvar_just_within_its_bound_has_its_gradient() {
+    let spec = small(ModelKind::Vae, 9, &[5], 2);
+    let mut still = Still::new(&spec, 14, Some(("fc22.bias", -28.0)));
+    still.loss();
+    let gradient = still.runtime.floats(names::GRADIENT).clone();
+    let tensors = &still.parameters.tensors;
+    let bias = tensors.iter().find(|t| t.name == "fc22.bias");
+    // d KL / d logvar = (exp(logvar) − 1)/2 for each image, and next to nothing through z.
+    let expected = -0.5 * ROWS as f64;
+    for i in 0..spec.latent {
+        let found = gradient[bias.expect("the bias").offset + i];
+        assert!((found - expected).abs() < 1e-5, "{found}");
+    }
+}

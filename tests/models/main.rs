@@ -1,0 +1,10 @@
+//! Whole models: against PyTorch, finite differences, plain loops, seeded faults and known results.
+
+mod faults;
+mod golden;
+mod gradients;
+mod layers;
+mod mnist;
+mod not_finite;
+mod reproducibility;
+mod support;

@@ -1,0 +1,293 @@
+//! A value that is not finite stops training with its step and its place, and spoils no saved model.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::Command;
+
+use elbo::data::{Dataset, Values, digits};
+use elbo::kernel::Element;
+use elbo::model::plans::names;
+use elbo::model::{Likelihood, ModelSpec, Parameters, Weights};
+use elbo::plan::{self, Fault, Plan, PlanId, Runtime};
+use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, train};
+use elbo::{Error, Result};
+
+use crate::reproducibility::{Quiet, epoch, trainer};
+use crate::support::{devices, digest, digit_model, gpu};
+
+const OPTIONS: fn() -> TrainOptions = || TrainOptions {
+    batch_size: 64,
+    ..TrainOptions::default()
+};
+
+/// Step and tensor of the error, which has to be one of a value that is not finite.
+fn not_finite(error: Error) -> (u64, String) {
+    assert_eq!(error.exit_code(), 5, "{error}");
+    match error {
+        Error::NotFinite { step, tensor, .. } => (step, tensor),
+        other => panic!("expected a value that is not finite, found: {other}"),
+    }
+}
+
+fn small_digits() -> Dataset {
+    digits::generate(640, 64, 1)
+}
+
+/// A runtime that puts a NaN into the parameters when the training counter shows a step.
+struct Spoiling {
+    inner: Box<dyn Runtime>,
+    at: usize,
+    /// Steps done when it strikes.
+    after: u32,
+}
+
+impl Spoiling {
+    fn strike(&mut self) -> Result<()> {
+        let counters = self.inner.read_words("train counters", 0, 3)?;
+        if counters[0] == self.after {
+            self.inner.write(names::PARAMETERS, self.at, &[f32::NAN])?;
+        }
+        Ok(())
+    }
+}
+
+impl Runtime for Spoiling {
+    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<()> {
+        self.inner.allocate(name, element, len)
+    }
+    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
+        self.inner.write(name, offset, values)
+    }
+    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
+        self.inner.write_words(name, offset, values)
+    }
+    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
+        self.inner.read(name, offset, len)
+    }
+    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
+        self.inner.read_words(name, offset, len)
+    }
+    fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
+        self.inner.prepare(plan)
+    }
+    fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
+        for _ in 0..times {
+            self.inner.run(plan, 1)?;
+            self.strike()?;
+        }
+        Ok(())
+    }
+    fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>> {
+        self.inner.find_fault(plan)
+    }
+    fn choices(&self) -> Vec<(String, String)> {
+        self.inner.choices()
+    }
+}
+
+#[test]
+fn a_nan_in_a_weight_is_found_within_the_epoch_and_named() {
+    let (spec, data) = (digit_model(), small_digits());
+    let parameters = Parameters::new(&spec);
+    for name in ["fc1.weight", "fc22.bias", "fc4.weight"] {
+        let tensor = parameters.tensors.iter().find(|t| t.name == name);
+        let at = tensor.expect("the tensor").offset + 1;
+        for (device, inner) in devices() {
+            let runtime = Spoiling {
+                inner,
+                at,
+                after: 17,
+            };
+            let mut trainer = trainer(Box::new(runtime), &spec, &OPTIONS(), &data);
+            epoch(&mut trainer);
+            let (step, tensor) = not_finite(trainer.epoch(&mut Quiet).expect_err("a NaN"));
+            // The first step that met it.
+            assert_eq!((step, tensor.as_str()), (18, name), "{device}");
+        }
+    }
+}
+
+#[test]
+fn a_nan_in_an_image_is_found_within_the_epoch_and_named() {
+    let spec = ModelSpec {
+        likelihood: Likelihood::Gaussian {
+            sigma: 1.0,
+            learned: false,
+        },
+        ..digit_model()
+    };
+    let mut data = small_digits();
+    for images in [&mut data.train, &mut data.test] {
+        let count = images.len();
+        let floats: Vec<f32> = (0..count).flat_map(|i| images.image_f32(i)).collect();
+        images.values = Values::Floats(floats);
+    }
+    let bad = 600;
+    if let Values::Floats(values) = &mut data.train.values {
+        values[bad * 784 + 500] = f32::NAN;
+    }
+    for (device, runtime) in devices() {
+        let mut trainer = trainer(runtime, &spec, &OPTIONS(), &data);
+        let (step, tensor) = not_finite(trainer.epoch(&mut Quiet).expect_err("a NaN"));
+        let order = trainer.runtime().read_words("train order", 0, 640);
+        let order = order.expect("the order");
+        let place = order.iter().position(|&image| image as usize == bad);
+        let expected = place.expect("the image") / 64 + 1;
+        assert_eq!(step as usize, expected, "{device}");
+        assert_eq!(tensor, "x (of batch)", "{device}");
+    }
+}
+
+#[test]
+fn an_overflow_by_a_huge_learning_rate_is_found_and_named() {
+    let (spec, data) = (digit_model(), small_digits());
+    let options = TrainOptions {
+        learning_rate: 1e30,
+        ..OPTIONS()
+    };
+    for (device, runtime) in devices() {
+        let mut trainer = trainer(runtime, &spec, &options, &data);
+        let (step, tensor) = not_finite(trainer.epoch(&mut Quiet).expect_err("an overflow"));
+        println!("{device}: step {step}: {tensor}");
+        // The first update makes values of 1e30; the second step multiplies two of them.
+        assert_eq!(step, 2, "{device}");
+        assert!(tensor.contains("(of fc"), "{device}: {tensor}");
+    }
+}
+
+/// Saves every epoch's model to a file, as a run folder does.
+struct Saving {
+    path: PathBuf,
+    epochs: u32,
+    last: String,
+}
+
+impl Observer for Saving {
+    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+    fn epoch(&mut self, record: &EpochRecord, _: &Pictures, weights: &Weights) -> Result<()> {
+        self.epochs = record.epoch;
+        self.last = digest(weights);
+        weights.save(&self.path)
+    }
+}
+
+/// Decay of −3.5 times every weight a step: finite for an epoch of ten steps, not for three.
+fn growing() -> TrainOptions {
+    TrainOptions {
+        epochs: 5,
+        learning_rate: 1e-3,
+        weight_decay: 4500.0,
+        ..OPTIONS()
+    }
+}
+
+#[test]
+fn the_last_good_model_stays_when_training_overflows_later() {
+    let (spec, data) = (digit_model(), small_digits());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut all = vec![("CPU", elbo::device::Device::Cpu)];
+    if let Some(gpu) = gpu() {
+        all.push(("GPU", elbo::device::Device::Gpu(Box::new(gpu))));
+    }
+    for (name, device) in all {
+        let mut observer = Saving {
+            path: folder.path().join(name),
+            epochs: 0,
+            last: String::new(),
+        };
+        let error = train(device, &spec, &growing(), &data, &mut observer);
+        let (step, tensor) = not_finite(error.expect_err("an overflow"));
+        println!(
+            "{name}: step {step}: {tensor}, after {} epochs",
+            observer.epochs
+        );
+        assert!(observer.epochs >= 1, "{name}: no epoch was good");
+        assert_eq!(step.div_ceil(10), u64::from(observer.epochs) + 1, "{name}");
+        let kept = Weights::load(&observer.path, &spec).expect("a whole model");
+        assert_eq!(digest(&kept), observer.last, "{name}");
+    }
+}
+
+#[test]
+fn the_program_exits_with_5_and_keeps_a_usable_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let elbo = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+        command.args(arguments).current_dir(folder.path());
+        command.output().expect("the program starts")
+    };
+    let options = growing();
+    let decay = options.weight_decay.to_string();
+    let output = elbo(&[
+        "train",
+        "--device",
+        "cpu",
+        "--hidden",
+        "16",
+        "--latent",
+        "2",
+        "--batch-size",
+        "6000",
+        "--epochs",
+        "5",
+        "--weight-decay",
+        &decay,
+        "--out",
+        "run",
+    ]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    for word in ["error: step ", "is not finite", "try: "] {
+        assert!(text.contains(word), "no {word:?} in {text}");
+    }
+    let metrics = fs::read_to_string(folder.path().join("run/metrics.jsonl"));
+    assert!(metrics.expect("the metrics").lines().count() >= 1);
+    let output = elbo(&["evaluate", "run", "--device", "cpu"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+}
+
+#[test]
+fn a_logvar_far_beyond_its_bound_gives_a_finite_loss() {
+    let (spec, data) = (digit_model(), small_digits());
+    for (device, runtime) in devices() {
+        let mut trainer = trainer(runtime, &spec, &OPTIONS(), &data);
+        let parameters = Parameters::new(&spec);
+        let bias = parameters.tensors.iter().find(|t| t.name == "fc22.bias");
+        let (offset, len) = bias.map(|t| (t.offset, t.len())).expect("the bias");
+        let runtime = trainer.runtime();
+        runtime
+            .write(names::PARAMETERS, offset, &vec![200.0; len])
+            .expect("write");
+        let record = epoch(&mut trainer);
+        println!("{device}: {:?}", record.train);
+        // exp(30)/2 for each latent value, while logvar stays beyond its bound.
+        let kl = 0.5 * 30.0_f64.exp() * spec.latent as f64;
+        assert!(record.train.kl > 0.9 * kl, "{device}: {}", record.train.kl);
+        assert!(record.train.total.is_finite(), "{device}");
+        assert!(record.test.total.is_finite(), "{device}");
+    }
+}
+
+/// A fault that comes and goes, such as one of the device's memory, is not found by looking again.
+#[test]
+fn a_nan_that_does_not_come_again_is_still_an_error() {
+    let (spec, data) = (digit_model(), small_digits());
+    let mut trainer = trainer(
+        plan::open(elbo::device::Device::Cpu),
+        &spec,
+        &OPTIONS(),
+        &data,
+    );
+    epoch(&mut trainer);
+    let runtime = trainer.runtime();
+    runtime
+        .write(names::PARAMETERS, 0, &[f32::NAN])
+        .expect("write");
+    let (step, tensor) = not_finite(trainer.epoch(&mut Quiet).expect_err("a NaN"));
+    assert_eq!(step, 11);
+    assert!(tensor.contains("the loss"), "{tensor}");
+}

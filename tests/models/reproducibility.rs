@@ -1,0 +1,286 @@
+//! The same seed gives the same run, on one device bit for bit, between devices up to rounding.
+
+use std::ops::ControlFlow;
+
+use elbo::Result;
+use elbo::data::{Dataset, digits};
+use elbo::kernel::Element;
+use elbo::model::plans::{self, Update};
+use elbo::model::{Loss, ModelKind, ModelSpec, Parameters, Weights};
+use elbo::plan::{CpuRuntime, Runtime};
+use elbo::rng::{self, Purpose};
+use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, Trainer};
+
+use crate::support::{
+    byte_source, bytes_of, devices, digest, digit_model, expose, few_bytes, load,
+};
+
+/// An observer that watches only.
+pub(crate) struct Quiet;
+
+impl Observer for Quiet {
+    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, _: &EpochRecord, _: &Pictures, _: &Weights) -> Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) fn trainer(
+    runtime: Box<dyn Runtime>,
+    spec: &ModelSpec,
+    options: &TrainOptions,
+    dataset: &Dataset,
+) -> Trainer {
+    Trainer::new(runtime, spec, options, dataset).expect("a trainer")
+}
+
+pub(crate) fn epoch(trainer: &mut Trainer) -> EpochRecord {
+    let record = trainer.epoch(&mut Quiet).expect("an epoch");
+    record.expect("nobody broke off")
+}
+
+/// An epoch of a small VAE on digits, with a short last batch; the record and the weights' hash.
+fn run(runtime: Box<dyn Runtime>, seed: u64, dataset: &Dataset) -> (EpochRecord, String) {
+    let options = TrainOptions {
+        batch_size: 64,
+        seed,
+        ..TrainOptions::default()
+    };
+    let mut trainer = trainer(runtime, &digit_model(), &options, dataset);
+    let record = epoch(&mut trainer);
+    (record, digest(&trainer.weights().expect("weights")))
+}
+
+#[test]
+fn a_seed_determines_every_bit_of_the_weights_and_losses() {
+    let dataset = digits::generate(1000, 100, 1);
+    let [first, second, other] = [1, 1, 2].map(|seed| {
+        let runs = devices().into_iter();
+        runs.map(|(device, runtime)| (device, run(runtime, seed, &dataset)))
+            .collect::<Vec<_>>()
+    });
+    for (((device, a), (_, b)), (_, c)) in first.iter().zip(&second).zip(&other) {
+        assert_eq!(a.1, b.1, "{device}: the same seed twice");
+        assert_eq!((a.0.train, a.0.test), (b.0.train, b.0.test), "{device}");
+        assert_ne!(a.1, c.1, "{device}: another seed");
+        println!("{device}: {}", a.1);
+    }
+}
+
+/// Rounding of a loss of about a hundred nats that is summed in another order by each device, with
+/// parameters that drifted apart over an epoch: in units of eps.
+const BETWEEN_DEVICES: f64 = 8.0 * f32::EPSILON as f64;
+
+#[test]
+fn cpu_and_gpu_learn_the_same_from_the_same_images_in_the_same_order() {
+    let dataset = digits::generate(1000, 100, 1);
+    let options = TrainOptions {
+        batch_size: 64,
+        ..TrainOptions::default()
+    };
+    let mut seen: Option<(Vec<u32>, Loss, Loss)> = None;
+    for (device, runtime) in devices() {
+        let mut trainer = trainer(runtime, &digit_model(), &options, &dataset);
+        let record = epoch(&mut trainer);
+        let order = |trainer: &mut Trainer| {
+            let words = trainer.runtime().read_words("train order", 0, 1000);
+            words.expect("the order")
+        };
+        let first = order(&mut trainer);
+        epoch(&mut trainer);
+        let second = order(&mut trainer);
+        assert_ne!(first, second, "{device}: every epoch has its own order");
+        for order in [&first, &second] {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert!(
+                sorted.iter().copied().eq(0..1000),
+                "{device}: a permutation"
+            );
+            assert_ne!(&sorted, order, "{device}: shuffled");
+        }
+        let Some((order, train, test)) = &seen else {
+            seen = Some((first, record.train, record.test));
+            continue;
+        };
+        assert_eq!(order, &first, "{device}");
+        for (what, found, expected) in [
+            ("train", record.train.total, train.total),
+            ("test", record.test.total, test.total),
+        ] {
+            let error = (found - expected).abs() / expected;
+            println!("{device}: {what} loss {found}: {error:.1e} from the CPU's");
+            assert!(error < BETWEEN_DEVICES, "{device} {what}: {error:e}");
+        }
+    }
+}
+
+/// A draw is −2 ln u under a root, times a sine: roundings of eps relative to the largest radius.
+const NOISE: f64 = 8.0 * f32::EPSILON as f64;
+
+#[test]
+fn cpu_and_gpu_draw_the_same_noise() {
+    let spec = digit_model();
+    let parameters = Parameters::new(&spec);
+    let (rows, seed, step) = (33, 0x1234_5678_9abc_def0, 41);
+    let source = byte_source(rows, spec.image.values(), seed);
+    let update = Update {
+        weight_decay: 0.0,
+        grad_clip: 0.0,
+    };
+    let len = rows * spec.latent;
+    let expected = noise(seed, Purpose::Epsilon, step, len);
+    for (device, mut runtime) in devices() {
+        let mut plan = plans::train(&spec, &parameters, rows, &source, update);
+        expose(&mut plan, "epsilon");
+        let arena = parameters.initial(&spec, seed);
+        let bytes = few_bytes(rows, 20).repeat(40);
+        let bytes = &bytes[..rows * spec.image.values()];
+        load(runtime.as_mut(), &parameters, &arena, &source, bytes);
+        runtime
+            .allocate("epsilon", Element::Float, len)
+            .expect("allocate");
+        let counters = source.counters_name();
+        runtime
+            .write_words(&counters, 0, &[step, 0, 0])
+            .expect("write");
+        let plan = runtime.prepare(plan).expect("prepare");
+        runtime.run(plan, 1).expect("run");
+        let found = runtime.read("epsilon", 0, len).expect("read");
+        let errors = found
+            .iter()
+            .zip(&expected)
+            .map(|(&f, e)| (f64::from(f) - e).abs());
+        let worst = errors.fold(0.0, f64::max);
+        println!(
+            "{device}: noise: worst error {:.3} of its limit",
+            worst / NOISE
+        );
+        assert!(worst < NOISE, "{device}: {worst:e}");
+    }
+}
+
+/// The stream's definition, at double precision: Box-Muller of pairs of Philox's integers.
+fn noise(seed: u64, purpose: Purpose, step: u32, len: usize) -> Vec<f64> {
+    let blocks = (0..len.div_ceil(4) as u32).flat_map(|block| {
+        let four = rng::draw(rng::key(seed), purpose as u32, step, block);
+        let [a, b, c, d] = four.map(|bits| f64::from(rng::unit(bits)));
+        [(a, b), (c, d)].into_iter().flat_map(|(u, v)| {
+            let radius = (-2.0 * (1.0 - u).ln()).sqrt();
+            let angle = std::f64::consts::TAU * v;
+            [radius * angle.cos(), radius * angle.sin()]
+        })
+    });
+    blocks.take(len).collect()
+}
+
+/// `[out]` from `[in]`, by a weight `[out, in]` and its bias.
+fn linear(weights: &Weights, layer: &str, input: &[f64]) -> Vec<f64> {
+    let tensor = |suffix: &str| {
+        let name = format!("{layer}.{suffix}");
+        let mut all = weights.iter();
+        all.find(|(known, ..)| *known == name).expect("a layer").2
+    };
+    let rows = tensor("weight").chunks(input.len());
+    let products = rows.map(|row| {
+        let terms = row.iter().zip(input).map(|(&w, x)| f64::from(w) * x);
+        terms.sum::<f64>()
+    });
+    products
+        .zip(tensor("bias"))
+        .map(|(sum, &bias)| sum + f64::from(bias))
+        .collect()
+}
+
+fn relu(values: Vec<f64>) -> Vec<f64> {
+    values.into_iter().map(|x| x.max(0.0)).collect()
+}
+
+/// Reconstruction loss and KL of one image, from the formulas.
+fn by_hand(spec: &ModelSpec, weights: &Weights, x: &[f64], noise: &[f64]) -> [f64; 2] {
+    let hidden = relu(linear(weights, "fc1", x));
+    let (z, kl) = match spec.kind {
+        ModelKind::Ae => (linear(weights, "fc2", &hidden), 0.0),
+        ModelKind::Vae => {
+            let mu = linear(weights, "fc21", &hidden);
+            let logvar = linear(weights, "fc22", &hidden);
+            let all = mu.iter().zip(&logvar).zip(noise);
+            let z = all.clone().map(|((m, l), e)| m + (0.5 * l).exp() * e);
+            let kl = all.clone().map(|((m, l), _)| l.exp() + m * m - 1.0 - l);
+            (z.collect(), 0.5 * kl.sum::<f64>())
+        }
+    };
+    let logits = linear(weights, "fc4", &relu(linear(weights, "fc3", &z)));
+    let losses = logits.iter().zip(x).map(|(&l, x)| {
+        // −log p(x): the logarithms of sigmoid(l) and 1 − sigmoid(l), weighted by x.
+        l.max(0.0) + (-l.abs()).exp().ln_1p() - x * l
+    });
+    [losses.sum(), kl]
+}
+
+/// Rounding of one batch's sum to `f32`, and of its terms by a random walk, as a share of the loss.
+const EPOCH_LOSS: f64 = 2.0 * f32::EPSILON as f64;
+
+#[test]
+fn an_epoch_with_a_short_last_batch_means_over_every_image_once() {
+    let dataset = digits::generate(300, 50, 5);
+    let options = TrainOptions {
+        batch_size: 128,
+        learning_rate: 0.0,
+        ..TrainOptions::default()
+    };
+    for kind in [ModelKind::Vae, ModelKind::Ae] {
+        let spec = ModelSpec {
+            kind,
+            ..digit_model()
+        };
+        let mut runtimes = devices();
+        runtimes.push(("f64", Box::new(CpuRuntime::<f64>::new())));
+        for (device, runtime) in runtimes {
+            let mut trainer = trainer(runtime, &spec, &options, &dataset);
+            let record = epoch(&mut trainer);
+            assert_eq!(record.step, 3, "{device}");
+            let order = trainer.runtime().read_words("train order", 0, 300);
+            let order = order.expect("the order");
+            let weights = trainer.weights().expect("weights");
+            let mut sums = [0.0; 2];
+            for (i, &image) in order.iter().enumerate() {
+                let (step, row) = (i / options.batch_size, i % options.batch_size);
+                let len = (row + 1) * spec.latent;
+                let noise = noise(options.seed, Purpose::Epsilon, step as u32, len);
+                let bytes = &bytes_of(&dataset.train)[image as usize * 784..][..784];
+                let x: Vec<f64> = bytes
+                    .iter()
+                    .map(|&byte| f64::from(f32::from(byte) / 255.0))
+                    .collect();
+                let losses = by_hand(&spec, &weights, &x, &noise[row * spec.latent..]);
+                sums = [sums[0] + losses[0], sums[1] + losses[1]];
+            }
+            let [reconstruction, kl] = sums.map(|sum| sum / 300.0);
+            let train = record.train;
+            for (what, found, expected, terms) in [
+                (
+                    "reconstruction",
+                    train.reconstruction,
+                    reconstruction,
+                    reconstruction,
+                ),
+                ("KL", train.kl, kl, kl + spec.latent as f64),
+                (
+                    "total",
+                    train.total,
+                    reconstruction + kl,
+                    reconstruction + kl,
+                ),
+            ] {
+                let limit = EPOCH_LOSS * terms;
+                let ratio = (found - expected).abs() / limit;
+                println!("{kind:?} {device} {what}: error {ratio:.3} of its limit");
+                assert!(ratio <= 1.0, "{device} {what}: {found}, not {expected}");
+            }
+        }
+    }
+}
