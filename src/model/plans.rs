@@ -1,7 +1,4 @@
 //! Turns a specification into plans: train, evaluate, encode, reconstruct, decode, importance weights.
-//!
-//! Over 500 lines: all plans are put together from one set of parts, and forward and backward pass read
-//! side by side.
 
 use crate::data::Binarize;
 use crate::model::net::{Net, likelihood_selector};

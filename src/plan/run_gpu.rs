@@ -1,6 +1,4 @@
 //! Runs plans on a GPU: pipelines, bind groups, and submissions bounded in time.
-//!
-//! Over 500 lines: whatever owns GPU objects is here, so that nothing else has to know of them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc;

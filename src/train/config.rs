@@ -176,6 +176,7 @@ mod tests {
                 device: "CPU (2 threads)".into(),
                 data: "digits".into(),
                 started: "2026-01-31T23:59:59Z".into(),
+                kernels: BTreeMap::new(),
             },
         }
     }

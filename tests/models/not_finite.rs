@@ -53,7 +53,7 @@ impl Spoiling {
 }
 
 impl Runtime for Spoiling {
-    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<()> {
+    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool> {
         self.inner.allocate(name, element, len)
     }
     fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
@@ -81,6 +81,10 @@ impl Runtime for Spoiling {
     fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>> {
         self.inner.find_fault(plan)
     }
+    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>> {
+        self.inner.time_steps(plan, times)
+    }
+
     fn choices(&self) -> Vec<(String, String)> {
         self.inner.choices()
     }
