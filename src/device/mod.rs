@@ -76,7 +76,7 @@ fn summaries(adapters: &[wgpu::Adapter]) -> Vec<AdapterSummary> {
 
 /// How to get a driver, by platform.
 pub const DRIVER_HINT: &str = "a Vulkan driver (Debian, Ubuntu: apt install mesa-vulkan-drivers; \
-     Windows and NVIDIA: the vendor's driver), or --device cpu";
+     NVIDIA and Windows: the vendor's driver)";
 
 /// An opened device.
 pub enum Device {
@@ -126,7 +126,7 @@ impl Device {
     pub fn notice(&self, selection: &Selection) -> Option<String> {
         match self {
             Self::Cpu if *selection == Selection::Auto => Some(format!(
-                "no hardware GPU found, training on the CPU; for a GPU: {DRIVER_HINT}"
+                "no hardware GPU found: using the CPU; where there is one, it lacks {DRIVER_HINT}"
             )),
             Self::Gpu(gpu) if gpu.is_software() => Some(format!(
                 "{} computes in software on the CPU; --device cpu is several times faster",
@@ -162,7 +162,7 @@ fn missing(selection: &Selection, adapters: &[wgpu::Adapter]) -> Error {
     if adapters.is_empty() {
         return Error::device(
             format!("{wanted}; this machine shows no Vulkan, Metal or DX12 adapter"),
-            DRIVER_HINT,
+            format!("--device cpu, or {DRIVER_HINT}"),
         );
     }
     Error::device(

@@ -196,3 +196,31 @@ pub fn log_weights(
     );
     net.plan.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_reference_job_takes_at_most_twenty_dispatches() {
+        let spec = ModelSpec::reference();
+        let parameters = Parameters::new(&spec);
+        let source = Source {
+            split: "train",
+            images: 60_000,
+            words: 60_000 * 196,
+            floats: false,
+            binarize: Binarize::None,
+            purpose: Purpose::Binarisation,
+            seed: 1,
+        };
+        let steps = |grad_clip| {
+            let update = Update {
+                weight_decay: 0.0,
+                grad_clip,
+            };
+            train(&spec, &parameters, 128, &source, update).steps.len()
+        };
+        assert_eq!((steps(0.0), steps(1.0)), (18, 20));
+    }
+}

@@ -308,7 +308,7 @@ fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     }
 }
 
-/// The texts of every core and loader, which decide how fast a variant is.
+/// The texts that variants are made of, which decide how fast they are.
 pub fn sources() -> Vec<&'static str> {
     vec![
         part!("params"),
@@ -323,5 +323,10 @@ pub fn sources() -> Vec<&'static str> {
         part!("store_activation"),
         part!("store_derivative"),
         part!("store_gradient"),
+        part!("out_vec4"),
+        part!("out_scalar"),
+        part!("side_vec4"),
+        part!("side_scalar"),
+        lib::ACTIVATION,
     ]
 }
