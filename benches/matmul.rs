@@ -33,7 +33,12 @@ fn cases() -> Vec<Case> {
         name,
         kernel: &matmul::INPUT_GRADIENT,
         call: matmul::input_gradient(rows, inputs, outputs, activation::RELU),
-        lens: vec![rows * outputs, inputs * outputs, rows * inputs, rows * inputs],
+        lens: vec![
+            rows * outputs,
+            inputs * outputs,
+            rows * inputs,
+            rows * inputs,
+        ],
         operations: 2.0 * (rows * inputs * outputs) as f64,
     };
     let weight = |name, rows: usize, inputs: usize, outputs: usize| Case {
@@ -69,7 +74,9 @@ fn measure(runtime: &mut dyn Runtime, case: &Case) -> Result<f64> {
     for (i, &len) in case.lens.iter().enumerate() {
         let name = format!("{} {i}", case.name);
         runtime.allocate(&name, Element::Float, len)?;
-        let values: Vec<f32> = (0..len).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect();
+        let values: Vec<f32> = (0..len)
+            .map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5)
+            .collect();
         runtime.write(&name, 0, &values)?;
     }
     let id = runtime.prepare(plan(case))?;
