@@ -1,6 +1,6 @@
 //! Cases of `adam`.
 
-use ::elbo::ops::adam;
+use ::elbo::ops::adam::{self, BETA1, BETA2, EPSILON};
 
 use crate::harness::{Case, Operand, values, verify};
 use crate::tolerance::Tolerance;
@@ -10,19 +10,30 @@ const RATE: f32 = 1e-3;
 const SCALE: f32 = 1.0 / 128.0;
 const DECAY: f32 = 0.01;
 
+/// Roundings of an update: step size (a difference with exp, 13; a quotient, 5), root (half of that),
+/// second moment's root (6), quotient (5), sum and products (4).
+const UPDATE: f64 = 42.0;
+
 fn case(name: &str, len: usize, step: u32, decay: f32, scale: f32) -> Case {
+    let parameters = values(1, len, -1.0, 1.0);
     let gradient = values(2, len, -50.0, 50.0);
     let first = values(3, len, -0.5, 0.5);
     let second = values(4, len, 1e-3, 0.2);
-    let parameters = values(1, len, -1.0, 1.0);
-    let reach = 50.0 * f64::from(scale);
-    // m and v: a difference, two products and a sum of values no larger than these; v's square twice.
-    let m_error = Tolerance::sum(4, 2.0 * reach.max(0.5));
-    let v_error = Tolerance::sum(6, (reach * reach).max(0.2));
-    // The update is at most rate·m/√v: here below 0.5·31.6·rate, and 10 times that where the bias
-    // corrections differ (t = 1). Its chain: step size (exp, quotient), root (exp, root), m, √v, quotient.
-    let update = 10.0 * f64::from(RATE) * 32.0 * reach.max(0.5);
-    let p_error = Tolerance::sum(24, update).and(Tolerance::sum(4, 1.0));
+    let wide = |values: &[f32], i: usize| f64::from(values[i]).abs();
+    let (rate1, rate2) = (1.0 - BETA1, 1.0 - BETA2);
+    // Absolute values of what the moments are summed from.
+    let scaled = |i| wide(&gradient, i) * f64::from(scale);
+    let m = |i| wide(&first, i) + rate1 * (scaled(i) + wide(&first, i));
+    let v = |i| wide(&second, i) + rate2 * (scaled(i).powi(2) + wide(&second, i));
+    let steps = f64::from(step);
+    let (size, root) = (1.0 - BETA1.powf(steps), (1.0 - BETA2.powf(steps)).sqrt());
+    let p = |i| {
+        let update = f64::from(RATE) / size * m(i) / (v(i).sqrt() / root + EPSILON);
+        UPDATE * update + 4.0 * wide(&parameters, i)
+    };
+    let each =
+        |length, f: &dyn Fn(usize) -> f64| Tolerance::sums(length, (0..len).map(f).collect());
+    let (p_error, m_error, v_error) = (each(1, &p), each(4, &m), each(6, &v));
     Case::new(
         name,
         &adam::KERNEL,
@@ -48,7 +59,7 @@ fn first_step() -> Case {
         &adam::KERNEL,
         adam::call(len, 0.0),
         vec![
-            Operand::update(vec![0.0; len], Tolerance::sum(24, rate)),
+            Operand::update(vec![0.0; len], Tolerance::sum(UPDATE as usize, rate)),
             Operand::input(values(8, len, 0.5, 2.0)),
             Operand::update(vec![0.0; len], Tolerance::ulps(1.0)),
             Operand::update(vec![0.0; len], Tolerance::ulps(1.5)),

@@ -3,6 +3,9 @@
 //! Why these shapes: tiles are 16×8 (registers), 32×32 and 64×64 (workgroup memory, 16 and 32 of k at
 //! a time) and 32×64 (subgroups); operands and result are each read or written four at a time where
 //! their stored rows are a multiple of four long, otherwise one at a time.
+//!
+//! A software driver takes seconds to compile a core. There every core runs all shapes with all
+//! operands wide or all narrow; other mixes and activations run on one core (`Case::on_one_core`).
 
 use ::elbo::ops::activation::{GELU, IDENTITY, RELU, SIGMOID, SILU, TANH, derivative_needs_input};
 use ::elbo::ops::matmul;
@@ -32,6 +35,12 @@ fn magnitudes(
     (sums, most)
 }
 
+/// Whether all sizes are multiples of four, or none is.
+fn uniform(sizes: &[usize]) -> bool {
+    let wide = sizes.iter().filter(|size| size.is_multiple_of(4)).count();
+    wide == 0 || wide == sizes.len()
+}
+
 pub(crate) fn product([m, n, k]: [usize; 3], transpose_a: bool, transpose_b: bool) -> Case {
     let (a, b) = (values(1, m * k, -1.0, 1.0), values(2, k * n, -1.0, 1.0));
     let (magnitudes, _) = magnitudes(
@@ -52,7 +61,7 @@ pub(crate) fn product([m, n, k]: [usize; 3], transpose_a: bool, transpose_b: boo
         },
     );
     let of = |transposed| if transposed { "ᵀ" } else { "" };
-    Case::new(
+    let case = Case::new(
         format!("a{}·b{}, {m}×{n}×{k}", of(transpose_a), of(transpose_b)),
         &matmul::MATMUL,
         matmul::matmul([m, n, k], transpose_a, transpose_b),
@@ -61,7 +70,12 @@ pub(crate) fn product([m, n, k]: [usize; 3], transpose_a: bool, transpose_b: boo
             Operand::input(b),
             Operand::output(m * n, Tolerance::sums(k, magnitudes)),
         ],
-    )
+    );
+    if uniform(&[m, n, k]) {
+        case
+    } else {
+        case.on_one_core()
+    }
 }
 
 pub(crate) fn linear(rows: usize, inputs: usize, outputs: usize, activation: u32) -> Case {
@@ -77,7 +91,7 @@ pub(crate) fn linear(rows: usize, inputs: usize, outputs: usize, activation: u32
         *sum = (*sum + f64::from(bias[i % outputs].abs())) * slope(activation);
     }
     let tolerance = Tolerance::sums(inputs + 1, sums).and(error(activation, most + 1.0));
-    Case::new(
+    let case = Case::new(
         format!("{rows} rows, {inputs} to {outputs}, activation {activation}"),
         &matmul::LINEAR,
         matmul::linear(rows, inputs, outputs, activation),
@@ -87,7 +101,12 @@ pub(crate) fn linear(rows: usize, inputs: usize, outputs: usize, activation: u32
             Operand::output(rows * outputs, tolerance),
             Operand::input(bias),
         ],
-    )
+    );
+    if activation == RELU && uniform(&[inputs, outputs]) {
+        case
+    } else {
+        case.on_one_core()
+    }
 }
 
 /// What was saved of an activation: its output, or its input.
@@ -129,7 +148,7 @@ pub(crate) fn input_gradient(rows: usize, inputs: usize, outputs: usize, activat
     );
     sums.iter_mut().for_each(|sum| *sum *= slope(activation));
     let length = outputs + derivative_error(activation);
-    Case::new(
+    let case = Case::new(
         format!("{rows} rows, {outputs} back to {inputs}, activation {activation}"),
         &matmul::INPUT_GRADIENT,
         matmul::input_gradient(rows, inputs, outputs, activation),
@@ -139,7 +158,12 @@ pub(crate) fn input_gradient(rows: usize, inputs: usize, outputs: usize, activat
             Operand::output(rows * inputs, Tolerance::sums(length, sums)),
             Operand::input(saved(activation, rows * inputs)),
         ],
-    )
+    );
+    if activation == RELU && uniform(&[inputs, outputs]) {
+        case
+    } else {
+        case.on_one_core()
+    }
 }
 
 pub(crate) fn weight_gradient(rows: usize, inputs: usize, outputs: usize) -> Case {
@@ -153,7 +177,7 @@ pub(crate) fn weight_gradient(rows: usize, inputs: usize, outputs: usize) -> Cas
     let row_sums = (0..outputs)
         .map(|j| (0..rows).map(|i| f64::from(a[i * outputs + j].abs())).sum())
         .collect();
-    Case::new(
+    let case = Case::new(
         format!("{outputs}×{inputs} from {rows} rows"),
         &matmul::WEIGHT_GRADIENT,
         matmul::weight_gradient(rows, inputs, outputs),
@@ -163,7 +187,12 @@ pub(crate) fn weight_gradient(rows: usize, inputs: usize, outputs: usize) -> Cas
             Operand::output(outputs * inputs, Tolerance::sums(rows, sums)),
             Operand::output(outputs, Tolerance::sums(rows, row_sums)),
         ],
-    )
+    );
+    if uniform(&[inputs, outputs]) {
+        case
+    } else {
+        case.on_one_core()
+    }
 }
 
 /// Sizes around the tiles of every core, for kernels whose transposition is fixed.
@@ -187,7 +216,7 @@ const SHAPES: [[usize; 3]; 14] = [
     [37, 101, 53],
     // A last short batch of a usual layer, and a long sum.
     [5, 40, 200],
-    [3, 10, 1000],
+    [3, 11, 1001],
 ];
 
 pub(super) fn products() -> Vec<Case> {
@@ -234,10 +263,13 @@ pub(super) fn input_gradients() -> Vec<Case> {
 }
 
 pub(super) fn weight_gradients() -> Vec<Case> {
-    SHAPES
+    let mut cases: Vec<Case> = SHAPES
         .iter()
         .map(|&[m, n, k]| weight_gradient(k, n, m))
-        .collect()
+        .collect();
+    // The last short batch of a layer.
+    cases.push(weight_gradient(5, 100, 40));
+    cases
 }
 
 pub(super) fn cases() -> Vec<Case> {
