@@ -264,9 +264,10 @@ fn element(module: &Module, array: &TypeInner) -> Option<(ScalarKind, u8)> {
     };
     match module.types[*base].inner {
         TypeInner::Scalar(scalar) => Some((scalar.kind, scalar.width)),
-        TypeInner::Vector { size, scalar } if size == naga::VectorSize::Quad => {
-            Some((scalar.kind, scalar.width))
-        }
+        TypeInner::Vector {
+            size: naga::VectorSize::Quad,
+            scalar,
+        } => Some((scalar.kind, scalar.width)),
         _ => None,
     }
 }

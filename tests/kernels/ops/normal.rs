@@ -14,7 +14,7 @@ const ROUNDINGS: usize = 12;
 /// The radius of Box-Muller that draw i is a part of.
 fn radius(seed: u64, step: u32, i: usize) -> f64 {
     let four = rng::draw(rng::key(seed), Purpose::Epsilon as u32, step, i as u32 / 4);
-    (-2.0 * (1.0 - f64::from(rng::unit(four[i % 4 & 2]))).ln()).sqrt()
+    (-2.0 * (1.0 - f64::from(rng::unit(four[i % 4 / 2 * 2]))).ln()).sqrt()
 }
 
 fn case(count: usize, seed: u64, step: u32) -> Case {
