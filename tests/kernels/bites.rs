@@ -1,0 +1,480 @@
+//! The checker bites: each seeded fault must make the comparison of `harness` fail, or the check of
+//! `reflection` complain.
+
+use elbo::kernel::{Bound, Call, Capabilities, Kernel, Variant};
+use elbo::ops::{self, KERNELS, activation};
+
+use crate::harness::Case;
+use crate::{ops as suites, reflection, run};
+
+/// A wrong text in place of a right one.
+struct Fault {
+    /// The kernel's name.
+    kernel: &'static str,
+    /// Part of the name of the case that must find it.
+    case: &'static str,
+    right: &'static str,
+    wrong: &'static str,
+}
+
+const fn fault(
+    kernel: &'static str,
+    case: &'static str,
+    right: &'static str,
+    wrong: &'static str,
+) -> Fault {
+    Fault {
+        kernel,
+        case,
+        right,
+        wrong,
+    }
+}
+
+/// Faults of the kernels that work value by value or sum.
+const SIMPLE: &[Fault] = &[
+    // Writes nothing; writes zeros; one vec4 too many; the wrong branch; a NaN hidden.
+    fault(
+        "activation",
+        "relu, 4 values",
+        "out[at] = activate(input[at]);",
+        "",
+    ),
+    fault(
+        "activation",
+        "relu, 255 values",
+        "activate(input[at])",
+        "vec4<f32>(0.0)",
+    ),
+    fault(
+        "activation",
+        "relu, 4 values",
+        "4u * at < params.count",
+        "4u * at <= params.count",
+    ),
+    fault(
+        "activation",
+        "silu, 4 values",
+        "return x * sigmoid(x)",
+        "return sigmoid(x)",
+    ),
+    fault(
+        "activation",
+        "relu, NaN",
+        "select(x, vec4<f32>(0.0), x <= vec4<f32>(0.0))",
+        "vec4<f32>(max(x.x, 0.0), select(x.y, 0.0, !(x.y > 0.0)), max(x.zw, vec2<f32>(0.0)))",
+    ),
+    // The second moment of g; no decay; 1 − exp(x) as it cancels; a moment that is not stored.
+    fault("adam", "5 values", "g * g - second", "g - second"),
+    fault("adam", "step 2, decay", " - rate * params.decay * p", ""),
+    fault("adam", "step 1, decay", "if x < -0.5", "if x < 0.5"),
+    fault("adam", "5 values", "second[at] = v;", ""),
+    // 0 / 0; the norm of the sum rather than of the mean; the last lane left out.
+    fault(
+        "clip",
+        "a zero norm and a bound",
+        "norm <= most",
+        "norm < most",
+    ),
+    fault("clip", "65 partials above", " * f32(params.rows)", ""),
+    fault(
+        "clip",
+        "64 partials above",
+        "i < GROUP; i++",
+        "i + 1u < GROUP; i++",
+    ),
+    // The KL's sign; its gradient's factor; no bound of its gradient; padding in the sums; a Bernoulli
+    // without its data term; a Gaussian without its constant.
+    fault(
+        "elbo",
+        "Bernoulli, 4 rows",
+        "- 1.0 - logvar)",
+        "- 1.0 + logvar)",
+    ),
+    fault(
+        "elbo",
+        "Bernoulli, 4 rows",
+        "beta * 0.5 * (variance",
+        "beta * (variance",
+    ),
+    fault("elbo", "logvar beyond", " * inside(raw)", ""),
+    fault(
+        "elbo",
+        "Bernoulli, 1 rows of 3",
+        "select(vec4<f32>(0.0), r.loss, real)",
+        "r.loss",
+    ),
+    fault(
+        "elbo",
+        "Bernoulli, 4 rows",
+        "log1p_unit(e) - x * output",
+        "log1p_unit(e)",
+    ),
+    fault(
+        "elbo",
+        "Gaussian, 4 rows",
+        " + (log_sigma + HALF_LOG_TWO_PI)",
+        "",
+    ),
+    fault("elbo", "squared error, 4 rows", "2.0 * r, vec4", "r, vec4"),
+    fault("elbo", "without a KL", "if LATENT != 0u", "if LATENT == 0u"),
+    // The batch's place; the bytes' order; draws that ignore the row, or depend on it.
+    fault("gather", "bytes, as they are", "counters[1] + ", ""),
+    fault(
+        "gather",
+        "5 rows of 3 bytes, as",
+        "8u * (at % 4u)",
+        "8u * (3u - at % 4u)",
+    ),
+    fault(
+        "gather",
+        "rows of 37 bytes, binarised anew",
+        "(counters[0], element)",
+        "(counters[0], j)",
+    ),
+    fault(
+        "gather",
+        "rows of 37 floats, binarised once",
+        "drawn(image, j)",
+        "drawn(image, element)",
+    ),
+    fault(
+        "gather",
+        "5 rows of 3 floats, as",
+        "if first + i < elements",
+        "if first + i <= elements",
+    ),
+    // The prior's sign; the wrong image's row; the next row's values.
+    fault(
+        "log_weight",
+        "Bernoulli, 7 images",
+        "- code * code",
+        "+ code * code",
+    ),
+    fault(
+        "log_weight",
+        "Bernoulli, 7 images",
+        "row / params.samples",
+        "row % params.samples",
+    ),
+    fault(
+        "log_weight",
+        "Bernoulli, 7 images",
+        "i < 4u && j + i < params.values",
+        "i < 4u",
+    ),
+    // Another step; a mirrored quarter; a draw too many; pairs that share a radius.
+    fault(
+        "normal",
+        "1009 draws",
+        "counters[0], block",
+        "counters[0] + 1u, block",
+    ),
+    fault(
+        "normal",
+        "1009 draws",
+        "vec2<f32>(-s, c)",
+        "vec2<f32>(s, c)",
+    ),
+    fault(
+        "normal",
+        "5 draws",
+        "block + i < params.count",
+        "block + i <= params.count",
+    ),
+    fault(
+        "normal",
+        "1009 draws",
+        "radius.y * circle",
+        "radius.x * circle",
+    ),
+    // The KL's column; the position; the last lane left out; always the first row.
+    fault("record", "65 partials into row 2", "= total.y", "= total.x"),
+    fault(
+        "record",
+        "65 partials into row 2",
+        "+= params.rows",
+        "+= 1u",
+    ),
+    fault(
+        "record",
+        "64 partials into row 2",
+        "i < GROUP; i++",
+        "i + 1u < GROUP; i++",
+    ),
+    fault(
+        "record",
+        "65 partials into row 2",
+        "let row = counters[2]",
+        "let row = counters[2] * 0u",
+    ),
+    // A variance for a deviation; every sample its own heads; a value too many.
+    fault(
+        "reparameterize",
+        "37 rows",
+        "exp(0.5 * bounded",
+        "exp(bounded",
+    ),
+    fault("reparameterize", "15 rows", " / params.samples", ""),
+    fault(
+        "reparameterize",
+        "37 rows",
+        "if i >= params.rows",
+        "if i > params.rows",
+    ),
+    // No bound of the gradient; the KL's gradient lost; the derivative's ½.
+    fault(
+        "reparameterize_backward",
+        "logvar beyond",
+        " * inside(logvar)",
+        "",
+    ),
+    fault(
+        "reparameterize_backward",
+        "37 rows",
+        "d_heads[at] += gradient",
+        "d_heads[at] = gradient",
+    ),
+    fault(
+        "reparameterize_backward",
+        "37 rows",
+        "0.5 * gradient",
+        "gradient",
+    ),
+    // The last group left out; a column left out.
+    fault(
+        "square_sum",
+        "2049 values",
+        "4u * i < params.count",
+        "4u * i + 4u < params.count",
+    ),
+    fault("square_sum", "33 values", "dot(g, g)", "dot(g.xyz, g.xyz)"),
+];
+
+/// Faults of the matrix products' parts; mixed operands, which a software driver runs on one core.
+const PRODUCTS: &[Fault] = &[
+    // Operands read as if they were stored the other way, wide and narrow.
+    fault(
+        "matmul",
+        "a·b, 36×69×20",
+        "if TRANSPOSE_A == 0u",
+        "if TRANSPOSE_A != 0u",
+    ),
+    fault(
+        "matmul",
+        "a·b, 36×69×21",
+        "if TRANSPOSE_B == 0u",
+        "if TRANSPOSE_B != 0u",
+    ),
+    // The last term of the sum left out; the last row of a block left out.
+    fault(
+        "matmul",
+        "a·b, 36×68×21",
+        "row >= params.m || k >=",
+        "row >= params.m || k + 1u >=",
+    ),
+    fault(
+        "matmul",
+        "aᵀ·b, 36×69×21",
+        "if k < params.k { block[0] = a[at]; }",
+        "",
+    ),
+    // A row and a column too many.
+    fault(
+        "matmul",
+        "a·b, 36×68×21",
+        "row < params.m && column",
+        "row <= params.m && column",
+    ),
+    fault(
+        "matmul",
+        "a·b, 36×69×20",
+        "column + i < params.n { c",
+        "column + i <= params.n { c",
+    ),
+    // Tiles counted along the wrong side.
+    fault(
+        "matmul",
+        "a·b, 36×68×21",
+        "tiles_across = (params.n",
+        "tiles_across = (params.m",
+    ),
+    // A row without its bias; the weight not transposed; no activation.
+    fault(
+        "linear",
+        "18 rows, 12 to 20, activation 0",
+        "activate(block[1] + bias)",
+        "activate(block[1])",
+    ),
+    fault(
+        "linear",
+        "18 rows, 12 to 20, activation 0",
+        "TRANSPOSE_B == 0u",
+        "TRANSPOSE_B != 0u",
+    ),
+    fault(
+        "linear",
+        "18 rows, 13 to 21, activation 3",
+        "activate(block[2] + bias)",
+        "(block[2] + bias)",
+    ),
+    // No derivative; tanh's and GELU's derivative wrong.
+    fault(
+        "input_gradient",
+        "activation 4",
+        "value * derivative(read_side(row, column))",
+        "value",
+    ),
+    fault(
+        "input_gradient",
+        "activation 3",
+        "one - saved * saved",
+        "one - saved",
+    ),
+    fault(
+        "input_gradient",
+        "activation 6",
+        "3.0 * GELU_CUBIC",
+        "GELU_CUBIC",
+    ),
+    // Row sums: one too many, the wrong one, a block of k left out.
+    fault(
+        "weight_gradient",
+        "5×40 from",
+        "if row + i < params.m",
+        "if row + i <= params.m",
+    ),
+    fault("weight_gradient", "5×40 from", "= sums[i]", "= sums[0]"),
+];
+
+/// The variant with the fault in place of the right text, where it has that.
+fn seeded(variant: &Variant, fault: &Fault) -> Option<Variant> {
+    let mut wrong = variant.clone();
+    for part in &mut wrong.parts {
+        *part = Box::leak(part.replace(fault.right, fault.wrong).into_boxed_str());
+    }
+    (wrong.source() != variant.source()).then_some(wrong)
+}
+
+/// Panics unless every fault is found in every variant that has its text.
+fn assert_found(faults: &[Fault]) {
+    let cases = suites::cases();
+    let mut missed = Vec::new();
+    for fault in faults {
+        let what = format!("{}: {:?} for {:?}", fault.kernel, fault.wrong, fault.right);
+        let fits =
+            |case: &&Case| case.kernel.name == fault.kernel && case.name.contains(fault.case);
+        let Some(case) = cases.iter().find(fits) else {
+            missed.push(format!("{what}: no case {:?}", fault.case));
+            continue;
+        };
+        let oracle = run::oracle(case);
+        let variants = run::variants(case);
+        let wrong: Vec<Variant> = variants.iter().filter_map(|v| seeded(v, fault)).collect();
+        if wrong.is_empty() && !variants.is_empty() {
+            missed.push(format!(
+                "{what}: no variant of {:?} has that text",
+                case.name
+            ));
+        }
+        for variant in wrong {
+            let name = variant.name.clone();
+            if run::on_gpu(case, &oracle, variant).faults.is_empty() {
+                missed.push(format!("{what}: {name}: not found by {:?}", case.name));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "\n{}", missed.join("\n"));
+}
+
+#[test]
+fn faults_of_elementwise_kernels_and_sums_are_found() {
+    assert_found(SIMPLE);
+}
+
+#[test]
+fn faults_of_matrix_products_are_found() {
+    assert_found(PRODUCTS);
+}
+
+#[test]
+fn every_kernel_has_a_seeded_fault() {
+    let missing: Vec<&str> = KERNELS
+        .iter()
+        .map(|kernel| kernel.name)
+        .filter(|name| SIMPLE.iter().chain(PRODUCTS).all(|f| f.kernel != *name))
+        .collect();
+    assert!(missing.is_empty(), "kernels without a fault: {missing:?}");
+}
+
+/// A twin that is off by one part in a hundred thousand in its last value.
+fn inexact(call: &Call, bound: &mut [Bound<'_, f32>]) {
+    (activation::KERNEL.twin)(call, bound);
+    if let Some(last) = bound[1].floats_mut().last_mut() {
+        *last *= 1.000_01;
+    }
+}
+
+#[test]
+fn an_inexact_twin_is_found() {
+    let mut case = suites::cases().swap_remove(0);
+    assert_eq!(case.kernel.name, "activation");
+    case.kernel = Box::leak(Box::new(Kernel {
+        twin: inexact,
+        ..activation::KERNEL
+    }));
+    let oracle = run::oracle(&case);
+    assert_eq!(run::on_twin(&case, &oracle).faults.len(), 1);
+}
+
+#[test]
+fn records_that_disagree_with_their_shader_are_found() {
+    let gradient = &ops::reparameterize_backward::KERNEL;
+    let call = ops::reparameterize_backward::call(3, 5);
+    let complaints = |kernel: &Kernel, call: &Call, wrong: &[(&'static str, &'static str)]| {
+        let mut variant = (gradient.variants)(call, &Capabilities::BASELINE).swap_remove(0);
+        for &(right, wrong) in wrong {
+            variant = seeded(&variant, &fault("", "", right, wrong)).unwrap();
+        }
+        reflection::check(kernel, call, &variant, gradient.name.to_owned())
+    };
+    assert_eq!(complaints(gradient, &call, &[]), Vec::<String>::new());
+    // In the shader: a binding, an access, an element type, a member's order, a syntax error, too large
+    // a workgroup, too much workgroup memory.
+    for wrong in [
+        vec![("binding(1)", "binding(9)"), ("binding(2)", "binding(1)")],
+        vec![
+            ("read_write> d_heads", "read_write> heads_d"),
+            ("d_heads[", "heads_d["),
+        ],
+        vec![("storage, read> d_z", "storage, read_write> d_z")],
+        vec![
+            ("d_z: array<f32>", "d_z: array<vec4<f32>>"),
+            ("d_z[i]", "bitcast<vec4<u32>>(d_z[i]).x"),
+        ],
+        vec![
+            ("epsilon: array<f32>", "epsilon: array<u32>"),
+            ("epsilon[i]", "f32(epsilon[i])"),
+        ],
+        vec![("rows: u32,\n    latent: u32", "latent: u32,\n    rows: u32")],
+        vec![("let gradient = d_z[i]", "let gradient d_z[i]")],
+        vec![("GROUP: u32 = 64u", "GROUP: u32 = 512u")],
+    ] {
+        assert!(!complaints(gradient, &call, &wrong).is_empty(), "{wrong:?}");
+    }
+    // In the record: a binding and a parameter too few.
+    let fewer = Kernel {
+        bindings: &gradient.bindings[..3],
+        ..*gradient
+    };
+    assert!(!complaints(&fewer, &call, &[]).is_empty());
+    let fewer = Kernel {
+        fields: &gradient.fields[..1],
+        ..*gradient
+    };
+    assert!(!complaints(&fewer, &call, &[]).is_empty());
+    // In the call: a selector that the shader does not know.
+    let mut unknown = call;
+    unknown.selectors.push(("BETA", 1));
+    assert!(!complaints(gradient, &unknown, &[]).is_empty());
+}

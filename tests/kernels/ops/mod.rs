@@ -1,0 +1,48 @@
+//! The cases, one file per op.
+
+mod activation;
+mod adam;
+mod clip;
+mod elbo;
+mod gather;
+mod log_weight;
+mod matmul;
+mod normal;
+mod record;
+mod reparameterize;
+mod reparameterize_backward;
+mod square_sum;
+
+use ::elbo::ops::KERNELS;
+
+use crate::harness::Case;
+
+/// Every case but the one that is too large to keep.
+pub(crate) fn cases() -> Vec<Case> {
+    [
+        activation::cases(),
+        adam::cases(),
+        clip::cases(),
+        elbo::cases(),
+        gather::cases(),
+        log_weight::cases(),
+        matmul::cases(),
+        normal::cases(),
+        record::cases(),
+        reparameterize::cases(),
+        reparameterize_backward::cases(),
+        square_sum::cases(),
+    ]
+    .concat()
+}
+
+#[test]
+fn every_kernel_of_the_registry_has_cases() {
+    let cases = cases();
+    let missing: Vec<&str> = KERNELS
+        .iter()
+        .map(|kernel| kernel.name)
+        .filter(|name| cases.iter().all(|case| case.kernel.name != *name))
+        .collect();
+    assert!(missing.is_empty(), "kernels without a case: {missing:?}");
+}

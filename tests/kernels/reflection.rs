@@ -1,0 +1,304 @@
+//! Every shader as naga sees it, without a GPU: it validates, agrees with its record, keeps to WebGPU's
+//! default limits, and translates to SPIR-V, MSL and HLSL.
+
+use std::collections::HashSet;
+
+use elbo::kernel::{Access, Call, Capabilities, ENTRY, Element, Kernel, Variant};
+use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants, spv};
+use naga::valid::{ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
+
+use crate::ops;
+
+/// WebGPU's default limits.
+const MAX_STORAGE_BINDINGS: usize = 8;
+const MAX_INVOCATIONS: u32 = 256;
+const MAX_WORKGROUP_BYTES: u32 = 16_384;
+
+const DEVICES: [(&str, Capabilities); 5] = [
+    ("baseline", Capabilities::BASELINE),
+    ("everything", Capabilities::EVERYTHING),
+    ("hardware, subgroups of 8", device(Some(8), false)),
+    ("hardware, subgroups of 32", device(Some(32), false)),
+    ("software", device(None, true)),
+];
+
+const fn device(subgroup: Option<u32>, software: bool) -> Capabilities {
+    Capabilities { subgroup, software }
+}
+
+/// A variant of a call, checked one thing after the other.
+struct Checker<'a> {
+    kernel: &'a Kernel,
+    call: &'a Call,
+    variant: &'a Variant,
+    what: String,
+    errors: Vec<String>,
+}
+
+impl Checker<'_> {
+    fn fail(&mut self, message: impl std::fmt::Display) {
+        self.errors.push(format!("{}: {message}", self.what));
+    }
+
+    fn expect<T: PartialEq + std::fmt::Debug>(&mut self, name: &str, expected: T, found: T) {
+        if expected != found {
+            self.fail(format!("{name}: expected {expected:?}, found {found:?}"));
+        }
+    }
+
+    fn run(mut self) -> Vec<String> {
+        let source = self.variant.source();
+        let module = match naga::front::wgsl::parse_str(&source) {
+            Ok(module) => module,
+            Err(error) => {
+                self.fail(error.emit_to_string(&source));
+                return self.errors;
+            }
+        };
+        let mut capabilities = naga::valid::Capabilities::empty();
+        if source.contains("subgroup") {
+            capabilities |= naga::valid::Capabilities::SUBGROUP;
+        }
+        match Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
+            Ok(info) => {
+                self.bindings(&module);
+                self.params(&module);
+                self.specialised(&module, &info);
+            }
+            Err(error) => self.fail(error.emit_to_string(&source)),
+        }
+        self.errors
+    }
+
+    /// Group 0, bindings from 1 on, as the record lists them.
+    fn bindings(&mut self, module: &Module) {
+        let storage: Vec<_> = module
+            .global_variables
+            .iter()
+            .map(|(_, variable)| variable)
+            .filter(|variable| matches!(variable.space, AddressSpace::Storage { .. }))
+            .collect();
+        self.expect(
+            "storage bindings",
+            self.kernel.bindings.len(),
+            storage.len(),
+        );
+        if storage.len() > MAX_STORAGE_BINDINGS {
+            self.fail(format!("{} storage bindings", storage.len()));
+        }
+        for (i, binding) in self.kernel.bindings.iter().enumerate() {
+            let Some(variable) = storage
+                .iter()
+                .find(|variable| variable.name.as_deref() == Some(binding.name))
+            else {
+                self.fail(format!("no storage variable named {}", binding.name));
+                continue;
+            };
+            let name = binding.name;
+            let place = variable.binding.as_ref().map(|b| (b.group, b.binding));
+            self.expect(&format!("{name}: binding"), Some((0, i as u32 + 1)), place);
+            let mut access = StorageAccess::LOAD;
+            if binding.access != Access::Read {
+                access |= StorageAccess::STORE;
+            }
+            let space = AddressSpace::Storage { access };
+            self.expect(&format!("{name}: access"), space, variable.space);
+            let kind = match binding.element {
+                Element::Float => ScalarKind::Float,
+                Element::Word => ScalarKind::Uint,
+            };
+            let found = element(module, &module.types[variable.ty].inner);
+            self.expect(&format!("{name}: element"), Some((kind, 4)), found);
+        }
+    }
+
+    /// The uniform struct at binding 0: members as the record's fields, within the call's bytes.
+    fn params(&mut self, module: &Module) {
+        let uniform = module
+            .global_variables
+            .iter()
+            .map(|(_, variable)| variable)
+            .find(|variable| variable.space == AddressSpace::Uniform);
+        let Some(uniform) = uniform else {
+            return self.fail("no uniform variable");
+        };
+        let place = uniform.binding.as_ref().map(|b| (b.group, b.binding));
+        self.expect("params: binding", Some((0, 0)), place);
+        let TypeInner::Struct { members, span } = &module.types[uniform.ty].inner else {
+            return self.fail("params is no struct");
+        };
+        let found: Vec<(&str, usize)> = members
+            .iter()
+            .map(|member| (member.name.as_deref().unwrap_or(""), member.offset as usize))
+            .collect();
+        self.expect("params: members", self.kernel.fields.to_vec(), found);
+        // The executor pads a call's bytes to a multiple of 16.
+        let bytes = self.call.params.len().next_multiple_of(16);
+        if *span as usize > bytes {
+            self.fail(format!("params: {span} bytes, the call has {bytes}"));
+        }
+        for member in members {
+            let scalar =
+                matches!(module.types[member.ty].inner, TypeInner::Scalar(s) if s.width == 4);
+            self.expect(member.name.as_deref().unwrap_or(""), true, scalar);
+        }
+    }
+
+    /// With the constants that a pipeline would set.
+    fn specialised(&mut self, module: &Module, info: &ModuleInfo) {
+        let declared: HashSet<&str> = module
+            .overrides
+            .iter()
+            .filter_map(|(_, constant)| constant.name.as_deref())
+            .collect();
+        let mut constants = PipelineConstants::default();
+        for (name, value) in self.variant.constants.iter().chain(&self.call.selectors) {
+            if declared.contains(name) {
+                constants.insert((*name).to_owned(), f64::from(*value));
+            } else {
+                self.fail(format!("no override {name}"));
+            }
+        }
+        let entry = Some((ShaderStage::Compute, ENTRY));
+        match pipeline_constants::process_overrides(module, info, entry, &constants) {
+            Ok((module, info)) => {
+                self.limits(&module);
+                self.translations(&module, &info);
+            }
+            Err(error) => self.fail(format!("constants {constants:?}: {error}")),
+        }
+    }
+
+    fn limits(&mut self, module: &Module) {
+        let Some(entry) = module.entry_points.iter().find(|e| e.name == ENTRY) else {
+            return self.fail("no entry point");
+        };
+        let invocations: u32 = entry.workgroup_size.iter().product();
+        if !(1..=MAX_INVOCATIONS).contains(&invocations) {
+            self.fail(format!("{invocations} invocations a workgroup"));
+        }
+        let mut layouter = naga::proc::Layouter::default();
+        if let Err(error) = layouter.update(module.to_ctx()) {
+            return self.fail(format!("layout: {error}"));
+        }
+        let bytes: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| variable.space == AddressSpace::WorkGroup)
+            .map(|(_, variable)| layouter[variable.ty].size.next_multiple_of(16))
+            .sum();
+        if bytes > MAX_WORKGROUP_BYTES {
+            self.fail(format!("{bytes} bytes of workgroup memory"));
+        }
+        let [x, y, z] = self.variant.workgroups;
+        if x == 0 || y == 0 || z == 0 || x.max(y).max(z) > elbo::kernel::MAX_WORKGROUPS {
+            self.fail(format!("dispatch of {x}×{y}×{z}"));
+        }
+    }
+
+    fn translations(&mut self, module: &Module, info: &ModuleInfo) {
+        let entry = (ShaderStage::Compute, ENTRY.to_owned());
+        let options = spv::Options {
+            lang_version: (1, 3),
+            ..Default::default()
+        };
+        let pipeline = spv::PipelineOptions {
+            shader_stage: entry.0,
+            entry_point: entry.1.clone(),
+        };
+        if let Err(error) = spv::write_vec(module, info, &options, Some(&pipeline)) {
+            self.fail(format!("SPIR-V: {error}"));
+        }
+        let options = msl::Options {
+            lang_version: (2, 4),
+            ..Default::default()
+        };
+        let pipeline = msl::PipelineOptions {
+            entry_point: Some(entry.clone()),
+            ..Default::default()
+        };
+        match msl::write_string(module, info, &options, &pipeline) {
+            Ok((_, translated)) => {
+                for error in translated
+                    .entry_point_names
+                    .iter()
+                    .filter_map(|n| n.as_ref().err())
+                {
+                    self.fail(format!("MSL: {error}"));
+                }
+            }
+            Err(error) => self.fail(format!("MSL: {error}")),
+        }
+        let options = hlsl::Options {
+            shader_model: hlsl::ShaderModel::V6_0,
+            ..Default::default()
+        };
+        let pipeline = hlsl::PipelineOptions {
+            entry_point: Some(entry),
+        };
+        let mut text = String::new();
+        let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
+        if let Err(error) = writer.write(module, info, None) {
+            self.fail(format!("HLSL: {error}"));
+        }
+    }
+}
+
+/// What is wrong with a variant of a call.
+pub(crate) fn check(kernel: &Kernel, call: &Call, variant: &Variant, what: String) -> Vec<String> {
+    let checker = Checker {
+        kernel,
+        call,
+        variant,
+        what,
+        errors: Vec::new(),
+    };
+    checker.run()
+}
+
+/// The scalar that a runtime-sized array, or one of vec4, consists of: kind and width.
+fn element(module: &Module, array: &TypeInner) -> Option<(ScalarKind, u8)> {
+    let TypeInner::Array { base, .. } = array else {
+        return None;
+    };
+    match module.types[*base].inner {
+        TypeInner::Scalar(scalar) => Some((scalar.kind, scalar.width)),
+        TypeInner::Vector {
+            size: naga::VectorSize::Quad,
+            scalar,
+        } => Some((scalar.kind, scalar.width)),
+        _ => None,
+    }
+}
+
+#[test]
+fn shaders_agree_with_their_records_and_translate_to_every_backend() {
+    let mut seen = HashSet::new();
+    let mut errors = Vec::new();
+    for case in ops::cases() {
+        for (device, capabilities) in DEVICES {
+            let variants = (case.kernel.variants)(&case.call, &capabilities);
+            let mut names = HashSet::new();
+            if variants.is_empty() {
+                errors.push(format!("{}: no variant: {device}", case.kernel.name));
+            }
+            for variant in variants {
+                let what = format!("{}: {}: {}", case.kernel.name, case.name, variant.name);
+                if !names.insert(variant.name.clone()) {
+                    errors.push(format!("{what}: two variants of this name: {device}"));
+                }
+                let key = (
+                    variant.source(),
+                    variant.constants.clone(),
+                    case.call.selectors.clone(),
+                );
+                if seen.insert(key) {
+                    errors.extend(check(case.kernel, &case.call, &variant, what));
+                }
+            }
+        }
+    }
+    println!("{} shaders checked", seen.len());
+    assert!(errors.is_empty(), "\n{}", errors.join("\n"));
+}
