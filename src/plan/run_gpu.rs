@@ -81,6 +81,11 @@ impl GpuRuntime {
         }
     }
 
+    /// What the device can do.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
     /// What decides the variants that are offered. A fixed choice is among all that the device can run,
     /// also those that are hopeless in software.
     pub fn offered(&self) -> Capabilities {
