@@ -314,7 +314,7 @@ const PRODUCTS: &[Fault] = &[
     ),
     fault(
         "linear",
-        "18 rows, 13 to 21, activation 3",
+        "18 rows, 12 to 20, activation 3",
         "activate(block[2] + bias)",
         "(block[2] + bias)",
     ),

@@ -242,10 +242,9 @@ pub(super) fn linears() -> Vec<Case> {
     for [m, n, k] in SHAPES {
         cases.push(linear(m, k, n, RELU));
     }
-    // Both ways to read and write, with tails.
+    // Every activation behind one tile with tails; SHAPES has the narrow operands.
     for (activation, _) in ALL {
         cases.push(linear(18, 12, 20, activation));
-        cases.push(linear(18, 13, 21, activation));
     }
     cases
 }
@@ -255,9 +254,9 @@ pub(super) fn input_gradients() -> Vec<Case> {
     for [m, n, k] in SHAPES {
         cases.push(input_gradient(m, n, k, RELU));
     }
+    // As above.
     for (activation, _) in ALL {
         cases.push(input_gradient(18, 20, 12, activation));
-        cases.push(input_gradient(18, 21, 13, activation));
     }
     cases
 }
