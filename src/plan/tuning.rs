@@ -36,7 +36,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             choice: Choice::default(),
-            budget: Duration::from_millis(1000),
+            budget: Duration::from_millis(300),
         }
     }
 }
