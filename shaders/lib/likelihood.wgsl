@@ -1,6 +1,7 @@
 // Reconstruction losses −log p(x|z) of four values, their gradients with respect to the decoder's
 // outputs, and the gradient with respect to log sigma. LIKELIHOOD (`ops::likelihood::selector`):
-// 0 Bernoulli from logits, 1 Gaussian with mean = output, 2 squared error.
+// 0 Bernoulli from logits, 1 Gaussian with mean = output, 2 squared error, 3 squared error of
+// sigmoid(output).
 // Hazard: Bernoulli never takes the logarithm of a sigmoid; softplus never sees exp of a positive value.
 
 override LIKELIHOOD: u32 = 0u;
@@ -36,6 +37,13 @@ fn reconstruction(x: vec4<f32>, output: vec4<f32>, log_sigma: f32) -> Reconstruc
         case 2u: {
             let r = output - x;
             return Reconstruction(r * r, 2.0 * r, vec4<f32>(0.0));
+        }
+        case 3u: {
+            let e = exp(-abs(output));
+            let p = 1.0 / (1.0 + e);
+            let r = select(p, e * p, output < vec4<f32>(0.0)) - x;
+            // e·p² is the derivative of the sigmoid, without the cancellation of p·(1 − p).
+            return Reconstruction(r * r, 2.0 * r * (e * p * p), vec4<f32>(0.0));
         }
         default: {
             let e = exp(-abs(output));

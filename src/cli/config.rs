@@ -194,6 +194,7 @@ fn likelihood(
         }
         return Ok(match name {
             LikelihoodName::SquaredError => Likelihood::SquaredError,
+            LikelihoodName::LinearSquaredError => Likelihood::LinearSquaredError,
             _ => Likelihood::Bernoulli,
         });
     }

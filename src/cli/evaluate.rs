@@ -104,7 +104,7 @@ fn bits_per_dimension(
         && match spec.likelihood {
             Likelihood::Bernoulli => binarize != Binarize::None,
             Likelihood::Gaussian { .. } => true,
-            Likelihood::SquaredError => false,
+            Likelihood::SquaredError | Likelihood::LinearSquaredError => false,
         };
     let bits = negative_elbo(evaluation) / (std::f64::consts::LN_2 * spec.image.values() as f64);
     meaningful.then_some(bits)

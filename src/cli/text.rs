@@ -52,7 +52,8 @@ fn likelihood(spec: &ModelSpec) -> String {
         Likelihood::Gaussian { sigma, .. } => {
             format!("Gaussian likelihood of learned sigma, from {sigma}")
         }
-        Likelihood::SquaredError => "squared error".into(),
+        Likelihood::SquaredError => "squared error of a sigmoid".into(),
+        Likelihood::LinearSquaredError => "squared error".into(),
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) fn is_elbo(spec: &ModelSpec) -> bool {
 /// Unit of the losses.
 pub(super) fn unit(spec: &ModelSpec) -> &'static str {
     match spec.likelihood {
-        Likelihood::SquaredError => "squared error per image",
+        _ if spec.likelihood.is_squared_error() => "squared error per image",
         _ => "nats per image",
     }
 }
@@ -119,7 +120,7 @@ pub(super) fn parts(spec: &ModelSpec, loss: &Loss) -> String {
 /// A loss as a number; squared errors are small ones.
 pub(super) fn number(spec: &ModelSpec, loss: f64) -> String {
     match spec.likelihood {
-        Likelihood::SquaredError => format!("{loss:.4}"),
+        _ if spec.likelihood.is_squared_error() => format!("{loss:.4}"),
         _ => format!("{loss:.2}"),
     }
 }

@@ -154,8 +154,10 @@ pub(super) enum LikelihoodName {
     Bernoulli,
     /// N(output, sigma²) for each value
     Gaussian,
-    /// ‖x − output‖², the loss of a plain autoencoder
+    /// ‖x − sigmoid(output)‖², the loss of a plain autoencoder of values in [0, 1]
     SquaredError,
+    /// ‖x − output‖², for values of any range
+    LinearSquaredError,
 }
 
 /// What `--sigma` takes.

@@ -97,7 +97,7 @@ impl Inference {
                     *value += sigma * stream.normal();
                 }
             }
-            Likelihood::SquaredError => {}
+            Likelihood::SquaredError | Likelihood::LinearSquaredError => {}
         }
         Ok(())
     }

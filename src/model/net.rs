@@ -27,7 +27,8 @@ pub(super) fn likelihood_selector(likelihood: &Likelihood) -> u32 {
     match likelihood {
         Likelihood::Bernoulli => likelihood::BERNOULLI,
         Likelihood::Gaussian { .. } => likelihood::GAUSSIAN,
-        Likelihood::SquaredError => likelihood::SQUARED_ERROR,
+        Likelihood::SquaredError => likelihood::SIGMOID_SQUARED_ERROR,
+        Likelihood::LinearSquaredError => likelihood::SQUARED_ERROR,
     }
 }
 
@@ -200,8 +201,8 @@ impl<'a> Net<'a> {
     pub(super) fn means(&mut self, outputs: Slice) {
         let decoded = self.floats(names::DECODED, outputs.len);
         let act = match self.spec.likelihood {
-            Likelihood::Bernoulli => activation::SIGMOID,
-            Likelihood::Gaussian { .. } | Likelihood::SquaredError => activation::IDENTITY,
+            Likelihood::Bernoulli | Likelihood::SquaredError => activation::SIGMOID,
+            Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => activation::IDENTITY,
         };
         let call = activation::call(act, outputs.len);
         self.plan

@@ -6,7 +6,7 @@ use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, Source, names};
-use crate::model::{Loss, ModelKind, ModelSpec, Parameters};
+use crate::model::{Likelihood, Loss, ModelKind, ModelSpec, Parameters};
 use crate::plan::{Plan, PlanId, Runtime};
 use crate::rng::Purpose;
 
@@ -337,23 +337,24 @@ impl Session {
     }
 }
 
-/// Values must be probabilities where they are targets of a Bernoulli likelihood or are drawn from.
+/// Values must be in [0, 1] where the decoder's outputs are, or where they are drawn from.
 fn check_range(images: &Images, spec: &ModelSpec, binarize: Binarize) -> Result<()> {
-    let bernoulli = spec.likelihood == crate::model::Likelihood::Bernoulli;
-    if !bernoulli && binarize == Binarize::None {
-        return Ok(());
-    }
+    let option = match spec.likelihood {
+        Likelihood::Bernoulli => "--likelihood bernoulli",
+        Likelihood::SquaredError => "--likelihood squared-error, with its sigmoid,",
+        _ if binarize != Binarize::None => "--binarize",
+        Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => return Ok(()),
+    };
     let (least, most) = images.value_range();
     if least >= 0.0 && most <= 1.0 {
         return Ok(());
     }
-    let what = if bernoulli {
-        "--likelihood bernoulli"
-    } else {
-        "--binarize"
+    let other = match spec.kind {
+        ModelKind::Vae => "gaussian",
+        ModelKind::Ae => "linear-squared-error",
     };
     Err(Error::config(
-        format!("{what} needs values in [0, 1], but the data reach from {least} to {most}"),
-        "scaling the data to [0, 1], or --likelihood gaussian without --binarize",
+        format!("{option} needs values in [0, 1], but the data reach from {least} to {most}"),
+        format!("scaling the data to [0, 1], or --likelihood {other} without --binarize"),
     ))
 }

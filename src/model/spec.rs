@@ -46,8 +46,17 @@ pub enum Likelihood {
         /// Whether sigma (one for all values) is a parameter of the model.
         learned: bool,
     },
-    /// ‖x − output‖², the loss of a plain autoencoder; not a likelihood.
+    /// ‖x − sigmoid(output)‖², the loss of a plain autoencoder of values in [0, 1]; not a likelihood.
     SquaredError,
+    /// ‖x − output‖², for values of any range; not a likelihood.
+    LinearSquaredError,
+}
+
+impl Likelihood {
+    /// Whether the loss is a squared error rather than a negative log-likelihood.
+    pub fn is_squared_error(&self) -> bool {
+        matches!(self, Self::SquaredError | Self::LinearSquaredError)
+    }
 }
 
 /// Everything that determines a model's parameters and loss.
@@ -89,7 +98,9 @@ impl ModelSpec {
     pub fn log_sigma(&self) -> f32 {
         match self.likelihood {
             Likelihood::Gaussian { sigma, .. } => sigma.ln(),
-            Likelihood::Bernoulli | Likelihood::SquaredError => 0.0,
+            Likelihood::Bernoulli | Likelihood::SquaredError | Likelihood::LinearSquaredError => {
+                0.0
+            }
         }
     }
 
@@ -134,10 +145,12 @@ impl ModelSpec {
                     "--sigma 1, or --sigma learned",
                 ))
             }
-            Likelihood::SquaredError if self.kind == ModelKind::Vae => Err(Error::config(
-                "--likelihood squared-error is the loss of an autoencoder, not a likelihood",
-                "--likelihood gaussian (with --sigma), or --model ae",
-            )),
+            _ if self.likelihood.is_squared_error() && self.kind == ModelKind::Vae => {
+                Err(Error::config(
+                    "--likelihood squared-error is the loss of an autoencoder, not a likelihood",
+                    "--likelihood gaussian (with --sigma), or --model ae",
+                ))
+            }
             _ => Ok(()),
         }
     }

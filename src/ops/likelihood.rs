@@ -8,6 +8,8 @@ pub const BERNOULLI: u32 = 0;
 pub const GAUSSIAN: u32 = 1;
 /// ‖x − output‖².
 pub const SQUARED_ERROR: u32 = 2;
+/// ‖x − sigmoid(output)‖².
+pub const SIGMOID_SQUARED_ERROR: u32 = 3;
 
 const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_7;
 
@@ -44,6 +46,12 @@ pub(crate) fn reconstruction<F: Real>(
         SQUARED_ERROR => each(x, outputs, gradient, &mut sums, |x, y| {
             let r = y - x;
             (r * r, F::new(2.0) * r, F::ZERO)
+        }),
+        SIGMOID_SQUARED_ERROR => each(x, outputs, gradient, &mut sums, |x, y| {
+            let e = (-y.abs()).exp();
+            let p = F::ONE / (F::ONE + e);
+            let r = if y < F::ZERO { e * p } else { p } - x;
+            (r * r, F::new(2.0) * r * (e * p * p), F::ZERO)
         }),
         _ => each(x, outputs, gradient, &mut sums, |x, y| {
             let e = (-y.abs()).exp();

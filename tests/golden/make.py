@@ -38,7 +38,7 @@ class Case:
     seed: int
     kind: str  # vae | ae
     activation: str
-    likelihood: str  # bernoulli | gaussian | squared-error
+    likelihood: str  # bernoulli | gaussian | squared-error (of a sigmoid) | linear-squared-error
     values: int = 15
     hidden: tuple = (7,)
     latent: int = 3
@@ -61,8 +61,9 @@ CASES = [
          sigma=0.7, sigma_learned=True),
     Case("vae-bernoulli-beta-leaky-relu", 5, "vae", "leaky-relu", "bernoulli", hidden=(11,),
          batch=7, beta=0.25, weight_decay=0.1, grad_clip=1.0),
-    Case("ae-squared-error-relu", 15, "ae", "relu", "squared-error"),
-    Case("ae-squared-error-tanh-deep", 7, "ae", "tanh", "squared-error", values=19,
+    Case("ae-squared-error-relu", 15, "ae", "relu", "linear-squared-error"),
+    Case("ae-squared-error-sigmoid", 16, "ae", "relu", "squared-error"),
+    Case("ae-squared-error-tanh-deep", 7, "ae", "tanh", "linear-squared-error", values=19,
          hidden=(11, 9, 5), batch=3),
     Case("ae-bernoulli-sigmoid", 8, "ae", "sigmoid", "bernoulli", batch=1),
     Case("ae-gaussian-gelu", 9, "ae", "gelu", "gaussian", sigma=0.75),
@@ -134,6 +135,8 @@ def losses(case, params, x, eps):
     if case.likelihood == "bernoulli":
         return F.binary_cross_entropy_with_logits(out, x, reduction="sum"), kl
     if case.likelihood == "squared-error":
+        return (x - torch.sigmoid(out)).square().sum(), kl
+    if case.likelihood == "linear-squared-error":
         return (x - out).square().sum(), kl
     log_sigma = params.get("log_sigma", x.new_tensor([math.log(case.sigma)]))
     scaled = (x - out) / log_sigma.exp()

@@ -71,6 +71,7 @@ impl Golden {
                 learned: named(&case, "sigma_learned"),
             },
             Some("squared-error") => Likelihood::SquaredError,
+            Some("linear-squared-error") => Likelihood::LinearSquaredError,
             Some("bernoulli") => Likelihood::Bernoulli,
             other => panic!("unknown likelihood {other:?}"),
         };

@@ -134,6 +134,7 @@ fn every_gradient_of_every_activation_and_likelihood_matches_differences() {
             GAUSSIAN,
             LEARNED,
             Likelihood::SquaredError,
+            Likelihood::LinearSquaredError,
         ] {
             for kind in [ModelKind::Vae, ModelKind::Ae] {
                 let spec = ModelSpec {

@@ -1,16 +1,17 @@
 //! Cases of `elbo`.
 
-use ::elbo::ops::likelihood::{BERNOULLI, GAUSSIAN, SQUARED_ERROR};
+use ::elbo::ops::likelihood::{BERNOULLI, GAUSSIAN, SIGMOID_SQUARED_ERROR, SQUARED_ERROR};
 use ::elbo::ops::{elbo, sum_threads};
 
 use super::reparameterize::{bounded, heads};
 use crate::harness::{Case, Operand, values, verify};
 use crate::tolerance::Tolerance;
 
-pub(super) const LIKELIHOODS: [(u32, &str); 3] = [
+pub(super) const LIKELIHOODS: [(u32, &str); 4] = [
     (BERNOULLI, "Bernoulli"),
     (GAUSSIAN, "Gaussian"),
     (SQUARED_ERROR, "squared error"),
+    (SIGMOID_SQUARED_ERROR, "squared error of a sigmoid"),
 ];
 
 /// One value's loss and its gradients' errors, in units of U.
@@ -51,6 +52,24 @@ pub(super) fn errors(likelihood: u32, x: f32, y: f32, log_sigma: f32) -> Errors 
                 gradient: (scaled * (-log_sigma).exp()).abs() * (2.0 * exp + 3.0),
                 sigma_terms: 1.0 + scaled * scaled,
                 sigma: square + 1.0,
+            }
+        }
+        SIGMOID_SQUARED_ERROR => {
+            let e = (-y.abs()).exp();
+            let p = if y < 0.0 { e } else { 1.0 } / (1.0 + e);
+            let (r, slope) = (p - x, e / ((1.0 + e) * (1.0 + e)));
+            // The sigmoid: e as for Bernoulli (the error of a small e is at most 3 ULP of 1), a sum, a
+            // quotient of 2.5 ULP, a product; then a difference.
+            let sigmoid = 2.0 * (3.0 + 0.5 + 2.5 + 0.5) + 1.0;
+            Errors {
+                loss_terms: r * r,
+                loss: 2.0 * r.abs() * sigmoid + r * r,
+                // The slope has e once and p twice, each within the sigmoid's error of its own size.
+                gradient: 2.0
+                    * (slope * sigmoid
+                        + r.abs() * (3.0 * sigmoid).min(4.0 * sigmoid * slope + sigmoid)),
+                sigma_terms: 0.0,
+                sigma: 0.0,
             }
         }
         _ => Errors {
