@@ -133,7 +133,7 @@ impl Inference {
         let purpose = Purpose::EvaluationBinarisation;
         let source = self.session.upload("test", images, binarize, purpose)?;
         let latent = self.session.spec.latent;
-        let width = self.session.parameters.heads.outputs;
+        let width = self.session.parameters.head_values();
         let mut latents = Latents {
             mu: Vec::with_capacity(images.len() * latent),
             logvar: Vec::new(),

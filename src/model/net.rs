@@ -141,22 +141,24 @@ impl<'a> Net<'a> {
         (out, before)
     }
 
-    /// Layers one after another, all but the last with the model's activation; `before` is what the
-    /// derivative of the activation that made `input` needs, `out` the place of the last output.
+    /// Layers one after another, all but the last with the model's activation; `out` is the place of the
+    /// last output.
     fn stack(
         &mut self,
         layers: &'a [Linear],
         input: Slice,
-        before: Option<(Slice, u32)>,
         out: Option<Slice>,
         done: &mut Vec<Done<'a>>,
     ) -> Slice {
         let act = activation_selector(self.spec.activation);
-        let (mut input, mut before) = (input, before);
+        let last = layers.len() - 1;
+        let (mut input, mut before) = (input, None);
         for (i, layer) in layers.iter().enumerate() {
-            let last = i + 1 == layers.len();
-            let fused = if last { activation::IDENTITY } else { act };
-            let place = if last { out } else { None };
+            let (fused, place) = if i == last {
+                (activation::IDENTITY, out)
+            } else {
+                (act, None)
+            };
             let (output, saved) = self.linear(layer, input, fused, place);
             done.push(Done {
                 layer,
@@ -176,25 +178,12 @@ impl<'a> Net<'a> {
         done: &mut Vec<Done<'a>>,
     ) -> Slice {
         let parameters = self.parameters;
-        let act = activation_selector(self.spec.activation);
-        let (mut input, mut before) = (x, None);
-        for layer in &parameters.encoder {
-            let (output, saved) = self.linear(layer, input, act, None);
-            done.push(Done {
-                layer,
-                input,
-                before,
-            });
-            input = output;
-            before = Some((saved, act));
-        }
-        let heads = std::slice::from_ref(&parameters.heads);
-        self.stack(heads, input, before, out, done)
+        self.stack(&parameters.encoder, x, out, done)
     }
 
     pub(super) fn decode(&mut self, z: Slice, done: &mut Vec<Done<'a>>) -> Slice {
         let parameters = self.parameters;
-        self.stack(&parameters.decoder, z, None, None, done)
+        self.stack(&parameters.decoder, z, None, done)
     }
 
     /// Means of p(x|z) from the decoder's outputs.

@@ -70,8 +70,8 @@ pub struct Parameters {
     pub tensors: Vec<Tensor>,
     /// Values of the arena, padding included.
     pub len: usize,
+    /// Hidden layers, then the heads (the code of an autoencoder).
     pub(super) encoder: Vec<Linear>,
-    pub(super) heads: Linear,
     pub(super) decoder: Vec<Linear>,
     log_sigma: Option<usize>,
 }
@@ -130,15 +130,15 @@ impl Parameters {
         let mut arena = Arena::default();
         let mut widths = vec![values];
         widths.extend(&spec.hidden);
-        let encoder = arena.stack(1, &widths);
+        let mut encoder = arena.stack(1, &widths);
         let last = widths[depth];
-        let heads = match spec.kind {
+        encoder.push(match spec.kind {
             ModelKind::Ae => arena.linear(&[format!("fc{}", depth + 1)], last, spec.latent),
             ModelKind::Vae => {
                 let names = [1, 2].map(|head| format!("fc{}{head}", depth + 1));
                 arena.linear(&names, last, 2 * spec.latent)
             }
-        };
+        });
         widths.reverse();
         widths.insert(0, spec.latent);
         let decoder = arena.stack(depth + 2, &widths);
@@ -157,10 +157,14 @@ impl Parameters {
             tensors: arena.tensors,
             len: arena.len,
             encoder,
-            heads,
             decoder,
             log_sigma,
         }
+    }
+
+    /// Values of the encoder's output a row: mu and logvar, or the code.
+    pub fn head_values(&self) -> usize {
+        self.encoder.last().map_or(0, |heads| heads.outputs)
     }
 
     /// Parameters without padding.

@@ -127,7 +127,7 @@ pub fn encode(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &S
     let mut net = Net::new(spec, parameters, rows, "encode");
     let x = net.floats(names::SEEN, rows * spec.image.values());
     net.batch(source, x);
-    let heads = net.floats(names::HEADS, rows * parameters.heads.outputs);
+    let heads = net.floats(names::HEADS, rows * parameters.head_values());
     net.encode(x, Some(heads), &mut Vec::new());
     net.plan.finish()
 }

@@ -303,7 +303,7 @@ impl Session {
         for (name, width) in [
             (names::CODES, latent),
             (names::ZEROS, latent),
-            (names::HEADS, self.parameters.heads.outputs),
+            (names::HEADS, self.parameters.head_values()),
             (names::DECODED, values),
             (names::SEEN, values),
         ] {
