@@ -4,7 +4,6 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::Element;
 use crate::device::gemm::{self, Layout};
 
 /// A floating-point type that twins compute with.
@@ -31,8 +30,6 @@ pub trait Real:
     const ZERO: Self;
     /// 1
     const ONE: Self;
-    /// The element type of buffers on a GPU that this stands for.
-    const ELEMENT: Element = Element::Float;
     /// Distance from 1 to the next value.
     const EPSILON: f64;
 

@@ -89,11 +89,6 @@ impl Plan {
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0]
     }
-
-    /// Bytes of all transient memories.
-    pub fn transient_bytes(&self) -> usize {
-        self.memories.iter().map(|(_, len)| 4 * len).sum()
-    }
 }
 
 /// Builds a plan step by step.

@@ -72,15 +72,9 @@ impl Trainer {
         let purpose = Purpose::EvaluationBinarisation;
         let test = session.upload("test", &dataset.test, binarize, purpose)?;
         let len = session.parameters.len;
-        session
-            .runtime
-            .allocate(names::FIRST, Element::Float, len)?;
-        session
-            .runtime
-            .allocate(names::SECOND, Element::Float, len)?;
-        session
-            .runtime
-            .allocate(names::SCALARS, Element::Float, 2)?;
+        session.allocate(names::FIRST, Element::Float, len)?;
+        session.allocate(names::SECOND, Element::Float, len)?;
+        session.allocate(names::SCALARS, Element::Float, 2)?;
         let scalars = [options.learning_rate, 1.0];
         session.runtime.write(names::SCALARS, 0, &scalars)?;
         let update = Update {
@@ -136,6 +130,11 @@ impl Trainer {
         let len = self.session.parameters.len;
         let arena = self.session.runtime.read(names::PARAMETERS, 0, len)?;
         Ok(Weights::from_arena(&self.session.parameters, &arena))
+    }
+
+    /// The parameters after the last finished epoch, which have been read back already.
+    fn good_weights(&self) -> Weights {
+        Weights::from_arena(&self.session.parameters, &self.good.parameters)
     }
 
     /// Runs the next epoch and measures the test images.
@@ -382,7 +381,7 @@ pub fn train(
             break;
         };
         let pictures = trainer.pictures()?;
-        observer.epoch(&record, &pictures, &trainer.weights()?)?;
+        observer.epoch(&record, &pictures, &trainer.good_weights())?;
     }
     trainer.weights()
 }
