@@ -6,7 +6,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use npyz::WriterBuilder;
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
@@ -77,17 +76,17 @@ pub fn npy(values: &[f32], columns: usize) -> Result<Vec<u8>> {
             "please report this as a fault of the program",
         ));
     }
-    let mut bytes = Vec::new();
-    let mut write = || -> io::Result<()> {
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&[rows as u64, columns as u64])
-            .writer(&mut bytes)
-            .begin_nd()?;
-        writer.extend(values)?;
-        writer.finish()
-    };
-    write().map_err(Error::io("array.npy", "encode it"))?;
+    // Format 1.0 of `numpy.lib.format`: magic, version, length of the header, the header as a Python
+    // dictionary that spaces and a newline pad to a multiple of 64 bytes, then the values.
+    const PREFIX: usize = 10;
+    let dictionary =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let header = (PREFIX + dictionary.len() + 1).next_multiple_of(64) - PREFIX;
+    let mut bytes = Vec::with_capacity(PREFIX + header + 4 * values.len());
+    bytes.extend(b"\x93NUMPY\x01\x00");
+    bytes.extend((header as u16).to_le_bytes());
+    bytes.extend(format!("{dictionary:<width$}\n", width = header - 1).bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     Ok(bytes)
 }
 

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use npyz::npz::NpzArchive;
+use zip::ZipArchive;
 
 use super::{DataOptions, Dataset, Images, Values, split};
 use crate::error::{Error, Result};
@@ -19,6 +19,8 @@ const MAX_HEADER: usize = 1 << 16;
 const MAX_DEFLATE_RATIO: u64 = 1032;
 const TRAIN_NAMES: [&str; 2] = ["train", "x_train"];
 const TEST_NAMES: [&str; 2] = ["test", "x_test"];
+/// What NumPy appends to an array's name to name its entry of a `.npz`.
+const ENTRY_SUFFIX: &str = ".npy";
 const SAVE_HINT: &str = "save it again, with `np.save` for .npy or `np.savez` for .npz";
 
 /// One array as it lies in the file.
@@ -69,14 +71,17 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
 fn load_npz(path: &Path, options: &DataOptions) -> Result<(Images, Option<Images>)> {
     let file = File::open(path).map_err(Error::io(path, "open it"))?;
     let packed = file.metadata().map_err(Error::io(path, "read its size"))?;
-    let mut archive = NpzArchive::new(BufReader::new(file)).map_err(|reason| {
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|reason| {
         Error::data(
             path,
             format!("expected a zip archive of arrays: {reason}"),
             SAVE_HINT,
         )
     })?;
-    let mut names: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let entries = archive.file_names();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.strip_suffix(ENTRY_SUFFIX)?.to_owned()))
+        .collect();
     names.sort_unstable();
     let pick = |wanted: &[&str]| names.iter().find(|name| wanted.contains(&name.as_str()));
     let mut read = |name: &str| read_entry(path, &mut archive, name, packed.len(), options);
@@ -98,19 +103,16 @@ fn load_npz(path: &Path, options: &DataOptions) -> Result<(Images, Option<Images
 
 fn read_entry(
     path: &Path,
-    archive: &mut NpzArchive<BufReader<File>>,
+    archive: &mut ZipArchive<BufReader<File>>,
     name: &str,
     packed: u64,
     options: &DataOptions,
 ) -> Result<Images> {
     let what = format!("array `{name}`");
-    let entry_name = npyz::npz::file_name_from_array_name(name);
-    let mut entry = archive
-        .zip_archive()
-        .by_name(&entry_name)
-        .map_err(|reason| {
-            Error::data(path, format!("{what} cannot be read: {reason}"), SAVE_HINT)
-        })?;
+    let entry = archive.by_name(&format!("{name}{ENTRY_SUFFIX}"));
+    let mut entry = entry.map_err(|reason| {
+        Error::data(path, format!("{what} cannot be read: {reason}"), SAVE_HINT)
+    })?;
     let size = entry.size();
     if size > packed.saturating_mul(MAX_DEFLATE_RATIO) {
         return Err(Error::data(
