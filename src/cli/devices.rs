@@ -4,40 +4,81 @@ use clap::Args;
 
 use super::result;
 use crate::device::{self, AdapterSummary, Device, Selection};
+use crate::error::Error;
+use crate::plan::Difference;
+use crate::train::check;
 
 /// List the devices there are
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   elbo devices
+  elbo devices --check             trains small models on each, step by step beside the CPU
   elbo train --device gpu:0        by index
   elbo train --device gpu:radeon   by a part of the name")]
-pub(super) struct DevicesArgs {}
+pub(super) struct DevicesArgs {
+    /// Train two small models for a step on each GPU and on the CPU, one operation after another, and
+    /// name the first result that differs; exit code 4 where one does [default: off]
+    #[arg(long)]
+    check: bool,
+}
 
-pub(super) fn run(_args: &DevicesArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &DevicesArgs) -> anyhow::Result<()> {
     let adapters = device::adapters();
-    for line in gpus(&adapters) {
-        result(line)?;
+    if adapters.is_empty() {
+        for line in NO_ADAPTER {
+            result(line)?;
+        }
+    }
+    let mut wrong = None;
+    for adapter in &adapters {
+        for line in gpu(adapter) {
+            result(line)?;
+        }
+        if args.check {
+            let (line, fault) = agreement(&check(&Selection::Index(adapter.index))?);
+            result(line)?;
+            wrong = wrong.or(fault.map(|fault| format!("{}: {fault}", adapter.name)));
+        }
     }
     let cpu = Device::open(&Selection::Cpu)?;
     result(format_args!("cpu    {}", cpu.name()))?;
-    Ok(())
+    match wrong {
+        None => Ok(()),
+        Some(what) => Err(Error::device(what, "a newer driver, or --device cpu").into()),
+    }
 }
 
-fn gpus(adapters: &[AdapterSummary]) -> Vec<String> {
-    if adapters.is_empty() {
-        return vec![
-            "no GPU adapter found; a driver comes with".into(),
-            "  Debian, Ubuntu   mesa-vulkan-drivers (AMD, Intel, software), nvidia-driver (NVIDIA)"
-                .into(),
-            "  Fedora           mesa-vulkan-drivers, akmod-nvidia from RPM Fusion (NVIDIA)".into(),
-            "  Arch             vulkan-radeon, vulkan-intel, vulkan-swrast or nvidia-utils".into(),
-            "  Windows          the graphics driver of the card's maker".into(),
-            "  macOS            the system itself, on every Mac with Metal".into(),
-        ];
+/// A line on how a device's results agree with the CPU's, and what is wrong where they do not.
+fn agreement(differences: &[Difference]) -> (String, Option<String>) {
+    let title = "         check    ";
+    if let Some(wrong) = differences.iter().find(|d| !d.is_rounding()) {
+        return (format!("{title} WRONG: {wrong}"), Some(wrong.to_string()));
     }
-    adapters.iter().flat_map(gpu).collect()
+    let count = differences.len();
+    let worst = differences
+        .iter()
+        .max_by(|a, b| a.share.total_cmp(&b.share));
+    let worst = worst.map_or(String::new(), |d| {
+        format!(
+            "; the largest difference is {:.1e} of its range ({})",
+            d.share, d.step
+        )
+    });
+    (
+        format!("{title} {count} results of training steps agree with the CPU's{worst}"),
+        None,
+    )
 }
+
+const NO_ADAPTER: [&str; 6] = [
+    "no GPU adapter found; a driver comes with",
+    "  Debian, Ubuntu   mesa-vulkan-drivers (AMD, Intel, software), nvidia-driver (NVIDIA)",
+    "  Fedora           mesa-vulkan-drivers, akmod-nvidia from RPM Fusion (NVIDIA)",
+    "  Arch             vulkan-radeon, vulkan-intel, vulkan-swrast or nvidia-utils",
+    "  Windows          the graphics driver of the card's maker",
+    "  macOS            the system itself, on every Mac with Metal",
+];
 
 fn gpu(adapter: &AdapterSummary) -> Vec<String> {
     let label = format!("gpu:{}", adapter.index);
@@ -76,17 +117,36 @@ fn gpu(adapter: &AdapterSummary) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn difference(share: f64) -> Difference {
+        Difference {
+            plan: "train 96".into(),
+            step: "fc3".into(),
+            buffer: "fc3 output".into(),
+            index: 7,
+            expected: 1.0,
+            found: 1.0 + share,
+            share,
+        }
+    }
+
     #[test]
-    fn no_adapter_names_the_packages_that_bring_one() {
-        let text = gpus(&[]).join("\n");
-        assert!(text.contains("no GPU adapter found"));
-        assert!(text.contains("mesa-vulkan-drivers"));
-        assert!(text.contains("Windows") && text.contains("macOS"));
+    fn a_device_that_agrees_is_told_from_one_that_does_not() {
+        let (line, wrong) = agreement(&[difference(1e-7), difference(3e-7)]);
+        assert!(
+            line.contains("2 results") && line.contains("3.0e-7"),
+            "{line}"
+        );
+        assert_eq!(wrong, None);
+        for share in [0.01, f64::NAN] {
+            let (line, wrong) = agreement(&[difference(1e-7), difference(share)]);
+            assert!(line.contains("WRONG: fc3 output"), "{line}");
+            assert!(wrong.is_some_and(|wrong| wrong.contains("value 7")));
+        }
     }
 
     #[test]
     fn an_adapter_is_shown_with_what_selects_it() {
-        let text = gpus(&[AdapterSummary {
+        let text = gpu(&AdapterSummary {
             index: 1,
             name: "Example 9000".into(),
             backend: "vulkan".into(),
@@ -94,7 +154,7 @@ mod tests {
             kind: "discrete GPU".into(),
             limits: vec![("largest binding", "2 GiB".into())],
             features: vec![("subgroups", true), ("f16", false)],
-        }])
+        })
         .join("\n");
         for part in [
             "gpu:1  Example 9000 (vulkan, discrete GPU)",

@@ -31,6 +31,9 @@ pub enum Access {
     Write,
     /// Read and written.
     Update,
+    /// Written with partial sums. Which elements each of them covers is the device's own affair; only
+    /// what they add up to is defined.
+    Partial,
 }
 
 /// One storage binding of a kernel.
@@ -58,6 +61,11 @@ impl Binding {
     /// A binding of floats that is written.
     pub const fn write(name: &'static str) -> Self {
         Self::new(name, Element::Float, Access::Write)
+    }
+
+    /// A binding of floats that is written with partial sums.
+    pub const fn partial(name: &'static str) -> Self {
+        Self::new(name, Element::Float, Access::Partial)
     }
 
     /// A binding of floats that is read and written.

@@ -1,9 +1,7 @@
 //! The fused ELBO: reconstruction loss, KL, the gradients of both, and the first stage of the sums.
 
 use super::{bounded, inside, lib, likelihood, sum_threads};
-use crate::kernel::{
-    Access, Binding, Bound, Call, Element, Kernel, Real, bind, elementwise, parallel,
-};
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
 crate::params! {
     /// Parameters of [`KERNEL`].
@@ -33,12 +31,8 @@ pub static KERNEL: Kernel = Kernel {
         Binding::read("heads"),
         Binding::read("log_sigma"),
         Binding::write("d_outputs"),
-        Binding {
-            name: "d_heads",
-            element: Element::Float,
-            access: Access::Update,
-        },
-        Binding::write("partials"),
+        Binding::update("d_heads"),
+        Binding::partial("partials"),
     ],
     fields: Params::FIELDS,
     variants: |call, _| {

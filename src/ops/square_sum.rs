@@ -18,7 +18,7 @@ crate::params! {
 /// Bindings: gradient `[count]`, partials `[threads]`.
 pub static KERNEL: Kernel = Kernel {
     name: "square_sum",
-    bindings: &[Binding::read("gradient"), Binding::write("partials")],
+    bindings: &[Binding::read("gradient"), Binding::partial("partials")],
     fields: Params::FIELDS,
     variants: |call, _| {
         elementwise(

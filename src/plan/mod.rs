@@ -4,6 +4,7 @@
 //! shared with other plans and the host (parameters, data, counters), the others live within one run of
 //! the plan and share memory where their lifetimes allow.
 
+mod inspect;
 mod memory;
 mod pipelines;
 mod run_cpu;
@@ -11,9 +12,10 @@ mod run_gpu;
 mod runtime;
 mod tuning;
 
+pub use inspect::{Difference, Fault, compare, find_fault, time_steps};
 pub use run_cpu::CpuRuntime;
 pub use run_gpu::GpuRuntime;
-pub use runtime::{Fault, PlanId, Runtime, open};
+pub use runtime::{PlanId, Runtime, open};
 pub use tuning::{Choice, Tuning};
 
 use crate::kernel::{Access, Call, Element, Kernel};

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
-use super::{BufferId, Fault, Home, Plan, PlanId, Runtime, Slice, Step};
+use super::{BufferId, Home, Plan, PlanId, Runtime, Slice, Step};
 use crate::error::Result;
 use crate::kernel::{Access, Bound, Call, Element, Kernel, Real};
 
@@ -264,48 +263,41 @@ impl<F: Precision> Runtime for CpuRuntime<F> {
         Ok(())
     }
 
-    fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>> {
+    fn plan(&self, plan: PlanId) -> &Plan {
+        &self.plans[plan.0].plan
+    }
+
+    fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
         let prepared = &self.plans[plan.0];
-        for step in &prepared.plan.steps {
+        for _ in 0..times {
+            let step = &prepared.plan.steps[step];
             Self::execute(&mut self.storage, &prepared.storage, step);
-            for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
-                let Storage::Floats(values) = &self.storage[prepared.storage[slice.buffer.0]]
-                else {
-                    continue;
-                };
-                let written = &values[slice.offset..slice.offset + slice.len];
-                if binding.access != Access::Read && written.iter().any(|v| !v.wide().is_finite()) {
-                    return Ok(Some(Fault {
-                        step: step.label.clone(),
-                        buffer: prepared.plan.buffer(slice.buffer).name.clone(),
-                    }));
+        }
+        Ok(())
+    }
+
+    fn read_slice(&mut self, plan: PlanId, slice: Slice) -> Result<Vec<u32>> {
+        let storage = &self.storage[self.plans[plan.0].storage[slice.buffer.0]];
+        Ok(match storage.read(slice) {
+            Bound::Words(words) => words.to_vec(),
+            floats => {
+                let narrow = floats.floats().iter().map(|v| (v.wide() as f32).to_bits());
+                narrow.collect()
+            }
+        })
+    }
+
+    fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()> {
+        let range = slice.offset..slice.offset + slice.len;
+        match &mut self.storage[self.plans[plan.0].storage[slice.buffer.0]] {
+            Storage::Words(words) => words[range].copy_from_slice(bits),
+            Storage::Floats(floats) => {
+                for (value, &bits) in floats[range].iter_mut().zip(bits) {
+                    *value = F::new(f64::from(f32::from_bits(bits)));
                 }
             }
         }
-        Ok(None)
-    }
-
-    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>> {
-        let prepared = &self.plans[plan.0];
-        let mut all = Vec::with_capacity(prepared.plan.steps.len());
-        for step in &prepared.plan.steps {
-            Self::execute(&mut self.storage, &prepared.storage, step);
-            let start = Instant::now();
-            // The log would overflow where a step moves its row on without end.
-            let times = if step.kernel.name == "record" {
-                1
-            } else {
-                times
-            };
-            for _ in 0..times {
-                Self::execute(&mut self.storage, &prepared.storage, step);
-            }
-            all.push((
-                step.label.clone(),
-                start.elapsed().as_secs_f64() / f64::from(times),
-            ));
-        }
-        Ok(all)
+        Ok(())
     }
 
     fn choices(&self) -> Vec<(String, String)> {

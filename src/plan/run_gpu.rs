@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::pipelines::Pipelines;
 use super::tuning::{self, Memory};
-use super::{Choice, Fault, Home, Plan, PlanId, Runtime, Slice, Step, Tuning};
+use super::{Choice, Home, Plan, PlanId, Runtime, Slice, Step, Tuning};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Capabilities, Element, Variant};
+use crate::kernel::{Capabilities, Element, Variant};
 use crate::ops::matmul;
 
 /// Time that one submission should take: long enough to hide its cost, far below the two seconds after
@@ -312,6 +312,21 @@ impl GpuRuntime {
         Ok(prepared.into_iter().flatten().collect())
     }
 
+    fn write_buffer(&self, buffer: &wgpu::Buffer, offset: usize, values: &[u32]) -> Result<()> {
+        // In parts, because each is copied to a staging buffer of its own.
+        const PART: usize = 4 << 20;
+        for (i, part) in values.chunks(PART).enumerate() {
+            let at = 4 * (offset + i * PART) as u64;
+            let bytes = bytemuck::cast_slice(part);
+            self.gpu.queue.write_buffer(buffer, at, bytes);
+            if values.len() > PART {
+                let submission = self.gpu.queue.submit([]);
+                self.gpu.wait(Some(submission))?;
+            }
+        }
+        self.gpu.check()
+    }
+
     fn read_buffer(&self, buffer: &wgpu::Buffer, offset: usize, len: usize) -> Result<Vec<u32>> {
         if len == 0 {
             return Ok(Vec::new());
@@ -368,20 +383,7 @@ impl Runtime for GpuRuntime {
     }
 
     fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
-        // In parts, because each is copied to a staging buffer of its own.
-        const PART: usize = 4 << 20;
-        for (i, part) in values.chunks(PART).enumerate() {
-            let (buffer, _) = self.shared(name);
-            let at = 4 * (offset + i * PART) as u64;
-            self.gpu
-                .queue
-                .write_buffer(buffer, at, bytemuck::cast_slice(part));
-            if values.len() > PART {
-                let submission = self.gpu.queue.submit([]);
-                self.gpu.wait(Some(submission))?;
-            }
-        }
-        self.gpu.check()
+        self.write_buffer(&self.shared(name).0, offset, values)
     }
 
     fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
@@ -446,52 +448,27 @@ impl Runtime for GpuRuntime {
         self.gpu.check()
     }
 
-    fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>> {
-        self.in_flight.clear();
-        let prepared = &self.plans[plan.0];
-        for (step, ready) in prepared.plan.steps.iter().zip(&prepared.steps) {
-            let submission = self.submit(&[ready], 1);
-            self.gpu.wait(Some(submission))?;
-            for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
-                if binding.access == Access::Read || binding.element == Element::Word {
-                    continue;
-                }
-                let buffer = self.of_slice(&prepared.plan, &prepared.memories, slice);
-                let bits = self.read_buffer(buffer, slice.offset, slice.len)?;
-                if bits.iter().any(|&bits| !f32::from_bits(bits).is_finite()) {
-                    return Ok(Some(Fault {
-                        step: step.label.clone(),
-                        buffer: prepared.plan.buffer(slice.buffer).name.clone(),
-                    }));
-                }
-            }
-        }
-        Ok(None)
+    fn plan(&self, plan: PlanId) -> &Plan {
+        &self.plans[plan.0].plan
     }
 
-    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>> {
+    fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
+        self.in_flight.clear();
+        let submission = self.submit(&[&self.plans[plan.0].steps[step]], times);
+        self.gpu.wait(Some(submission))
+    }
+
+    fn read_slice(&mut self, plan: PlanId, slice: Slice) -> Result<Vec<u32>> {
         self.in_flight.clear();
         let prepared = &self.plans[plan.0];
-        let mut all = Vec::with_capacity(prepared.steps.len());
-        for (step, ready) in prepared.plan.steps.iter().zip(&prepared.steps) {
-            let times = if step.kernel.name == "record" {
-                1
-            } else {
-                times
-            };
-            let run = |times| {
-                let submission = self.submit(&[ready], times);
-                self.gpu.wait(Some(submission))
-            };
-            run(1)?;
-            let start = Instant::now();
-            run(times)?;
-            all.push((
-                step.label.clone(),
-                start.elapsed().as_secs_f64() / f64::from(times),
-            ));
-        }
-        Ok(all)
+        let buffer = self.of_slice(&prepared.plan, &prepared.memories, &slice);
+        self.read_buffer(buffer, slice.offset, slice.len)
+    }
+
+    fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()> {
+        let prepared = &self.plans[plan.0];
+        let buffer = self.of_slice(&prepared.plan, &prepared.memories, &slice);
+        self.write_buffer(buffer, slice.offset, bits)
     }
 
     fn choices(&self) -> Vec<(String, String)> {

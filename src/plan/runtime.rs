@@ -3,20 +3,11 @@
 use crate::device::Device;
 use crate::error::Result;
 use crate::kernel::Element;
-use crate::plan::{CpuRuntime, GpuRuntime, Plan, Tuning};
+use crate::plan::{CpuRuntime, GpuRuntime, Plan, Slice, Tuning};
 
 /// A plan that a runtime has prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanId(pub(super) usize);
-
-/// The first value of a plan's run that is not finite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Label of the step that wrote it.
-    pub step: String,
-    /// The buffer that holds it.
-    pub buffer: String,
-}
 
 /// An executor of plans with its buffers.
 ///
@@ -65,18 +56,27 @@ pub trait Runtime {
     /// [`crate::Error::Device`] where the device failed.
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()>;
 
-    /// Runs a plan once, step by step, and names the first step that writes a value that is not finite.
-    ///
-    /// # Errors
-    /// [`crate::Error::Device`] where the device failed.
-    fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>>;
+    /// A prepared plan.
+    fn plan(&self, plan: PlanId) -> &Plan;
 
-    /// Seconds of each step of a plan, mean of `times` runs of the step by itself, after one unmeasured.
-    /// Leaves the plan's buffers in a state of no meaning.
+    /// Runs one step of a plan `times` times in a row, and waits for it.
     ///
     /// # Errors
     /// [`crate::Error::Device`] where the device failed.
-    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>>;
+    fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()>;
+
+    /// Reads a slice of one of a plan's buffers, after everything submitted so far: words, or the bits
+    /// of floats as `f32`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device failed.
+    fn read_slice(&mut self, plan: PlanId, slice: Slice) -> Result<Vec<u32>>;
+
+    /// Writes what [`Runtime::read_slice`] of the same slice reads.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device failed.
+    fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()>;
 
     /// Which variant runs each step that has a choice, for the run's record: (step, variant).
     fn choices(&self) -> Vec<(String, String)>;

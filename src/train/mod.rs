@@ -1,5 +1,6 @@
 //! Training: the loop over epochs, its options, and the folder that keeps a run.
 
+mod check;
 mod config;
 mod grid;
 mod observer;
@@ -7,6 +8,7 @@ mod options;
 mod run_folder;
 mod trainer;
 
+pub use check::check;
 pub use config::{DataConfig, Record, RunConfig, toml_fault};
 pub use grid::Grid;
 pub use observer::{EpochRecord, Observer, Pictures, Progress};

@@ -14,7 +14,7 @@ use crate::kernel::Element;
 use crate::model::plans::{self, Source, Update, names};
 use crate::model::session::{Passes, Session};
 use crate::model::{Loss, ModelSpec, Parameters, Weights, prior};
-use crate::plan::{self, Runtime};
+use crate::plan::{self, Difference, Runtime};
 use crate::rng::Purpose;
 use crate::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions};
 
@@ -273,7 +273,7 @@ impl Trainer {
             self.passes.rest
         };
         let fault = match plan {
-            Some(plan) => self.session.runtime.find_fault(plan)?,
+            Some(plan) => plan::find_fault(self.session.runtime.as_mut(), plan)?,
             None => None,
         };
         Ok(match fault {
@@ -321,6 +321,33 @@ impl Trainer {
         Ok(pictures)
     }
 
+    /// Runs a training step on whole batches, one on the rest and an evaluation on this trainer's device and
+    /// on another's, and gives how far each result of the other is from this one's. Both must have been
+    /// made of the same model, options and data; neither is of use afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn compare(&mut self, other: &mut Self) -> Result<Vec<Difference>> {
+        for trainer in [&mut *self, &mut *other] {
+            trainer.shuffle()?;
+            trainer.session.rewind(&trainer.test, 0)?;
+        }
+        let plans = |trainer: &Self| {
+            let (train, test) = (trainer.passes, trainer.evaluation);
+            [train.whole, train.rest, test.whole]
+        };
+        let mut all = Vec::new();
+        for ids in plans(self).into_iter().zip(plans(other)) {
+            if let (Some(own), Some(others)) = ids {
+                all.extend(plan::compare(
+                    (self.session.runtime.as_mut(), own),
+                    (other.session.runtime.as_mut(), others),
+                )?);
+            }
+        }
+        Ok(all)
+    }
+
     /// Seconds of each step of the plan of a whole batch, run `times` times by itself. The model is of no
     /// use afterwards.
     ///
@@ -329,7 +356,7 @@ impl Trainer {
     pub fn time_steps(&mut self, times: u32) -> Result<Vec<(String, f64)>> {
         self.session.rewind(&self.train, self.step as u32)?;
         match self.passes.whole {
-            Some(plan) => self.session.runtime.time_steps(plan, times),
+            Some(plan) => plan::time_steps(self.session.runtime.as_mut(), plan, times),
             None => Ok(Vec::new()),
         }
     }

@@ -259,7 +259,8 @@ pub(crate) fn compare(
         }
         let expected = oracle[i].wide(values.clone());
         let got = found[i].wide(values);
-        if binding.access == Access::Write && expected.contains(&f64::from(POISON)) {
+        let writes = matches!(binding.access, Access::Write | Access::Partial);
+        if writes && expected.contains(&f64::from(POISON)) {
             result
                 .faults
                 .push(format!("{what}: the oracle leaves values unwritten"));

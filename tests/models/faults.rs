@@ -15,18 +15,18 @@ struct Fault {
     put: fn(&mut Plan),
 }
 
-fn step<'a>(plan: &'a mut Plan, label: &str) -> &'a mut Step {
+pub(crate) fn step<'a>(plan: &'a mut Plan, label: &str) -> &'a mut Step {
     let found = plan.steps.iter_mut().find(|step| step.label == label);
     found.unwrap_or_else(|| panic!("no step {label}"))
 }
 
-fn change<P: Pod>(call: &mut Call, change: impl Fn(&mut P)) {
+pub(crate) fn change<P: Pod>(call: &mut Call, change: impl Fn(&mut P)) {
     let mut params: P = call.params();
     change(&mut params);
     call.params = bytemuck::bytes_of(&params).to_vec();
 }
 
-fn select(plan: &mut Plan, label: &str, selector: &str, value: u32) {
+pub(crate) fn select(plan: &mut Plan, label: &str, selector: &str, value: u32) {
     let selectors = &mut step(plan, label).call.selectors;
     let found = selectors.iter_mut().find(|(name, _)| *name == selector);
     found.expect("the selector").1 = value;

@@ -7,4 +7,5 @@ mod layers;
 mod mnist;
 mod not_finite;
 mod reproducibility;
+mod step_by_step;
 mod support;

@@ -9,7 +9,7 @@ use elbo::data::{Dataset, Values, digits};
 use elbo::kernel::Element;
 use elbo::model::plans::names;
 use elbo::model::{Likelihood, ModelSpec, Parameters, Weights};
-use elbo::plan::{self, Fault, Plan, PlanId, Runtime};
+use elbo::plan::{self, Plan, PlanId, Runtime, Slice};
 use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, train};
 use elbo::{Error, Result};
 
@@ -78,13 +78,18 @@ impl Runtime for Spoiling {
         }
         Ok(())
     }
-    fn find_fault(&mut self, plan: PlanId) -> Result<Option<Fault>> {
-        self.inner.find_fault(plan)
+    fn plan(&self, plan: PlanId) -> &Plan {
+        self.inner.plan(plan)
     }
-    fn time_steps(&mut self, plan: PlanId, times: u32) -> Result<Vec<(String, f64)>> {
-        self.inner.time_steps(plan, times)
+    fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
+        self.inner.run_step(plan, step, times)
     }
-
+    fn read_slice(&mut self, plan: PlanId, slice: Slice) -> Result<Vec<u32>> {
+        self.inner.read_slice(plan, slice)
+    }
+    fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()> {
+        self.inner.write_slice(plan, slice, bits)
+    }
     fn choices(&self) -> Vec<(String, String)> {
         self.inner.choices()
     }

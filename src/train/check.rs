@@ -1,0 +1,51 @@
+//! Whether a device computes what the CPU computes.
+
+use crate::data::digits;
+use crate::device::{Device, Selection};
+use crate::error::Result;
+use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
+use crate::plan::{self, Difference};
+use crate::train::{TrainOptions, Trainer};
+
+/// A whole batch and a shorter one.
+const BATCH: usize = 96;
+const IMAGES: usize = BATCH + 37;
+
+/// Trains two small models for a step on the CPU and on a device, step by step of their plans, and gives
+/// how far each result is from the CPU's ([`plan::compare`]).
+///
+/// # Errors
+/// [`crate::Error::Device`] where the device failed.
+pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
+    let dataset = digits::generate(IMAGES, BATCH, 0);
+    let options = TrainOptions {
+        batch_size: BATCH,
+        grad_clip: 1.0,
+        ..TrainOptions::default()
+    };
+    let mut all = Vec::new();
+    for spec in models() {
+        let trainer = |device| Trainer::new(plan::open(device), &spec, &options, &dataset);
+        let mut reference = trainer(Device::Cpu)?;
+        let mut tested = trainer(Device::open(selection)?)?;
+        all.extend(reference.compare(&mut tested)?);
+    }
+    Ok(all)
+}
+
+/// The reference model, and one with everything that is different in it: widths that no tile divides, an
+/// activation whose derivative needs its input, a likelihood with a parameter.
+fn models() -> [ModelSpec; 2] {
+    let odd = ModelSpec {
+        kind: ModelKind::Ae,
+        hidden: vec![67, 35],
+        latent: 7,
+        activation: Activation::Gelu,
+        likelihood: Likelihood::Gaussian {
+            sigma: 0.5,
+            learned: true,
+        },
+        ..ModelSpec::reference()
+    };
+    [ModelSpec::reference(), odd]
+}
