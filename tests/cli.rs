@@ -17,12 +17,15 @@ const SMALL: [&str; 8] = [
     "--device", "cpu", "--epochs", "1", "--hidden", "32", "--latent", "4",
 ];
 
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+    command.args(arguments).current_dir(folder);
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
 fn elbo(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_elbo"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
+    program(folder, arguments)
         .output()
         .expect("the program starts")
 }
@@ -52,7 +55,11 @@ fn refused(arguments: &[&str], code: i32, words: &[&str]) {
 
 fn refused_in(folder: &Path, arguments: &[&str], code: i32, words: &[&str]) {
     let output = elbo(folder, arguments);
-    let text = stderr(&output);
+    assert_refused(&output, arguments, code, words);
+}
+
+fn assert_refused(output: &Output, arguments: &[&str], code: i32, words: &[&str]) {
+    let text = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
     assert!(text.contains("error: "), "{arguments:?}: {text}");
     assert!(!text.contains("panicked"), "{arguments:?}: {text}");
@@ -169,6 +176,72 @@ fn an_unknown_device_is_refused() {
     let arguments = ["train", "--device", "gpu:no-such-adapter"];
     refused(&arguments, DEVICE, &["no-such-adapter", "try: "]);
     refused(&["train", "--device", "gpu:999"], DEVICE, &["999", "try: "]);
+}
+
+/// The Vulkan loader finds no driver where this variable names none.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_an_adapter_the_gpu_is_refused_and_auto_takes_the_cpu() {
+    let folder = temporary();
+    let without_driver = |arguments: &[&str]| {
+        let mut command = program(folder.path(), arguments);
+        for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+            command.env(name, "/nonexistent");
+        }
+        command.output().expect("the program starts")
+    };
+    let arguments = ["train", "--device", "gpu", "--out", "run"];
+    let words = ["no Vulkan", "--device cpu", "mesa-vulkan-drivers", "try: "];
+    assert_refused(&without_driver(&arguments), &arguments, DEVICE, &words);
+    assert!(!folder.path().join("run").exists());
+    let listed = stdout(&without_driver(&["devices"]));
+    for words in ["no GPU adapter", "mesa-vulkan-drivers", "cpu "] {
+        assert!(listed.contains(words), "no {words:?} in {listed}");
+    }
+    // Trains nothing: the data are looked at after the device.
+    let arguments = ["train", "--data", "no-such-data"];
+    let words = ["device: CPU", "no hardware GPU", "mesa-vulkan-drivers"];
+    assert_refused(&without_driver(&arguments), &arguments, CONFIG, &words);
+}
+
+/// Largest storage binding of the first adapter, MiB, as `elbo devices` prints it.
+fn binding_limit() -> Option<u64> {
+    let listed = stdout(&accepted(&std::env::temp_dir(), &["devices"]));
+    let (_, rest) = listed.split_once("storage binding: ")?;
+    rest.split_once(" MiB")?.0.parse().ok()
+}
+
+#[test]
+fn more_pixels_than_a_binding_holds_are_refused() {
+    // A file of zeros: the system keeps no blocks for it, but the program reads them all.
+    let limit = match binding_limit() {
+        Some(limit) if limit <= 256 => limit,
+        found => {
+            eprintln!(
+                "SKIPPED: needs an adapter with bindings of at most 256 MiB, found {found:?}"
+            );
+            return;
+        }
+    };
+    let folder = temporary();
+    let (images, values) = (2 * limit, (1 << 20) * 9 / 16);
+    let path = folder.path().join("many.npy");
+    let header =
+        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({images}, {values}), }}");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    let length = bytes.len() as u64 + images * values;
+    fs::write(&path, bytes).expect("a file");
+    let file = fs::OpenOptions::new().write(true).open(&path);
+    file.expect("the file").set_len(length).expect("zeros");
+    let arguments = [
+        "train", "--data", "many.npy", "--device", "gpu", "--hidden", "4", "--out", "run",
+    ];
+    let holds = format!("holds {limit} MiB");
+    let words = ["train images", &holds, "--device cpu", "try: "];
+    refused_in(folder.path(), &arguments, DEVICE, &words);
+    assert!(!folder.path().join("run").exists(), "a failed run stays");
 }
 
 #[test]

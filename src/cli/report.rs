@@ -35,22 +35,21 @@ impl Reporter {
         }
     }
 
-    /// Ends the display; prints the results, or what is left of a run that failed.
+    /// Ends the display; prints the results, or says what is left of a run that failed.
     pub(super) fn finish(self, completed: bool) -> anyhow::Result<()> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         let path = self.folder.path().display();
-        let Some(last) = &self.last_epoch else {
-            return Ok(());
+        let last = match &self.last_epoch {
+            Some(last) if completed => last,
+            Some(last) => {
+                let epoch = last.epoch;
+                note(format_args!("the model of epoch {epoch} is kept in {path}"));
+                return Ok(());
+            }
+            None => return Ok(self.folder.discard()?),
         };
-        if !completed {
-            note(format_args!(
-                "the model of epoch {} is kept in {path}",
-                last.epoch
-            ));
-            return Ok(());
-        }
         let spec = &self.folder.config().model;
         result(format_args!("run: {path}"))?;
         result(format_args!("train: {}", text::loss(spec, &last.train)))?;

@@ -241,9 +241,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
 
     let mut reporter = Reporter::new(folder);
     let outcome = train(device, &spec, &resolved.train, &dataset, &mut reporter);
-    reporter.finish(outcome.is_ok())?;
+    let finished = reporter.finish(outcome.is_ok());
     outcome?;
-    Ok(())
+    finished
 }
 
 /// Checks what can be checked before anything slow is done.

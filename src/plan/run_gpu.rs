@@ -66,11 +66,12 @@ impl GpuRuntime {
             subgroup: gpu.subgroup,
             software: gpu.is_software(),
         };
-        let memory = Memory::open(&gpu.info);
+        let tuning = tuning.into();
+        let memory = Memory::open(tuning.folder.as_deref(), &gpu.info);
         Self {
             gpu,
             capabilities,
-            tuning: tuning.into(),
+            tuning,
             tuned_until: None,
             memory,
             choices: Vec::new(),
@@ -189,41 +190,37 @@ impl GpuRuntime {
         Ok(Some(time(times)?.min(time(times)?)))
     }
 
-    /// The variant to run a step with.
+    /// The variant to run a step with. A choice is final once it is made, also where the budget cut it
+    /// short: otherwise the next run of the same seed would round differently.
     fn choose(
         &mut self,
         step: &Step,
         group: &wgpu::BindGroup,
-        variants: Vec<Variant>,
+        mut variants: Vec<Variant>,
     ) -> Result<Variant> {
-        let mut variants = variants;
-        let limit = match self.tuning.choice {
+        match self.tuning.choice {
             Choice::Guess => return Ok(variants.swap_remove(0)),
             Choice::Fixed(index) => {
                 let last = variants.len() - 1;
                 return Ok(variants.swap_remove(index.min(last)));
             }
-            Choice::Measure => self.tuning.budget,
-        };
-        let key = tuning::key(step);
-        if let Some(known) = self.memory.get(&key)
+            Choice::Measure => {}
+        }
+        let class = tuning::class(step.kernel, &step.call);
+        if let Some(known) = self.memory.get(&class)
             && let Some(index) = variants.iter().position(|v| v.name == known)
         {
             return Ok(variants.swap_remove(index));
         }
+        let budget = self.tuning.budget;
         let until = *self
             .tuned_until
-            .get_or_insert_with(|| Instant::now() + limit);
-        let mut best: Option<(f64, usize)> = None;
+            .get_or_insert_with(|| Instant::now() + budget);
+        let mut best = (f64::INFINITY, 0);
         for (index, variant) in variants.iter().enumerate() {
-            if Instant::now() > until {
-                // Half a comparison is not a measurement: the best guess, and nothing remembered.
-                log::info!(
-                    "{}: tuning budget spent, {} untried",
-                    step.label,
-                    variant.name
-                );
-                return Ok(variants.swap_remove(best.map_or(0, |(_, index)| index)));
+            if Instant::now() >= until {
+                log::info!("{class}: {} not tried, time is up", variant.name);
+                break;
             }
             let candidate = PreparedStep {
                 pipeline: self
@@ -232,15 +229,14 @@ impl GpuRuntime {
                 group: group.clone(),
                 workgroups: variant.workgroups,
             };
-            let limit = best.map_or(f64::INFINITY, |(seconds, _)| seconds);
-            let seconds = self.measure(&candidate, limit)?;
-            log::debug!("{key}: {}: {seconds:?} s", variant.name);
-            if let Some(seconds) = seconds.filter(|&s| s < limit) {
-                best = Some((seconds, index));
+            let seconds = self.measure(&candidate, best.0)?;
+            log::debug!("{class}: {}: {seconds:?} s", variant.name);
+            if let Some(seconds) = seconds.filter(|&seconds| seconds < best.0) {
+                best = (seconds, index);
             }
         }
-        let chosen = variants.swap_remove(best.map_or(0, |(_, index)| index));
-        self.memory.set(key, &chosen.name);
+        let chosen = variants.swap_remove(best.1);
+        self.memory.set(class, &chosen.name);
         Ok(chosen)
     }
 

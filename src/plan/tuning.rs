@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::Step;
 use crate::files;
+use crate::kernel::{Call, Kernel};
 
 /// How variants are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,13 +30,16 @@ pub struct Tuning {
     pub choice: Choice,
     /// Time that all measurements of a process may take; calls beyond it get the best guess.
     pub budget: Duration,
+    /// Folder in which choices are remembered, a file a device; `None` remembers nothing.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
         Self {
             choice: Choice::default(),
-            budget: Duration::from_millis(300),
+            budget: Duration::from_secs(1),
+            folder: files::cache_folder().ok().map(|cache| cache.join("tuning")),
         }
     }
 }
@@ -50,7 +53,7 @@ impl From<Choice> for Tuning {
     }
 }
 
-/// Remembered choices of one device: variant names by call, in a text file of the user's cache folder.
+/// Remembered choices of one device: variant names by class of call, in a text file.
 ///
 /// The file's name carries a hash of adapter, driver, program version and shader texts, so that a change
 /// of any starts afresh. A file that cannot be read or written costs a measurement, nothing else.
@@ -62,8 +65,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Reads what is remembered for an adapter.
-    pub(super) fn open(info: &wgpu::AdapterInfo) -> Self {
+    /// Reads what a folder remembers for an adapter.
+    pub(super) fn open(folder: Option<&Path>, info: &wgpu::AdapterInfo) -> Self {
         let mut hash = Sha256::new();
         for part in [
             &info.name,
@@ -86,9 +89,7 @@ impl Memory {
             .take(8)
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let path = files::cache_folder()
-            .ok()
-            .map(|folder| folder.join("tuning").join(name + ".txt"));
+        let path = folder.map(|folder| folder.join(name + ".txt"));
         let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
         let known = text
             .iter()
@@ -134,16 +135,35 @@ impl Memory {
     }
 }
 
-/// What a choice depends on: kernel, selectors and sizes.
-pub(super) fn key(step: &Step) -> String {
-    let mut key = step.kernel.name.to_owned();
-    for (name, value) in &step.call.selectors {
-        key += &format!(" {name}={value}");
+/// What a choice depends on: kernel, selectors, and the class of each size. A class reaches up to a power
+/// of two, so that the last batch of an epoch needs no measurement of its own; sizes that are multiples of
+/// four are apart from the others, because they are loaded in another way.
+pub(super) fn class(kernel: &Kernel, call: &Call) -> String {
+    let mut class = kernel.name.to_owned();
+    for (name, value) in &call.selectors {
+        class += &format!(" {name}={value}");
     }
-    for (field, offset) in step.kernel.fields {
-        let bytes = &step.call.params[*offset..offset + 4];
-        let value: u32 = bytemuck::pod_read_unaligned(bytes);
-        key += &format!(" {field}={value}");
+    for (field, offset) in kernel.fields {
+        let size: u32 = bytemuck::pod_read_unaligned(&call.params[*offset..offset + 4]);
+        let most = u64::from(size).next_power_of_two();
+        let fours = if size.is_multiple_of(4) { "/4" } else { "" };
+        class += &format!(" {field}<={most}{fours}");
     }
-    key
+    class
+}
+
+#[cfg(test)]
+mod tests {
+    use super::class;
+    use crate::ops::matmul;
+
+    #[test]
+    fn a_class_spans_similar_sizes_of_one_kernel() {
+        let linear = |rows, inputs| class(&matmul::LINEAR, &matmul::linear(rows, inputs, 400, 1));
+        assert_eq!(linear(128, 784), linear(96, 600));
+        assert_ne!(linear(128, 784), linear(132, 784), "another power of two");
+        assert_ne!(linear(128, 784), linear(128, 783), "another way of loading");
+        let other = class(&matmul::LINEAR, &matmul::linear(128, 784, 400, 2));
+        assert_ne!(linear(128, 784), other, "another activation");
+    }
 }

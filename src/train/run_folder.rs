@@ -190,6 +190,20 @@ impl RunFolder {
         Weights::load(&file, &self.config.model)
     }
 
+    /// Removes the folder of a run that failed before the end of its first epoch, so that its name is free
+    /// for the next try. A folder that holds parameters stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be removed.
+    pub fn discard(self) -> Result<()> {
+        if self.path.join(MODEL).exists() {
+            return Ok(());
+        }
+        fs::remove_file(self.path.join(CONFIG))
+            .and_then(|()| fs::remove_dir(&self.path))
+            .map_err(Error::io(&self.path, "remove the folder of the failed run"))
+    }
+
     /// Records a finished epoch: first the parameters, so that they are kept whatever happens to
     /// the rest, then the line of `metrics.jsonl`, then the pictures.
     ///
@@ -363,6 +377,19 @@ mod tests {
         let error = run.weights().expect_err("no parameters");
         assert!(error.to_string().contains("first epoch"), "{error}");
         assert_eq!(error.exit_code(), 3);
+    }
+
+    #[test]
+    fn a_failed_run_without_parameters_leaves_its_name_free() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        let create = || RunFolder::create(&path, config()).expect("a free name");
+        create().discard().expect("no parameters");
+        assert!(!path.exists());
+        let run = create();
+        fs::write(path.join(MODEL), "parameters").expect("a file");
+        run.discard().expect("parameters");
+        assert!(path.join(CONFIG).is_file() && path.join(MODEL).is_file());
     }
 
     #[test]

@@ -366,10 +366,7 @@ fn not_finite(step: u64, tensor: &str) -> Error {
     Error::NotFinite {
         step,
         tensor: tensor.to_owned(),
-        hint:
-            "a smaller --lr, --grad-clip 1, or data without extreme values; the last good model is \
-               kept in the run folder"
-                .to_owned(),
+        hint: "a smaller --lr, --grad-clip 1, or data without extreme values".to_owned(),
     }
 }
 

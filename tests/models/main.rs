@@ -1,5 +1,6 @@
 //! Whole models: against PyTorch, finite differences, plain loops, seeded faults and known results.
 
+mod choices;
 mod faults;
 mod golden;
 mod gradients;

@@ -254,9 +254,23 @@ fn the_program_exits_with_5_and_keeps_a_usable_run() {
     }
     let metrics = fs::read_to_string(folder.path().join("run/metrics.jsonl"));
     assert!(metrics.expect("the metrics").lines().count() >= 1);
+    assert!(text.contains("is kept in run"), "{text}");
     let output = elbo(&["evaluate", "run", "--device", "cpu"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}");
+}
+
+#[test]
+fn a_run_that_fails_in_its_first_epoch_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+    command.args(["train", "--device", "cpu", "--hidden", "16", "--lr", "1e30"]);
+    command.args(["--out", "run"]).current_dir(folder.path());
+    let output = command.output().expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    assert!(!text.contains("is kept"), "{text}");
+    assert!(!folder.path().join("run").exists());
 }
 
 #[test]
