@@ -26,7 +26,9 @@ pub struct Gpu {
     /// Lanes of a subgroup, where subgroup operations exist and the size never varies.
     pub subgroup: Option<u32>,
     /// Largest storage binding, bytes.
-    pub binding_limit: u64,
+    binding_limit: u64,
+    /// Largest buffer, bytes.
+    buffer_limit: u64,
     faults: Arc<Mutex<Vec<String>>>,
 }
 
@@ -148,6 +150,7 @@ impl Gpu {
             info,
             subgroup,
             binding_limit: available.max_storage_buffer_binding_size,
+            buffer_limit: available.max_buffer_size,
             faults,
         })
     }
@@ -191,20 +194,10 @@ impl Gpu {
     /// Makes a zeroed storage buffer of `bytes`, a multiple of 4.
     ///
     /// # Errors
-    /// [`Error::Device`] where a binding cannot be that large or memory is short; both say how much
-    /// was asked for.
+    /// [`Error::Device`] where a buffer cannot be that large or memory is short; both say how much was
+    /// asked for.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
-        if bytes > self.binding_limit {
-            return Err(Error::device(
-                format!(
-                    "{label}: {} needed, but a binding of {} holds {}",
-                    mebibytes(bytes.next_multiple_of(1 << 20)),
-                    self.info.name,
-                    mebibytes(self.binding_limit)
-                ),
-                "a smaller data set, model or --batch-size, or --device cpu",
-            ));
-        }
+        self.check_size("a buffer", label, bytes, self.buffer_limit)?;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -225,6 +218,29 @@ impl Gpu {
                 "a smaller --batch-size or model, or --device cpu",
             )),
         }
+    }
+
+    /// Checks that a kernel can be given `bytes` at once.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where a binding cannot be that large.
+    pub fn check_binding(&self, label: &str, bytes: u64) -> Result<()> {
+        self.check_size("a binding", label, bytes, self.binding_limit)
+    }
+
+    fn check_size(&self, what: &str, label: &str, bytes: u64, limit: u64) -> Result<()> {
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::device(
+            format!(
+                "{label}: {} needed, but {what} of {} holds {}",
+                mebibytes(bytes.next_multiple_of(1 << 20)),
+                self.info.name,
+                mebibytes(limit)
+            ),
+            "a smaller data set, model or --batch-size, or --device cpu",
+        ))
     }
 
     fn failed(&self, what: &str) -> Error {

@@ -297,30 +297,50 @@ impl<'a> Net<'a> {
         (d_outputs, d_heads)
     }
 
+    /// Norm and clipping of the gradient, and the update of every parameter: a dispatch each, or one for
+    /// every part of the arena that a device can surely bind.
     pub(super) fn update(&mut self, source: &Source, update: Update) {
-        let len = self.parameters.len;
-        let gradients = self.floats(names::GRADIENT, len);
+        let gradient = self.floats(names::GRADIENT, self.parameters.len);
         let scalars = self.floats(names::SCALARS, 2);
         if update.grad_clip > 0.0 {
-            let threads = sum_threads(len);
-            let partials = self.plan.transient("partial squares", threads as usize);
-            let call = square_sum::call(len);
-            self.plan.step(
-                "gradient norm",
-                &square_sum::KERNEL,
-                call,
-                &[gradients, partials],
-            );
-            let call = clip::call(threads, self.rows, update.grad_clip);
-            self.plan
-                .step("gradient scale", &clip::KERNEL, call, &[partials, scalars]);
+            self.clip(gradient, scalars, update.grad_clip);
         }
-        let first = self.floats(names::FIRST, len);
-        let second = self.floats(names::SECOND, len);
+        let first = self.floats(names::FIRST, self.parameters.len);
+        let second = self.floats(names::SECOND, self.parameters.len);
         let counters = self.words(&source.counters_name(), 3);
-        let slices = [self.arena, gradients, first, second, counters, scalars];
-        let call = adam::call(len, update.weight_decay);
-        self.plan.step("update", &adam::KERNEL, call, &slices);
+        for (i, part) in self.arena.bindable().enumerate() {
+            let of = |arena: Slice| Slice {
+                buffer: arena.buffer,
+                ..part
+            };
+            let slices = [part, of(gradient), of(first), of(second), counters, scalars];
+            let call = adam::call(part.len, update.weight_decay);
+            let label = numbered("update", i);
+            self.plan.step(label, &adam::KERNEL, call, &slices);
+        }
+    }
+
+    fn clip(&mut self, gradient: Slice, scalars: Slice, bound: f32) {
+        let parts: Vec<Slice> = gradient.bindable().collect();
+        let threads: Vec<usize> = parts.iter().map(|p| sum_threads(p.len) as usize).collect();
+        let all = threads.iter().sum();
+        let partials = self.plan.transient("partial squares", all);
+        let mut offset = 0;
+        for (i, (&part, &len)) in parts.iter().zip(&threads).enumerate() {
+            let sums = Slice {
+                offset,
+                len,
+                ..partials
+            };
+            let (label, call) = (numbered("gradient norm", i), square_sum::call(part.len));
+            let kernel = &square_sum::KERNEL;
+            self.plan.step(label, kernel, call, &[part, sums]);
+            offset += len;
+        }
+        let call = clip::call(all as u32, self.rows, bound);
+        let slices = [partials, scalars];
+        self.plan
+            .step("gradient scale", &clip::KERNEL, call, &slices);
     }
 
     /// Whole forward pass with the loss. Returns what the backward pass starts from.
@@ -347,6 +367,14 @@ impl<'a> Net<'a> {
             d_outputs,
             d_heads,
         }
+    }
+}
+
+/// A label for part `i` of a step that one dispatch does for most models.
+fn numbered(label: &str, i: usize) -> String {
+    match i {
+        0 => label.to_owned(),
+        _ => format!("{label} {}", i + 1),
     }
 }
 

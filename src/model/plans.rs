@@ -200,20 +200,25 @@ pub fn log_weights(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::MAX_BOUND;
+
+    fn source(images: usize) -> Source {
+        Source {
+            split: "train",
+            images,
+            words: images * 196,
+            floats: false,
+            binarize: Binarize::None,
+            purpose: Purpose::Binarisation,
+            seed: 1,
+        }
+    }
 
     #[test]
     fn a_step_of_the_reference_job_takes_at_most_twenty_dispatches() {
         let spec = ModelSpec::reference();
         let parameters = Parameters::new(&spec);
-        let source = Source {
-            split: "train",
-            images: 60_000,
-            words: 60_000 * 196,
-            floats: false,
-            binarize: Binarize::None,
-            purpose: Purpose::Binarisation,
-            seed: 1,
-        };
+        let source = source(60_000);
         let steps = |grad_clip| {
             let update = Update {
                 weight_decay: 0.0,
@@ -222,5 +227,33 @@ mod tests {
             train(&spec, &parameters, 128, &source, update).steps.len()
         };
         assert_eq!((steps(0.0), steps(1.0)), (18, 20));
+    }
+
+    #[test]
+    fn an_arena_beyond_a_binding_is_updated_in_parts() {
+        let mut spec = ModelSpec::reference();
+        spec.hidden = vec![30_000];
+        let parameters = Parameters::new(&spec);
+        let source = source(8);
+        let update = Update {
+            weight_decay: 0.0,
+            grad_clip: 1.0,
+        };
+        let plan = train(&spec, &parameters, 8, &source, update);
+        for step in &plan.steps {
+            for slice in &step.slices {
+                assert!(slice.len <= MAX_BOUND, "{}", step.label);
+            }
+        }
+        let updates = plan.steps.iter().filter(|s| s.kernel.name == "adam");
+        let mut next = 0;
+        for step in updates {
+            for arena in &step.slices[..4] {
+                assert_eq!((arena.offset, arena.len), (next, step.slices[0].len));
+            }
+            next += step.slices[0].len;
+        }
+        assert!(parameters.len > MAX_BOUND);
+        assert_eq!(next, parameters.len);
     }
 }

@@ -23,6 +23,9 @@ use crate::kernel::{Access, Call, Element, Kernel};
 /// Offsets of slices are multiples of this many elements: 256 bytes, WebGPU's offset alignment.
 pub const ALIGNMENT: usize = 64;
 
+/// Most floats of a slice that every device can bind: 128 MiB, WebGPU's default limit.
+pub const MAX_BOUND: usize = (128 << 20) / 4;
+
 /// A buffer of a plan, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BufferId(usize);
@@ -58,6 +61,17 @@ pub struct Slice {
     pub offset: usize,
     /// Elements.
     pub len: usize,
+}
+
+impl Slice {
+    /// Cuts it into slices of at most [`MAX_BOUND`] elements.
+    pub fn bindable(self) -> impl Iterator<Item = Self> {
+        (0..self.len).step_by(MAX_BOUND).map(move |start| Self {
+            offset: self.offset + start,
+            len: MAX_BOUND.min(self.len - start),
+            ..self
+        })
+    }
 }
 
 /// One kernel call on slices of buffers.

@@ -393,6 +393,10 @@ impl Runtime for GpuRuntime {
     }
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
+        for slice in plan.steps.iter().flat_map(|step| &step.slices) {
+            let name = &plan.buffer(slice.buffer).name;
+            self.gpu.check_binding(name, 4 * slice.len as u64)?;
+        }
         let memories = plan
             .memories
             .iter()
