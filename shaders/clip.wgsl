@@ -4,7 +4,9 @@
 // partials   [threads]: sums of squares
 // scalars    [learning rate, gradient scale]
 // One workgroup; lane i sums the partials i, i + GROUP, …, then lane 0 sums the lanes in order.
-// Hazard: a norm of 0 gives the scale 1; a NaN norm leaves a NaN scale, so that it is not hidden.
+// Hazards: a norm of 0 gives the scale 1. A norm that is not finite gives a NaN scale, so that it is not
+// hidden: bound / infinity would be 0, and the step would pass as one without a gradient. Bits are
+// tested, because fast mathematics may take comparisons with infinity for false.
 
 struct Params {
     threads: u32,
@@ -29,5 +31,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     for (var i = 0u; i < GROUP; i++) { total += sums[i]; }
     let norm = sqrt(total);
     let most = params.bound * f32(params.rows);
-    scalars[1] = select(most / norm, 1.0, norm <= most);
+    let scale = select(most / norm, 1.0, norm <= most);
+    let bits = bitcast<u32>(total);
+    let finite = (bits & 0x7f800000u) != 0x7f800000u;
+    scalars[1] = select(bitcast<f32>(bits | 0x00400000u), scale, finite);
 }

@@ -59,7 +59,7 @@ pub enum Error {
         hint: String,
     },
     /// The operating system refused to read or write.
-    #[error("{}: cannot {doing}: {source}", path.display())]
+    #[error("{}: cannot {doing}: {source}\n  try: {}", path.display(), remedy(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -68,6 +68,23 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+}
+
+/// The next thing to try where the system refused.
+fn remedy(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "a path that you have the permission for"
+        }
+        io::ErrorKind::NotFound => "a path that exists; `ls` shows what is there",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "another disk, or room on this one"
+        }
+        io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::AlreadyExists => "another path",
+        _ => "the same once more; if it stays, another path or disk",
+    }
 }
 
 impl Error {

@@ -130,6 +130,17 @@ fn sizes_of_zero_are_refused() {
 }
 
 #[test]
+fn sizes_beyond_all_memory_are_refused() {
+    let words = ["parameters is too large", "--hidden", "try: "];
+    for hidden in ["1000000000", "18446744073709551615"] {
+        refused(&["train", "--hidden", hidden], CONFIG, &words);
+    }
+    let latent = ["train", "--latent", "18446744073709551615"];
+    refused(&latent, CONFIG, &["parameters is too large", "--latent"]);
+    refused(&["sample", "run", "--count", "65537"], CONFIG, &["--count"]);
+}
+
+#[test]
 fn values_out_of_range_are_refused() {
     let gaussian = ["train", "--likelihood", "gaussian", "--sigma"];
     for sigma in ["0", "-1", "nan", "inf"] {

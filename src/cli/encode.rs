@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::result;
-use super::saved::{self, Split};
+use super::saved;
+use crate::data::Split;
 use crate::error::Error;
 use crate::files;
 use crate::train::RunFolder;
@@ -22,13 +23,13 @@ pub(super) struct EncodeArgs {
     /// Data set to encode [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
-    /// Which of its images
-    #[arg(long, value_enum, default_value = "test")]
-    split: Split,
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum)]
+    split: Option<Split>,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// Array of the means to create [default: codes-<SPLIT>.npy in the run folder]
+    /// Array of the means to create [default: codes-<DATA>-<SPLIT>.npy in the run folder]
     #[arg(long, value_name = "FILE.npy")]
     out: Option<PathBuf>,
     /// Array of the logarithms of the variances to create, VAE only [default: none]
@@ -45,8 +46,9 @@ Examples:
 pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let run = folder.config();
-    let name = format!("codes-{}.npy", args.split.name());
-    let out = saved::output(&folder, args.out.as_deref(), &name)?;
+    if args.out.is_some() {
+        saved::output(&folder, args.out.as_deref(), "")?;
+    }
     if let Some(logvar) = &args.logvar {
         saved::require_vae(
             &folder,
@@ -54,7 +56,7 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
             "no --logvar, or a run of --model vae",
         )?;
         files::check_new(logvar)?;
-        if *logvar == out {
+        if args.out.as_ref() == Some(logvar) {
             return Err(Error::config(
                 format!(
                     "--logvar {}: is the file of the means as well",
@@ -66,9 +68,11 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         }
     }
     let weights = folder.weights()?;
-    let images = args.split.of(saved::images(run, args.data.as_deref())?);
+    let chosen = saved::images(run, args.data.as_deref(), args.split)?;
+    let name = format!("codes-{}-{}.npy", chosen.name, chosen.split.name());
+    let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    let latents = model.encode(&images, run.train.binarize)?;
+    let latents = model.encode(&chosen.images, chosen.split, run.train.binarize)?;
     files::create(&out, &files::npy(&latents.mu, run.model.latent)?)?;
     result(out.display())?;
     if let Some(path) = &args.logvar {

@@ -4,12 +4,11 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::saved::{self, Split};
-use super::{result, text};
-use crate::data::Binarize;
+use super::saved::{self, Chosen};
+use super::{bar, result, text};
+use crate::data::{Binarize, Split};
 use crate::model::{Evaluation, Likelihood, ModelKind, ModelSpec};
 use crate::train::{RunConfig, RunFolder};
 
@@ -22,9 +21,9 @@ pub(super) struct EvaluateArgs {
     /// Data set to measure on [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
-    /// Which of its images
-    #[arg(long, value_enum, default_value = "test")]
-    split: Split,
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum)]
+    split: Option<Split>,
     /// Seed of the draws of z, and of binarisation
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -57,15 +56,14 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         )?;
     }
     let weights = folder.weights()?;
-    let dataset = saved::images(run, args.data.as_deref())?;
-    let data = dataset.name.clone();
-    let images = args.split.of(dataset);
+    let chosen = saved::images(run, args.data.as_deref(), args.split)?;
     let mut model = saved::model(run, &weights, &args.device, args.seed)?;
     let bar = io::stderr()
         .is_terminal()
-        .then(|| ProgressBar::new(images.len() as u64));
+        .then(|| bar("log p(x) [{bar:30}] {pos}/{len} images"));
     let evaluation = model.evaluate(
-        &images,
+        &chosen.images,
+        chosen.split,
         run.train.binarize,
         args.importance_samples,
         &mut |done, all| {
@@ -79,9 +77,9 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         bar.finish_and_clear();
     }
     if args.json {
-        result(record(args, &data, run, &evaluation))?;
+        result(record(args, &chosen, run, &evaluation))?;
     } else {
-        for line in table(args, &data, run, &evaluation) {
+        for line in table(args, &chosen, run, &evaluation) {
             result(line)?;
         }
     }
@@ -110,7 +108,12 @@ fn bits_per_dimension(
     meaningful.then_some(bits)
 }
 
-fn table(args: &EvaluateArgs, data: &str, run: &RunConfig, evaluation: &Evaluation) -> Vec<String> {
+fn table(
+    args: &EvaluateArgs,
+    chosen: &Chosen,
+    run: &RunConfig,
+    evaluation: &Evaluation,
+) -> Vec<String> {
     let spec = &run.model;
     let unit = text::unit(spec);
     let row = |name: &str, value: f64, rest: &str| format!("{name:<20}{value:>12.4}  {rest}");
@@ -118,9 +121,10 @@ fn table(args: &EvaluateArgs, data: &str, run: &RunConfig, evaluation: &Evaluati
         format!("run: {}", args.run.display()),
         format!("model: {}", text::model(spec)),
         format!(
-            "data: {data}, {} {} images of {}",
+            "data: {}, {} {} images of {}",
+            chosen.name,
             text::grouped(evaluation.images as u64),
-            args.split.name(),
+            chosen.split.name(),
             spec.image
         ),
     ];
@@ -145,8 +149,12 @@ fn table(args: &EvaluateArgs, data: &str, run: &RunConfig, evaluation: &Evaluati
         lines.push(row("loss", evaluation.loss.total, &rest));
     }
     if let Some((mean, error)) = evaluation.log_likelihood {
+        let spread = match error.is_nan() {
+            true => "(one image has no standard error)".to_owned(),
+            false => format!("± {error:.4}"),
+        };
         let rest = format!(
-            "± {error:.4} {unit}, from {} importance samples an image",
+            "{spread} {unit}, from {} importance samples an image",
             text::grouped(args.importance_samples as u64)
         );
         lines.push(row("log p(x)", mean, &rest));
@@ -165,7 +173,7 @@ fn table(args: &EvaluateArgs, data: &str, run: &RunConfig, evaluation: &Evaluati
 
 fn record(
     args: &EvaluateArgs,
-    data: &str,
+    chosen: &Chosen,
     run: &RunConfig,
     evaluation: &Evaluation,
 ) -> serde_json::Value {
@@ -173,8 +181,8 @@ fn record(
     let vae = spec.kind == ModelKind::Vae;
     json!({
         "run": args.run.display().to_string(),
-        "data": data,
-        "split": args.split.name(),
+        "data": chosen.name,
+        "split": chosen.split.name(),
         "images": evaluation.images,
         "model": spec.kind,
         "likelihood": spec.likelihood,
@@ -198,14 +206,28 @@ fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Images, Values};
     use crate::model::Loss;
+    use crate::shape::ImageShape;
     use crate::train::{DataConfig, Record, TrainOptions};
+
+    fn chosen() -> Chosen {
+        Chosen {
+            name: "mnist".into(),
+            split: Split::Test,
+            images: Images {
+                shape: ImageShape::new(28, 28, 1),
+                values: Values::Bytes(Vec::new()),
+                labels: None,
+            },
+        }
+    }
 
     fn args() -> EvaluateArgs {
         EvaluateArgs {
             run: "runs/a".into(),
             data: None,
-            split: Split::Test,
+            split: None,
             seed: 1,
             importance_samples: 50,
             device: "cpu".into(),
@@ -242,7 +264,7 @@ mod tests {
     }
 
     fn text_of(run: &RunConfig, evaluation: &Evaluation) -> String {
-        table(&args(), "mnist", run, evaluation).join("\n")
+        table(&args(), &chosen(), run, evaluation).join("\n")
     }
 
     #[test]
@@ -277,7 +299,7 @@ mod tests {
             text.contains("-105.0000"),
             "the ELBO of the same model: {text}"
         );
-        let json = record(&args(), "mnist", &run, &evaluation(4.0));
+        let json = record(&args(), &chosen(), &run, &evaluation(4.0));
         assert_eq!(json["elbo"], -105.0);
         assert_eq!(json["loss"], 180.0);
         assert_eq!(json["loss_is_negative_elbo"], false);
@@ -294,7 +316,7 @@ mod tests {
         };
         let text = text_of(&run, &evaluation);
         assert!(!text.contains("ELBO") && !text.contains("KL"), "{text}");
-        let json = record(&args(), "mnist", &run, &evaluation);
+        let json = record(&args(), &chosen(), &run, &evaluation);
         assert!(json["elbo"].is_null() && json["kl"].is_null());
     }
 }

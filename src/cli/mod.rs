@@ -6,6 +6,7 @@ mod config;
 mod devices;
 mod encode;
 mod evaluate;
+mod loading;
 mod reconstruct;
 mod report;
 mod sample;
@@ -18,6 +19,7 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::device::{Device, Selection};
 
@@ -73,6 +75,16 @@ fn result(line: impl fmt::Display) -> anyhow::Result<()> {
 /// A line for whoever watches. With stderr closed nobody does, which is no reason to stop.
 fn note(line: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A bar on stderr, for a terminal. It has no colour, so NO_COLOR needs nothing.
+fn bar(template: &str) -> ProgressBar {
+    // A template that does not parse would only cost the look of the bar.
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    bar.with_style(style)
 }
 
 /// Opens the device that `--device` means, and says which one it is.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::saved::{self, Split};
+use super::saved;
 use super::{note, result};
 use crate::files;
 use crate::train::{Grid, RunFolder};
@@ -42,17 +42,16 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
         saved::output(&folder, args.out.as_deref(), "")?;
     }
     let weights = folder.weights()?;
-    let dataset = saved::images(run, args.data.as_deref())?;
-    let name = format!("reconstructions-{}.png", dataset.name);
+    let chosen = saved::images(run, args.data.as_deref(), None)?;
+    let name = format!("reconstructions-{}.png", chosen.name);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
-    let all = Split::Test.of(dataset);
-    if all.len() < args.count {
-        note(format_args!("there are {} test images only", all.len()));
+    let images = chosen.images.first(args.count);
+    if images.len() < args.count {
+        note(format_args!("there are {} images only", images.len()));
     }
-    let images = saved::first(&all, args.count);
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    let reconstructions = model.reconstruct(&images, run.train.binarize)?;
-    let originals = saved::floats(&images.values);
+    let reconstructions = model.reconstruct(&images, chosen.split, run.train.binarize)?;
+    let originals = images.to_f32();
     let grid = Grid::of_pairs(&originals, &reconstructions, run.model.image, 8)?;
     files::create(&out, &grid.png()?)?;
     result(out.display())?;

@@ -4,9 +4,9 @@ use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
-use super::{note, result, text};
+use super::{bar, note, result, text};
 use crate::error::Result;
 use crate::model::Weights;
 use crate::train::{EpochRecord, Observer, Pictures, Progress, RunFolder};
@@ -17,7 +17,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Keeps a run and shows it: a bar on a terminal, otherwise plain lines.
 pub(super) struct Reporter {
     folder: RunFolder,
-    /// On a terminal only. It has no colour of its own, so NO_COLOR needs nothing.
+    /// On a terminal only.
     bar: Option<ProgressBar>,
     /// When the last line of progress was written; the first comes at once.
     last_line: Option<Instant>,
@@ -29,7 +29,7 @@ impl Reporter {
         let terminal = io::stderr().is_terminal();
         Self {
             folder,
-            bar: terminal.then(bar),
+            bar: terminal.then(|| bar("{prefix} [{bar:30}] {pos}/{len} images, {msg}")),
             last_line: None,
             last_epoch: None,
         }
@@ -135,15 +135,6 @@ impl Observer for Reporter {
         self.last_epoch = Some(*record);
         Ok(())
     }
-}
-
-fn bar() -> ProgressBar {
-    // A template that does not parse would only cost the look of the bar.
-    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} images, {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ");
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    bar.with_style(style)
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use crate::train::{Grid, RunFolder};
 pub(super) struct SampleArgs {
     /// Run folder of a VAE
     run: PathBuf,
-    /// Number of images
-    #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    /// Number of images, at most 65,536
+    #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536))]
     count: usize,
     /// Seed of the draws
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]

@@ -2,38 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
-use super::{note, open_device};
-use crate::data::{self, DataOptions, Dataset, Images, Values};
+use super::loading::load;
+use super::open_device;
+use crate::data::{DataOptions, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
 use crate::train::{RunConfig, RunFolder};
-
-/// Which images of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Split {
-    /// The images to learn from
-    Train,
-    /// The images to measure on
-    Test,
-}
-
-impl Split {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Test => "test",
-        }
-    }
-
-    pub(super) fn of(self, dataset: Dataset) -> Images {
-        match self {
-            Self::Train => dataset.train,
-            Self::Test => dataset.test,
-        }
-    }
-}
 
 /// The saved model on a device.
 pub(super) fn model(
@@ -45,33 +19,59 @@ pub(super) fn model(
     Inference::new(open_device(device)?, &run.model, weights, seed)
 }
 
-/// Loads the run's own images, or those of `source`, brought to the size that the model takes.
-pub(super) fn images(run: &RunConfig, source: Option<&str>) -> Result<Dataset> {
+/// Some images for a trained model.
+pub(super) struct Chosen {
+    /// Name of the data set.
+    pub(super) name: String,
+    pub(super) split: Split,
+    pub(super) images: Images,
+}
+
+/// Loads images of the run's own data or those of `source`, brought to the size that the model takes.
+/// Without a `split`: the test images of the run's data, all images of another source.
+pub(super) fn images(
+    run: &RunConfig,
+    source: Option<&str>,
+    split: Option<Split>,
+) -> Result<Chosen> {
     let shape = run.model.image;
-    let (source, options) = match source {
-        Some(other) if other != run.data.source => (
+    let other = source.filter(|other| *other != run.data.source);
+    let split = split.unwrap_or(match other {
+        Some(_) => Split::All,
+        None => Split::Test,
+    });
+    let own = DataOptions {
+        whole: split == Split::All,
+        ..run.data.options()
+    };
+    let (source, options) = match other {
+        Some(other) => (
             other,
             DataOptions {
                 image_size: Some((shape.height, shape.width)),
                 // Arrays may have any number of channels, pictures are grey or RGB.
                 channels: Some(shape.channels).filter(|channels| [1, 3].contains(channels)),
-                ..run.data.options()
+                ..own
             },
         ),
-        _ => (run.data.source.as_str(), run.data.options()),
+        None => (run.data.source.as_str(), own),
     };
-    let dataset = data::load(source, &options, &mut |line| note(line))?;
-    if dataset.train.shape != shape {
+    let dataset = load(source, &options)?;
+    if dataset.test.shape != shape {
         return Err(Error::data(
             source,
             format!(
                 "images of {}, but the model takes {shape}",
-                dataset.train.shape
+                dataset.test.shape
             ),
             "--data with images of that size",
         ));
     }
-    Ok(dataset)
+    Ok(Chosen {
+        name: dataset.name.clone(),
+        split,
+        images: split.of(dataset),
+    })
 }
 
 /// Where to write: `--out`, or a name in the run folder. Refuses what exists.
@@ -90,50 +90,5 @@ pub(super) fn require_vae(folder: &RunFolder, what: &str, hint: &str) -> Result<
             format!("this run is an autoencoder, {what}"),
             hint,
         )),
-    }
-}
-
-/// The first `count` images, or all where there are fewer.
-pub(super) fn first(images: &Images, count: usize) -> Images {
-    let count = count.min(images.len());
-    let end = count * images.shape.values();
-    Images {
-        shape: images.shape,
-        values: match &images.values {
-            Values::Bytes(bytes) => Values::Bytes(bytes[..end].to_vec()),
-            Values::Floats(floats) => Values::Floats(floats[..end].to_vec()),
-        },
-        labels: images
-            .labels
-            .as_ref()
-            .map(|labels| labels[..count].to_vec()),
-    }
-}
-
-/// Values as the model sees them before binarisation: bytes stand for 0..=1.
-pub(super) fn floats(values: &Values) -> Vec<f32> {
-    match values {
-        Values::Bytes(bytes) => bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
-        Values::Floats(floats) => floats.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shape::ImageShape;
-
-    #[test]
-    fn the_first_images_keep_their_values_and_labels() {
-        let images = Images {
-            shape: ImageShape::new(1, 2, 1),
-            values: Values::Bytes(vec![0, 51, 102, 255, 1, 2]),
-            labels: Some(vec![7, 8, 9]),
-        };
-        let two = first(&images, 2);
-        assert_eq!(two.values, Values::Bytes(vec![0, 51, 102, 255]));
-        assert_eq!(two.labels, Some(vec![7, 8]));
-        assert_eq!(floats(&two.values), [0.0, 0.2, 0.4, 1.0]);
-        assert_eq!(first(&images, 10).len(), 3);
     }
 }

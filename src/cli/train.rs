@@ -8,9 +8,10 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use super::config::{self, FileConfig, Resolved};
+use super::loading::load;
 use super::report::Reporter;
 use super::{note, open_device, text};
-use crate::data::{self, Binarize, Dataset};
+use crate::data::{Binarize, Dataset};
 use crate::error::{Error, Result};
 use crate::model::{Activation, ModelKind, ModelSpec};
 use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train, utc};
@@ -127,7 +128,7 @@ pub(super) struct TrainArgs {
     /// [default: auto]
     #[arg(long, value_name = "DEVICE", help_heading = "Run")]
     pub(super) device: Option<String>,
-    /// Run folder to create; an existing one is never overwritten
+    /// Run folder to create; one that exists must be empty
     /// [default: runs/<UTC time>-<model>-<data>]
     #[arg(long, value_name = "FOLDER", help_heading = "Run")]
     pub(super) out: Option<PathBuf>,
@@ -211,11 +212,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
 
     let device = open_device(&resolved.device)?;
-    let dataset = data::load(
-        &resolved.data.source,
-        &resolved.data.options(),
-        &mut |line| note(line),
-    )?;
+    let dataset = load(&resolved.data.source, &resolved.data.options())?;
     let spec = with_image(&resolved, &dataset)?;
     resolved.train.validate(dataset.train.len())?;
 

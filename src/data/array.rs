@@ -62,9 +62,12 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
             "give the folder that holds the IDX files or the pictures, or save an array with `np.save`",
         ));
     };
-    let (train, test) = split::split(&images, options.test_fraction, options.seed, path)?;
-    let name = name.to_owned();
-    Ok(Dataset { name, train, test })
+    let (train, test) = split::choose(images.len(), options, path)?;
+    Ok(Dataset {
+        name: name.to_owned(),
+        train: images.select(&train),
+        test: images.select(&test),
+    })
 }
 
 /// The training and test images, or all images and `None`.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use ureq::Agent;
 
+use super::Progress;
 use crate::error::{Error, Result};
 
 /// Time to reach a server, and longest silence of one.
@@ -121,7 +122,7 @@ impl Remote {
 /// Brings every file of `remote` into `cache/<name>` and returns that folder.
 ///
 /// A file that lies there with the right hash is used without the network. `mirrors` replaces the
-/// data set's own list unless empty. `progress` gets a line for each file and each tenth of it.
+/// data set's own list unless empty. `progress` gets a note for each file, and how much of it has arrived.
 ///
 /// # Errors
 ///
@@ -131,7 +132,7 @@ pub fn fetch(
     remote: &Remote,
     mirrors: &[String],
     cache: &Path,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PathBuf> {
     let folder = cache.join(remote.name);
     fs::create_dir_all(&folder).map_err(|reason| unwritable(&folder, &reason))?;
@@ -147,10 +148,10 @@ pub fn fetch(
             if hash_of_file(&target, &file.hash)? == file.hash {
                 continue;
             }
-            progress(&format!(
+            progress(Progress::Note(&format!(
                 "{}: its hash is wrong, downloading it again",
                 target.display()
-            ));
+            )));
         }
         fetch_file(&agent, file, mirrors, &target, progress).map_err(|failures| {
             let what = format!("cannot download {}: {failures}", remote.name);
@@ -192,19 +193,20 @@ fn fetch_file(
     file: &RemoteFile,
     mirrors: &[String],
     target: &Path,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), String> {
     let mut failures = Vec::new();
     let mut reached_any = false;
     for mirror in mirrors {
         let url = format!("{}/{}", mirror.trim_end_matches('/'), file.name);
-        progress(&format!("downloading {url}"));
+        progress(Progress::Note(&format!("downloading {url}")));
         match fetch_from(agent, &url, file, target, progress) {
             Ok(()) => return Ok(()),
             Err(failure) => {
                 reached_any |= failure.reached;
-                progress(&format!("{url}: {}", failure.reason));
-                failures.push(format!("{url}: {}", failure.reason));
+                let failure = format!("{url}: {}", failure.reason);
+                progress(Progress::Note(&failure));
+                failures.push(failure);
             }
         }
     }
@@ -237,7 +239,7 @@ fn fetch_from(
     url: &str,
     file: &RemoteFile,
     target: &Path,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), Failure> {
     let mut response = agent.get(url).call().map_err(|reason| Failure {
         reached: !matches!(
@@ -265,8 +267,13 @@ fn fetch_from(
         partial: &mut partial,
     };
     let mut body = response.body_mut().as_reader();
-    tee.copy(&mut body, expected, &mut |text| {
-        progress(&format!("{}: {text}", file.name))
+    tee.copy(&mut body, expected, &mut |done, total| {
+        progress(Progress::Part {
+            what: &file.name,
+            done,
+            total,
+            unit: "bytes",
+        });
     })
     .map_err(Failure::answered)?;
     let got = tee.hasher.finish();
@@ -303,10 +310,10 @@ impl Tee<'_> {
         &mut self,
         body: &mut impl Read,
         expected: Option<u64>,
-        progress: &mut dyn FnMut(&str),
+        progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), String> {
         let mut chunk = vec![0; CHUNK];
-        let (mut done, mut tenths) = (0, 0);
+        let mut done = 0;
         loop {
             let count = match body.read(&mut chunk) {
                 Ok(0) => break,
@@ -320,11 +327,8 @@ impl Tee<'_> {
             self.hasher.update(&chunk[..count]);
             let written = self.partial.write_all(&chunk[..count]);
             written.map_err(|reason| format!("cannot write it to the cache: {reason}"))?;
-            if let Some(total) = expected.filter(|&total| total > 0)
-                && done * 10 / total > tenths
-            {
-                tenths = done * 10 / total;
-                progress(&format!("{} of {} kB", done / 1000, total / 1000));
+            if let Some(total) = expected.filter(|&total| total >= done) {
+                progress(done, total);
             }
         }
         match expected {

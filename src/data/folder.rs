@@ -10,20 +10,20 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use rayon::prelude::*;
 
-use super::{DataOptions, Dataset, Images, Values, split};
+use super::{DataOptions, Dataset, Images, Progress, Values, split};
 use crate::error::{Error, Result};
 use crate::shape::ImageShape;
 
 /// Greatest height and width of a picture, in pixels.
-pub(super) const MAX_SIDE: usize = 16_384;
+const MAX_SIDE: usize = 16_384;
 /// Memory for one decoded picture, in bytes; each thread decodes one at a time.
 const MAX_DECODED: u64 = 512 << 20;
 /// Greatest size of a picture's file: the JPEG decoder reads it as a whole.
 const MAX_FILE: u64 = 256 << 20;
 /// Deeper folders are taken for a mistake.
 const MAX_DEPTH: usize = 32;
-/// Pictures between two lines of progress.
-const PROGRESS_STEP: usize = 10_000;
+/// Pictures between two reports of progress.
+const PROGRESS_STEP: usize = 500;
 
 /// A picture's file, and the name of the subfolder that it lies in.
 struct Picture {
@@ -52,7 +52,7 @@ pub(super) fn load(
     root: &Path,
     name: &str,
     options: &DataOptions,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     let (train, test) = (root.join("train"), root.join("test"));
     let own_splits = train.is_dir() && test.is_dir();
@@ -63,16 +63,13 @@ pub(super) fn load(
     };
     let train_count = pictures.len();
     pictures.extend(test_pictures);
-    progress(&format!("{}: {} pictures", root.display(), pictures.len()));
-
     let shape = choose_shape(&pictures, options)?;
     let labels = labels(&pictures);
     // Split before decoding: the decoded pictures are then never copied.
     let (train, test) = if own_splits {
         (0..pictures.len()).partition(|&i| i < train_count)
     } else {
-        split::require_two(pictures.len(), root)?;
-        split::indices(pictures.len(), options.test_fraction, options.seed)
+        split::choose(pictures.len(), options, root)?
     };
     let mut read = |chosen: &[usize]| {
         let part: Vec<&Picture> = chosen.iter().map(|&i| &pictures[i]).collect();
@@ -185,6 +182,16 @@ fn labels(pictures: &[Picture]) -> Option<Vec<u32>> {
 
 /// The shape that all pictures get; reads headers only.
 fn choose_shape(pictures: &[Picture], options: &DataOptions) -> Result<ImageShape> {
+    if let Some((height, width)) = options.image_size
+        && height.max(width) > MAX_SIDE
+    {
+        return Err(Error::config(
+            format!(
+                "expected an image size of 1 to {MAX_SIDE} pixels a side, got {height}×{width}"
+            ),
+            "--image-size 64",
+        ));
+    }
     if let (Some((height, width)), Some(channels)) = (options.image_size, options.channels) {
         return Ok(ImageShape::new(height, width, channels));
     }
@@ -227,7 +234,7 @@ fn decode_all(
     root: &Path,
     pictures: &[&Picture],
     shape: ImageShape,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<u8>> {
     let (all, size) = (pictures.len(), shape.values());
     let mut bytes: Vec<u8> = Vec::new();
@@ -252,10 +259,12 @@ fn decode_all(
             return Err(error);
         }
         let done = part * PROGRESS_STEP + pictures.len();
-        progress(&format!(
-            "{}: {done} of {all} pictures read",
-            root.display()
-        ));
+        progress(Progress::Part {
+            what: &root.display().to_string(),
+            done: done as u64,
+            total: all as u64,
+            unit: "pictures",
+        });
     }
     Ok(bytes)
 }

@@ -9,34 +9,15 @@ pub mod digits;
 pub mod download;
 mod folder;
 mod idx;
+mod images;
 mod split;
 
 use std::path::{Path, PathBuf};
 
+pub use images::{Images, Values};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::shape::ImageShape;
-
-/// Values of all images, image by image, each laid out as its [`ImageShape`] says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// 0..=255, standing for 0..=1.
-    Bytes(Vec<u8>),
-    /// Taken as they are.
-    Floats(Vec<f32>),
-}
-
-/// One split of a data set.
-#[derive(Clone, Debug)]
-pub struct Images {
-    /// Size of each image.
-    pub shape: ImageShape,
-    /// `[images, height, width, channels]`.
-    pub values: Values,
-    /// Class of each image, where the source has one.
-    pub labels: Option<Vec<u32>>,
-}
 
 /// A data set with its two splits, of equal image shape; neither is empty.
 #[derive(Clone, Debug)]
@@ -49,115 +30,11 @@ pub struct Dataset {
     pub test: Images,
 }
 
-impl Values {
-    /// Number of values over all images.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Floats(floats) => floats.len(),
-        }
-    }
-
-    /// Whether there is no value.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl Images {
-    /// Number of images; 0 where the shape holds no value.
-    pub fn len(&self) -> usize {
-        self.values
-            .len()
-            .checked_div(self.shape.values())
-            .unwrap_or(0)
-    }
-
-    /// Whether there is no image.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The values of one image, `[height, width, channels]`; bytes become `byte / 255`.
-    ///
-    /// # Panics
-    ///
-    /// If `index` is not below [`Images::len`], as indexing a slice does.
-    pub fn image_f32(&self, index: usize) -> Vec<f32> {
-        let size = self.shape.values();
-        let range = index * size..(index + 1) * size;
-        match &self.values {
-            Values::Bytes(bytes) => bytes[range]
-                .iter()
-                .map(|&byte| f32::from(byte) / 255.0)
-                .collect(),
-            Values::Floats(floats) => floats[range].to_vec(),
-        }
-    }
-
-    /// The images at `indices`, in that order, with their labels.
-    ///
-    /// # Panics
-    ///
-    /// If an index is not below [`Images::len`], as indexing a slice does.
-    pub fn select(&self, indices: &[usize]) -> Self {
-        let size = self.shape.values();
-        Self {
-            shape: self.shape,
-            values: match &self.values {
-                Values::Bytes(bytes) => Values::Bytes(gather(bytes, size, indices)),
-                Values::Floats(floats) => Values::Floats(gather(floats, size, indices)),
-            },
-            labels: self
-                .labels
-                .as_ref()
-                .map(|labels| gather(labels, 1, indices)),
-        }
-    }
-
-    /// The least and the greatest value as the model sees them (bytes over 255).
-    ///
-    /// `(0.0, 0.0)` without values. A NaN is skipped; see [`Images::first_non_finite`].
-    pub fn value_range(&self) -> (f32, f32) {
-        let range = match &self.values {
-            Values::Bytes(bytes) => {
-                let least = bytes.iter().min().copied().unwrap_or(0);
-                let most = bytes.iter().max().copied().unwrap_or(0);
-                (f32::from(least) / 255.0, f32::from(most) / 255.0)
-            }
-            Values::Floats(floats) => floats.iter().fold(
-                (f32::INFINITY, f32::NEG_INFINITY),
-                |(least, most), &value| (least.min(value), most.max(value)),
-            ),
-        };
-        if range.0 > range.1 { (0.0, 0.0) } else { range }
-    }
-
-    /// The first NaN or infinity as `(image, value within the image)`; bytes hold none.
-    pub fn first_non_finite(&self) -> Option<(usize, usize)> {
-        match &self.values {
-            Values::Bytes(_) => None,
-            Values::Floats(floats) => {
-                let at = floats.iter().position(|value| !value.is_finite())?;
-                let size = self.shape.values();
-                Some((at.checked_div(size)?, at.checked_rem(size)?))
-            }
-        }
-    }
-}
-
-fn gather<T: Copy>(values: &[T], size: usize, indices: &[usize]) -> Vec<T> {
-    let mut chosen = Vec::with_capacity(indices.len() * size);
-    for &index in indices {
-        chosen.extend_from_slice(&values[index * size..(index + 1) * size]);
-    }
-    chosen
-}
-
 impl Dataset {
-    /// What every reader promises: two splits of one shape, neither empty, a label for each image
+    /// What every reader promises: two splits of one shape, neither empty (but for the training split of a
+    /// source that is left `whole`), a label for each image
     /// or none at all, and finite values.
-    fn check(self, path: &Path) -> Result<Self> {
+    fn check(self, whole: bool, path: &Path) -> Result<Self> {
         if self.train.shape != self.test.shape {
             return Err(Error::data(
                 path,
@@ -168,9 +45,10 @@ impl Dataset {
                 "give both splits the same height, width and channels",
             ));
         }
-        for (split, images) in [("training", &self.train), ("test", &self.test)] {
-            check_images(split, images, path)?;
+        if !(whole && self.train.is_empty()) {
+            check_images("training", &self.train, path)?;
         }
+        check_images("test", &self.test, path)?;
         Ok(self)
     }
 }
@@ -208,16 +86,65 @@ fn check_images(split: &str, images: &Images, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Which images of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Split {
+    /// The images to learn from
+    Train,
+    /// The images to measure on
+    Test,
+    /// Both, the ones to learn from first; a source without a split of its own in its own order
+    All,
+}
+
+impl Split {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+            Self::All => "all",
+        }
+    }
+
+    /// Its images.
+    pub fn of(self, dataset: Dataset) -> Images {
+        match self {
+            Self::Train => dataset.train,
+            Self::Test => dataset.test,
+            Self::All => dataset.train.followed_by(dataset.test),
+        }
+    }
+}
+
 /// How grey values become the values that the model sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Binarize {
     /// Values stay as they are.
     None,
-    /// Each value is drawn once, as Bernoulli(value), and stays the same in every epoch.
+    /// Each value is drawn once, as Bernoulli(value), and is the same in every epoch and every run.
     Fixed,
     /// Each value is drawn anew whenever its image is used (Burda et al. 2016).
     Dynamic,
+}
+
+/// News of a source that takes long to read.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// Something that happened, without a line break at its end.
+    Note(&'a str),
+    /// How far something is that takes a while.
+    Part {
+        /// A file's name, or a folder.
+        what: &'a str,
+        /// Units done, of `total`.
+        done: u64,
+        /// Units in all, at least 1.
+        total: u64,
+        /// What is counted: `bytes`, `pictures`.
+        unit: &'static str,
+    },
 }
 
 /// How a data set is read; each source uses the fields that concern it.
@@ -232,6 +159,9 @@ pub struct DataOptions {
     /// The part of the images, between 0 and 1, that becomes the test split where the source does
     /// not bring its own.
     pub test_fraction: f64,
+    /// Leaves such a source in one piece: all its images are the test split, in their own order, and the
+    /// training split is empty.
+    pub whole: bool,
     /// Chooses the test images of such a source, and the digits of `digits`. It is not the seed of
     /// a run: keep it, and losses of different runs compare.
     pub seed: u64,
@@ -247,6 +177,7 @@ impl Default for DataOptions {
             image_size: None,
             channels: None,
             test_fraction: 0.1,
+            whole: false,
             seed: 0,
             mirrors: Vec::new(),
             cache: None,
@@ -266,14 +197,10 @@ impl DataOptions {
             ));
         }
         if let Some((height, width)) = self.image_size
-            && !((1..=folder::MAX_SIDE).contains(&height)
-                && (1..=folder::MAX_SIDE).contains(&width))
+            && (height == 0 || width == 0)
         {
             return Err(Error::config(
-                format!(
-                    "expected an image size of 1 to {} pixels a side, got {height}×{width}",
-                    folder::MAX_SIDE
-                ),
+                format!("expected an image size of at least 1×1, got {height}×{width}"),
                 "--image-size 64",
             ));
         }
@@ -290,8 +217,8 @@ impl DataOptions {
 /// Reads the data set `source`: `digits`, `mnist`, `fashion-mnist`, or the path of a folder with
 /// IDX files, of a folder with pictures, or of a `.npy` or `.npz` file.
 ///
-/// The names come first; a folder of such a name is reached as `./mnist`. `progress` gets a line
-/// now and then where reading takes long, without a line break at its end.
+/// The names come first; a folder of such a name is reached as `./mnist`. `progress` gets
+/// news where reading takes long.
 ///
 /// # Errors
 ///
@@ -300,7 +227,7 @@ impl DataOptions {
 pub fn load(
     source: &str,
     options: &DataOptions,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     options.check()?;
     match source {
@@ -318,20 +245,20 @@ pub fn load(
 fn load_remote(
     remote: &download::Remote,
     options: &DataOptions,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     let cache = match &options.cache {
         Some(cache) => cache.clone(),
         None => crate::files::cache_folder()?,
     };
     let folder = download::fetch(remote, &options.mirrors, &cache, progress)?;
-    idx::load(&folder, remote.name)?.check(&folder)
+    idx::load(&folder, remote.name)?.check(false, &folder)
 }
 
 fn load_path(
     source: &str,
     options: &DataOptions,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     let path = Path::new(source);
     if path.is_dir() {
@@ -340,10 +267,10 @@ fn load_path(
         } else {
             folder::load(path, &name_of(path), options, progress)
         };
-        return dataset?.check(path);
+        return dataset?.check(options.whole, path);
     }
     if path.is_file() {
-        return array::load(path, &name_of(path), options)?.check(path);
+        return array::load(path, &name_of(path), options)?.check(options.whole, path);
     }
     // Not `exists`, which says no to a path that this user may not look at.
     match path.metadata() {

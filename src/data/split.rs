@@ -5,7 +5,7 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::Images;
+use super::DataOptions;
 use crate::error::{Error, Result};
 
 /// A random order of `0..count`.
@@ -38,32 +38,29 @@ pub(super) fn indices(count: usize, test_fraction: f64, seed: u64) -> (Vec<usize
     (train, test)
 }
 
-/// Splits `images` into training and test images.
+/// Indices of the training and the test images of a source that has no split of its own.
 ///
 /// # Errors
 ///
-/// [`Error::Data`] with fewer than 2 images.
-pub(super) fn split(
-    images: &Images,
-    test_fraction: f64,
-    seed: u64,
+/// [`Error::Data`] where there is not an image for each.
+pub(super) fn choose(
+    count: usize,
+    options: &DataOptions,
     path: &Path,
-) -> Result<(Images, Images)> {
-    require_two(images.len(), path)?;
-    let (train, test) = indices(images.len(), test_fraction, seed);
-    Ok((images.select(&train), images.select(&test)))
-}
-
-/// An error unless there are images for both splits.
-pub(super) fn require_two(count: usize, path: &Path) -> Result<()> {
-    if count >= 2 {
-        return Ok(());
+) -> Result<(Vec<usize>, Vec<usize>)> {
+    if options.whole {
+        return Ok((Vec::new(), (0..count).collect()));
     }
-    Err(Error::data(
-        path,
-        format!("expected at least 2 images, one to learn from and one to measure on, got {count}"),
-        "add images",
-    ))
+    if count < 2 {
+        return Err(Error::data(
+            path,
+            format!(
+                "expected at least 2 images, one to learn from and one to measure on, got {count}"
+            ),
+            "add images",
+        ));
+    }
+    Ok(indices(count, options.test_fraction, options.seed))
 }
 
 #[cfg(test)]

@@ -131,7 +131,8 @@ impl Call {
         bytemuck::pod_read_unaligned(&self.params)
     }
 
-    /// Value of a selector; 0 where the call does not set it, as in the shader.
+    /// Value of a selector, 0 where the call does not set it. A call sets every selector whose default in
+    /// the shader is another.
     pub fn selector(&self, name: &str) -> u32 {
         self.selectors
             .iter()
@@ -194,6 +195,8 @@ pub struct Kernel {
     pub bindings: &'static [Binding],
     /// Members of the parameter struct at binding 0.
     pub fields: &'static [Field],
+    /// Multiply-adds of a matrix product; 0 for a kernel whose time is that of its memory.
+    pub multiply_adds: fn(&Call) -> u64,
     /// The variants that the capabilities allow, best guess first; never empty.
     pub variants: fn(&Call, &Capabilities) -> Vec<Variant>,
     /// The twin that is the CPU device.

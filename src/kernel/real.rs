@@ -41,8 +41,6 @@ pub trait Real:
     fn exp(self) -> Self;
     /// ln(1 + x) for x in [0, 1], as softplus needs it.
     fn ln_1p_unit(self) -> Self;
-    /// Natural logarithm.
-    fn ln(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
     /// Hyperbolic tangent.
@@ -129,10 +127,6 @@ impl Real for f32 {
         2.0 * s + 2.0 * s * t * p
     }
     #[inline(always)]
-    fn ln(self) -> Self {
-        f32::ln(self)
-    }
-    #[inline(always)]
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
@@ -173,10 +167,6 @@ impl Real for f64 {
     #[inline(always)]
     fn ln_1p_unit(self) -> Self {
         f64::ln_1p(self)
-    }
-    #[inline(always)]
-    fn ln(self) -> Self {
-        f64::ln(self)
     }
     #[inline(always)]
     fn sqrt(self) -> Self {

@@ -1,6 +1,6 @@
 //! Using a trained model.
 
-use crate::data::{Binarize, Images};
+use crate::data::{Binarize, Images, Split};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
@@ -10,7 +10,7 @@ use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Weights};
 use crate::plan;
 use crate::rng::{Purpose, Stream};
 
-/// Latent samples a batch of importance weighting: images times samples of an image.
+/// Most latent samples in a batch of importance weighting: images times samples of an image.
 const SAMPLE_ROWS: usize = 4096;
 
 /// A trained model on a device.
@@ -35,7 +35,7 @@ pub struct Evaluation {
     /// Mean loss, one draw of z per image.
     pub loss: Loss,
     /// Mean of the importance-weighted bound of log p(x) over the images and its standard error, in nats
-    /// per image.
+    /// per image. The error of a single image is NaN.
     pub log_likelihood: Option<(f64, f64)>,
 }
 
@@ -102,13 +102,32 @@ impl Inference {
         Ok(())
     }
 
+    /// Puts images on the device. Where each value is drawn once, `split` says for which of the two sets of
+    /// draws: the training images are then those that training saw.
+    fn upload(
+        &mut self,
+        images: &Images,
+        split: Split,
+        binarize: Binarize,
+    ) -> Result<plans::Source> {
+        let purpose = match (binarize, split) {
+            (Binarize::Fixed, Split::Train) => Purpose::Binarisation,
+            _ => Purpose::EvaluationBinarisation,
+        };
+        self.session.upload("images", images, binarize, purpose)
+    }
+
     /// Means of the images' reconstructions from the mean code, `[images, values]`.
     ///
     /// # Errors
     /// [`Error::Config`] where the images do not fit the model; [`Error::Device`].
-    pub fn reconstruct(&mut self, images: &Images, binarize: Binarize) -> Result<Vec<f32>> {
-        let purpose = Purpose::EvaluationBinarisation;
-        let source = self.session.upload("test", images, binarize, purpose)?;
+    pub fn reconstruct(
+        &mut self,
+        images: &Images,
+        split: Split,
+        binarize: Binarize,
+    ) -> Result<Vec<f32>> {
+        let source = self.upload(images, split, binarize)?;
         let values = images.shape.values();
         let mut all = Vec::with_capacity(images.len() * values);
         self.session.sweep(
@@ -129,9 +148,8 @@ impl Inference {
     ///
     /// # Errors
     /// As [`Inference::reconstruct`].
-    pub fn encode(&mut self, images: &Images, binarize: Binarize) -> Result<Latents> {
-        let purpose = Purpose::EvaluationBinarisation;
-        let source = self.session.upload("test", images, binarize, purpose)?;
+    pub fn encode(&mut self, images: &Images, split: Split, binarize: Binarize) -> Result<Latents> {
+        let source = self.upload(images, split, binarize)?;
         let latent = self.session.spec.latent;
         let width = self.session.parameters.head_values();
         let mut latents = Latents {
@@ -163,6 +181,7 @@ impl Inference {
     pub fn evaluate(
         &mut self,
         images: &Images,
+        split: Split,
         binarize: Binarize,
         importance_samples: usize,
         progress: &mut dyn FnMut(usize, usize),
@@ -173,8 +192,7 @@ impl Inference {
                 "a run of --model vae",
             ));
         }
-        let purpose = Purpose::EvaluationBinarisation;
-        let source = self.session.upload("test", images, binarize, purpose)?;
+        let source = self.upload(images, split, binarize)?;
         let passes = self.session.evaluation(&source)?;
         let loss = self.session.measure(&source, &passes, 0)?;
         let log_likelihood = if importance_samples > 0 {
@@ -197,9 +215,9 @@ impl Inference {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<(f64, f64)> {
         let session = &mut self.session;
-        // Few images at a time with many samples each, so that a batch is full and memory small.
-        let images = SAMPLE_ROWS.div_ceil(samples).min(source.images);
-        let most = SAMPLE_ROWS / images;
+        // Either several images with all their samples, or one image with some of its samples.
+        let most = session.rows_within(SAMPLE_ROWS);
+        let images = (most / samples).clamp(1, source.images);
         let chunk = most.min(samples);
         session.allocate_batch(images)?;
         let rows = images * chunk;
@@ -210,10 +228,12 @@ impl Inference {
             let count = images.min(source.images - done);
             let mut bounds = vec![LogSumExp::default(); count];
             let mut left = samples;
-            let encode =
-                session.prepare("encode", count, Some(source), |spec, parameters, rows| {
-                    plans::encode(spec, parameters, rows, source)
-                })?;
+            let encode = session.prepare(
+                "encode",
+                [count, 1],
+                Some(source),
+                |spec, parameters, rows| plans::encode(spec, parameters, rows, source),
+            )?;
             let batch = (done / images) as u32;
             let counters = source.counters_name();
             session
@@ -222,9 +242,9 @@ impl Inference {
             session.runtime.run(encode, 1)?;
             while left > 0 {
                 let each = chunk.min(left);
-                let rows = count * each;
+                let size = [count, each];
                 let weigh =
-                    session.prepare("log weights", rows, Some(source), |spec, parameters, _| {
+                    session.prepare("log weights", size, Some(source), |spec, parameters, _| {
                         plans::log_weights(spec, parameters, count, each, source)
                     })?;
                 session.runtime.write_words(&counters, 0, &[noise, 0, 0])?;
@@ -246,7 +266,8 @@ impl Inference {
         }
         let n = source.images as f64;
         let mean = sum / n;
-        let variance = (squares / n - mean * mean).max(0.0) * n / (n - 1.0).max(1.0);
+        // One image has no spread: 0/0, which is NaN.
+        let variance = (squares / n - mean * mean).max(0.0) * n / (n - 1.0);
         Ok((mean, (variance / n).sqrt()))
     }
 }
@@ -275,6 +296,9 @@ impl Default for LogSumExp {
 
 impl LogSumExp {
     fn add(&mut self, term: f64) {
+        if term == f64::NEG_INFINITY {
+            return; // A weight of 0.
+        }
         if term > self.largest {
             self.scaled = self.scaled * (self.largest - term).exp() + 1.0;
             self.largest = term;

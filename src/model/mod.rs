@@ -14,5 +14,6 @@ pub(crate) use inference::prior;
 pub use inference::{Evaluation, Inference, Latents};
 pub use loss::Loss;
 pub use parameters::{Parameters, Tensor};
+pub use size::MOST_PARAMETERS;
 pub use spec::{Activation, Likelihood, ModelKind, ModelSpec};
 pub use weights::Weights;

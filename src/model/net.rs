@@ -88,10 +88,11 @@ impl<'a> Net<'a> {
         let images = self.words(&source.images_name(), source.words);
         let order = self.words(&source.order_name(), source.images);
         let counters = self.words(&source.counters_name(), 3);
-        let binarize = match source.binarize {
-            Binarize::None => gather::AS_IS,
-            Binarize::Fixed => gather::FIXED,
-            Binarize::Dynamic => gather::DYNAMIC,
+        let (binarize, seed) = match source.binarize {
+            Binarize::None => (gather::AS_IS, source.seed),
+            // Part of the data: runs of every seed learn from the same binary images.
+            Binarize::Fixed => (gather::FIXED, 0),
+            Binarize::Dynamic => (gather::DYNAMIC, source.seed),
         };
         let values = self.spec.image.values();
         let call = gather::call(
@@ -99,7 +100,7 @@ impl<'a> Net<'a> {
             values,
             source.floats,
             binarize,
-            source.seed,
+            seed,
             source.purpose,
         );
         let slices = [images, order, counters, out];

@@ -10,14 +10,17 @@ use crate::model::{Likelihood, Loss, ModelKind, ModelSpec, Parameters};
 use crate::plan::{Plan, PlanId, Runtime};
 use crate::rng::Purpose;
 
-/// Most images of a batch where nothing is learned: enough to fill a device, little enough memory.
+/// Most images of a batch where nothing is learned: enough to fill a device.
 const ROWS: usize = 512;
+
+/// Most values of a layer's output in such a batch, 32 MiB of floats: large images go in small batches.
+const BATCH_VALUES: usize = 1 << 23;
 
 /// Values of one buffer that kernels can number with 32 bits, with room for rounding up.
 const MOST_VALUES: usize = 1 << 31;
 
-/// What a prepared plan was made for: purpose, rows, and the split it reads.
-type PlanKey = (&'static str, usize, Option<Source>);
+/// What a prepared plan was made for: purpose, images, samples of an image, and the split it reads.
+type PlanKey = (&'static str, [usize; 2], Option<Source>);
 
 /// A model's parameters on a device, with what every pass needs.
 pub(crate) struct Session {
@@ -48,8 +51,13 @@ impl Passes {
         self.images.div_ceil(self.rows)
     }
 
+    /// Step of the first batch of a pass: no two batches of different passes share their noise.
+    pub(crate) fn first_step(&self, pass: u32) -> u32 {
+        pass.wrapping_mul(self.batches() as u32)
+    }
+
     /// Plan and rows of every batch in turn.
-    fn each(&self) -> impl Iterator<Item = (PlanId, usize)> + use<> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (PlanId, usize)> + use<> {
         let whole = self.whole.into_iter().flat_map({
             let (count, rows) = (self.whole_batches(), self.rows);
             move |plan| std::iter::repeat_n((plan, rows), count)
@@ -69,12 +77,6 @@ impl Session {
     ) -> Result<Self> {
         spec.validate()?;
         let parameters = Parameters::new(spec);
-        if parameters.len > MOST_VALUES {
-            return Err(Error::config(
-                format!("a model of {} parameters is too large", parameters.count()),
-                "a smaller --hidden",
-            ));
-        }
         runtime.allocate(names::PARAMETERS, Element::Float, parameters.len)?;
         runtime.write(names::PARAMETERS, 0, arena)?;
         runtime.allocate(names::GRADIENT, Element::Float, parameters.len)?;
@@ -98,21 +100,22 @@ impl Session {
         Ok(())
     }
 
-    /// A plan, prepared once for each purpose, number of rows and split.
+    /// A plan, prepared once for each purpose, number of images, samples of an image, and split. `make` is
+    /// given the number of images.
     pub(crate) fn prepare(
         &mut self,
         purpose: &'static str,
-        rows: usize,
+        [images, samples]: [usize; 2],
         source: Option<&Source>,
         make: impl FnOnce(&ModelSpec, &Parameters, usize) -> Plan,
     ) -> Result<PlanId> {
-        let key = (purpose, rows, source.copied());
+        let key = (purpose, [images, samples], source.copied());
         if let Some(&plan) = self.prepared.get(&key) {
             return Ok(plan);
         }
         let plan = self
             .runtime
-            .prepare(make(&self.spec, &self.parameters, rows))?;
+            .prepare(make(&self.spec, &self.parameters, images))?;
         self.prepared.insert(key, plan);
         Ok(plan)
     }
@@ -129,7 +132,7 @@ impl Session {
         let rows = rows.min(images);
         let mut plan = |rows: usize| match rows {
             0 => Ok(None),
-            rows => self.prepare(purpose, rows, source, &make).map(Some),
+            rows => self.prepare(purpose, [rows, 1], source, &make).map(Some),
         };
         Ok(Passes {
             rows,
@@ -139,16 +142,15 @@ impl Session {
         })
     }
 
+    /// Values of the widest layer, input and output included.
+    fn widest(&self) -> usize {
+        let widths = self.spec.widths();
+        widths.into_iter().max().unwrap_or(1)
+    }
+
     /// Checks that a batch of `rows` fits what kernels can number.
     pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
-        let widest = self
-            .spec
-            .hidden
-            .iter()
-            .chain([&self.spec.latent])
-            .copied()
-            .max();
-        let widest = widest.unwrap_or(0).max(self.spec.image.values());
+        let widest = self.widest();
         if rows
             .checked_mul(widest)
             .is_none_or(|values| values > MOST_VALUES)
@@ -218,9 +220,14 @@ impl Session {
         Ok(source)
     }
 
-    /// Batches of a split where nothing is learned.
-    pub(crate) fn rows(&self, images: usize) -> usize {
-        images.min(ROWS)
+    /// Rows of a batch where nothing is learned: at most `most`, fewer where layers are wide.
+    pub(crate) fn rows_within(&self, most: usize) -> usize {
+        (BATCH_VALUES / self.widest()).clamp(1, most)
+    }
+
+    /// Images of a batch where nothing is learned, of a number of them.
+    fn rows(&self, images: usize) -> usize {
+        self.rows_within(ROWS).min(images)
     }
 
     /// Plans that measure a split.
@@ -238,8 +245,7 @@ impl Session {
     /// Mean losses over a split; `pass` sets the noise apart from that of other passes.
     pub(crate) fn measure(&mut self, source: &Source, passes: &Passes, pass: u32) -> Result<Loss> {
         let batches = passes.batches();
-        let step = pass.wrapping_mul(batches as u32);
-        self.rewind(source, step)?;
+        self.rewind(source, passes.first_step(pass))?;
         for (plan, _) in passes.each() {
             self.runtime.run(plan, 1)?;
         }

@@ -2,6 +2,9 @@
 
 use crate::model::{Likelihood, ModelKind, ModelSpec};
 
+/// Most parameters of a model: kernels number them with 32 bits, with room for rounding up.
+pub const MOST_PARAMETERS: u64 = 1 << 31;
+
 impl ModelSpec {
     /// Widths of the layers in the order of computation: input, hidden, latent, hidden reversed, output.
     pub fn widths(&self) -> Vec<usize> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::model::MOST_PARAMETERS;
 use crate::shape::ImageShape;
 
 /// Autoencoder or variational autoencoder.
@@ -108,7 +109,7 @@ impl ModelSpec {
     ///
     /// # Errors
     /// [`Error::Config`] with the option at fault: a width, latent or image size of 0, no hidden
-    /// layer, sigma that is not positive, beta that is negative or not finite, a VAE with squared
+    /// layer, more than [`MOST_PARAMETERS`], sigma that is not positive, beta that is negative or not finite, a VAE with squared
     /// error.
     pub fn validate(&self) -> Result<()> {
         if self.image.values() == 0 {
@@ -130,6 +131,17 @@ impl ModelSpec {
             return Err(Error::config(
                 "--latent 0: the code needs at least one value",
                 "--latent 20",
+            ));
+        }
+        let count = self.parameter_count();
+        if count > MOST_PARAMETERS {
+            return Err(Error::config(
+                format!(
+                    "--hidden {:?} --latent {}: a model of {count} parameters is too large, \
+                     {MOST_PARAMETERS} is the most",
+                    self.hidden, self.latent
+                ),
+                "a smaller --hidden or --latent, or smaller images",
             ));
         }
         if !(self.beta.is_finite() && self.beta >= 0.0) {

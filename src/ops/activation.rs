@@ -41,6 +41,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "activation",
     bindings: &[Binding::read("input"), Binding::write("out")],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         elementwise(
             &[

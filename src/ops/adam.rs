@@ -44,6 +44,7 @@ pub static KERNEL: Kernel = Kernel {
         Binding::read("scalars"),
     ],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         elementwise(
             &[include_str!("../../shaders/adam.wgsl")],

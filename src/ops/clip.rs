@@ -14,13 +14,14 @@ crate::params! {
     }
 }
 
-/// `scalars[1] = min(1, bound · rows / ‖g‖)`.
+/// `scalars[1] = min(1, bound · rows / ‖g‖)`; NaN where the norm is not finite.
 ///
 /// Bindings: partials `[threads]` (sums of squares), scalars `[learning rate, gradient scale]`.
 pub static KERNEL: Kernel = Kernel {
     name: "clip",
     bindings: &[Binding::read("partials"), Binding::update("scalars")],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |_, _| {
         elementwise(
             &[include_str!("../../shaders/clip.wgsl")],
@@ -47,13 +48,16 @@ pub fn call(threads: u32, rows: usize, bound: f32) -> Call {
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [partials, scalars] = bind(bound);
     let p: Params = call.params();
-    let norm = partials
-        .floats()
-        .iter()
-        .map(|v| v.wide())
-        .sum::<f64>()
-        .sqrt();
+    let total: f64 = partials.floats().iter().map(|v| v.wide()).sum();
+    let norm = total.sqrt();
     let most = f64::from(p.bound) * f64::from(p.rows);
-    let scale = if norm <= most { 1.0 } else { most / norm };
+    // As narrow as the sum of the shader, which overflows where this one does not.
+    let scale = if !(total as f32).is_finite() {
+        f64::NAN
+    } else if norm <= most {
+        1.0
+    } else {
+        most / norm
+    };
     scalars.floats_mut()[1] = F::new(scale);
 }

@@ -35,6 +35,7 @@ pub static KERNEL: Kernel = Kernel {
         Binding::partial("partials"),
     ],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         elementwise(
             &[

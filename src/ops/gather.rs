@@ -40,6 +40,7 @@ pub static KERNEL: Kernel = Kernel {
         Binding::write("x"),
     ],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         let p: Params = call.params();
         elementwise(

@@ -33,6 +33,7 @@ pub static KERNEL: Kernel = Kernel {
         Binding::write("log_w"),
     ],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         elementwise(
             &[
@@ -58,6 +59,9 @@ pub fn call(likelihood: u32, images: usize, samples: usize, values: usize, laten
     Call::new(params, &[("LIKELIHOOD", likelihood)])
 }
 
+/// Rows that a thread takes at once on the CPU.
+const PART: usize = 64;
+
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [x, outputs, heads, epsilon, z, log_sigma, log_w] = bind(bound);
     let p: Params = call.params();
@@ -65,25 +69,33 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let (x, outputs, heads) = (x.floats(), outputs.floats(), heads.floats());
     let (epsilon, z, log_sigma) = (epsilon.floats(), z.floats(), log_sigma.floats()[0]);
     let kind = call.selector("LIKELIHOOD");
-    let mut rows: Vec<()> = vec![(); log_w.floats().len()];
-    parallel::parts(log_w.floats_mut(), 1, &mut rows, |row, log_w, ()| {
-        let image = row / samples;
-        let mut ignored = vec![F::ZERO; values];
-        let (loss, _) = likelihood::reconstruction(
-            kind,
-            &x[image * values..][..values],
-            &outputs[row * values..][..values],
-            log_sigma,
-            &mut ignored,
-        );
-        let logvar = &heads[image * 2 * latent + latent..][..latent];
-        let codes = epsilon[row * latent..][..latent]
-            .iter()
-            .zip(&z[row * latent..][..latent]);
-        let latent_part: F = codes
-            .zip(logvar)
-            .map(|((&e, &z), &logvar)| F::new(0.5) * (e * e + bounded(logvar) - z * z))
-            .sum();
-        log_w[0] = latent_part - loss;
-    });
+    // The loss comes with gradients, which nobody wants here: a place for those of one row each part.
+    let mut gradients = vec![vec![F::ZERO; values]; log_w.floats().len().div_ceil(PART)];
+    parallel::parts(
+        log_w.floats_mut(),
+        PART,
+        &mut gradients,
+        |part, log_w, gradient| {
+            for (i, log_w) in log_w.iter_mut().enumerate() {
+                let row = part * PART + i;
+                let image = row / samples;
+                let (loss, _) = likelihood::reconstruction(
+                    kind,
+                    &x[image * values..][..values],
+                    &outputs[row * values..][..values],
+                    log_sigma,
+                    gradient,
+                );
+                let logvar = &heads[image * 2 * latent + latent..][..latent];
+                let codes = epsilon[row * latent..][..latent]
+                    .iter()
+                    .zip(&z[row * latent..][..latent]);
+                let latent_part: F = codes
+                    .zip(logvar)
+                    .map(|((&e, &z), &logvar)| F::new(0.5) * (e * e + bounded(logvar) - z * z))
+                    .sum();
+                *log_w = latent_part - loss;
+            }
+        },
+    );
 }

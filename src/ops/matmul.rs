@@ -29,6 +29,7 @@ pub static MATMUL: Kernel = Kernel {
     name: "matmul",
     bindings: &[Binding::read("a"), Binding::read("b"), Binding::write("c")],
     fields: Params::FIELDS,
+    multiply_adds,
     variants: |call, device| variants(call, device, Store::Plain),
     twin: twin_matmul::<f32>,
     oracle: twin_matmul::<f64>,
@@ -44,6 +45,7 @@ pub static LINEAR: Kernel = Kernel {
         Binding::read("side"),
     ],
     fields: Params::FIELDS,
+    multiply_adds,
     variants: |call, device| variants(call, device, Store::Activation),
     twin: twin_linear::<f32>,
     oracle: twin_linear::<f64>,
@@ -59,6 +61,7 @@ pub static INPUT_GRADIENT: Kernel = Kernel {
         Binding::read("side"),
     ],
     fields: Params::FIELDS,
+    multiply_adds,
     variants: |call, device| variants(call, device, Store::Derivative),
     twin: twin_input_gradient::<f32>,
     oracle: twin_input_gradient::<f64>,
@@ -75,6 +78,7 @@ pub static WEIGHT_GRADIENT: Kernel = Kernel {
         Binding::write("row_sums"),
     ],
     fields: Params::FIELDS,
+    multiply_adds,
     variants: |call, device| variants(call, device, Store::Gradient),
     twin: twin_weight_gradient::<f32>,
     oracle: twin_weight_gradient::<f64>,
@@ -115,7 +119,7 @@ pub fn weight_gradient(rows: usize, inputs: usize, outputs: usize) -> Call {
 }
 
 /// Multiply-adds of a call of any kernel of this family.
-pub fn multiply_adds(call: &Call) -> u64 {
+fn multiply_adds(call: &Call) -> u64 {
     let p: Params = call.params();
     u64::from(p.m) * u64::from(p.n) * u64::from(p.k)
 }
@@ -329,4 +333,20 @@ pub fn sources() -> Vec<&'static str> {
         part!("side_scalar"),
         lib::ACTIVATION,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shader_of_the_product_is_among_the_sources() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/matmul");
+        let known = sources();
+        for entry in std::fs::read_dir(folder).expect("the shaders") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a shader");
+            assert!(known.contains(&text.as_str()), "{}", path.display());
+        }
+    }
 }

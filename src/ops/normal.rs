@@ -25,6 +25,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "normal",
     bindings: &[Binding::words("counters"), Binding::write("out")],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         elementwise(
             &[lib::PHILOX, include_str!("../../shaders/normal.wgsl")],

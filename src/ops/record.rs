@@ -25,6 +25,7 @@ pub static KERNEL: Kernel = Kernel {
         Binding::write("d_log_sigma"),
     ],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |_, _| {
         elementwise(
             &[include_str!("../../shaders/record.wgsl")],

@@ -26,6 +26,7 @@ pub static KERNEL: Kernel = Kernel {
         Binding::write("z"),
     ],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         let p: Params = call.params();
         elementwise(

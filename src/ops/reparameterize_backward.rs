@@ -25,6 +25,7 @@ pub static KERNEL: Kernel = Kernel {
         Binding::update("d_heads"),
     ],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         let p: Params = call.params();
         elementwise(

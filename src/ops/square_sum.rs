@@ -20,6 +20,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "square_sum",
     bindings: &[Binding::read("gradient"), Binding::partial("partials")],
     fields: Params::FIELDS,
+    multiply_adds: |_| 0,
     variants: |call, _| {
         elementwise(
             &[include_str!("../../shaders/square_sum.wgsl")],

@@ -10,7 +10,6 @@ use super::{Choice, Home, Plan, PlanId, Runtime, Slice, Step, Tuning};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::kernel::{Capabilities, Element, Variant};
-use crate::ops::matmul;
 
 /// Time that one submission should take: long enough to hide its cost, far below the two seconds after
 /// which a desktop's watchdog resets the GPU.
@@ -35,9 +34,11 @@ struct Prepared {
     plan: Plan,
     memories: Vec<wgpu::Buffer>,
     steps: Vec<PreparedStep>,
-    /// Runs of the plan a submission, and whether that number has settled.
+    /// Runs of the plan a submission: doubled until one takes about as long as it should, then settled.
     runs: u32,
     settled: bool,
+    /// Whether the last one took that long.
+    slow: bool,
 }
 
 /// The executor for a GPU.
@@ -172,6 +173,17 @@ impl GpuRuntime {
         self.gpu.queue.submit([encoder.finish()])
     }
 
+    /// Lets a submission run beside the next ones, but not more than [`IN_FLIGHT`] at once.
+    fn queue(&mut self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        self.in_flight.push_back(submission);
+        if self.in_flight.len() > IN_FLIGHT
+            && let Some(oldest) = self.in_flight.pop_front()
+        {
+            self.gpu.wait(Some(oldest))?;
+        }
+        Ok(())
+    }
+
     /// Seconds that a step takes, or `None` once it is clear that it takes longer than `limit`.
     fn measure(&self, step: &PreparedStep, limit: f64) -> Result<Option<f64>> {
         const BATCH: f64 = 4e-3;
@@ -269,15 +281,8 @@ impl GpuRuntime {
         let (params, places) = self.params(plan);
         let mut order: Vec<usize> = (0..plan.steps.len()).collect();
         // The longest products first: they deserve the tuning budget.
-        order.sort_by_key(|&i| {
-            let step = &plan.steps[i];
-            let is_product = step.kernel.fields == matmul::Params::FIELDS;
-            std::cmp::Reverse(if is_product {
-                matmul::multiply_adds(&step.call)
-            } else {
-                0
-            })
-        });
+        let work = |i: usize| (plan.steps[i].kernel.multiply_adds)(&plan.steps[i].call);
+        order.sort_by_key(|&i| std::cmp::Reverse(work(i)));
         let mut prepared: Vec<Option<PreparedStep>> = plan.steps.iter().map(|_| None).collect();
         for i in order {
             let step = &plan.steps[i];
@@ -414,6 +419,7 @@ impl Runtime for GpuRuntime {
             steps,
             runs: 1,
             settled: false,
+            slow: false,
         });
         Ok(PlanId(self.plans.len() - 1))
     }
@@ -427,22 +433,18 @@ impl Runtime for GpuRuntime {
             let start = Instant::now();
             let submission = self.submit(&steps, runs);
             left -= runs;
-            if prepared.settled {
-                self.in_flight.push_back(submission);
-                if self.in_flight.len() > IN_FLIGHT
-                    && let Some(oldest) = self.in_flight.pop_front()
-                {
-                    self.gpu.wait(Some(oldest))?;
-                }
-            } else if runs == prepared.runs {
-                // Double until a submission takes about as long as it should.
-                self.gpu.wait(Some(submission))?;
-                let prepared = &mut self.plans[plan.0];
-                if start.elapsed() > SUBMISSION / 2 && runs > 1 || runs >= MAX_RUNS {
-                    prepared.settled = true;
-                } else if start.elapsed() < SUBMISSION / 2 {
-                    prepared.runs = 2 * runs;
-                }
+            if prepared.settled || runs < prepared.runs {
+                self.queue(submission)?;
+                continue;
+            }
+            self.gpu.wait(Some(submission))?;
+            let slow = start.elapsed() > SUBMISSION / 2;
+            let prepared = &mut self.plans[plan.0];
+            // Twice, because the first run may compile shaders.
+            prepared.settled = slow && prepared.slow || runs >= MAX_RUNS;
+            prepared.slow = slow;
+            if !slow {
+                prepared.runs = (2 * runs).min(MAX_RUNS);
             }
         }
         self.gpu.check()

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Dataset, Images, Values};
+use crate::data::{Dataset, Images};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
@@ -92,7 +92,7 @@ impl Trainer {
             test,
             passes,
             evaluation,
-            shown: first(&dataset.test, RECONSTRUCTIONS),
+            shown: dataset.test.first(RECONSTRUCTIONS),
             order: (0..count as u32).collect(),
             epoch: 0,
             step: 0,
@@ -110,11 +110,6 @@ impl Trainer {
     /// The kernels' variants in use, for the run's record: (step, variant).
     pub fn choices(&self) -> Vec<(String, String)> {
         self.session.runtime.choices()
-    }
-
-    /// Optimiser steps so far.
-    pub fn step(&self) -> u64 {
-        self.step
     }
 
     /// The runtime, to look at buffers.
@@ -154,7 +149,7 @@ impl Trainer {
             .measure(&self.test, &self.evaluation, self.epoch)?;
         self.keep()?;
         if !test.total.is_finite() {
-            return Err(not_finite(self.step, "the test loss"));
+            return Err(self.diagnose_test()?);
         }
         Ok(Some(EpochRecord {
             epoch: self.epoch,
@@ -282,6 +277,19 @@ impl Trainer {
         })
     }
 
+    /// Finds the tensor that spoilt the test loss: measures again, and looks at every result.
+    fn diagnose_test(&mut self) -> Result<Error> {
+        let step = self.evaluation.first_step(self.epoch);
+        self.session.rewind(&self.test, step)?;
+        for (plan, _) in self.evaluation.each() {
+            if let Some(fault) = plan::find_fault(self.session.runtime.as_mut(), plan)? {
+                let tensor = format!("{} (of {}, test images)", fault.buffer, fault.step);
+                return Ok(not_finite(self.step, &tensor));
+            }
+        }
+        Ok(not_finite(self.step, "the test loss"))
+    }
+
     /// Samples of the prior, always the same codes, and reconstructions of the first test images.
     ///
     /// # Errors
@@ -367,23 +375,6 @@ fn not_finite(step: u64, tensor: &str) -> Error {
         step,
         tensor: tensor.to_owned(),
         hint: "a smaller --lr, --grad-clip 1, or data without extreme values".to_owned(),
-    }
-}
-
-/// The first images of a split.
-fn first(images: &Images, count: usize) -> Images {
-    let count = count.min(images.len());
-    let values = count * images.shape.values();
-    Images {
-        shape: images.shape,
-        values: match &images.values {
-            Values::Bytes(bytes) => Values::Bytes(bytes[..values].to_vec()),
-            Values::Floats(floats) => Values::Floats(floats[..values].to_vec()),
-        },
-        labels: images
-            .labels
-            .as_ref()
-            .map(|labels| labels[..count].to_vec()),
     }
 }
 

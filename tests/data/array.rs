@@ -46,6 +46,32 @@ fn npy_is_split_by_the_seed_and_keeps_every_image() {
 }
 
 #[test]
+fn an_array_left_whole_is_the_test_split_in_its_own_order() {
+    let options = DataOptions {
+        whole: true,
+        ..DataOptions::default()
+    };
+    for (shape, count) in [("(1, 1)", 1), ("(20, 1)", 20)] {
+        let values: Vec<u8> = (0..count).collect();
+        let (_folder, path) = file("x.npy", &npy("'|u1'", false, shape, &values));
+        let dataset = load_with(&path, &options).expect("a good array");
+        assert_eq!(dataset.train.len(), 0);
+        assert_eq!(bytes_of(&dataset.test), values);
+    }
+}
+
+#[test]
+fn rows_may_be_longer_than_a_pictures_side() {
+    let (_folder, path) = file("x.npy", &npy("'|u1'", false, "(2, 20000)", &[1; 40_000]));
+    let options = DataOptions {
+        image_size: Some((1, 20_000)),
+        ..DataOptions::default()
+    };
+    let dataset = load_with(&path, &options).expect("a good array");
+    assert_eq!(dataset.train.shape, ImageShape::new(1, 20_000, 1));
+}
+
+#[test]
 fn array_shapes_become_image_shapes() {
     let shapes = [
         ("(2, 12)", ImageShape::new(1, 12, 1)),

@@ -50,8 +50,8 @@ fn digits_do_not_depend_on_their_number_or_on_threads() {
 fn default_digits_have_the_size_and_look_of_mnist() {
     let start = Instant::now();
     let mut lines = Vec::new();
-    let dataset = elbo::data::load("digits", &Default::default(), &mut |line| {
-        lines.push(line.to_owned());
+    let dataset = elbo::data::load("digits", &Default::default(), &mut |news| {
+        lines.push(format!("{news:?}"));
     })
     .expect("digits need nothing");
     eprintln!("70,000 digits in {:.2} s", start.elapsed().as_secs_f32());

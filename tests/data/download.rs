@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use elbo::data::download::{Hash, Remote, RemoteFile, fetch};
-use elbo::data::{DataOptions, load};
+use elbo::data::{DataOptions, Progress, load};
 use sha2::{Digest, Sha256};
 
 use crate::support::assert_says;
@@ -240,11 +240,21 @@ fn progress_names_the_file_and_counts() {
     let cache = tempfile::tempdir().expect("folder");
     let (mirror, _) = serve(|_| whole(CONTENT));
     let mut lines = Vec::new();
-    let mut progress = |line: &str| lines.push(line.to_owned());
+    let mut progress = |progress: Progress<'_>| {
+        lines.push(match progress {
+            Progress::Note(text) => text.to_owned(),
+            Progress::Part {
+                what, done, total, ..
+            } => format!("{what}: {done} of {total}"),
+        });
+    };
     fetch(&remote(sha256()), &[mirror], cache.path(), &mut progress).expect("fetch");
     assert_says(
         &lines.join("\n"),
-        &["downloading http://127.0.0.1", "file.gz: "],
+        &[
+            "downloading http://127.0.0.1",
+            &format!("file.gz: {0} of {0}", CONTENT.len()),
+        ],
     );
 }
 

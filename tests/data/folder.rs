@@ -157,6 +157,27 @@ fn different_sizes_name_two_files_and_the_option() {
 }
 
 #[test]
+fn pictures_beyond_the_greatest_size_are_refused() {
+    let folder = greys(3);
+    let message = error_with(folder.path(), &options(4, 100_000));
+    assert_says(&message, &["image size of 1 to 16384", "4×100000"]);
+}
+
+#[test]
+fn a_folder_left_whole_is_the_test_split_in_the_order_of_names() {
+    let whole = DataOptions {
+        whole: true,
+        ..DataOptions::default()
+    };
+    for count in [1, 5] {
+        let dataset = load_with(greys(count).path(), &whole).expect("pictures");
+        assert_eq!(dataset.train.len(), 0);
+        let pixels = bytes_of(&dataset.test).iter().step_by(12).copied();
+        assert_eq!(pixels.collect::<Vec<u8>>(), (0..count).collect::<Vec<u8>>());
+    }
+}
+
+#[test]
 fn text_named_png_is_named() {
     let folder = greys(3);
     write(&folder.path().join("letter.png"), b"Dear reader");

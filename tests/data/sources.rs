@@ -34,13 +34,11 @@ fn options_out_of_range_are_refused() {
             &["test fraction between 0 and 1"],
         );
     }
-    for image_size in [(0, 4), (4, 100_000)] {
-        let options = DataOptions {
-            image_size: Some(image_size),
-            ..DataOptions::default()
-        };
-        assert_says(&error_with(path, &options), &["image size of 1 to 16384"]);
-    }
+    let options = DataOptions {
+        image_size: Some((0, 4)),
+        ..DataOptions::default()
+    };
+    assert_says(&error_with(path, &options), &["image size of at least 1×1"]);
     let options = DataOptions {
         channels: Some(2),
         ..DataOptions::default()

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use elbo::data::{self, Binarize, DataOptions, Dataset};
+use elbo::data::{self, Binarize, DataOptions, Dataset, Split};
 use elbo::device::Device;
 use elbo::model::{Inference, Likelihood, Loss, ModelKind, ModelSpec, Weights};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Runtime};
@@ -84,9 +84,9 @@ fn the_reference_job_on_the_gpu_ends_at_the_published_loss() {
 fn squared_error(spec: &ModelSpec, epochs: u32, dataset: &Dataset) -> f64 {
     let (_, weights) = job(cpu(), spec, 1, epochs, dataset);
     let mut model = Inference::new(Device::Cpu, spec, &weights, 1).expect("a model");
-    let found = model.reconstruct(&dataset.test, Binarize::None);
+    let found = model.reconstruct(&dataset.test, Split::Test, Binarize::None);
     let found = found.expect("reconstructions");
-    let images = (0..dataset.test.len()).flat_map(|i| dataset.test.image_f32(i));
+    let images = dataset.test.to_f32().into_iter();
     let squares = images.zip(found).map(|(x, y)| f64::from(x - y).powi(2));
     squares.sum::<f64>() / dataset.test.len() as f64
 }
@@ -105,5 +105,6 @@ fn an_autoencoder_reconstructs_better_than_a_vae_of_its_size() {
     let [ae, vae] = [ae, vae].map(|spec| squared_error(&spec, 10, &dataset));
     let lower = 100.0 * (1.0 - ae / vae);
     println!("squared error per image: autoencoder {ae:.3}, VAE {vae:.3}, {lower:.1} % lower");
-    assert!(ae < vae, "autoencoder {ae}, VAE {vae}");
+    // Measured: 10.3 % lower with seed 1.
+    assert!(ae < 0.95 * vae, "autoencoder {ae}, VAE {vae}");
 }

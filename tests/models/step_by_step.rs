@@ -9,14 +9,13 @@ use elbo::train::check;
 use crate::faults::{change, select, step};
 use crate::support::{byte_source, few_bytes, gpu, load, small};
 
-/// Ten times the largest difference seen on lavapipe, 8.7e-7 of a result's range.
-const SEEN: f64 = 8.7e-6;
+/// Ten times the largest difference seen on lavapipe, 8.7e-7 of a result's range. Its functions are nearly
+/// exact; hardware may use the room that WGSL leaves.
+const SEEN_IN_SOFTWARE: f64 = 8.7e-6;
 
 #[test]
 fn the_gpu_computes_every_step_as_the_cpu_does() {
-    if gpu().is_none() {
-        return;
-    }
+    let Some(gpu) = gpu() else { return };
     let differences = check(&Selection::Gpu).expect("a check");
     let worst = differences
         .iter()
@@ -28,7 +27,10 @@ fn the_gpu_computes_every_step_as_the_cpu_does() {
         worst.share
     );
     assert!(differences.iter().all(Difference::is_rounding), "{worst}");
-    assert!(worst.share <= SEEN, "{worst}");
+    assert!(
+        !gpu.is_software() || worst.share <= SEEN_IN_SOFTWARE,
+        "{worst}"
+    );
     // Two plans of training and one of evaluation, of a VAE and of an autoencoder.
     for plan in ["train 96", "train 37", "evaluate 96"] {
         let steps = differences.iter().filter(|d| d.plan == plan);

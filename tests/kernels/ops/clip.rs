@@ -32,6 +32,13 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case("a norm on the bound scales by 1", vec![2.0, 2.0], 2, 1.0),
         case("a NaN norm leaves NaN", vec![1.0, f32::NAN, 1.0], 3, 1.0),
+        case(
+            "an infinite norm leaves NaN",
+            vec![1.0, f32::INFINITY],
+            3,
+            1.0,
+        ),
+        case("an overflowing sum leaves NaN", vec![3e38, 3e38], 3, 1.0),
     ];
     // One partial sum; a workgroup's lanes less one, all, one more; a prime; the most there are.
     for len in [1, 63, 64, 65, 1009, 8192] {

@@ -1,0 +1,202 @@
+//! Images in memory.
+
+use crate::shape::ImageShape;
+
+/// Values of all images, image by image, each laid out as its [`ImageShape`] says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// 0..=255, standing for 0..=1.
+    Bytes(Vec<u8>),
+    /// Taken as they are.
+    Floats(Vec<f32>),
+}
+
+/// One split of a data set.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// Size of each image.
+    pub shape: ImageShape,
+    /// `[images, height, width, channels]`.
+    pub values: Values,
+    /// Class of each image, where the source has one.
+    pub labels: Option<Vec<u32>>,
+}
+
+impl Values {
+    /// Number of values over all images.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Floats(floats) => floats.len(),
+        }
+    }
+
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn to_f32(&self) -> Vec<f32> {
+        match self {
+            Self::Bytes(bytes) => bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
+            Self::Floats(floats) => floats.clone(),
+        }
+    }
+}
+
+impl Images {
+    /// Number of images; 0 where the shape holds no value.
+    pub fn len(&self) -> usize {
+        self.values
+            .len()
+            .checked_div(self.shape.values())
+            .unwrap_or(0)
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values of one image, `[height, width, channels]`; bytes become `byte / 255`.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`Images::len`], as indexing a slice does.
+    pub fn image_f32(&self, index: usize) -> Vec<f32> {
+        let size = self.shape.values();
+        let range = index * size..(index + 1) * size;
+        match &self.values {
+            Values::Bytes(bytes) => bytes[range]
+                .iter()
+                .map(|&byte| f32::from(byte) / 255.0)
+                .collect(),
+            Values::Floats(floats) => floats[range].to_vec(),
+        }
+    }
+
+    /// The values of all images as the model sees them; bytes become `byte / 255`.
+    pub fn to_f32(&self) -> Vec<f32> {
+        self.values.to_f32()
+    }
+
+    /// The first `count` images, or all where there are fewer.
+    pub fn first(&self, count: usize) -> Self {
+        let indices: Vec<usize> = (0..count.min(self.len())).collect();
+        self.select(&indices)
+    }
+
+    /// These images and then others of the same shape; with labels if both have them.
+    pub(super) fn followed_by(self, others: Self) -> Self {
+        let values = match (self.values, others.values) {
+            (Values::Bytes(mut bytes), Values::Bytes(more)) => {
+                bytes.extend(more);
+                Values::Bytes(bytes)
+            }
+            (own, more) => Values::Floats([own.to_f32(), more.to_f32()].concat()),
+        };
+        let labels = match (self.labels, others.labels) {
+            (Some(own), Some(more)) => Some([own, more].concat()),
+            _ => None,
+        };
+        Self {
+            shape: self.shape,
+            values,
+            labels,
+        }
+    }
+
+    /// The images at `indices`, in that order, with their labels.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below [`Images::len`], as indexing a slice does.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let size = self.shape.values();
+        Self {
+            shape: self.shape,
+            values: match &self.values {
+                Values::Bytes(bytes) => Values::Bytes(gather(bytes, size, indices)),
+                Values::Floats(floats) => Values::Floats(gather(floats, size, indices)),
+            },
+            labels: self
+                .labels
+                .as_ref()
+                .map(|labels| gather(labels, 1, indices)),
+        }
+    }
+
+    /// The least and the greatest value as the model sees them (bytes over 255).
+    ///
+    /// `(0.0, 0.0)` without values. A NaN is skipped; see [`Images::first_non_finite`].
+    pub fn value_range(&self) -> (f32, f32) {
+        let range = match &self.values {
+            Values::Bytes(bytes) => {
+                let least = bytes.iter().min().copied().unwrap_or(0);
+                let most = bytes.iter().max().copied().unwrap_or(0);
+                (f32::from(least) / 255.0, f32::from(most) / 255.0)
+            }
+            Values::Floats(floats) => floats.iter().fold(
+                (f32::INFINITY, f32::NEG_INFINITY),
+                |(least, most), &value| (least.min(value), most.max(value)),
+            ),
+        };
+        if range.0 > range.1 { (0.0, 0.0) } else { range }
+    }
+
+    /// The first NaN or infinity as `(image, value within the image)`; bytes hold none.
+    pub fn first_non_finite(&self) -> Option<(usize, usize)> {
+        match &self.values {
+            Values::Bytes(_) => None,
+            Values::Floats(floats) => {
+                let at = floats.iter().position(|value| !value.is_finite())?;
+                let size = self.shape.values();
+                Some((at.checked_div(size)?, at.checked_rem(size)?))
+            }
+        }
+    }
+}
+
+fn gather<T: Copy>(values: &[T], size: usize, indices: &[usize]) -> Vec<T> {
+    let mut chosen = Vec::with_capacity(indices.len() * size);
+    for &index in indices {
+        chosen.extend_from_slice(&values[index * size..(index + 1) * size]);
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(values: &[u8], labels: &[u32]) -> Images {
+        Images {
+            shape: ImageShape::new(1, 2, 1),
+            values: Values::Bytes(values.to_vec()),
+            labels: Some(labels.to_vec()),
+        }
+    }
+
+    #[test]
+    fn the_first_images_keep_their_values_and_labels() {
+        let all = images(&[0, 51, 102, 255, 1, 2], &[7, 8, 9]);
+        let two = all.first(2);
+        assert_eq!(two.values, Values::Bytes(vec![0, 51, 102, 255]));
+        assert_eq!(two.labels, Some(vec![7, 8]));
+        assert_eq!(two.to_f32(), [0.0, 0.2, 0.4, 1.0]);
+        assert_eq!(all.first(10).len(), 3);
+    }
+
+    #[test]
+    fn images_that_follow_others_keep_values_and_labels() {
+        let all = images(&[1, 2], &[5]).followed_by(images(&[3, 4], &[6]));
+        assert_eq!(all.values, Values::Bytes(vec![1, 2, 3, 4]));
+        assert_eq!(all.labels, Some(vec![5, 6]));
+        let mixed = Images {
+            values: Values::Floats(vec![0.5, 2.0]),
+            ..images(&[], &[7])
+        };
+        let all = images(&[0, 255], &[5]).followed_by(mixed);
+        assert_eq!(all.values, Values::Floats(vec![0.0, 1.0, 0.5, 2.0]));
+    }
+}
