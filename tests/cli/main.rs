@@ -1,0 +1,6 @@
+//! The program as its users meet it: what it refuses, with which words and exit code, and what it
+//! leaves behind.
+
+mod refused;
+mod runs;
+mod support;

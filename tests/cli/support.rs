@@ -1,0 +1,83 @@
+//! Runs the program in temporary folders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+pub(crate) const INPUT_OUTPUT: i32 = 1;
+pub(crate) const CONFIG: i32 = 2;
+pub(crate) const DATA_OR_MODEL: i32 = 3;
+pub(crate) const DEVICE: i32 = 4;
+
+/// A small model on the CPU, for one epoch on the built-in digits.
+pub(crate) const SMALL: [&str; 8] = [
+    "--device", "cpu", "--epochs", "1", "--hidden", "32", "--latent", "4",
+];
+
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+    command.args(arguments).current_dir(folder);
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn elbo(folder: &Path, arguments: &[&str]) -> Output {
+    program(folder, arguments)
+        .output()
+        .expect("the program starts")
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub(crate) fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Runs in a fresh folder, which has to stay empty.
+pub(crate) fn refused(arguments: &[&str], code: i32, words: &[&str]) {
+    let folder = temporary();
+    refused_in(folder.path(), arguments, code, words);
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(left.is_empty(), "{arguments:?} left {left:?} behind");
+}
+
+pub(crate) fn refused_in(folder: &Path, arguments: &[&str], code: i32, words: &[&str]) {
+    let output = elbo(folder, arguments);
+    assert_refused(&output, arguments, code, words);
+}
+
+pub(crate) fn assert_refused(output: &Output, arguments: &[&str], code: i32, words: &[&str]) {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    assert!(text.contains("error: "), "{arguments:?}: {text}");
+    assert!(!text.contains("panicked"), "{arguments:?}: {text}");
+    for word in words {
+        assert!(text.contains(word), "{arguments:?}: no {word:?} in {text}");
+    }
+}
+
+pub(crate) fn accepted(folder: &Path, arguments: &[&str]) -> Output {
+    let output = elbo(folder, arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
+    output
+}
+
+pub(crate) fn train_small(folder: &Path, out: &str, more: &[&str]) -> PathBuf {
+    let mut arguments = vec!["train", "--out", out];
+    arguments.extend(SMALL);
+    arguments.extend(more);
+    accepted(folder, &arguments);
+    folder.join(out)
+}
