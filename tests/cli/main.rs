@@ -1,6 +1,9 @@
 //! The program as its users meet it: what it refuses, with which words and exit code, and what it
 //! leaves behind.
 
+mod bad_data;
+#[path = "../data/formats.rs"]
+mod formats;
 mod refused;
 mod runs;
 mod support;

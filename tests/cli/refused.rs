@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, DEVICE, INPUT_OUTPUT, accepted, assert_refused, program, refused,
-    refused_in, stdout, temporary, train_small,
+    CONFIG, DATA_OR_MODEL, DEVICE, INPUT_OUTPUT, SMALL, accepted, adapter, assert_refused, program,
+    refused, refused_in, stdout, temporary, train_small,
 };
 
 /// The folder of an autoencoder's run that stopped before its first epoch ended.
@@ -112,6 +112,15 @@ fn an_unknown_device_is_refused() {
     let arguments = ["train", "--device", "gpu:no-such-adapter"];
     refused(&arguments, DEVICE, &["no-such-adapter", "try: "]);
     refused(&["train", "--device", "gpu:999"], DEVICE, &["999", "try: "]);
+}
+
+#[test]
+fn an_unknown_device_is_refused_with_a_list_of_those_there_are() {
+    let Some(adapter) = adapter() else { return };
+    for device in ["gpu:no-such-adapter", "gpu:999"] {
+        let words = ["auto, cpu, gpu", "gpu:0", &adapter];
+        refused(&["train", "--device", device], DEVICE, &words);
+    }
 }
 
 /// The Vulkan loader finds no driver where this variable names none.
@@ -255,6 +264,32 @@ fn a_run_folder_that_cannot_be_made_is_refused() {
     let arguments = ["train", "--device", "cpu", "--out", "file/run"];
     let words = ["file/run", "create the run folder"];
     refused_in(folder.path(), &arguments, INPUT_OUTPUT, &words);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_without_permission_to_write_is_refused_as_output() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = temporary();
+    let locked = folder.path().join("locked");
+    fs::create_dir(&locked).expect("a folder");
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).expect("permissions");
+    if fs::write(locked.join("probe"), "").is_ok() {
+        eprintln!("SKIPPED: permissions do not bind this user, which may be root");
+        return;
+    }
+    train_small(folder.path(), "run", &[]);
+    let words = ["Permission denied", "locked", "try: "];
+    let mut train = vec!["train", "--out", "locked/run"];
+    train.extend(SMALL);
+    let words_of_train = [&words[..], &["create the run folder"]].concat();
+    refused_in(folder.path(), &train, INPUT_OUTPUT, &words_of_train);
+    for command in ["sample", "reconstruct", "encode"] {
+        let arguments = [command, "run", "--device", "cpu", "--out", "locked/new"];
+        refused_in(folder.path(), &arguments, INPUT_OUTPUT, &words);
+    }
+    let left = fs::read_dir(&locked).expect("the folder").count();
+    assert_eq!(left, 0, "nothing is left behind");
 }
 
 #[test]

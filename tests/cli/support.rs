@@ -1,5 +1,7 @@
 //! Runs the program in temporary folders.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -23,7 +25,7 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-pub(crate) fn elbo(folder: &Path, arguments: &[&str]) -> Output {
+fn elbo(folder: &Path, arguments: &[&str]) -> Output {
     program(folder, arguments)
         .output()
         .expect("the program starts")
@@ -80,4 +82,37 @@ pub(crate) fn train_small(folder: &Path, out: &str, more: &[&str]) -> PathBuf {
     arguments.extend(more);
     accepted(folder, &arguments);
     folder.join(out)
+}
+
+/// Every file of a folder with its content, and every folder in it.
+pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+            found.insert(path, None);
+        } else {
+            let bytes = fs::read(&path).expect("a file");
+            found.insert(path, Some(bytes));
+        }
+    }
+    found
+}
+
+/// What `elbo devices` says of the first adapter. Without one the test fails, unless `ELBO_TEST_GPU=skip`
+/// makes that a choice.
+pub(crate) fn adapter() -> Option<String> {
+    let listed = stdout(&accepted(&env::temp_dir(), &["devices"]));
+    let line = listed.lines().find_map(|line| line.strip_prefix("gpu:0"));
+    match line {
+        Some(name) => Some(name.trim().to_owned()),
+        None if env::var("ELBO_TEST_GPU").is_ok_and(|value| value == "skip") => {
+            eprintln!("SKIPPED: no GPU, and ELBO_TEST_GPU=skip");
+            None
+        }
+        None => {
+            panic!("no GPU in {listed}\n  or ELBO_TEST_GPU=skip, to go without the tests of it")
+        }
+    }
 }

@@ -6,9 +6,8 @@ use elbo::data::{DataOptions, Values};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
-use crate::support::{
-    assert_says, bytes_of, error_of, error_with, floats, load_path, load_with, npy, npz, write,
-};
+use crate::formats::{floats, npy, npz, write};
+use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with};
 
 fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("folder");

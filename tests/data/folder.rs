@@ -8,7 +8,8 @@ use elbo::shape::ImageShape;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
-use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with, write};
+use crate::formats::write;
+use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with};
 
 fn save(picture: impl Into<DynamicImage>, path: &Path) {
     fs::create_dir_all(path.parent().expect("a file in a folder")).expect("folder");

@@ -6,7 +6,8 @@ use std::path::Path;
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
-use crate::support::{assert_says, bytes_of, error_of, gzip, idx, load_path, write};
+use crate::formats::{gzip, idx, write};
+use crate::support::{assert_says, bytes_of, error_of, load_path};
 
 const IMAGES: u32 = 0x0803;
 const LABELS: u32 = 0x0801;

@@ -4,6 +4,7 @@ mod array;
 mod builtin;
 mod download;
 mod folder;
+mod formats;
 mod idx;
 mod mnist;
 mod sources;
