@@ -4,6 +4,7 @@
 mod bad_data;
 #[path = "../data/formats.rs"]
 mod formats;
+mod options;
 mod refused;
 mod runs;
 mod support;
