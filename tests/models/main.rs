@@ -1,9 +1,11 @@
 //! Whole models: against PyTorch, finite differences, plain loops, seeded faults and known results.
 
+mod by_hand;
 mod choices;
 mod faults;
 mod golden;
 mod gradients;
+mod inference;
 mod layers;
 mod mnist;
 mod not_finite;

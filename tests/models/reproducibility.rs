@@ -8,9 +8,10 @@ use elbo::kernel::Element;
 use elbo::model::plans::{self, Update};
 use elbo::model::{Loss, ModelKind, ModelSpec, Parameters, Weights};
 use elbo::plan::{CpuRuntime, Runtime};
-use elbo::rng::{self, Purpose};
+use elbo::rng::Purpose;
 use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, Trainer};
 
+use crate::by_hand::{self, NOISE, noise};
 use crate::support::{
     byte_source, bytes_of, devices, digest, digit_model, expose, few_bytes, load,
 };
@@ -118,9 +119,6 @@ fn cpu_and_gpu_learn_the_same_from_the_same_images_in_the_same_order() {
     }
 }
 
-/// A draw is −2 ln u under a root, times a sine: roundings of eps relative to the largest radius.
-const NOISE: f64 = 8.0 * f32::EPSILON as f64;
-
 #[test]
 fn cpu_and_gpu_draw_the_same_noise() {
     let spec = digit_model();
@@ -163,64 +161,6 @@ fn cpu_and_gpu_draw_the_same_noise() {
     }
 }
 
-/// The stream's definition, at double precision: Box-Muller of pairs of Philox's integers.
-fn noise(seed: u64, purpose: Purpose, step: u32, len: usize) -> Vec<f64> {
-    let blocks = (0..len.div_ceil(4) as u32).flat_map(|block| {
-        let four = rng::draw(rng::key(seed), purpose as u32, step, block);
-        let [a, b, c, d] = four.map(|bits| f64::from(rng::unit(bits)));
-        [(a, b), (c, d)].into_iter().flat_map(|(u, v)| {
-            let radius = (-2.0 * (1.0 - u).ln()).sqrt();
-            let angle = std::f64::consts::TAU * v;
-            [radius * angle.cos(), radius * angle.sin()]
-        })
-    });
-    blocks.take(len).collect()
-}
-
-/// `[out]` from `[in]`, by a weight `[out, in]` and its bias.
-fn linear(weights: &Weights, layer: &str, input: &[f64]) -> Vec<f64> {
-    let tensor = |suffix: &str| {
-        let name = format!("{layer}.{suffix}");
-        let mut all = weights.iter();
-        all.find(|(known, ..)| *known == name).expect("a layer").2
-    };
-    let rows = tensor("weight").chunks(input.len());
-    let products = rows.map(|row| {
-        let terms = row.iter().zip(input).map(|(&w, x)| f64::from(w) * x);
-        terms.sum::<f64>()
-    });
-    products
-        .zip(tensor("bias"))
-        .map(|(sum, &bias)| sum + f64::from(bias))
-        .collect()
-}
-
-fn relu(values: Vec<f64>) -> Vec<f64> {
-    values.into_iter().map(|x| x.max(0.0)).collect()
-}
-
-/// Reconstruction loss and KL of one image, from the formulas.
-fn by_hand(spec: &ModelSpec, weights: &Weights, x: &[f64], noise: &[f64]) -> [f64; 2] {
-    let hidden = relu(linear(weights, "fc1", x));
-    let (z, kl) = match spec.kind {
-        ModelKind::Ae => (linear(weights, "fc2", &hidden), 0.0),
-        ModelKind::Vae => {
-            let mu = linear(weights, "fc21", &hidden);
-            let logvar = linear(weights, "fc22", &hidden);
-            let all = mu.iter().zip(&logvar).zip(noise);
-            let z = all.clone().map(|((m, l), e)| m + (0.5 * l).exp() * e);
-            let kl = all.clone().map(|((m, l), _)| l.exp() + m * m - 1.0 - l);
-            (z.collect(), 0.5 * kl.sum::<f64>())
-        }
-    };
-    let logits = linear(weights, "fc4", &relu(linear(weights, "fc3", &z)));
-    let losses = logits.iter().zip(x).map(|(&l, x)| {
-        // −log p(x): the logarithms of sigmoid(l) and 1 − sigmoid(l), weighted by x.
-        l.max(0.0) + (-l.abs()).exp().ln_1p() - x * l
-    });
-    [losses.sum(), kl]
-}
-
 /// Rounding of one batch's sum to `f32`, and of its terms by a random walk, as a share of the loss.
 const EPOCH_LOSS: f64 = 2.0 * f32::EPSILON as f64;
 
@@ -252,11 +192,9 @@ fn an_epoch_with_a_short_last_batch_means_over_every_image_once() {
                 let len = (row + 1) * spec.latent;
                 let noise = noise(options.seed, Purpose::Epsilon, step as u32, len);
                 let bytes = &bytes_of(&dataset.train)[image as usize * 784..][..784];
-                let x: Vec<f64> = bytes
-                    .iter()
-                    .map(|&byte| f64::from(f32::from(byte) / 255.0))
-                    .collect();
-                let losses = by_hand(&spec, &weights, &x, &noise[row * spec.latent..]);
+                let x = by_hand::seen(bytes);
+                let noise = &noise[row * spec.latent..];
+                let losses = by_hand::losses(&spec, &weights, &x, noise).map(|loss| loss.value);
                 sums = [sums[0] + losses[0], sums[1] + losses[1]];
             }
             let [reconstruction, kl] = sums.map(|sum| sum / 300.0);
