@@ -7,7 +7,7 @@ use super::open_device;
 use crate::data::{DataOptions, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
-use crate::train::{RunConfig, RunFolder};
+use crate::train::{RunConfig, RunFolder, anchored};
 
 /// The saved model on a device.
 pub(super) fn model(
@@ -35,8 +35,10 @@ pub(super) fn images(
     split: Option<Split>,
 ) -> Result<Chosen> {
     let shape = run.model.image;
-    let other = source.filter(|other| *other != run.data.source);
-    let split = split.unwrap_or(match other {
+    let other = source
+        .map(anchored)
+        .filter(|other| *other != run.data.source);
+    let split = split.unwrap_or(match &other {
         Some(_) => Split::All,
         None => Split::Test,
     });
@@ -44,9 +46,9 @@ pub(super) fn images(
         whole: split == Split::All,
         ..run.data.options()
     };
-    let (source, options) = match other {
+    let (source, options) = match &other {
         Some(other) => (
-            other,
+            other.as_str(),
             DataOptions {
                 image_size: Some((shape.height, shape.width)),
                 // Arrays may have any number of channels, pictures are grey or RGB.

@@ -215,6 +215,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let dataset = load(&resolved.data.source, &resolved.data.options())?;
     let spec = with_image(&resolved, &dataset)?;
     resolved.train.validate(dataset.train.len())?;
+    for images in [&dataset.train, &dataset.test] {
+        spec.check_range(images, resolved.train.binarize)?;
+    }
 
     let path = match &args.out {
         Some(out) => out.clone(),

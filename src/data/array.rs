@@ -157,7 +157,8 @@ fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Res
     let present = length.saturating_sub(header_size);
     let Some(bytes) = bytes.filter(|&bytes| bytes as u64 == present) else {
         return Err(broken(format!(
-            "its header promises shape {shape:?} of {width} bytes each, but {present} bytes follow"
+            "its header promises shape {shape:?} of `{}`, but {present} bytes follow",
+            fields.kind
         )));
     };
     let values = if width == 1 {

@@ -27,6 +27,13 @@ pub enum Selection {
 impl FromStr for Selection {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
+        // An empty name is a part of every name.
+        if matches!(text, "" | "gpu:") {
+            return Err(Error::device(
+                format!("--device \"{text}\": expected the index of a GPU or a part of its name"),
+                "auto, cpu, gpu, or what `elbo devices` lists",
+            ));
+        }
         Ok(match text {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
@@ -147,7 +154,7 @@ fn named(adapters: &[wgpu::Adapter], name: &str) -> Result<Option<usize>> {
         [] => Ok(None),
         [index] => Ok(Some(index)),
         _ => Err(Error::device(
-            format!("--device {name}: several adapters have that in their names"),
+            format!("--device: several adapters have `{name}` in their names"),
             format!("one of them by its index:{}", list(adapters)),
         )),
     }
@@ -156,7 +163,7 @@ fn named(adapters: &[wgpu::Adapter], name: &str) -> Result<Option<usize>> {
 fn missing(selection: &Selection, adapters: &[wgpu::Adapter]) -> Error {
     let wanted = match selection {
         Selection::Index(index) => format!("--device gpu:{index}: no such adapter"),
-        Selection::Named(name) => format!("--device {name}: no adapter has that in its name"),
+        Selection::Named(name) => format!("--device: no adapter has `{name}` in its name"),
         Selection::Auto | Selection::Cpu | Selection::Gpu => "--device gpu: no adapter".to_owned(),
     };
     if adapters.is_empty() {

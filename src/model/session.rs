@@ -6,7 +6,7 @@ use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, Source, names};
-use crate::model::{Likelihood, Loss, ModelKind, ModelSpec, Parameters};
+use crate::model::{Loss, ModelKind, ModelSpec, Parameters};
 use crate::plan::{Plan, PlanId, Runtime};
 use crate::rng::Purpose;
 
@@ -185,7 +185,7 @@ impl Session {
                 ),
             ));
         }
-        check_range(images, &self.spec, binarize)?;
+        self.spec.check_range(images, binarize)?;
         let count = images.len();
         let (words, floats): (Vec<u32>, bool) = match &images.values {
             Values::Bytes(bytes) => {
@@ -341,26 +341,4 @@ impl Session {
     pub(crate) fn is_variational(&self) -> bool {
         self.spec.kind == ModelKind::Vae
     }
-}
-
-/// Values must be in [0, 1] where the decoder's outputs are, or where they are drawn from.
-fn check_range(images: &Images, spec: &ModelSpec, binarize: Binarize) -> Result<()> {
-    let option = match spec.likelihood {
-        Likelihood::Bernoulli => "--likelihood bernoulli",
-        Likelihood::SquaredError => "--likelihood squared-error, with its sigmoid,",
-        _ if binarize != Binarize::None => "--binarize",
-        Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => return Ok(()),
-    };
-    let (least, most) = images.value_range();
-    if least >= 0.0 && most <= 1.0 {
-        return Ok(());
-    }
-    let other = match spec.kind {
-        ModelKind::Vae => "gaussian",
-        ModelKind::Ae => "linear-squared-error",
-    };
-    Err(Error::config(
-        format!("{option} needs values in [0, 1], but the data reach from {least} to {most}"),
-        format!("scaling the data to [0, 1], or --likelihood {other} without --binarize"),
-    ))
 }

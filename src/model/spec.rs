@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::{Binarize, Images};
 use crate::error::{Error, Result};
 use crate::model::MOST_PARAMETERS;
 use crate::shape::ImageShape;
@@ -103,6 +104,32 @@ impl ModelSpec {
                 0.0
             }
         }
+    }
+
+    /// Checks that the images' values are in [0, 1] where the decoder's outputs are, or where they are
+    /// drawn from.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the range that was found.
+    pub fn check_range(&self, images: &Images, binarize: Binarize) -> Result<()> {
+        let option = match self.likelihood {
+            Likelihood::Bernoulli => "--likelihood bernoulli",
+            Likelihood::SquaredError => "--likelihood squared-error, with its sigmoid,",
+            _ if binarize != Binarize::None => "--binarize",
+            Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => return Ok(()),
+        };
+        let (least, most) = images.value_range();
+        if least >= 0.0 && most <= 1.0 {
+            return Ok(());
+        }
+        let other = match self.kind {
+            ModelKind::Vae => "gaussian",
+            ModelKind::Ae => "linear-squared-error",
+        };
+        Err(Error::config(
+            format!("{option} needs values in [0, 1], but the data reach from {least} to {most}"),
+            format!("scaling the data to [0, 1], or --likelihood {other} without --binarize"),
+        ))
     }
 
     /// Checks every size and value.

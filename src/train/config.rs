@@ -97,20 +97,27 @@ impl DataConfig {
         }
     }
 
-    /// Makes the source mean the same from every working folder: a path becomes absolute.
+    /// Makes the source mean the same from every working folder.
     #[must_use]
-    pub fn anchored(mut self) -> Self {
-        let path = Path::new(&self.source);
-        let named = NAMED_SOURCES.contains(&self.source.as_str());
-        if !named
-            && path.exists()
-            && let Ok(absolute) = std::path::absolute(path)
-            && let Some(text) = absolute.to_str()
-        {
-            self.source = text.to_owned();
+    pub fn anchored(self) -> Self {
+        Self {
+            source: anchored(&self.source),
+            ..self
         }
-        self
     }
+}
+
+/// A source that means the same from every working folder: a path becomes absolute.
+pub fn anchored(source: &str) -> String {
+    let path = Path::new(source);
+    if !NAMED_SOURCES.contains(&source)
+        && path.exists()
+        && let Ok(absolute) = std::path::absolute(path)
+        && let Some(text) = absolute.to_str()
+    {
+        return text.to_owned();
+    }
+    source.to_owned()
 }
 
 impl RunConfig {

@@ -9,7 +9,7 @@ mod run_folder;
 mod trainer;
 
 pub use check::check;
-pub use config::{DataConfig, Record, RunConfig, toml_fault};
+pub use config::{DataConfig, Record, RunConfig, anchored, toml_fault};
 pub use grid::Grid;
 pub use observer::{EpochRecord, Observer, Pictures, Progress};
 pub use options::TrainOptions;

@@ -266,6 +266,10 @@ fn a_share_of_the_images_is_held_out() {
         let shown = stderr(&accepted(folder.path(), &arguments));
         let words = format!("{train_images} training and {test_images} test images");
         assert!(shown.contains(&words), "no {words:?} in {shown}");
+        // The run's own data, whatever path leads to them.
+        let more = ["--data", "./one.npy"];
+        let own = evaluate(folder.path(), share, "cpu", &more);
+        assert_eq!(own["images"].as_u64(), Some(test_images as u64), "{own}");
         // The commands on the run find the same split.
         for (split, images) in [("train", train_images), ("test", test_images)] {
             let name = format!("{share}-{split}.npy");

@@ -112,6 +112,11 @@ fn an_unknown_device_is_refused() {
     let arguments = ["train", "--device", "gpu:no-such-adapter"];
     refused(&arguments, DEVICE, &["no-such-adapter", "try: "]);
     refused(&["train", "--device", "gpu:999"], DEVICE, &["999", "try: "]);
+    // A part of every name, and so of none.
+    for device in ["", "gpu:"] {
+        let words = ["a part of its name", "elbo devices"];
+        refused(&["train", "--device", device], DEVICE, &words);
+    }
 }
 
 #[test]
