@@ -1,38 +1,54 @@
 //! Loops of the twins: over chunks, on all threads, compiled for the vector instructions at hand.
+//!
+//! Only what is inlined into the dispatch is compiled for those instructions. So closures given to these
+//! functions are `#[inline(always)]`, and so is all that they call in a loop.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Values below this many stay on the calling thread: waking another costs some ten microseconds.
 const PARALLEL_FROM: usize = 1 << 14;
 
+/// A call of `f`. A closure in its place would be called through a shim, which is not inlined.
+struct Call<'a, F, I> {
+    f: &'a F,
+    input: I,
+}
+
+impl<I, F: Fn(I)> WithSimd for Call<'_, F, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        (self.f)(self.input);
+    }
+}
+
 /// Calls `f(first index, chunk)` for chunks of `unit · k` values of `out`; a chunk never splits a unit.
 ///
 /// The result does not depend on the number of threads as long as `f` writes each unit from inputs alone.
-pub fn chunks<F: Send>(out: &mut [F], unit: usize, f: impl Fn(usize, &mut [F]) + Sync) {
-    let unit = unit.max(1);
+pub fn chunks<F: Send>(out: &mut [F], unit: usize, f: impl Fn((usize, &mut [F])) + Sync) {
     let arch = Arch::new();
+    let call = |input| arch.dispatch(Call { f: &f, input });
     if out.len() < PARALLEL_FROM {
-        arch.dispatch(|| f(0, out));
+        call((0, out));
         return;
     }
-    let chunk = (PARALLEL_FROM / 4).div_ceil(unit) * unit;
-    out.par_chunks_mut(chunk)
-        .enumerate()
-        .for_each(|(i, values)| arch.dispatch(|| f(i * chunk, values)));
+    let unit = unit.max(1);
+    let size = (PARALLEL_FROM / 4).div_ceil(unit) * unit;
+    let chunks = out.par_chunks_mut(size).enumerate();
+    chunks.for_each(|(i, chunk)| call((i * size, chunk)));
 }
 
-/// Calls `f(index, part, value)` for parts of `size` values and one result each, in parallel.
+/// Calls `f(index, (part, value))` for parts of `size` values and one result each, in parallel.
 pub fn parts<A: Send, B: Send>(
     values: &mut [A],
     size: usize,
     results: &mut [B],
-    f: impl Fn(usize, &mut [A], &mut B) + Sync,
+    f: impl Fn((usize, (&mut [A], &mut B))) + Sync,
 ) {
     let arch = Arch::new();
-    values
-        .par_chunks_mut(size.max(1))
-        .zip(results.par_iter_mut())
-        .enumerate()
-        .for_each(|(i, (part, result))| arch.dispatch(|| f(i, part, result)));
+    let parts = values.par_chunks_mut(size.max(1)).zip(results);
+    let parts = parts.enumerate();
+    parts.for_each(|input| arch.dispatch(Call { f: &f, input }));
 }

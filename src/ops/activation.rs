@@ -65,10 +65,15 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [input, out] = bind(bound);
     let input = input.floats();
     let activation = call.selector("ACTIVATION");
-    parallel::chunks(out.floats_mut(), 1, |first, out| {
-        out.copy_from_slice(&input[first..first + out.len()]);
-        activate(activation, out);
-    });
+    parallel::chunks(
+        out.floats_mut(),
+        1,
+        #[inline(always)]
+        |(first, out)| {
+            out.copy_from_slice(&input[first..first + out.len()]);
+            activate(activation, out);
+        },
+    );
 }
 
 /// Replaces values by their activation.

@@ -95,7 +95,8 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         parameters.floats_mut(),
         size,
         &mut moments,
-        |i, part, (first, second)| {
+        #[inline(always)]
+        |(i, (part, (first, second)))| {
             let gradient = &gradient[i * size..][..part.len()];
             let moments = first.iter_mut().zip(second.iter_mut());
             for ((value, &g), (m, v)) in part.iter_mut().zip(gradient).zip(moments) {

@@ -84,7 +84,8 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         d_outputs.floats_mut(),
         share,
         &mut rows,
-        |i, gradient, row| {
+        #[inline(always)]
+        |(i, (gradient, row))| {
             let range = i * share..i * share + gradient.len();
             let (loss, sigma) = likelihood::reconstruction(
                 kind,

@@ -85,25 +85,30 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     // The first byte is the least significant of its word in the shader; every platform that wgpu
     // reaches is little-endian.
     let bytes: &[u8] = bytemuck::cast_slice(images);
-    parallel::chunks(x.floats_mut(), values, |first, x| {
-        for (i, row) in x.chunks_mut(values).enumerate() {
-            let batch_row = first / values + i;
-            let image = order[counters[1] as usize + batch_row];
-            let at = image as usize * values;
-            if floats {
-                for (out, &bits) in row.iter_mut().zip(&images[at..at + values]) {
-                    *out = F::new(f64::from(f32::from_bits(bits)));
+    parallel::chunks(
+        x.floats_mut(),
+        values,
+        #[inline(always)]
+        |(first, x)| {
+            for (i, row) in x.chunks_mut(values).enumerate() {
+                let batch_row = first / values + i;
+                let image = order[counters[1] as usize + batch_row];
+                let at = image as usize * values;
+                if floats {
+                    for (out, &bits) in row.iter_mut().zip(&images[at..at + values]) {
+                        *out = F::new(f64::from(f32::from_bits(bits)));
+                    }
+                } else {
+                    for (out, &byte) in row.iter_mut().zip(&bytes[at..at + values]) {
+                        *out = F::new(f64::from(f32::from(byte) / 255.0));
+                    }
                 }
-            } else {
-                for (out, &byte) in row.iter_mut().zip(&bytes[at..at + values]) {
-                    *out = F::new(f64::from(f32::from(byte) / 255.0));
+                if binarize != AS_IS {
+                    draw(&p, binarize, image, counters[0], batch_row, row);
                 }
             }
-            if binarize != AS_IS {
-                draw(&p, binarize, image, counters[0], batch_row, row);
-            }
-        }
-    });
+        },
+    );
 }
 
 fn draw<F: Real>(

@@ -39,30 +39,58 @@ pub(crate) fn reconstruction<F: Real>(
     let inverse = (-log_sigma).exp();
     let constant = log_sigma + F::new(HALF_LOG_TWO_PI);
     match likelihood {
-        GAUSSIAN => each(x, outputs, gradient, &mut sums, |x, y| {
-            let r = (y - x) * inverse;
-            (F::new(0.5) * r * r + constant, r * inverse, F::ONE - r * r)
-        }),
-        SQUARED_ERROR => each(x, outputs, gradient, &mut sums, |x, y| {
-            let r = y - x;
-            (r * r, F::new(2.0) * r, F::ZERO)
-        }),
-        SIGMOID_SQUARED_ERROR => each(x, outputs, gradient, &mut sums, |x, y| {
-            let e = (-y.abs()).exp();
-            let p = F::ONE / (F::ONE + e);
-            let r = if y < F::ZERO { e * p } else { p } - x;
-            (r * r, F::new(2.0) * r * (e * p * p), F::ZERO)
-        }),
-        _ => each(x, outputs, gradient, &mut sums, |x, y| {
-            let e = (-y.abs()).exp();
-            let p = F::ONE / (F::ONE + e);
-            let probability = if y < F::ZERO { e * p } else { p };
-            (
-                y.positive() + e.ln_1p_unit() - x * y,
-                probability - x,
-                F::ZERO,
-            )
-        }),
+        GAUSSIAN => each(
+            x,
+            outputs,
+            gradient,
+            &mut sums,
+            #[inline(always)]
+            |x, y| {
+                let r = (y - x) * inverse;
+                (F::new(0.5) * r * r + constant, r * inverse, F::ONE - r * r)
+            },
+        ),
+        SQUARED_ERROR => each(
+            x,
+            outputs,
+            gradient,
+            &mut sums,
+            #[inline(always)]
+            |x, y| {
+                let r = y - x;
+                (r * r, F::new(2.0) * r, F::ZERO)
+            },
+        ),
+        SIGMOID_SQUARED_ERROR => each(
+            x,
+            outputs,
+            gradient,
+            &mut sums,
+            #[inline(always)]
+            |x, y| {
+                let e = (-y.abs()).exp();
+                let p = F::ONE / (F::ONE + e);
+                let r = if y < F::ZERO { e * p } else { p } - x;
+                (r * r, F::new(2.0) * r * (e * p * p), F::ZERO)
+            },
+        ),
+        _ => each(
+            x,
+            outputs,
+            gradient,
+            &mut sums,
+            #[inline(always)]
+            |x, y| {
+                let e = (-y.abs()).exp();
+                let p = F::ONE / (F::ONE + e);
+                let probability = if y < F::ZERO { e * p } else { p };
+                (
+                    y.positive() + e.ln_1p_unit() - x * y,
+                    probability - x,
+                    F::ZERO,
+                )
+            },
+        ),
     }
     (
         sums.loss.into_iter().sum(),

@@ -75,7 +75,8 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         log_w.floats_mut(),
         PART,
         &mut gradients,
-        |part, log_w, gradient| {
+        #[inline(always)]
+        |(part, (log_w, gradient))| {
             for (i, log_w) in log_w.iter_mut().enumerate() {
                 let row = part * PART + i;
                 let image = row / samples;

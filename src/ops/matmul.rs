@@ -281,23 +281,33 @@ fn twin_linear<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, bias] = bind(bound);
     let p = product(call, a.floats(), b.floats(), c.floats_mut());
     let (bias, activation) = (bias.floats(), call.selector("ACTIVATION"));
-    parallel::chunks(c.floats_mut(), p.n as usize, |_, rows| {
-        for row in rows.chunks_mut(bias.len()) {
-            row.iter_mut()
-                .zip(bias)
-                .for_each(|(value, &bias)| *value += bias);
-            activate(activation, row);
-        }
-    });
+    parallel::chunks(
+        c.floats_mut(),
+        p.n as usize,
+        #[inline(always)]
+        |(_, rows)| {
+            for row in rows.chunks_mut(bias.len()) {
+                row.iter_mut()
+                    .zip(bias)
+                    .for_each(|(value, &bias)| *value += bias);
+                activate(activation, row);
+            }
+        },
+    );
 }
 
 fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, saved] = bind(bound);
     product(call, a.floats(), b.floats(), c.floats_mut());
     let (saved, activation) = (saved.floats(), call.selector("ACTIVATION"));
-    parallel::chunks(c.floats_mut(), 1, |first, part| {
-        times_derivative(activation, part, &saved[first..first + part.len()]);
-    });
+    parallel::chunks(
+        c.floats_mut(),
+        1,
+        #[inline(always)]
+        |(first, part)| {
+            times_derivative(activation, part, &saved[first..first + part.len()]);
+        },
+    );
 }
 
 fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {

@@ -52,17 +52,23 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [counters, out] = bind(bound);
     let p: Params = call.params();
     let step = counters.words()[0];
-    parallel::chunks(out.floats_mut(), 4, |first, out| {
-        for (i, values) in out.chunks_mut(4).enumerate() {
-            let block = (first / 4 + i) as u32;
-            let four = rng::draw([p.key_low, p.key_high], p.purpose, step, block).map(rng::unit);
-            for (j, value) in values.iter_mut().enumerate() {
-                // Elements 0 and 1 are the cosine and sine of the first pair, 2 and 3 of the second.
-                let (u, v) = (1.0 - f64::from(four[j & 2]), f64::from(four[j | 1]));
-                let radius = (-2.0 * u.ln()).sqrt();
-                let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
-                *value = F::new(radius * if j % 2 == 0 { cos } else { sin });
+    parallel::chunks(
+        out.floats_mut(),
+        4,
+        #[inline(always)]
+        |(first, out)| {
+            for (i, values) in out.chunks_mut(4).enumerate() {
+                let block = (first / 4 + i) as u32;
+                let four =
+                    rng::draw([p.key_low, p.key_high], p.purpose, step, block).map(rng::unit);
+                for (j, value) in values.iter_mut().enumerate() {
+                    // Elements 0 and 1 are the cosine and sine of the first pair, 2 and 3 of the second.
+                    let (u, v) = (1.0 - f64::from(four[j & 2]), f64::from(four[j | 1]));
+                    let radius = (-2.0 * u.ln()).sqrt();
+                    let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
+                    *value = F::new(radius * if j % 2 == 0 { cos } else { sin });
+                }
             }
-        }
-    });
+        },
+    );
 }

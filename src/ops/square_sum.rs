@@ -46,11 +46,16 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let share = gradient
         .len()
         .div_ceil(call.params::<Params>().threads as usize);
-    parallel::chunks(partials.floats_mut(), 1, |first, partials| {
-        for (i, partial) in partials.iter_mut().enumerate() {
-            let from = ((first + i) * share).min(gradient.len());
-            let to = (from + share).min(gradient.len());
-            *partial = gradient[from..to].iter().map(|&g| g * g).sum();
-        }
-    });
+    parallel::chunks(
+        partials.floats_mut(),
+        1,
+        #[inline(always)]
+        |(first, partials)| {
+            for (i, partial) in partials.iter_mut().enumerate() {
+                let from = ((first + i) * share).min(gradient.len());
+                let to = (from + share).min(gradient.len());
+                *partial = gradient[from..to].iter().map(|&g| g * g).sum();
+            }
+        },
+    );
 }

@@ -254,12 +254,15 @@ impl<F: Precision> Runtime for CpuRuntime<F> {
     }
 
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
-        let prepared = &self.plans[plan.0];
-        for _ in 0..times {
-            for step in &prepared.plan.steps {
-                Self::execute(&mut self.storage, &prepared.storage, step);
+        let Prepared { plan, storage } = &self.plans[plan.0];
+        // Inside the pool: from outside it, each parallel loop would put this thread to sleep and wake it.
+        rayon::scope(|_| {
+            for _ in 0..times {
+                for step in &plan.steps {
+                    Self::execute(&mut self.storage, storage, step);
+                }
             }
-        }
+        });
         Ok(())
     }
 
