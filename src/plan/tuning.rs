@@ -38,7 +38,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             choice: Choice::default(),
-            budget: Duration::from_secs(1),
+            budget: Duration::from_millis(500),
             folder: files::cache_folder().ok().map(|cache| cache.join("tuning")),
         }
     }
