@@ -135,9 +135,9 @@ impl ModelSpec {
     /// Checks every size and value.
     ///
     /// # Errors
-    /// [`Error::Config`] with the option at fault: a width, latent or image size of 0, no hidden
-    /// layer, more than [`MOST_PARAMETERS`], sigma that is not positive, beta that is negative or not finite, a VAE with squared
-    /// error.
+    /// [`Error::Config`] with the option at fault: a width, latent or image size of 0, no hidden layer, more
+    /// than [`MOST_PARAMETERS`], sigma that is not positive, beta that is negative or not finite, a VAE with
+    /// squared error.
     pub fn validate(&self) -> Result<()> {
         if self.image.values() == 0 {
             return Err(Error::config(
