@@ -56,21 +56,21 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
             "no --logvar, or a run of --model vae",
         )?;
         files::check_new(logvar)?;
-        if args.out.as_ref() == Some(logvar) {
-            return Err(Error::config(
-                format!(
-                    "--logvar {}: is the file of the means as well",
-                    logvar.display()
-                ),
-                "another --logvar",
-            )
-            .into());
-        }
     }
     let weights = folder.weights()?;
     let chosen = saved::images(run, args.data.as_deref(), args.split)?;
     let name = format!("codes-{}-{}.npy", chosen.name, chosen.split.name());
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
+    if args.logvar.as_ref() == Some(&out) {
+        return Err(Error::config(
+            format!(
+                "--logvar {}: is the file of the means as well",
+                out.display()
+            ),
+            "another --logvar",
+        )
+        .into());
+    }
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     let latents = model.encode(&chosen.images, chosen.split, run.train.binarize)?;
     files::create(&out, &files::npy(&latents.mu, run.model.latent)?)?;

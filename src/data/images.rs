@@ -64,15 +64,7 @@ impl Images {
     ///
     /// If `index` is not below [`Images::len`], as indexing a slice does.
     pub fn image_f32(&self, index: usize) -> Vec<f32> {
-        let size = self.shape.values();
-        let range = index * size..(index + 1) * size;
-        match &self.values {
-            Values::Bytes(bytes) => bytes[range]
-                .iter()
-                .map(|&byte| f32::from(byte) / 255.0)
-                .collect(),
-            Values::Floats(floats) => floats[range].to_vec(),
-        }
+        self.select(&[index]).to_f32()
     }
 
     /// The values of all images as the model sees them; bytes become `byte / 255`.
@@ -132,8 +124,8 @@ impl Images {
     pub fn value_range(&self) -> (f32, f32) {
         let range = match &self.values {
             Values::Bytes(bytes) => {
-                let least = bytes.iter().min().copied().unwrap_or(0);
-                let most = bytes.iter().max().copied().unwrap_or(0);
+                let least = bytes.iter().copied().min().unwrap_or(0);
+                let most = bytes.iter().copied().max().unwrap_or(0);
                 (f32::from(least) / 255.0, f32::from(most) / 255.0)
             }
             Values::Floats(floats) => floats.iter().fold(
