@@ -1,6 +1,5 @@
 //! Devices: which there are, which one to take.
 
-pub mod gemm;
 pub mod gpu;
 
 use std::str::FromStr;

@@ -5,12 +5,13 @@
 
 mod bound;
 pub mod parallel;
+mod product;
 mod real;
 
 use std::borrow::Cow;
 
-pub use crate::device::gemm::Layout;
 pub use bound::{Bound, bind};
+pub use product::Layout;
 pub use real::Real;
 
 /// Element type of a buffer.

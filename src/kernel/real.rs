@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use crate::device::gemm::{self, Layout};
+use super::product::{self, Layout};
 
 /// A floating-point type that twins compute with.
 pub trait Real:
@@ -49,8 +49,15 @@ pub trait Real:
     fn abs(self) -> Self;
     /// 1 − e^x without cancellation near 0, for x ≤ 0.
     fn one_minus_exp(self) -> Self;
-    /// `c[m, n] = a[m, k] · b[k, n]`; `c` lies row by row.
-    fn gemm(sizes: [usize; 3], a: (&[Self], Layout), b: (&[Self], Layout), c: &mut [Self]);
+    /// `c[m, n] = a[m, k] · b[k, n]`, `c` row by row; blocks of its rows are given to `finish` with the index
+    /// of their first row once they are done.
+    fn product(
+        sizes: [usize; 3],
+        a: (&[Self], Layout),
+        b: (&[Self], Layout),
+        c: &mut [Self],
+        finish: impl Fn(usize, &mut [Self]) + Sync,
+    );
 
     /// x where x > 0, else 0; NaN stays NaN.
     #[inline(always)]
@@ -142,8 +149,14 @@ impl Real for f32 {
     fn one_minus_exp(self) -> Self {
         -f32::exp_m1(self)
     }
-    fn gemm(sizes: [usize; 3], a: (&[Self], Layout), b: (&[Self], Layout), c: &mut [Self]) {
-        gemm::f32(sizes, a, b, c);
+    fn product(
+        sizes: [usize; 3],
+        a: (&[Self], Layout),
+        b: (&[Self], Layout),
+        c: &mut [Self],
+        finish: impl Fn(usize, &mut [Self]) + Sync,
+    ) {
+        product::product(sizes, a, b, c, finish);
     }
 }
 
@@ -185,22 +198,27 @@ impl Real for f64 {
         -f64::exp_m1(self)
     }
     /// Plain loops: an oracle must be read, not trusted.
-    fn gemm(
+    fn product(
         [m, n, k]: [usize; 3],
-        (a, at): (&[Self], Layout),
-        (b, bt): (&[Self], Layout),
+        (a, a_layout): (&[Self], Layout),
+        (b, b_layout): (&[Self], Layout),
         c: &mut [Self],
+        finish: impl Fn(usize, &mut [Self]) + Sync,
     ) {
+        let a = |row: usize, i: usize| match a_layout {
+            Layout::Rows => a[row * k + i],
+            Layout::Transposed => a[i * m + row],
+        };
+        let b = |i: usize, column: usize| match b_layout {
+            Layout::Rows => b[i * n + column],
+            Layout::Transposed => b[column * k + i],
+        };
         for row in 0..m {
             for column in 0..n {
-                c[row * n + column] = (0..k)
-                    .map(|i| {
-                        a[row * at.row_stride + i * at.column_stride]
-                            * b[i * bt.row_stride + column * bt.column_stride]
-                    })
-                    .sum();
+                c[row * n + column] = (0..k).map(|i| a(row, i) * b(i, column)).sum();
             }
         }
+        finish(0, c);
     }
 }
 

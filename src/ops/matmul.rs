@@ -9,7 +9,6 @@ use super::activation::{activate, times_derivative};
 use super::lib;
 use crate::kernel::{
     Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Variant, bind, linear_dispatch,
-    parallel,
 };
 
 crate::params! {
@@ -256,36 +255,43 @@ fn variants(call: &Call, device: &Capabilities, store: Store) -> Vec<Variant> {
         .collect()
 }
 
-/// `c = a · b` with both operands as the selectors say they are stored.
-fn product<F: Real>(call: &Call, a: &[F], b: &[F], c: &mut [F]) -> Params {
+/// `c = a · b` with both operands as the selectors say they are stored; blocks of rows go to `finish`.
+fn product<F: Real>(
+    call: &Call,
+    a: &[F],
+    b: &[F],
+    c: &mut [F],
+    finish: impl Fn(usize, &mut [F]) + Sync,
+) {
     let p: Params = call.params();
-    let [m, n, k] = [p.m as usize, p.n as usize, p.k as usize];
-    let a_layout = match call.selector("TRANSPOSE_A") {
-        0 => Layout::rows(k),
-        _ => Layout::transposed(m),
+    let layout = |selector| match call.selector(selector) {
+        0 => Layout::Rows,
+        _ => Layout::Transposed,
     };
-    let b_layout = match call.selector("TRANSPOSE_B") {
-        0 => Layout::rows(n),
-        _ => Layout::transposed(k),
-    };
-    F::gemm([m, n, k], (a, a_layout), (b, b_layout), c);
-    p
+    F::product(
+        [p.m as usize, p.n as usize, p.k as usize],
+        (a, layout("TRANSPOSE_A")),
+        (b, layout("TRANSPOSE_B")),
+        c,
+        finish,
+    );
 }
 
 fn twin_matmul<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c] = bind(bound);
-    product(call, a.floats(), b.floats(), c.floats_mut());
+    product(call, a.floats(), b.floats(), c.floats_mut(), |_, _| ());
 }
 
 fn twin_linear<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, bias] = bind(bound);
-    let p = product(call, a.floats(), b.floats(), c.floats_mut());
     let (bias, activation) = (bias.floats(), call.selector("ACTIVATION"));
-    parallel::chunks(
+    product(
+        call,
+        a.floats(),
+        b.floats(),
         c.floats_mut(),
-        p.n as usize,
         #[inline(always)]
-        |(_, rows)| {
+        |_, rows| {
             for row in rows.chunks_mut(bias.len()) {
                 row.iter_mut()
                     .zip(bias)
@@ -298,28 +304,39 @@ fn twin_linear<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
 
 fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, saved] = bind(bound);
-    product(call, a.floats(), b.floats(), c.floats_mut());
+    let p: Params = call.params();
     let (saved, activation) = (saved.floats(), call.selector("ACTIVATION"));
-    parallel::chunks(
+    product(
+        call,
+        a.floats(),
+        b.floats(),
         c.floats_mut(),
-        1,
         #[inline(always)]
-        |(first, part)| {
-            times_derivative(activation, part, &saved[first..first + part.len()]);
+        |first, rows| {
+            let saved = &saved[first * p.n as usize..][..rows.len()];
+            times_derivative(activation, rows, saved);
         },
     );
 }
 
 fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, row_sums] = bind(bound);
-    let p = product(call, a.floats(), b.floats(), c.floats_mut());
-    let sums = row_sums.floats_mut();
-    sums.fill(F::ZERO);
-    for row in a.floats().chunks(p.m as usize) {
-        sums.iter_mut()
-            .zip(row)
-            .for_each(|(sum, &value)| *sum += value);
-    }
+    let p: Params = call.params();
+    let (a, b, c, sums) = (
+        a.floats(),
+        b.floats(),
+        c.floats_mut(),
+        row_sums.floats_mut(),
+    );
+    let add_up = || {
+        sums.fill(F::ZERO);
+        for row in a.chunks(p.m as usize) {
+            sums.iter_mut()
+                .zip(row)
+                .for_each(|(sum, &value)| *sum += value);
+        }
+    };
+    rayon::join(|| product(call, a, b, c, |_, _| ()), add_up);
 }
 
 /// The texts that variants are made of, which decide how fast they are.

@@ -1,0 +1,304 @@
+//! Matrix products of `f32` on the CPU.
+//!
+//! The right operand is packed into panels: 16 columns side by side, a cache line for each k, so that a tile
+//! reads one line after another. A tile is a few rows by one panel, and its sums stay in vector registers over
+//! the whole of k. Tasks are blocks of rows; each goes through the panels one by one, so that a panel comes
+//! from the nearest cache for all tiles but the first. There is no blocking of k: up to several thousand values
+//! a panel fits the second-level cache. (Goto and van de Geijn 2008 have the reasoning for packing and panels.)
+//!
+//! Zeros are left out where that pays: of the left operand, each k where all rows of a tile are zero, and of
+//! the right one, each k where a whole line is zero. Images are full of them. A sum without its zero terms is
+//! the same sum. Values that are not finite times zero are not zero, so where there are any, nothing is left out.
+
+mod right;
+mod tile;
+
+use std::cell::RefCell;
+
+use bytemuck::Zeroable;
+use pulp::{Arch, Simd, WithSimd};
+
+use self::right::Panels;
+use self::tile::{Left, Operand, Task};
+
+/// How a matrix operand is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Row by row.
+    Rows,
+    /// Its transpose, row by row.
+    Transposed,
+}
+
+/// Most tiles of a task: enough to use a panel often once it is near, few enough to share out evenly.
+const MOST_TILES: usize = 11;
+
+/// Multiply-adds below which a task is not worth its while: some five microseconds.
+const LEAST_WORK: usize = 1 << 18;
+
+thread_local! {
+    /// The packed operand of a product that this thread called, kept for the next one.
+    static PANELS: RefCell<Panels> = RefCell::default();
+    /// What a task needs, kept for the next one.
+    static LEFT: RefCell<Left> = RefCell::default();
+}
+
+/// `c[m, n] = a[m, k] · b[k, n]` on all threads of the pool, `c` row by row. Each block of rows is given to
+/// `finish` with the index of its first row as soon as it is done.
+///
+/// The result does not depend on the number of threads. `finish` is compiled for the vector instructions at
+/// hand if it is `#[inline(always)]`.
+///
+/// # Panics
+/// Where a slice is shorter than its matrix.
+pub(super) fn product(
+    [m, n, k]: [usize; 3],
+    (a, a_layout): (&[f32], Layout),
+    (b, b_layout): (&[f32], Layout),
+    c: &mut [f32],
+    finish: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    let (a, b, c) = (&a[..m * k], &b[..k * n], &mut c[..m * n]);
+    if c.is_empty() {
+        return;
+    }
+    if k == 0 {
+        c.fill(0.0);
+        finish(0, c);
+        return;
+    }
+    let arch = Arch::new();
+    // The left operand is packed if it is transposed, and can then be read at any k.
+    let zeros = (a_layout, b_layout) == (Layout::Transposed, Layout::Rows)
+        && right::has_zeros(b, n)
+        && is_finite(a);
+    let mut panels = PANELS.with(RefCell::take);
+    panels.pack(arch, [k, n], (b, b_layout), zeros);
+    let height = height_of_tile(arch);
+    let share = m
+        .div_ceil(height)
+        .div_ceil(2 * rayon::current_num_threads());
+    let job = Job {
+        arch,
+        left: Operand {
+            values: a,
+            layout: a_layout,
+            m,
+            k,
+        },
+        panels: &panels,
+        columns: n,
+        height,
+        tiles: share
+            .min(MOST_TILES)
+            .max(LEAST_WORK.div_ceil(height * n * k)),
+        finish: &finish,
+    };
+    job.run(0, c);
+    PANELS.set(panels);
+}
+
+/// Rows of a tile: as many as leave room in the registers for a line and a value beside the sums.
+fn height_of_tile(arch: Arch) -> usize {
+    struct Height;
+    impl WithSimd for Height {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            tile::height::<S>()
+        }
+    }
+    arch.dispatch(Height)
+}
+
+/// Whether all values are zero, of either sign.
+#[inline(always)]
+fn is_zero(values: &[f32]) -> bool {
+    let bits = values.iter().fold(0, |bits, value| bits | value.to_bits());
+    bits << 1 == 0
+}
+
+/// Whether all values are finite.
+#[inline(always)]
+fn is_finite(values: &[f32]) -> bool {
+    let magnitude = |value: &f32| value.abs().to_bits();
+    let largest = values.iter().map(magnitude).fold(0, u32::max);
+    largest < f32::INFINITY.to_bits()
+}
+
+/// Makes room for `len` values; what is there already stays as it is.
+fn grow<T: Zeroable + Clone>(memory: &mut Vec<T>, len: usize) {
+    if memory.len() < len {
+        memory.resize(len, T::zeroed());
+    }
+}
+
+/// A product that is shared out by rows.
+struct Job<'a, F> {
+    arch: Arch,
+    left: Operand<'a>,
+    panels: &'a Panels,
+    columns: usize,
+    /// Rows of a tile.
+    height: usize,
+    /// Most tiles of a task.
+    tiles: usize,
+    finish: &'a F,
+}
+
+impl<F: Fn(usize, &mut [f32]) + Sync> Job<'_, F> {
+    /// Computes the rows of `c`, the first of which is row `first` of the product.
+    fn run(&self, first: usize, c: &mut [f32]) {
+        let tiles = (c.len() / self.columns).div_ceil(self.height);
+        if tiles > self.tiles {
+            let upper = tiles / 2 * self.height;
+            let (above, below) = c.split_at_mut(upper * self.columns);
+            rayon::join(|| self.run(first, above), || self.run(first + upper, below));
+            return;
+        }
+        let mut left = LEFT.with(RefCell::take);
+        self.arch.dispatch(Task {
+            operand: self.left,
+            panels: self.panels,
+            columns: self.columns,
+            first,
+            c,
+            left: &mut left,
+            finish: self.finish,
+        });
+        LEFT.set(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Real;
+
+    /// Values in [-1, 1), of which a share is zero: `zeros` of 8 in runs, as images have them.
+    fn values(len: usize, seed: usize, zeros: usize) -> Vec<f32> {
+        let mut state = seed as u32;
+        let mut value = |i: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let drawn = f64::from(state >> 8) / f64::from(1 << 23) - 1.0;
+            if (i / 20) % 8 < zeros {
+                0.0
+            } else {
+                drawn as f32
+            }
+        };
+        (0..len).map(&mut value).collect()
+    }
+
+    /// Largest error of a product as a share of what its rounding may be.
+    fn worst(sizes: [usize; 3], layouts: [Layout; 2], zeros: [usize; 2]) -> f64 {
+        let [m, n, k] = sizes;
+        let (a, b) = (values(m * k, 1, zeros[0]), values(k * n, 2, zeros[1]));
+        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| v.into()).collect() };
+        let mut exact = vec![f64::NAN; m * n];
+        let (a64, b64) = (wide(&a), wide(&b));
+        f64::product(
+            sizes,
+            (&a64, layouts[0]),
+            (&b64, layouts[1]),
+            &mut exact,
+            |_, _| (),
+        );
+        let mut c = vec![f32::NAN; m * n];
+        let mark = |first: usize, rows: &mut [f32]| {
+            for (i, row) in rows.chunks_mut(n).enumerate() {
+                row.iter_mut().for_each(|v| *v += (first + i) as f32);
+            }
+        };
+        product(sizes, (&a, layouts[0]), (&b, layouts[1]), &mut c, mark);
+        for (i, row) in exact.chunks_mut(n).enumerate() {
+            row.iter_mut().for_each(|v| *v += i as f64);
+        }
+        // Terms are at most 1 and k of them are added, then the number of the row.
+        let bound = (k + m) as f64 * f64::from(f32::EPSILON);
+        let error = |(c, exact): (&f32, &f64)| (f64::from(*c) - exact).abs() / bound;
+        c.iter().zip(&exact).map(error).fold(0.0, |worst, e| {
+            // A NaN has to count, which max would drop.
+            if e.is_nan() || e > worst { e } else { worst }
+        })
+    }
+
+    #[test]
+    fn products_of_every_layout_are_those_of_plain_loops() {
+        // Around the rows of a tile, its columns, the steps of eight of a transposition, and tasks.
+        for sizes in [
+            [1, 1, 1],
+            [5, 15, 7],
+            [6, 16, 8],
+            [7, 17, 9],
+            [12, 31, 64],
+            [13, 33, 65],
+            [128, 40, 100],
+            [131, 97, 129],
+            [400, 20, 128],
+        ] {
+            for a in [Layout::Rows, Layout::Transposed] {
+                for b in [Layout::Rows, Layout::Transposed] {
+                    for zeros in [[0, 0], [6, 0], [0, 6], [8, 8]] {
+                        let worst = worst(sizes, [a, b], zeros);
+                        assert!(worst < 1.0, "{sizes:?} {a:?} {b:?} {zeros:?}: {worst}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn leaving_zeros_out_changes_no_bit() {
+        let [m, n, k] = [130, 100, 140];
+        for (a_layout, b_layout, zeros) in [
+            (Layout::Rows, Layout::Transposed, [6, 0]),
+            (Layout::Transposed, Layout::Rows, [0, 6]),
+        ] {
+            let (a, b) = (values(m * k, 1, zeros[0]), values(k * n, 2, zeros[1]));
+            // The least number in place of zero hides it from the search, and is lost in every sum.
+            let hidden = |values: &[f32]| -> Vec<f32> {
+                let hide = |&v: &f32| if v == 0.0 { f32::from_bits(1) } else { v };
+                values.iter().map(hide).collect()
+            };
+            let run = |a: &[f32], b: &[f32]| {
+                let mut c = vec![f32::NAN; m * n];
+                product([m, n, k], (a, a_layout), (b, b_layout), &mut c, |_, _| ());
+                c.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            };
+            assert_eq!(run(&a, &b), run(&hidden(&a), &hidden(&b)));
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_spreads_over_zeros_too() {
+        let [m, n, k] = [12, 48, 64];
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut weights = values(n * k, 2, 0);
+            weights[3 * k + 5] = value;
+            let mut c = vec![0.0; m * n];
+            let zeros = vec![0.0; m * k];
+            let (rows, transposed) = (Layout::Rows, Layout::Transposed);
+            product(
+                [m, n, k],
+                (&zeros, rows),
+                (&weights, transposed),
+                &mut c,
+                |_, _| (),
+            );
+            assert!((0..m * n).all(|i| c[i].is_nan() == (i % n == 3)));
+            let zeros = vec![0.0; k * m];
+            let mut c = vec![0.0; n * m];
+            product(
+                [n, m, k],
+                (&weights, transposed),
+                (&zeros, rows),
+                &mut c,
+                |_, _| (),
+            );
+            let row = (3 * k + 5) % n;
+            assert!((0..n * m).all(|i| c[i].is_nan() == (i / m == row)));
+        }
+    }
+}
