@@ -6,7 +6,9 @@
 pub mod activation;
 pub mod adam;
 pub mod clip;
+pub mod copy;
 pub mod elbo;
+pub mod fma;
 pub mod gather;
 pub mod likelihood;
 pub mod log_weight;
@@ -24,7 +26,9 @@ pub static KERNELS: &[&Kernel] = &[
     &activation::KERNEL,
     &adam::KERNEL,
     &clip::KERNEL,
+    &copy::KERNEL,
     &elbo::KERNEL,
+    &fma::KERNEL,
     &gather::KERNEL,
     &log_weight::KERNEL,
     &matmul::MATMUL,

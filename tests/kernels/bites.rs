@@ -83,6 +83,22 @@ const SIMPLE: &[Fault] = &[
         "i < GROUP; i++",
         "i + 1u < GROUP; i++",
     ),
+    // One vec4 too many.
+    fault(
+        "copy",
+        "4 values",
+        "4u * at < params.count",
+        "4u * at <= params.count",
+    ),
+    // A link of the chain that is not taken; a vec4 too many; the second half left out.
+    fault("fma", "9 values", "b = fma(b, factor, term);\n    }", "}"),
+    fault(
+        "fma",
+        "4 values",
+        "if 4u * (at + 1u) < params.count",
+        "if 4u * at < params.count",
+    ),
+    fault("fma", "9 values", "input[at + 1u]", "input[at]"),
     // The KL's sign; its gradient's factor; no bound of its gradient; padding in the sums; a Bernoulli
     // without its data term; a Gaussian without its constant.
     fault(

@@ -3,7 +3,9 @@
 mod activation;
 mod adam;
 mod clip;
+mod copy;
 mod elbo;
+mod fma;
 mod gather;
 mod log_weight;
 mod matmul;
@@ -23,7 +25,9 @@ pub(crate) fn cases() -> Vec<Case> {
         activation::cases(),
         adam::cases(),
         clip::cases(),
+        copy::cases(),
         elbo::cases(),
+        fma::cases(),
         gather::cases(),
         log_weight::cases(),
         matmul::cases(),

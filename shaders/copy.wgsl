@@ -1,0 +1,22 @@
+// out = input, four values an invocation: what moving memory costs, by which `elbo bench` judges kernels
+// whose time is that of their memory.
+//
+// input, out   [count], in arrays padded to a multiple of four
+
+struct Params {
+    count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+
+@compute @workgroup_size(GROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let at = linear_invocation(workgroup, count, lane);
+    if 4u * at < params.count { out[at] = input[at]; }
+}
