@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::train::{LikelihoodName, Sigma, TrainArgs};
+use super::model::{LikelihoodName, ModelArgs, Sigma};
+use super::train::TrainArgs;
 use crate::data::Binarize;
 use crate::error::{Error, Result};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
@@ -41,7 +42,7 @@ struct FileData {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct FileModel {
+pub(super) struct FileModel {
     kind: Option<ModelKind>,
     image: Option<ImageShape>,
     hidden: Option<Vec<usize>>,
@@ -112,7 +113,7 @@ pub(super) fn merge(args: &TrainArgs, file: FileConfig) -> Result<Resolved> {
             .or(file.device)
             .unwrap_or_else(|| "auto".into()),
         data: data(args, file.data),
-        model: model(args, file.model)?,
+        model: model(&args.model, file.model)?,
         train: train(args, &file.train),
         expected_image,
     })
@@ -140,7 +141,8 @@ fn data(args: &TrainArgs, file: FileData) -> DataConfig {
     }
 }
 
-fn model(args: &TrainArgs, file: FileModel) -> Result<ModelSpec> {
+/// The model, whose `image` stands for an unknown one.
+pub(super) fn model(args: &ModelArgs, file: FileModel) -> Result<ModelSpec> {
     let default = ModelSpec::reference();
     let kind = args.model.or(file.kind).unwrap_or(default.kind);
     let beta = args.beta.or(file.beta).unwrap_or(default.beta);
@@ -170,7 +172,7 @@ fn model(args: &TrainArgs, file: FileModel) -> Result<ModelSpec> {
 
 fn likelihood(
     kind: ModelKind,
-    args: &TrainArgs,
+    args: &ModelArgs,
     file: Option<FileLikelihood>,
 ) -> Result<Likelihood> {
     let name = args
@@ -240,6 +242,13 @@ mod tests {
         FileConfig::parse(text, Path::new("some.toml")).expect("a configuration")
     }
 
+    fn with_model(model: ModelArgs) -> TrainArgs {
+        TrainArgs {
+            model,
+            ..TrainArgs::default()
+        }
+    }
+
     fn resolve(args: &TrainArgs, text: &str) -> Resolved {
         merge(args, file(text)).expect("a resolved run")
     }
@@ -260,9 +269,11 @@ mod tests {
     #[test]
     fn a_flag_counts_over_the_file_and_the_file_over_the_default() {
         let args = TrainArgs {
-            latent: Some(3),
             lr: Some(0.5),
-            ..TrainArgs::default()
+            ..with_model(ModelArgs {
+                latent: Some(3),
+                ..ModelArgs::default()
+            })
         };
         let text = "device = \"cpu\"\n[model]\nlatent = 7\nhidden = [5, 6]\n[train]\nlearning-rate = 0.25\nseed = 9";
         let resolved = resolve(&args, text);
@@ -313,6 +324,7 @@ mod tests {
                 data: "photos".into(),
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: Default::default(),
+                device_memory: Default::default(),
             },
         };
         let text = run.to_toml().expect("a TOML text");
@@ -349,10 +361,10 @@ mod tests {
 
     #[test]
     fn the_default_likelihood_follows_the_model() {
-        let args = TrainArgs {
+        let args = with_model(ModelArgs {
             model: Some(ModelKind::Ae),
-            ..TrainArgs::default()
-        };
+            ..ModelArgs::default()
+        });
         assert_eq!(
             resolve(&args, "").model.likelihood,
             Likelihood::SquaredError
@@ -361,11 +373,11 @@ mod tests {
 
     #[test]
     fn a_learned_sigma_starts_at_one() {
-        let args = TrainArgs {
+        let args = with_model(ModelArgs {
             likelihood: Some(LikelihoodName::Gaussian),
             sigma: Some(Sigma::Learned),
-            ..TrainArgs::default()
-        };
+            ..ModelArgs::default()
+        });
         let expected = Likelihood::Gaussian {
             sigma: 1.0,
             learned: true,
@@ -375,31 +387,31 @@ mod tests {
 
     #[test]
     fn sigma_without_a_gaussian_is_refused() {
-        let args = TrainArgs {
+        let args = with_model(ModelArgs {
             sigma: Some(Sigma::Fixed(0.5)),
-            ..TrainArgs::default()
-        };
+            ..ModelArgs::default()
+        });
         let error = merge(&args, FileConfig::default()).expect_err("sigma of a Bernoulli");
         assert!(error.to_string().contains("--sigma"), "{error}");
     }
 
     #[test]
     fn a_flag_for_another_likelihood_drops_the_sigma_of_the_file() {
-        let args = TrainArgs {
+        let args = with_model(ModelArgs {
             likelihood: Some(LikelihoodName::Bernoulli),
-            ..TrainArgs::default()
-        };
+            ..ModelArgs::default()
+        });
         let text = "[model.likelihood]\nname = \"gaussian\"\nsigma = 0.5";
         assert_eq!(resolve(&args, text).model.likelihood, Likelihood::Bernoulli);
     }
 
     #[test]
     fn beta_of_an_autoencoder_is_refused() {
-        let args = TrainArgs {
+        let args = with_model(ModelArgs {
             model: Some(ModelKind::Ae),
             beta: Some(4.0),
-            ..TrainArgs::default()
-        };
+            ..ModelArgs::default()
+        });
         assert!(merge(&args, FileConfig::default()).is_err());
     }
 

@@ -247,6 +247,7 @@ mod tests {
                 data: "mnist".into(),
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: Default::default(),
+                device_memory: Default::default(),
             },
         }
     }

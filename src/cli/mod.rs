@@ -7,6 +7,7 @@ mod devices;
 mod encode;
 mod evaluate;
 mod loading;
+mod model;
 mod reconstruct;
 mod report;
 mod sample;

@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 
 use super::{bar, note, result, text};
 use crate::error::Result;
-use crate::model::Weights;
+use crate::model::{Allocation, Weights};
 use crate::train::{EpochRecord, Observer, Pictures, Progress, RunFolder};
 
 /// Seconds between two lines of progress where there is no terminal.
@@ -91,8 +91,9 @@ impl Reporter {
 }
 
 impl Observer for Reporter {
-    fn started(&mut self, variants: &[(String, String)]) -> Result<()> {
-        self.folder.record_kernels(variants)
+    fn started(&mut self, variants: &[(String, String)], memory: &[Allocation]) -> Result<()> {
+        self.line(&format!("device memory: {}", text::memory(memory)));
+        self.folder.record_device(variants, memory)
     }
 
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
@@ -157,6 +158,7 @@ mod tests {
                 data: "digits".into(),
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: Default::default(),
+                device_memory: Default::default(),
             },
         };
         let run = RunFolder::create(folder.path(), config).expect("an empty folder");

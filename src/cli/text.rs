@@ -1,7 +1,7 @@
 //! Words for models and losses: what is an ELBO is called one, and nothing else is.
 
 use crate::data::Binarize;
-use crate::model::{Activation, Likelihood, Loss, ModelKind, ModelSpec};
+use crate::model::{Activation, Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
 
 /// `652824` as `652,824`.
 pub(super) fn grouped(number: u64) -> String {
@@ -14,6 +14,25 @@ pub(super) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `71.9 MiB`
+pub(super) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// The sum of what memory holds, and its parts by what they are for.
+pub(super) fn memory(parts: &[Allocation]) -> String {
+    let uses = MemoryUse::ALL.map(|used_for| {
+        let name = match used_for {
+            MemoryUse::Parameters => "parameters, gradients and moments",
+            other => other.name(),
+        };
+        let bytes = Allocation::total_for(parts, used_for);
+        format!("{name} {}", mebibytes(bytes))
+    });
+    let total = mebibytes(Allocation::total(parts));
+    format!("{total}: {}", uses.join("; "))
 }
 
 /// `VAE 784-400-20-400-784, relu, Bernoulli likelihood`.
@@ -209,6 +228,25 @@ mod tests {
         assert_eq!(
             model(&ModelSpec::reference()),
             "VAE 784-400-20-400-784, relu, Bernoulli likelihood"
+        );
+    }
+
+    #[test]
+    fn memory_is_summed_up_by_what_it_is_for() {
+        let part = |used_for, mebibytes: u64| Allocation {
+            name: "a buffer".into(),
+            used_for,
+            bytes: mebibytes << 20,
+        };
+        let parts = [
+            part(MemoryUse::Images, 40),
+            part(MemoryUse::Images, 2),
+            part(MemoryUse::Parameters, 10),
+            part(MemoryUse::Activations, 3),
+        ];
+        assert_eq!(
+            memory(&parts),
+            "55.0 MiB: images 42.0 MiB; parameters, gradients and moments 10.0 MiB; activations 3.0 MiB; bookkeeping 0.0 MiB"
         );
     }
 }

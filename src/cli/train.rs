@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::SystemTime;
 
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
 
 use super::config::{self, FileConfig, Resolved};
 use super::loading::load;
+use super::model::ModelArgs;
 use super::report::Reporter;
 use super::{note, open_device, text};
 use crate::data::{Binarize, Dataset};
 use crate::error::{Error, Result};
-use crate::model::{Activation, ModelKind, ModelSpec};
+use crate::model::ModelSpec;
 use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train, utc};
 
 /// Train a model and keep it in a run folder
@@ -22,44 +23,8 @@ use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train
 #[derive(Args, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TrainArgs {
-    /// What to train [default: vae]
-    #[arg(long, value_enum, help_heading = "Model")]
-    pub(super) model: Option<ModelKind>,
-    /// Units of each hidden layer of the encoder, the decoder has them in reverse: 400, or 512,256
-    /// [default: 400]
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "UNITS,…",
-        help_heading = "Model"
-    )]
-    pub(super) hidden: Option<Vec<usize>>,
-    /// Values of the latent code [default: 20]
-    #[arg(long, value_name = "VALUES", help_heading = "Model")]
-    pub(super) latent: Option<usize>,
-    /// Nonlinearity after every hidden layer [default: relu]
-    #[arg(long, value_enum, help_heading = "Model")]
-    pub(super) activation: Option<Activation>,
-    /// Reconstruction loss [default: bernoulli for a vae, squared-error for an ae]
-    #[arg(long, value_enum, help_heading = "Model")]
-    pub(super) likelihood: Option<LikelihoodName>,
-    /// Standard deviation of the gaussian likelihood, in units of the values; `learned` makes it a
-    /// parameter that starts at 1 [default: 1]
-    #[arg(
-        long,
-        value_name = "NUMBER|learned",
-        allow_negative_numbers = true,
-        help_heading = "Model"
-    )]
-    pub(super) sigma: Option<Sigma>,
-    /// Weight of the KL; the loss is the negative ELBO only at 1 [default: 1]
-    #[arg(
-        long,
-        value_name = "WEIGHT",
-        allow_negative_numbers = true,
-        help_heading = "Model"
-    )]
-    pub(super) beta: Option<f32>,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
 
     /// Images to train on: digits (built in), mnist, fashion-mnist, or the path of a folder of
     /// pictures or of a file [default: digits]
@@ -147,40 +112,6 @@ Examples:
   elbo train --model ae --data fashion-mnist --latent 8
   elbo train --config runs/reference/config.toml --seed 2";
 
-/// Names of the reconstruction losses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum LikelihoodName {
-    /// Independent Bernoulli values; the decoder gives logits
-    Bernoulli,
-    /// N(output, sigma²) for each value
-    Gaussian,
-    /// ‖x − sigmoid(output)‖², the loss of a plain autoencoder of values in [0, 1]
-    SquaredError,
-    /// ‖x − output‖², for values of any range
-    LinearSquaredError,
-}
-
-/// What `--sigma` takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Sigma {
-    Fixed(f32),
-    Learned,
-}
-
-impl FromStr for Sigma {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "learned" => Ok(Self::Learned),
-            number => number
-                .parse()
-                .map(Self::Fixed)
-                .map_err(|_| "expected a number above 0, or `learned`".into()),
-        }
-    }
-}
-
 /// What `--image-size` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ImageSize {
@@ -234,6 +165,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             data: dataset.name.clone(),
             started: utc(started),
             kernels: Default::default(),
+            device_memory: Default::default(),
         },
     };
     let folder = RunFolder::create(&path, run)?;
@@ -352,12 +284,5 @@ mod tests {
         for wrong in ["", "0", "x", "28x", "28x0", "-1", "2.5", "1x2x3"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn sigma_is_a_number_or_learned() {
-        assert_eq!("0.5".parse(), Ok(Sigma::Fixed(0.5)));
-        assert_eq!("learned".parse(), Ok(Sigma::Learned));
-        assert!("learn".parse::<Sigma>().is_err());
     }
 }

@@ -46,6 +46,8 @@ pub struct Binding {
     pub element: Element,
     /// Use.
     pub access: Access,
+    /// Elements of its slice that a call touches, where they are not all.
+    pub touched: Option<fn(&Call) -> usize>,
 }
 
 impl Binding {
@@ -84,6 +86,15 @@ impl Binding {
             name,
             element,
             access,
+            touched: None,
+        }
+    }
+
+    /// The same, of whose slice a call touches as many elements as `touched` says.
+    pub const fn touching(self, touched: fn(&Call) -> usize) -> Self {
+        Self {
+            touched: Some(touched),
+            ..self
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod inference;
 mod loss;
+mod memory;
 mod net;
 mod parameters;
 pub mod plans;
@@ -13,6 +14,7 @@ mod weights;
 pub(crate) use inference::prior;
 pub use inference::{Evaluation, Inference, Latents};
 pub use loss::Loss;
+pub use memory::{Allocation, MemoryUse};
 pub use parameters::{Parameters, Tensor};
 pub use size::MOST_PARAMETERS;
 pub use spec::{Activation, Likelihood, ModelKind, ModelSpec};

@@ -1,13 +1,13 @@
 //! A model on a device: its runtime, its data, and passes over a split.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, Source, names};
-use crate::model::{Loss, ModelKind, ModelSpec, Parameters};
-use crate::plan::{Plan, PlanId, Runtime};
+use crate::model::{Allocation, Loss, MemoryUse, ModelKind, ModelSpec, Parameters};
+use crate::plan::{Plan, PlanId, Runtime, buffer_bytes};
 use crate::rng::Purpose;
 
 /// Most images of a batch where nothing is learned: enough to fill a device.
@@ -29,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) parameters: Parameters,
     pub(crate) seed: u64,
     prepared: HashMap<PlanKey, PlanId>,
+    /// Elements of each shared buffer.
+    allocated: BTreeMap<String, usize>,
 }
 
 /// A plan for whole batches and one for the rest of a split.
@@ -70,25 +72,29 @@ impl Passes {
 impl Session {
     /// Puts parameters on a device.
     pub(crate) fn new(
-        mut runtime: Box<dyn Runtime>,
+        runtime: Box<dyn Runtime>,
         spec: &ModelSpec,
         arena: &[f32],
         seed: u64,
     ) -> Result<Self> {
         spec.validate()?;
         let parameters = Parameters::new(spec);
-        runtime.allocate(names::PARAMETERS, Element::Float, parameters.len)?;
-        runtime.write(names::PARAMETERS, 0, arena)?;
-        runtime.allocate(names::GRADIENT, Element::Float, parameters.len)?;
-        runtime.allocate(names::LOG_SIGMA, Element::Float, 1)?;
-        runtime.write(names::LOG_SIGMA, 0, &[spec.log_sigma()])?;
-        Ok(Self {
+        let len = parameters.len;
+        let mut session = Self {
             runtime,
             spec: spec.clone(),
             parameters,
             seed,
             prepared: HashMap::new(),
-        })
+            allocated: BTreeMap::new(),
+        };
+        session.allocate(names::PARAMETERS, Element::Float, len)?;
+        session.runtime.write(names::PARAMETERS, 0, arena)?;
+        session.allocate(names::GRADIENT, Element::Float, len)?;
+        session.allocate(names::LOG_SIGMA, Element::Float, 1)?;
+        let log_sigma = [spec.log_sigma()];
+        session.runtime.write(names::LOG_SIGMA, 0, &log_sigma)?;
+        Ok(session)
     }
 
     /// Makes a shared buffer.
@@ -97,7 +103,32 @@ impl Session {
             // Plans that were prepared earlier refer to the buffer that it replaced.
             self.prepared.clear();
         }
+        let known = self.allocated.entry(name.to_owned()).or_default();
+        *known = len.max(*known);
         Ok(())
+    }
+
+    /// What it holds on the device: shared buffers by name, then the memories of each plan. Shaders, and what
+    /// the driver keeps for itself, are not in it.
+    pub(crate) fn memory(&self) -> Vec<Allocation> {
+        let shared = self.allocated.iter().map(|(name, &len)| Allocation {
+            name: name.clone(),
+            used_for: used_for(name),
+            bytes: buffer_bytes(len),
+        });
+        let mut all: Vec<_> = shared.collect();
+        all.sort_by_key(|part| part.used_for);
+        let plans = self.prepared.values().map(|&id| self.runtime.plan(id));
+        let mut plans: Vec<_> = plans
+            .map(|plan| Allocation {
+                name: format!("plan {}", plan.name),
+                used_for: MemoryUse::Activations,
+                bytes: plan.bytes(),
+            })
+            .collect();
+        plans.sort_by(|a, b| a.name.cmp(&b.name));
+        all.extend(plans);
+        all
     }
 
     /// A plan, prepared once for each purpose, number of images, samples of an image, and split. `make` is
@@ -340,5 +371,17 @@ impl Session {
     /// Whether the model has a prior to draw from.
     pub(crate) fn is_variational(&self) -> bool {
         self.spec.kind == ModelKind::Vae
+    }
+}
+
+/// What a shared buffer is for.
+fn used_for(name: &str) -> MemoryUse {
+    match name {
+        names::PARAMETERS | names::GRADIENT | names::FIRST | names::SECOND => MemoryUse::Parameters,
+        names::CODES | names::ZEROS | names::HEADS | names::DECODED | names::SEEN => {
+            MemoryUse::Activations
+        }
+        _ if name.ends_with(" images") => MemoryUse::Images,
+        _ => MemoryUse::Bookkeeping,
     }
 }

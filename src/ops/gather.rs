@@ -34,8 +34,15 @@ crate::params! {
 pub static KERNEL: Kernel = Kernel {
     name: "gather",
     bindings: &[
-        Binding::words("images"),
-        Binding::words("order"),
+        Binding::words("images").touching(|call| {
+            let p: Params = call.params();
+            let elements = p.rows as usize * p.values as usize;
+            match call.selector("FLOATS") {
+                0 => elements.div_ceil(4),
+                _ => elements,
+            }
+        }),
+        Binding::words("order").touching(|call| call.params::<Params>().rows as usize),
         Binding::words("counters"),
         Binding::write("x"),
     ],

@@ -21,7 +21,8 @@ pub static KERNEL: Kernel = Kernel {
     bindings: &[
         Binding::read("partials"),
         Binding::update_words("counters"),
-        Binding::update("log"),
+        // One row.
+        Binding::update("log").touching(|_| 2),
         Binding::write("d_log_sigma"),
     ],
     fields: Params::FIELDS,

@@ -1,9 +1,7 @@
-//! Looks into a plan step by step: how long each takes, which result is not finite first, and which
-//! one two devices disagree on.
+//! Looks into a plan step by step: which result is not finite first, and which one two devices disagree on.
 
 use std::collections::HashSet;
 use std::fmt;
-use std::time::Instant;
 
 use super::{BufferId, Plan, PlanId, Runtime, Slice, Step};
 use crate::error::Result;
@@ -91,27 +89,6 @@ pub fn find_fault(runtime: &mut dyn Runtime, id: PlanId) -> Result<Option<Fault>
         }
     }
     Ok(None)
-}
-
-/// Seconds of each step of a plan, mean of `times` runs of the step by itself, after one unmeasured.
-/// Leaves the plan's buffers in a state of no meaning.
-///
-/// # Errors
-/// [`crate::Error::Device`] where the device failed.
-pub fn time_steps(runtime: &mut dyn Runtime, id: PlanId, times: u32) -> Result<Vec<(String, f64)>> {
-    let plan = runtime.plan(id).clone();
-    let mut all = Vec::with_capacity(plan.steps.len());
-    for (index, step) in plan.steps.iter().enumerate() {
-        // A step that moves counters on would leave the buffers that they point into.
-        let counts = written(step).any(|(slice, _)| element(&plan, slice) == Element::Word);
-        let times = if counts { 1 } else { times };
-        runtime.run_step(id, index, 1)?;
-        let start = Instant::now();
-        runtime.run_step(id, index, times)?;
-        let seconds = start.elapsed().as_secs_f64() / f64::from(times);
-        all.push((step.label.clone(), seconds));
-    }
-    Ok(all)
 }
 
 /// Runs a plan once on two devices, step by step, and gives how far the results of `tested` are from

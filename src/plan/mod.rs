@@ -4,18 +4,22 @@
 //! shared with other plans and the host (parameters, data, counters), the others live within one run of
 //! the plan and share memory where their lifetimes allow.
 
+mod account;
 mod inspect;
 mod memory;
 mod pipelines;
 mod run_cpu;
 mod run_gpu;
 mod runtime;
+mod timing;
 mod tuning;
 
-pub use inspect::{Difference, Fault, compare, find_fault, time_steps};
+pub use account::buffer_bytes;
+pub use inspect::{Difference, Fault, compare, find_fault};
 pub use run_cpu::CpuRuntime;
 pub use run_gpu::GpuRuntime;
 pub use runtime::{PlanId, Runtime, open};
+pub use timing::{Times, measure, time_step};
 pub use tuning::{Choice, Tuning};
 
 use crate::kernel::{Access, Call, Element, Kernel};

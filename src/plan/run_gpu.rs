@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::pipelines::Pipelines;
 use super::tuning::{self, Memory};
-use super::{Choice, Home, Plan, PlanId, Runtime, Slice, Step, Tuning};
+use super::{Choice, Home, Plan, PlanId, Runtime, Slice, Step, Tuning, buffer_bytes};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::kernel::{Capabilities, Element, Variant};
@@ -53,11 +53,6 @@ pub struct GpuRuntime {
     pipelines: Pipelines,
     plans: Vec<Prepared>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
-}
-
-fn buffer_bytes(len: usize) -> u64 {
-    // Kernels read four values at a time; whole alignment units also let slices round up.
-    4 * len.max(1).next_multiple_of(super::ALIGNMENT) as u64
 }
 
 impl GpuRuntime {

@@ -12,7 +12,7 @@ pub struct PlanId(pub(super) usize);
 /// An executor of plans with its buffers.
 ///
 /// Buffers of floats hold `f32` for the host; offsets and lengths count elements.
-pub trait Runtime {
+pub trait Runtime: Send {
     /// Makes a shared buffer, zeroed; one of the same name and a sufficient length stays as it is.
     /// Returns whether it replaced a shorter one, to which plans that were prepared earlier still refer.
     ///

@@ -68,6 +68,9 @@ pub struct Record {
     /// Kernel variant of each step of each plan, where the device had a choice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kernels: BTreeMap<String, String>,
+    /// Bytes of the device's memory that training holds, by what they are for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub device_memory: BTreeMap<String, u64>,
 }
 
 impl Default for DataConfig {
@@ -184,6 +187,7 @@ mod tests {
                 data: "digits".into(),
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: BTreeMap::new(),
+                device_memory: BTreeMap::new(),
             },
         }
     }

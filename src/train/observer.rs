@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Loss, Weights};
+use crate::model::{Allocation, Loss, Weights};
 
 /// A look at a running epoch, at most a few times a second.
 #[derive(Clone, Copy, Debug)]
@@ -52,13 +52,13 @@ pub struct Pictures {
 /// Watches a training run. The trainer calls `epoch` with the parameters after every epoch, so that
 /// the last good model can be kept.
 pub trait Observer {
-    /// Called before the first epoch with the kernel variants in use: (plan and step, variant). Empty on
-    /// the CPU device, which has no choice.
+    /// Called before the first epoch with the kernel variants in use, (plan and step, variant), which are none
+    /// on the CPU device, and with what training holds in the device's memory.
     ///
     /// # Errors
     /// Whatever keeps the observer from recording them; it stops training.
-    fn started(&mut self, variants: &[(String, String)]) -> Result<()> {
-        let _ = variants;
+    fn started(&mut self, variants: &[(String, String)], memory: &[Allocation]) -> Result<()> {
+        let _ = (variants, memory);
         Ok(())
     }
 

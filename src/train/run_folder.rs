@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::{ModelKind, Weights};
+use crate::model::{Allocation, MemoryUse, ModelKind, Weights};
 use crate::shape::ImageShape;
 use crate::train::{EpochRecord, Grid, Pictures, RunConfig};
 
@@ -125,15 +125,23 @@ impl RunFolder {
         })
     }
 
-    /// Adds the kernel variants in use, (step, variant), to `config.toml`.
+    /// Adds the kernel variants in use, (step, variant), and what the device's memory holds to `config.toml`.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
-    pub fn record_kernels(&mut self, variants: &[(String, String)]) -> Result<()> {
-        if variants.is_empty() {
-            return Ok(());
+    pub fn record_device(
+        &mut self,
+        variants: &[(String, String)],
+        memory: &[Allocation],
+    ) -> Result<()> {
+        let record = &mut self.config.record;
+        record.kernels.extend(variants.iter().cloned());
+        for used_for in MemoryUse::ALL {
+            let bytes = Allocation::total_for(memory, used_for);
+            record
+                .device_memory
+                .insert(used_for.name().to_owned(), bytes);
         }
-        self.config.record.kernels.extend(variants.iter().cloned());
         files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
     }
 
@@ -311,6 +319,7 @@ mod tests {
                 data: "digits".into(),
                 started: utc(SystemTime::now()),
                 kernels: Default::default(),
+                device_memory: Default::default(),
             },
         }
     }

@@ -7,19 +7,22 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Dataset, Images};
+use crate::data::{Dataset, Images, Values};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, Source, Update, names};
 use crate::model::session::{Passes, Session};
-use crate::model::{Loss, ModelSpec, Parameters, Weights, prior};
-use crate::plan::{self, Difference, Runtime};
+use crate::model::{Allocation, Loss, MemoryUse, ModelSpec, Parameters, Weights, prior};
+use crate::plan::{self, Difference, PlanId, Runtime, Times};
 use crate::rng::Purpose;
 use crate::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions};
 
 /// Time between two looks at the losses of a running epoch.
 const LOOK: Duration = Duration::from_millis(300);
+
+/// Seconds of a measurement of training, in which the ends of submissions count for little.
+const LONG: f64 = 0.1;
 
 /// Images in the grids of samples and reconstructions.
 const SAMPLES: usize = 64;
@@ -356,17 +359,80 @@ impl Trainer {
         Ok(all)
     }
 
-    /// Seconds of each step of the plan of a whole batch, run `times` times by itself. The model is of no
-    /// use afterwards.
+    /// The plan of a step on a whole batch.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a whole batch, which [`Trainer::new`] does not allow.
+    pub fn plan(&self) -> Result<PlanId> {
+        let none = || Error::config("no training images", "a data set with some");
+        self.passes.whole.ok_or_else(none)
+    }
+
+    /// How often [`Trainer::plan`] may run before the counters are at the end of the images.
+    pub fn steps_in_a_row(&self) -> u32 {
+        self.passes.whole_batches() as u32
+    }
+
+    /// Seconds of step `index` of [`Trainer::plan`] by itself. The model is of no use afterwards.
     ///
     /// # Errors
     /// [`Error::Device`].
-    pub fn time_steps(&mut self, times: u32) -> Result<Vec<(String, f64)>> {
+    pub fn time_step(&mut self, index: usize) -> Result<Times> {
         self.session.rewind(&self.train, self.step as u32)?;
-        match self.passes.whole {
-            Some(plan) => plan::time_steps(self.session.runtime.as_mut(), plan, times),
-            None => Ok(Vec::new()),
-        }
+        let (plan, most) = (self.plan()?, self.steps_in_a_row());
+        plan::time_step(self.session.runtime.as_mut(), plan, index, most)
+    }
+
+    /// Seconds of a step of training among many in a row. The model is of no use afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn time_training(&mut self) -> Result<Times> {
+        let (plan, most) = (self.plan()?, self.steps_in_a_row());
+        let (log, step) = (self.train.log_name(), self.step as u32);
+        plan::measure(most, LONG, |times| {
+            self.session.rewind(&self.train, step)?;
+            let start = Instant::now();
+            self.session.runtime.run(plan, times)?;
+            self.session.runtime.read(&log, 0, 1)?;
+            Ok(start.elapsed().as_secs_f64())
+        })
+    }
+
+    /// What training and testing hold in the device's memory. The pictures after an epoch add a little.
+    pub fn device_memory(&self) -> Vec<Allocation> {
+        self.session.memory()
+    }
+
+    /// What the trainer holds in the host's memory beside that: the state after the last epoch, from which one
+    /// that goes wrong is repeated, the order of the images, and the images of the grids. The data set is its
+    /// owner's.
+    pub fn host_memory(&self) -> Vec<Allocation> {
+        let part = |name: &str, used_for, bytes| Allocation {
+            name: name.to_owned(),
+            used_for,
+            bytes: bytes as u64,
+        };
+        let good = &self.good;
+        let floats = good.parameters.len() + good.first.len() + good.second.len();
+        let values = self.shown.len() * self.shown.shape.values();
+        let shown = match self.shown.values {
+            Values::Bytes(_) => values,
+            Values::Floats(_) => size_of::<f32>() * values,
+        };
+        vec![
+            part(
+                "state after the last epoch",
+                MemoryUse::Parameters,
+                size_of::<f32>() * floats,
+            ),
+            part("images of the grids", MemoryUse::Images, shown),
+            part(
+                "order of the images",
+                MemoryUse::Bookkeeping,
+                size_of::<u32>() * self.order.len(),
+            ),
+        ]
     }
 }
 
@@ -390,7 +456,7 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Weights> {
     let mut trainer = Trainer::new(plan::open(device), spec, options, dataset)?;
-    observer.started(&trainer.choices())?;
+    observer.started(&trainer.choices(), &trainer.device_memory())?;
     for _ in 0..options.epochs {
         let Some(record) = trainer.epoch(observer)? else {
             break;

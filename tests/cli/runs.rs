@@ -27,6 +27,8 @@ fn a_run_leaves_its_record_and_prints_where() {
     for words in [
         "device: ",
         "parameters",
+        "device memory: ",
+        "activations",
         "GREY-PIXEL",
         "epoch 2/2",
         "test loss",
@@ -41,6 +43,13 @@ fn a_run_leaves_its_record_and_prints_where() {
         "reconstructions/epoch-0002.png",
     ] {
         assert!(run.join(name).is_file(), "{name}");
+    }
+    let config = fs::read_to_string(run.join("config.toml")).expect("the configuration");
+    let (_, memory) = config
+        .split_once("[record.device-memory]")
+        .expect("a record of the memory");
+    for used_for in ["images", "parameters", "activations", "bookkeeping"] {
+        assert!(memory.contains(&format!("{used_for} = ")), "{memory}");
     }
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
     assert_eq!(metrics.lines().count(), 2);
@@ -138,6 +147,7 @@ fn every_command_has_help_with_examples() {
         "encode",
         "evaluate",
         "devices",
+        "bench",
     ] {
         let text = stdout(&accepted(folder.path(), &[command, "--help"]));
         assert!(text.contains("Examples:"), "{text}");

@@ -1,5 +1,6 @@
 //! Whole models: against PyTorch, finite differences, plain loops, seeded faults and known results.
 
+mod accounting;
 mod by_hand;
 mod choices;
 mod faults;

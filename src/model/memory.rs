@@ -1,0 +1,61 @@
+//! What a model in training holds in memory, by what it is for.
+
+use serde::Serialize;
+
+/// What memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemoryUse {
+    /// Images of the data set.
+    Images,
+    /// Parameters, gradients and the moments of Adam.
+    Parameters,
+    /// What lives within one run of a plan.
+    Activations,
+    /// Orders of images, counters, logs and scalars.
+    Bookkeeping,
+}
+
+impl MemoryUse {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 4] = [
+        Self::Images,
+        Self::Parameters,
+        Self::Activations,
+        Self::Bookkeeping,
+    ];
+
+    /// Key of a record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Parameters => "parameters",
+            Self::Activations => "activations",
+            Self::Bookkeeping => "bookkeeping",
+        }
+    }
+}
+
+/// A part of the memory of a device or of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Allocation {
+    /// Name of the buffer, or of the plan whose transient buffers live in it.
+    pub name: String,
+    /// What it is for.
+    pub used_for: MemoryUse,
+    /// Size.
+    pub bytes: u64,
+}
+
+impl Allocation {
+    /// Bytes of all parts.
+    pub fn total(all: &[Self]) -> u64 {
+        all.iter().map(|part| part.bytes).sum()
+    }
+
+    /// Bytes of the parts for one use.
+    pub fn total_for(all: &[Self], used_for: MemoryUse) -> u64 {
+        let parts = all.iter().filter(|part| part.used_for == used_for);
+        parts.map(|part| part.bytes).sum()
+    }
+}

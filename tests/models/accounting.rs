@@ -1,0 +1,177 @@
+//! What steps move and compute by their records, and what training holds in memory, against values by hand.
+
+use elbo::data::digits;
+use elbo::model::{Allocation, MemoryUse, ModelSpec, Parameters, plans};
+use elbo::plan::{self, CpuRuntime, Plan, Step};
+use elbo::train::{TrainOptions, Trainer};
+
+use crate::support::byte_source;
+
+/// Images of a batch, and the widths of the reference model.
+const ROWS: u64 = 128;
+const VALUES: u64 = 784;
+const HIDDEN: u64 = 400;
+const LATENT: u64 = 20;
+
+/// Slices of the arena start at whole 64 values, so that the last bias and no other part of this model is
+/// followed by padding: 784 + 48, 40 + 24 and twice 400 + 48 values.
+const ARENA: u64 = 2 * (VALUES * HIDDEN + HIDDEN * LATENT)
+    + HIDDEN * LATENT
+    + (HIDDEN + 48)
+    + (2 * LATENT + 24)
+    + (HIDDEN + 48)
+    + (VALUES + 48);
+
+fn reference(images: usize) -> Plan {
+    let spec = ModelSpec::reference();
+    let parameters = Parameters::new(&spec);
+    assert_eq!(parameters.len as u64, ARENA);
+    let source = byte_source(images, VALUES as usize, 1);
+    let update = plans::Update {
+        weight_decay: 0.0,
+        grad_clip: 0.0,
+    };
+    plans::train(&spec, &parameters, ROWS as usize, &source, update)
+}
+
+fn step<'a>(plan: &'a Plan, label: &str) -> &'a Step {
+    let found = plan.steps.iter().find(|step| step.label == label);
+    found.expect("a step of this label")
+}
+
+#[test]
+fn operations_of_the_reference_model_are_those_of_its_products() {
+    let plan = reference(60_000);
+    let heads = 2 * LATENT;
+    for (label, operations) in [
+        ("batch", 0),
+        ("fc1", 2 * ROWS * VALUES * HIDDEN),
+        ("fc21|fc22", 2 * ROWS * HIDDEN * heads),
+        ("loss", 0),
+        ("fc3", 2 * ROWS * LATENT * HIDDEN),
+        ("fc4 gradient", 2 * ROWS * HIDDEN * VALUES),
+        ("fc4 input gradient", 2 * ROWS * HIDDEN * VALUES),
+        ("update", 0),
+    ] {
+        assert_eq!(step(&plan, label).operations(), operations, "{label}");
+    }
+    // Three products a layer, but for the first one's gradient of its input.
+    let layers = VALUES * HIDDEN + HIDDEN * heads + LATENT * HIDDEN + HIDDEN * VALUES;
+    let all = 2 * ROWS * (3 * layers - VALUES * HIDDEN);
+    assert_eq!(plan.operations(), all);
+}
+
+#[test]
+fn bytes_of_the_reference_model_are_read_and_written_once() {
+    let plan = reference(60_000);
+    let floats = |count: u64| 4 * count;
+    // Four floats for every 32 values, and 3,136 sums of them.
+    let partials = ROWS * VALUES / 32 * 4;
+    for (label, bytes) in [
+        // Bytes of the batch's images and no others, their places, the counters, the values.
+        ("batch", ROWS * VALUES + floats(ROWS + 3 + ROWS * VALUES)),
+        (
+            "fc1",
+            floats(ROWS * VALUES + VALUES * HIDDEN + HIDDEN + ROWS * HIDDEN),
+        ),
+        ("epsilon", floats(3 + ROWS * LATENT)),
+        ("z", floats(ROWS * 2 * LATENT + 2 * ROWS * LATENT)),
+        // d_heads counts as updated, because an autoencoder's stays as it is.
+        (
+            "loss",
+            floats(3 * ROWS * VALUES + 3 * ROWS * 2 * LATENT + 1 + partials),
+        ),
+        // Counters and a row of the log, read and written.
+        ("sum of losses", floats(partials + 2 * 3 + 2 * 2 + 1)),
+        (
+            "fc4 gradient",
+            floats(ROWS * VALUES + ROWS * HIDDEN + HIDDEN * VALUES + VALUES),
+        ),
+        (
+            "fc4 input gradient",
+            floats(ROWS * VALUES + HIDDEN * VALUES + 2 * ROWS * HIDDEN),
+        ),
+        // d_heads is updated.
+        (
+            "heads gradient",
+            floats(2 * ROWS * LATENT + 3 * ROWS * 2 * LATENT),
+        ),
+        // The gradient is read, three arenas are read and written.
+        ("update", floats(7 * ARENA + 3 + 2)),
+    ] {
+        assert_eq!(step(&plan, label).bytes(), bytes, "{label}");
+    }
+}
+
+#[test]
+fn bytes_of_a_step_do_not_depend_on_the_number_of_images() {
+    let bytes = |images| -> Vec<u64> {
+        let plan = reference(images);
+        plan.steps.iter().map(Step::bytes).collect()
+    };
+    assert_eq!(bytes(60_000), bytes(1000));
+}
+
+#[test]
+fn memory_is_listed_by_buffer_and_by_plan() {
+    let (train, test) = (300, 100);
+    let dataset = digits::generate(train, test, 0);
+    let options = TrainOptions::default();
+    let runtime = Box::new(CpuRuntime::<f32>::new());
+    let spec = ModelSpec::reference();
+    let trainer = Trainer::new(runtime, &spec, &options, &dataset).expect("a trainer");
+    let device = trainer.device_memory();
+    let bytes = |name: &str| {
+        let part = device.iter().find(|part| part.name == name);
+        part.unwrap_or_else(|| panic!("no {name} in {device:?}"))
+            .bytes
+    };
+    // Whole 256 bytes.
+    let buffer = |bytes: u64| bytes.next_multiple_of(256);
+    for arena in ["parameters", "gradient", "first moment", "second moment"] {
+        assert_eq!(bytes(arena), 4 * ARENA, "{arena}");
+    }
+    assert_eq!(bytes("train images"), buffer(300 * VALUES));
+    assert_eq!(bytes("test images"), buffer(100 * VALUES));
+    assert_eq!(bytes("train order"), buffer(4 * 300));
+    assert_eq!(bytes("train log"), buffer(4 * 2 * 300));
+    assert_eq!(bytes("train counters"), 256);
+    let plan = reference(train);
+    let memories = plan.memories.iter();
+    let memories: u64 = memories.map(|&(_, len)| buffer(4 * len as u64)).sum();
+    assert_eq!(bytes("plan train 128"), memories);
+    // At least what lives at once: x, the outputs and their gradient.
+    assert!(memories > 3 * 4 * ROWS * VALUES);
+    // The rest of the images has a plan of its own, and so have the test images.
+    assert!(bytes("plan train 44") < memories);
+    bytes("plan evaluate 100");
+    let parts = MemoryUse::ALL.map(|used_for| Allocation::total_for(&device, used_for));
+    assert_eq!(parts.iter().sum::<u64>(), Allocation::total(&device));
+    assert_eq!(parts[1], 4 * 4 * ARENA, "parameters, gradients and moments");
+    let host = trainer.host_memory();
+    assert_eq!(
+        Allocation::total_for(&host, MemoryUse::Parameters),
+        3 * 4 * ARENA
+    );
+}
+
+#[test]
+fn counters_are_as_they_were_after_a_step_was_timed() {
+    let dataset = digits::generate(300, 10, 0);
+    let runtime = Box::new(CpuRuntime::<f32>::new());
+    let (spec, options) = (ModelSpec::reference(), TrainOptions::default());
+    let mut trainer = Trainer::new(runtime, &spec, &options, &dataset).expect("a trainer");
+    let id = trainer.plan().expect("a plan");
+    let runtime = trainer.runtime();
+    let counters = [5, 128, 1];
+    runtime
+        .write_words("train counters", 0, &counters)
+        .expect("write");
+    let steps = runtime.plan(id).steps.clone();
+    let index = steps.iter().position(|step| step.label == "sum of losses");
+    let index = index.expect("the step that counts");
+    let times = plan::time_step(runtime, id, index, 1).expect("times");
+    assert!(times.least > 0.0 && times.least <= times.median);
+    let found = runtime.read_words("train counters", 0, 3).expect("read");
+    assert_eq!(found, counters);
+}
