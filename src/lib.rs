@@ -3,8 +3,9 @@
 //!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`shape`], [`rng`], [`files`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`model`] ← [`train`] ← [`bench`] ← [`cli`]; [`data`] needs the leaves only.
 
+pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod device;

@@ -2,6 +2,8 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+mod bench;
+mod bench_text;
 mod config;
 mod devices;
 mod encode;
@@ -39,6 +41,7 @@ Examples:
   elbo train --data mnist --epochs 10          the VAE of PyTorch's examples
   elbo sample runs/20260131-235959-vae-mnist   a grid of new images from a trained one
   elbo devices                                 the GPUs there are
+  elbo bench                                   where the time of training goes
 
 Exit codes: 0 done, 1 input/output, 2 options or configuration, 3 data or saved run, 4 device,
 5 a loss that is not finite.";
@@ -51,6 +54,7 @@ enum Command {
     Encode(encode::EncodeArgs),
     Evaluate(evaluate::EvaluateArgs),
     Devices(devices::DevicesArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Runs a command.
@@ -65,6 +69,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Encode(args) => encode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

@@ -2,6 +2,7 @@
 //! leaves behind.
 
 mod bad_data;
+mod bench;
 #[path = "../data/formats.rs"]
 mod formats;
 mod options;

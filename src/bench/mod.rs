@@ -1,0 +1,85 @@
+//! Measures a model on a device: every step of training beside what the device can do ([`Report`]), the cores
+//! of the matrix product beside each other ([`Cores`]), and how time grows with each size ([`Growth`]).
+//!
+//! Images are random bytes, because no step takes another time on others.
+
+mod chart;
+mod cores;
+mod growth;
+mod report;
+mod roofs;
+
+pub use chart::picture;
+pub use cores::{Core, Cores, Product};
+pub use growth::{Axis, CLIFF, Growth, Point};
+pub use report::{Report, StepReport};
+pub use roofs::{Bandwidth, Roofs};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::Serialize;
+
+use crate::data::{Dataset, Images, Values};
+use crate::error::Result;
+use crate::model::ModelSpec;
+use crate::plan::Runtime;
+use crate::train::{TrainOptions, Trainer};
+
+/// Images of the built-in digits and of MNIST, so that memory is that of training on them.
+const TRAIN: usize = 60_000;
+const TEST: usize = 10_000;
+
+/// Most bytes of training images, where they are larger than digits.
+const MOST_BYTES: usize = 64 << 20;
+
+/// What is measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Subject {
+    /// The model.
+    pub model: ModelSpec,
+    /// Images a step.
+    pub batch_size: usize,
+}
+
+impl Subject {
+    /// Checks the model and the batch size.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] with the option at fault.
+    pub fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        self.options().validate(self.batch_size.max(TRAIN))
+    }
+
+    fn options(&self) -> TrainOptions {
+        TrainOptions {
+            batch_size: self.batch_size,
+            ..TrainOptions::default()
+        }
+    }
+
+    /// Random images: as many as the digits, fewer where they are large, a batch at least.
+    fn images(&self) -> Dataset {
+        let shape = self.model.image;
+        let most = MOST_BYTES / shape.values();
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut split = |count: usize| {
+            let mut bytes = vec![0; count * shape.values()];
+            rng.fill_bytes(&mut bytes);
+            Images {
+                shape,
+                values: Values::Bytes(bytes),
+                labels: None,
+            }
+        };
+        Dataset {
+            name: "random bytes".to_owned(),
+            train: split(TRAIN.min(most).max(self.batch_size)),
+            test: split(TEST.min(most).max(1)),
+        }
+    }
+
+    fn trainer(&self, runtime: Box<dyn Runtime>, images: &Dataset) -> Result<Trainer> {
+        Trainer::new(runtime, &self.model, &self.options(), images)
+    }
+}

@@ -1,0 +1,127 @@
+//! `elbo bench`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use serde::Serialize;
+
+use super::config::{self, FileModel};
+use super::model::ModelArgs;
+use super::{bench_text, note, open_device, result};
+use crate::bench::{Axis, Cores, Growth, Report, Subject, picture};
+use crate::device::Selection;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::shape::ImageShape;
+use crate::train::TrainOptions;
+
+/// Measure where the time of a training step goes, and what the device could do
+///
+/// Prints each step of the training plan by itself, beside the time that it would take at the speed of a copy and
+/// of multiply-adds, both measured in the same run; then the whole step, and the memory. Images are random bytes.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct BenchArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Values of an image: height × width × channels
+    #[arg(long, value_name = "VALUES", default_value_t = 784, value_parser = RangedU64ValueParser::<usize>::new().range(1..), help_heading = "Model")]
+    values: usize,
+    /// Images a step
+    #[arg(long, value_name = "IMAGES", default_value_t = TrainOptions::default().batch_size, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    batch_size: usize,
+    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Measure every core of the matrix product on the model's products, beside each other and the CPU's
+    /// [default: off]
+    #[arg(long, conflicts_with = "growth")]
+    compare: bool,
+    /// With --compare: also the cores that a software driver is never given, which takes minutes there
+    /// [default: off]
+    #[arg(long, requires = "compare")]
+    every_core: bool,
+    /// Measure how the time of an image grows with these sizes, one varied at a time [default: off; without a
+    /// name, all of them]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SIZE,…",
+        value_delimiter = ',',
+        num_args = 0..=1,
+        default_missing_value = "batch,hidden,latent"
+    )]
+    growth: Option<Vec<Axis>>,
+    /// Picture of --growth to create (PNG) [default: none]
+    #[arg(long, value_name = "FILE.png", requires = "growth")]
+    out: Option<PathBuf>,
+    /// Print one JSON object instead of a table [default: off]
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo bench
+  elbo bench --hidden 512,256 --batch-size 1024 --json
+  elbo bench --compare --device gpu
+  elbo bench --growth --out growth.png";
+
+pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    let subject = subject(args)?;
+    subject.validate()?;
+    let selection = args.device.parse::<Selection>()?;
+    if let Some(out) = &args.out {
+        files::check_new(out)?;
+    }
+    // Says which device it is; the measurements open it again where they need one that is bare.
+    let device = open_device(&args.device)?;
+    note(format_args!("{}", bench_text::subject(&subject)));
+    if args.compare {
+        drop(device);
+        let cores = Cores::measure(&subject, &selection, args.every_core)?;
+        return print(args.json, &cores, bench_text::cores);
+    }
+    if let Some(axes) = &args.growth {
+        drop(device);
+        let growth = Growth::measure(&subject, &selection, axes, &mut |point| {
+            note(bench_text::point(point));
+        })?;
+        if let Some(out) = &args.out {
+            files::create(out, &picture(&growth)?)?;
+            note(format_args!("picture: {}", out.display()));
+        }
+        return print(args.json, &growth, bench_text::growth);
+    }
+    print(
+        args.json,
+        &Report::measure(&subject, device)?,
+        bench_text::report,
+    )
+}
+
+fn subject(args: &BenchArgs) -> Result<Subject> {
+    let mut model = config::model(&args.model, FileModel::default())?;
+    model.image = match ImageShape::new(28, 28, 1) {
+        digits if digits.values() == args.values => digits,
+        _ => ImageShape::new(1, args.values, 1),
+    };
+    Ok(Subject {
+        model,
+        batch_size: args.batch_size,
+    })
+}
+
+/// A table, or the same as JSON.
+fn print<T: Serialize>(json: bool, what: &T, table: fn(&T) -> Vec<String>) -> anyhow::Result<()> {
+    if json {
+        let text = serde_json::to_string(what)
+            .map_err(|e| Error::config(format!("--json: {e}"), "the table, without --json"))?;
+        return result(text);
+    }
+    for line in table(what) {
+        result(line)?;
+    }
+    Ok(())
+}
