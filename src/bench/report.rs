@@ -77,29 +77,32 @@ impl Report {
         let roofs = Roofs::measure(trainer.runtime(), &plan.steps)?;
         // Before the steps by themselves, which leave values without meaning.
         let step_seconds = trainer.time_training()?.median;
-        let mut steps = Vec::with_capacity(plan.steps.len());
-        for (index, step) in plan.steps.iter().enumerate() {
-            let seconds = trainer.time_step(index)?.median;
+        let mut times = Vec::with_capacity(plan.steps.len());
+        for index in 0..plan.steps.len() {
+            times.push(trainer.time_step(index)?.median);
+        }
+        // Again, because the speed of a shared machine drifts.
+        let roofs = roofs.better(&Roofs::measure(trainer.runtime(), &plan.steps)?);
+
+        let sum_seconds = times.iter().sum();
+        let timed = plan.steps.iter().zip(times);
+        let steps = timed.map(|(step, seconds)| {
             let (operations, bytes) = (step.operations(), step.bytes());
             let floor_seconds = roofs.floor(operations, bytes);
-            steps.push(StepReport {
+            let choice = format!("{}: {}", plan.name, step.label);
+            StepReport {
                 step: step.label.clone(),
                 kernel: step.kernel.name,
-                core: cores
-                    .get(&format!("{}: {}", plan.name, step.label))
-                    .cloned(),
+                core: cores.get(&choice).cloned(),
                 seconds,
-                share: 0.0,
+                share: seconds / sum_seconds,
                 operations,
                 bytes,
                 floor_seconds,
                 over_floor: seconds / floor_seconds,
-            });
-        }
-        let sum_seconds = steps.iter().map(|step| step.seconds).sum();
-        for step in &mut steps {
-            step.share = step.seconds / sum_seconds;
-        }
+            }
+        });
+        let steps = steps.collect();
         let images = [dataset.train.len(), dataset.test.len()];
         let data = images.iter().sum::<usize>() * subject.model.image.values();
         let data = Allocation {
