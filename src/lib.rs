@@ -3,7 +3,7 @@
 //!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`shape`], [`rng`], [`files`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`bench`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`model`] ← [`train`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;

@@ -11,7 +11,7 @@ pub const BLOCK: usize = 8;
 /// registers where vectors have eight lanes, and two hold the constants.
 const VECTORS: usize = 10;
 
-/// Values that are a multiple of [`VECTORS`] vectors of four, eight and sixteen lanes.
+/// Values that are a multiple of ten vectors of four, eight and sixteen lanes.
 pub const UNIT: usize = 160 * 32;
 
 crate::params! {
