@@ -22,6 +22,7 @@ use serde::Serialize;
 use crate::data::{Dataset, Images, Values};
 use crate::error::Result;
 use crate::model::ModelSpec;
+use crate::model::session::check_rows;
 use crate::plan::Runtime;
 use crate::train::{TrainOptions, Trainer};
 
@@ -48,6 +49,8 @@ impl Subject {
     /// [`crate::Error::Config`] with the option at fault.
     pub fn validate(&self) -> Result<()> {
         self.model.validate()?;
+        // Before there are images for it.
+        check_rows(&self.model, self.batch_size)?;
         self.options().validate(self.batch_size.max(TRAIN))
     }
 

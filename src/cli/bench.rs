@@ -38,7 +38,7 @@ pub(super) struct BenchArgs {
     /// [default: off]
     #[arg(long, conflicts_with = "growth")]
     compare: bool,
-    /// With --compare: also the cores that a software driver is never given, which takes minutes there
+    /// With --compare: also the cores that a software driver is never given, which is slow there
     /// [default: off]
     #[arg(long, requires = "compare")]
     every_core: bool,

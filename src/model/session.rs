@@ -175,25 +175,12 @@ impl Session {
 
     /// Values of the widest layer, input and output included.
     fn widest(&self) -> usize {
-        let widths = self.spec.widths();
-        widths.into_iter().max().unwrap_or(1)
+        widest(&self.spec)
     }
 
     /// Checks that a batch of `rows` fits what kernels can number.
     pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
-        let widest = self.widest();
-        if rows
-            .checked_mul(widest)
-            .is_none_or(|values| values > MOST_VALUES)
-        {
-            return Err(Error::config(
-                format!(
-                    "--batch-size {rows}: a layer of {widest} values would have over 2^31 of them"
-                ),
-                format!("--batch-size {}", (MOST_VALUES / widest).max(1)),
-            ));
-        }
-        Ok(())
+        check_rows(&self.spec, rows)
     }
 
     /// Puts a split on the device, in its own order.
@@ -384,4 +371,24 @@ fn used_for(name: &str) -> MemoryUse {
         _ if name.ends_with(" images") => MemoryUse::Images,
         _ => MemoryUse::Bookkeeping,
     }
+}
+
+/// Values of the widest layer, input and output included.
+fn widest(spec: &ModelSpec) -> usize {
+    spec.widths().into_iter().max().unwrap_or(1)
+}
+
+/// Checks that a batch of `rows` of a model fits what kernels can number.
+pub(crate) fn check_rows(spec: &ModelSpec, rows: usize) -> Result<()> {
+    let widest = widest(spec);
+    if rows
+        .checked_mul(widest)
+        .is_none_or(|values| values > MOST_VALUES)
+    {
+        return Err(Error::config(
+            format!("--batch-size {rows}: a layer of {widest} values would have over 2^31 of them"),
+            format!("--batch-size {}", (MOST_VALUES / widest).max(1)),
+        ));
+    }
+    Ok(())
 }

@@ -143,6 +143,7 @@ fn what_cannot_be_measured_is_refused() {
     let small = |more: &[&'static str]| [&["bench", "--device", "cpu"], more].concat();
     for (more, words) in [
         (&["--batch-size", "0"][..], "--batch-size"),
+        (&["--batch-size", "1000000000"], "2^31"),
         (&["--values", "0"], "--values"),
         (&["--hidden", "0"], "--hidden"),
         (&["--latent", "many"], "--latent"),
