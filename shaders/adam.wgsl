@@ -19,10 +19,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> parameters: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> first: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> second: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> parameters: array<Four>;
+@group(0) @binding(2) var<storage, read> gradient: array<Four>;
+@group(0) @binding(3) var<storage, read_write> first: array<Four>;
+@group(0) @binding(4) var<storage, read_write> second: array<Four>;
 @group(0) @binding(5) var<storage, read> counters: array<u32>;
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
 
@@ -38,17 +38,21 @@ fn main(
     @builtin(num_workgroups) count: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let at = linear_invocation(workgroup, count, lane);
-    if 4u * at >= params.count { return; }
+    // Read before the branch, where a software driver can read once for all lanes.
     let t = f32(counters[0]);
     let rate = scalars[0];
+    let scale = scalars[1];
     let step_size = rate / one_minus_exp(t * params.log_beta1);
     let inverse_root = 1.0 / sqrt(one_minus_exp(t * params.log_beta2));
-    let g = gradient[at] * scalars[1];
-    let m = first[at] + (g - first[at]) * params.rate1;
-    let v = second[at] + (g * g - second[at]) * params.rate2;
-    first[at] = m;
-    second[at] = v;
-    let p = parameters[at];
-    parameters[at] = p - rate * params.decay * p - step_size * m / (sqrt(v) * inverse_root + params.epsilon);
+    let at = linear_invocation(workgroup, count, lane);
+    if 4u * at >= params.count { return; }
+    let g = floats(gradient[at]) * scale;
+    let m_before = floats(first[at]);
+    let v_before = floats(second[at]);
+    let m = m_before + (g - m_before) * params.rate1;
+    let v = v_before + (g * g - v_before) * params.rate2;
+    first[at] = four(m);
+    second[at] = four(v);
+    let p = floats(parameters[at]);
+    parameters[at] = four(p - rate * params.decay * p - step_size * m / (sqrt(v) * inverse_root + params.epsilon));
 }

@@ -20,11 +20,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Four>;
+@group(0) @binding(2) var<storage, read> outputs: array<Four>;
 @group(0) @binding(3) var<storage, read> heads: array<f32>;
 @group(0) @binding(4) var<storage, read> log_sigma: array<f32>;
-@group(0) @binding(5) var<storage, read_write> d_outputs: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> d_outputs: array<Four>;
 @group(0) @binding(6) var<storage, read_write> d_heads: array<f32>;
 @group(0) @binding(7) var<storage, read_write> partials: array<vec4<f32>>;
 
@@ -36,14 +36,16 @@ fn main(
     @builtin(num_workgroups) count: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    // Before any branch, where a software driver can read once for all lanes.
+    let sigma = log_sigma[0];
     let thread = linear_invocation(workgroup, count, lane);
     if thread >= params.threads { return; }
     var losses = vec4<f32>(0.0);
     var log_sigma_gradients = vec4<f32>(0.0);
     let groups = (params.count + 3u) / 4u;
     for (var i = thread; i < groups; i += params.threads) {
-        let r = reconstruction(x[i], outputs[i], log_sigma[0]);
-        d_outputs[i] = r.gradient;
+        let r = reconstruction(floats(x[i]), floats(outputs[i]), sigma);
+        d_outputs[i] = four(r.gradient);
         let real = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.count);
         losses += select(vec4<f32>(0.0), r.loss, real);
         log_sigma_gradients += select(vec4<f32>(0.0), r.log_sigma_gradient, real);

@@ -1,30 +1,33 @@
 // Operand a: [m, k], or its transpose, whose stored rows are a multiple of four long.
+// No branches, which a software driver pays for at every load: past the end of m the last row is read
+// again, for results that are not stored; past the end of k values are replaced by zero.
 
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> a: array<Four>;
+
+fn four_of_a(at: u32, inside: bool) -> vec4<f32> {
+    return select(vec4<f32>(0.0), floats(a[at]), inside);
+}
 
 fn load_a(row: u32, k: u32) -> mat4x4<f32> {
     if TRANSPOSE_A == 0u {
-        if k >= params.k { return ZERO; }
         let width = params.k / 4u;
-        let at = row * width + k / 4u;
-        if row + 4u <= params.m {
-            return mat4x4<f32>(a[at], a[at + width], a[at + 2u * width], a[at + 3u * width]);
-        }
-        var block = ZERO;
-        if row < params.m { block[0] = a[at]; }
-        if row + 1u < params.m { block[1] = a[at + width]; }
-        if row + 2u < params.m { block[2] = a[at + 2u * width]; }
-        return block;
+        let inside = k < params.k;
+        let at = min(k / 4u, width - 1u);
+        let last = params.m - 1u;
+        return mat4x4<f32>(
+            four_of_a(min(row, last) * width + at, inside),
+            four_of_a(min(row + 1u, last) * width + at, inside),
+            four_of_a(min(row + 2u, last) * width + at, inside),
+            four_of_a(min(row + 3u, last) * width + at, inside),
+        );
     }
-    if row >= params.m { return ZERO; }
     let width = params.m / 4u;
-    let at = k * width + row / 4u;
-    if k + 4u <= params.k {
-        return transpose(mat4x4<f32>(a[at], a[at + width], a[at + 2u * width], a[at + 3u * width]));
-    }
-    var block = ZERO;
-    if k < params.k { block[0] = a[at]; }
-    if k + 1u < params.k { block[1] = a[at + width]; }
-    if k + 2u < params.k { block[2] = a[at + 2u * width]; }
-    return transpose(block);
+    let at = min(row / 4u, width - 1u);
+    let last = params.k - 1u;
+    return transpose(mat4x4<f32>(
+        four_of_a(min(k, last) * width + at, k <= last),
+        four_of_a(min(k + 1u, last) * width + at, k + 1u <= last),
+        four_of_a(min(k + 2u, last) * width + at, k + 2u <= last),
+        four_of_a(min(k + 3u, last) * width + at, k + 3u <= last),
+    ));
 }

@@ -1,30 +1,28 @@
 // Operand b: [k, n], or its transpose, whose stored rows are a multiple of four long.
+// No branches, as in a_vec4.wgsl: past an end the last row or column is read again. That counts for
+// nothing, because a is zero past the end of k, and columns past the end of n are not stored.
 
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<Four>;
 
 fn load_b(k: u32, column: u32) -> mat4x4<f32> {
     if TRANSPOSE_B == 0u {
-        if column >= params.n { return ZERO; }
         let width = params.n / 4u;
-        let at = k * width + column / 4u;
-        if k + 4u <= params.k {
-            return mat4x4<f32>(b[at], b[at + width], b[at + 2u * width], b[at + 3u * width]);
-        }
-        var block = ZERO;
-        if k < params.k { block[0] = b[at]; }
-        if k + 1u < params.k { block[1] = b[at + width]; }
-        if k + 2u < params.k { block[2] = b[at + 2u * width]; }
-        return block;
+        let at = min(column / 4u, width - 1u);
+        let last = params.k - 1u;
+        return mat4x4<f32>(
+            floats(b[min(k, last) * width + at]),
+            floats(b[min(k + 1u, last) * width + at]),
+            floats(b[min(k + 2u, last) * width + at]),
+            floats(b[min(k + 3u, last) * width + at]),
+        );
     }
-    if k >= params.k { return ZERO; }
     let width = params.k / 4u;
-    let at = column * width + k / 4u;
-    if column + 4u <= params.n {
-        return transpose(mat4x4<f32>(b[at], b[at + width], b[at + 2u * width], b[at + 3u * width]));
-    }
-    var block = ZERO;
-    if column < params.n { block[0] = b[at]; }
-    if column + 1u < params.n { block[1] = b[at + width]; }
-    if column + 2u < params.n { block[2] = b[at + 2u * width]; }
-    return transpose(block);
+    let at = min(k / 4u, width - 1u);
+    let last = params.n - 1u;
+    return transpose(mat4x4<f32>(
+        floats(b[min(column, last) * width + at]),
+        floats(b[min(column + 1u, last) * width + at]),
+        floats(b[min(column + 2u, last) * width + at]),
+        floats(b[min(column + 3u, last) * width + at]),
+    ));
 }

@@ -15,11 +15,6 @@ fn accumulate(
     *right += b1 * block;
 }
 
-fn store_pair(row: u32, column: u32, left: mat4x4<f32>, right: mat4x4<f32>) {
-    store(row, column, left);
-    store(row, column + 4u, right);
-}
-
 @compute @workgroup_size(8)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -79,13 +74,26 @@ fn main(
             subgroupBroadcast(own[0], 7u), subgroupBroadcast(own[1], 7u),
             subgroupBroadcast(own[2], 7u), subgroupBroadcast(own[3], 7u)), b0, b1);
     }
-    store_pair(row + 0u, column, left0, right0);
-    store_pair(row + 4u, column, left1, right1);
-    store_pair(row + 8u, column, left2, right2);
-    store_pair(row + 12u, column, left3, right3);
-    store_pair(row + 16u, column, left4, right4);
-    store_pair(row + 20u, column, left5, right5);
-    store_pair(row + 24u, column, left6, right6);
-    store_pair(row + 28u, column, left7, right7);
+    // The sums move up a block at a time, so that there is one text of the store: eight of them, each with
+    // its loops over the lanes, would take a driver longer to compile than all the rest.
+    let end = min(row + 32u, params.m);
+    for (var at = row; at < end; at += 4u) {
+        store(at, column, left0);
+        store(at, column + 4u, right0);
+        left0 = left1;
+        right0 = right1;
+        left1 = left2;
+        right1 = right2;
+        left2 = left3;
+        right2 = right3;
+        left3 = left4;
+        right3 = right4;
+        left4 = left5;
+        right4 = right5;
+        left5 = left6;
+        right5 = right6;
+        left6 = left7;
+        right6 = right7;
+    }
     if SUM_ROWS && first == 0u { store_row_sums(own_row, sums); }
 }

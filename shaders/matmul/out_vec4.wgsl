@@ -1,9 +1,9 @@
 // Result c: [m, n] with n a multiple of four.
 
-@group(0) @binding(3) var<storage, read_write> c: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> c: array<Four>;
 
 fn write_row(row: u32, column: u32, value: vec4<f32>) {
     if row < params.m && column < params.n {
-        c[(row * params.n + column) / 4u] = value;
+        c[(row * params.n + column) / 4u] = four(value);
     }
 }

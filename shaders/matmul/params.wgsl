@@ -1,5 +1,6 @@
 // Matrix product, assembled from parts: c[m, n] = store(a[m, k] · b[k, n]), all row by row.
-//   a_*.wgsl, b_*.wgsl   load a 4×4 block of an operand, zero outside it
+//   lib/four_*.wgsl      how four floats lie in storage
+//   a_*.wgsl, b_*.wgsl   load a 4×4 block of an operand; past the end of k, a is zero and b finite
 //   core_*.wgsl          multiplies; has the entry point
 //   out_*.wgsl           writes (and reads beside) a row of four values of the result
 //   store_*.wgsl         what happens to a block of the result before it is written

@@ -25,6 +25,8 @@ pub struct Gpu {
     pub info: wgpu::AdapterInfo,
     /// Lanes of a subgroup, where subgroup operations exist and the size never varies.
     pub subgroup: Option<u32>,
+    /// Whether shaders may use integers of 64 bits.
+    pub longs: bool,
     /// Largest storage binding, bytes.
     binding_limit: u64,
     /// Largest buffer, bytes.
@@ -114,11 +116,11 @@ impl Gpu {
             ..LIMITS
         };
         let subgroup = subgroup_size(adapter);
-        let features = if subgroup.is_some() {
-            wgpu::Features::SUBGROUP
-        } else {
-            wgpu::Features::empty()
-        };
+        let mut features = wgpu::Features::empty();
+        features.set(wgpu::Features::SUBGROUP, subgroup.is_some());
+        // Hardware has no use for them, see shaders/lib/four_longs.wgsl.
+        let longs = is_software(&info) && adapter.features().contains(wgpu::Features::SHADER_INT64);
+        features.set(wgpu::Features::SHADER_INT64, longs);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("elbo"),
             required_features: features,
@@ -149,6 +151,7 @@ impl Gpu {
             queue,
             info,
             subgroup,
+            longs,
             binding_limit: available.max_storage_buffer_binding_size,
             buffer_limit: available.max_buffer_size,
             faults,

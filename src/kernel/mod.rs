@@ -160,6 +160,8 @@ pub struct Capabilities {
     pub subgroup: Option<u32>,
     /// Whether the adapter computes in software.
     pub software: bool,
+    /// Whether shaders may use integers of 64 bits: asked of software adapters only, which gain by it.
+    pub longs: bool,
 }
 
 impl Capabilities {
@@ -167,12 +169,14 @@ impl Capabilities {
     pub const BASELINE: Self = Self {
         subgroup: None,
         software: false,
+        longs: false,
     };
 
     /// Capabilities under which every variant of every kernel is offered.
     pub const EVERYTHING: Self = Self {
         subgroup: Some(8),
         software: false,
+        longs: true,
     };
 }
 

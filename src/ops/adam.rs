@@ -1,5 +1,6 @@
 //! AdamW over the arena of all parameters (Kingma & Ba 2015; Loshchilov & Hutter 2019).
 
+use super::lib;
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
 /// Decay of the first moment.
@@ -45,9 +46,9 @@ pub static KERNEL: Kernel = Kernel {
     ],
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
-    variants: |call, _| {
+    variants: |call, device| {
         elementwise(
-            &[include_str!("../../shaders/adam.wgsl")],
+            &[lib::four(device), include_str!("../../shaders/adam.wgsl")],
             call.params::<Params>().count.div_ceil(4),
         )
     },

@@ -36,9 +36,10 @@ pub static KERNEL: Kernel = Kernel {
     ],
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
-    variants: |call, _| {
+    variants: |call, device| {
         elementwise(
             &[
+                lib::four(device),
                 lib::LATENT,
                 lib::LIKELIHOOD,
                 include_str!("../../shaders/elbo.wgsl"),

@@ -212,7 +212,7 @@ fn variants(call: &Call, device: &Capabilities, store: Store) -> Vec<Variant> {
     cores(device)
         .into_iter()
         .map(|core| {
-            let mut parts = vec![part!("params"), core.text];
+            let mut parts = vec![part!("params"), core.text, lib::four(device)];
             parts.push(if wide(a_rows) {
                 part!("a_vec4")
             } else {
@@ -359,6 +359,8 @@ pub fn sources() -> Vec<&'static str> {
         part!("side_vec4"),
         part!("side_scalar"),
         lib::ACTIVATION,
+        lib::FOUR_FLOATS,
+        lib::FOUR_LONGS,
     ]
 }
 

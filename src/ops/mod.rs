@@ -44,6 +44,19 @@ pub static KERNELS: &[&Kernel] = &[
 
 /// WGSL that several ops share.
 pub(crate) mod lib {
+    use crate::kernel::Capabilities;
+
+    /// How four floats are moved from and to storage: the faster way on this device.
+    pub(crate) fn four(device: &Capabilities) -> &'static str {
+        if device.longs {
+            FOUR_LONGS
+        } else {
+            FOUR_FLOATS
+        }
+    }
+
+    pub(crate) const FOUR_FLOATS: &str = include_str!("../../shaders/lib/four_floats.wgsl");
+    pub(crate) const FOUR_LONGS: &str = include_str!("../../shaders/lib/four_longs.wgsl");
     pub(crate) const ACTIVATION: &str = include_str!("../../shaders/lib/activation.wgsl");
     pub(crate) const LATENT: &str = include_str!("../../shaders/lib/latent.wgsl");
     pub(crate) const LIKELIHOOD: &str = include_str!("../../shaders/lib/likelihood.wgsl");

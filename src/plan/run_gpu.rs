@@ -61,6 +61,7 @@ impl GpuRuntime {
         let capabilities = Capabilities {
             subgroup: gpu.subgroup,
             software: gpu.is_software(),
+            longs: gpu.longs,
         };
         let tuning = tuning.into();
         let memory = Memory::open(tuning.folder.as_deref(), &gpu.info);

@@ -65,10 +65,10 @@ const SIMPLE: &[Fault] = &[
         "vec4<f32>(max(x.x, 0.0), select(x.y, 0.0, !(x.y > 0.0)), max(x.zw, vec2<f32>(0.0)))",
     ),
     // The second moment of g; no decay; 1 − exp(x) as it cancels; a moment that is not stored.
-    fault("adam", "5 values", "g * g - second", "g - second"),
+    fault("adam", "5 values", "g * g - v_before", "g - v_before"),
     fault("adam", "step 2, decay", " - rate * params.decay * p", ""),
     fault("adam", "step 1, decay", "if x < -0.5", "if x < 0.5"),
-    fault("adam", "5 values", "second[at] = v;", ""),
+    fault("adam", "5 values", "second[at] = four(v);", ""),
     // 0 / 0; the norm of the sum rather than of the mean; the last lane left out.
     fault(
         "clip",
@@ -292,8 +292,8 @@ const PRODUCTS: &[Fault] = &[
     fault(
         "matmul",
         "aᵀ·b, 36×69×21",
-        "if k < params.k { block[0] = a[at]; }",
-        "",
+        "* width + at, k <= last)",
+        "* width + at, k < last)",
     ),
     // A row and a column too many.
     fault(
@@ -307,6 +307,13 @@ const PRODUCTS: &[Fault] = &[
         "a·b, 36×69×20",
         "column + i < params.n { c",
         "column + i <= params.n { c",
+    ),
+    // A row of the operand read twice.
+    fault(
+        "matmul",
+        "a·b, 36×68×21",
+        "floats(b[min(k + 1u, last)",
+        "floats(b[min(k, last)",
     ),
     // Tiles counted along the wrong side.
     fault(

@@ -15,16 +15,27 @@ const MAX_STORAGE_BINDINGS: usize = 8;
 const MAX_INVOCATIONS: u32 = 256;
 const MAX_WORKGROUP_BYTES: u32 = 16_384;
 
-const DEVICES: [(&str, Capabilities); 5] = [
+const DEVICES: [(&str, Capabilities); 6] = [
     ("baseline", Capabilities::BASELINE),
     ("everything", Capabilities::EVERYTHING),
     ("hardware, subgroups of 8", device(Some(8), false)),
     ("hardware, subgroups of 32", device(Some(32), false)),
     ("software", device(None, true)),
+    (
+        "software with integers of 64 bits",
+        Capabilities {
+            longs: true,
+            ..device(Some(8), true)
+        },
+    ),
 ];
 
 const fn device(subgroup: Option<u32>, software: bool) -> Capabilities {
-    Capabilities { subgroup, software }
+    Capabilities {
+        subgroup,
+        software,
+        longs: false,
+    }
 }
 
 /// A variant of a call, checked one thing after the other.
@@ -59,6 +70,9 @@ impl Checker<'_> {
         let mut capabilities = naga::valid::Capabilities::empty();
         if source.contains("subgroup") {
             capabilities |= naga::valid::Capabilities::SUBGROUP;
+        }
+        if source.contains("u64") {
+            capabilities |= naga::valid::Capabilities::SHADER_INT64;
         }
         match Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
             Ok(info) => {
@@ -257,7 +271,8 @@ pub(crate) fn check(kernel: &Kernel, call: &Call, variant: &Variant, what: Strin
     checker.run()
 }
 
-/// The scalar that a runtime-sized array, or one of vec4, consists of: kind and width.
+/// The scalar that a runtime-sized array, or one of vec4, consists of: kind and width. A vec2 of long
+/// integers stands for four floats (`shaders/lib/four_longs.wgsl`).
 fn element(module: &Module, array: &TypeInner) -> Option<(ScalarKind, u8)> {
     let TypeInner::Array { base, .. } = array else {
         return None;
@@ -268,6 +283,10 @@ fn element(module: &Module, array: &TypeInner) -> Option<(ScalarKind, u8)> {
             size: naga::VectorSize::Quad,
             scalar,
         } => Some((scalar.kind, scalar.width)),
+        TypeInner::Vector {
+            size: naga::VectorSize::Bi,
+            scalar: naga::Scalar::U64,
+        } => Some((ScalarKind::Float, 4)),
         _ => None,
     }
 }

@@ -243,7 +243,10 @@ pub(crate) fn on_gpu(case: &Case, oracle: &[Contents], variant: Variant) -> Comp
         .kernel
         .bindings
         .iter()
-        .map(|binding| source.contains(&format!("read_write> {}: array<vec4", binding.name)))
+        .map(|binding| {
+            let whole = |ty| source.contains(&format!("read_write> {}: array<{ty}", binding.name));
+            whole("vec4") || whole("Four")
+        })
         .collect();
     let device = format!("GPU, {}", variant.name);
     let mut gpu = gpu().unwrap();
