@@ -21,6 +21,8 @@ pub enum Purpose {
     EvaluationEpsilon = 6,
     /// Binarisation of test images.
     EvaluationBinarisation = 7,
+    /// Operands to measure and check kernels on.
+    Tuning = 8,
 }
 
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];

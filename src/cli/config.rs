@@ -10,6 +10,7 @@ use super::train::TrainArgs;
 use crate::data::Binarize;
 use crate::error::{Error, Result};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
+use crate::plan::Tune;
 use crate::shape::ImageShape;
 use crate::train::{DataConfig, Record, TrainOptions, toml_fault};
 
@@ -21,6 +22,7 @@ const UNKNOWN_IMAGE: ImageShape = ImageShape::new(1, 1, 1);
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct FileConfig {
     device: Option<String>,
+    tune: Option<Tune>,
     data: FileData,
     model: FileModel,
     train: FileTrain,
@@ -94,6 +96,7 @@ impl FileConfig {
 pub(super) struct Resolved {
     /// As `--device` takes it.
     pub(super) device: String,
+    pub(super) tune: Tune,
     pub(super) data: DataConfig,
     /// Its `image` stands for an unknown one.
     pub(super) model: ModelSpec,
@@ -112,6 +115,7 @@ pub(super) fn merge(args: &TrainArgs, file: FileConfig) -> Result<Resolved> {
             .clone()
             .or(file.device)
             .unwrap_or_else(|| "auto".into()),
+        tune: args.tune.or(file.tune).unwrap_or_default(),
         data: data(args, file.data),
         model: model(&args.model, file.model)?,
         train: train(args, &file.train),
@@ -264,6 +268,7 @@ mod tests {
         assert_eq!(resolved.train, TrainOptions::default());
         assert_eq!(resolved.data, DataConfig::default());
         assert_eq!(resolved.device, "auto");
+        assert_eq!(resolved.tune, Tune::Quick);
     }
 
     #[test]
@@ -289,6 +294,7 @@ mod tests {
     fn the_configuration_of_a_run_resolves_to_the_same_run() {
         let run = RunConfig {
             device: "gpu:1".into(),
+            tune: Tune::Full,
             data: DataConfig {
                 source: "/photos".into(),
                 image_size: Some((8, 9)),
@@ -330,6 +336,7 @@ mod tests {
         let text = run.to_toml().expect("a TOML text");
         let resolved = resolve(&TrainArgs::default(), &text);
         assert_eq!(resolved.device, run.device);
+        assert_eq!(resolved.tune, run.tune);
         assert_eq!(resolved.data, run.data);
         assert_eq!(resolved.train, run.train);
         assert_eq!(resolved.expected_image, Some(run.model.image));

@@ -5,7 +5,7 @@ use clap::Args;
 use super::result;
 use crate::device::{self, AdapterSummary, Device, Selection};
 use crate::error::Error;
-use crate::plan::Difference;
+use crate::plan::{Basis, Difference, Memory, Tuning};
 use crate::train::check;
 
 /// List the devices there are
@@ -14,6 +14,7 @@ use crate::train::check;
 Examples:
   elbo devices
   elbo devices --check             trains small models on each, step by step beside the CPU
+  elbo devices --tuning            which cores of the matrix product were chosen for each
   elbo train --device gpu:0        by index
   elbo train --device gpu:radeon   by a part of the name")]
 pub(super) struct DevicesArgs {
@@ -21,6 +22,10 @@ pub(super) struct DevicesArgs {
     /// name the first result that differs; exit code 4 where one does [default: off]
     #[arg(long)]
     check: bool,
+    /// Print which core of the matrix product is remembered for each kernel and class of sizes, how it was
+    /// chosen, and the file that holds it [default: off]
+    #[arg(long)]
+    tuning: bool,
 }
 
 pub(super) fn run(args: &DevicesArgs) -> anyhow::Result<()> {
@@ -34,6 +39,12 @@ pub(super) fn run(args: &DevicesArgs) -> anyhow::Result<()> {
     for adapter in &adapters {
         for line in gpu(adapter) {
             result(line)?;
+        }
+        if args.tuning {
+            let folder = Tuning::default().folder;
+            for line in remembered(&Memory::open(folder.as_deref(), &adapter.identity)) {
+                result(line)?;
+            }
         }
         if args.check {
             let (line, fault) = agreement(&check(&Selection::Index(adapter.index))?);
@@ -69,6 +80,34 @@ fn agreement(differences: &[Difference]) -> (String, Option<String>) {
         format!("{title} {count} results of training steps agree with the CPU's{worst}"),
         None,
     )
+}
+
+/// What is remembered of an adapter: where, then a line for each class of products.
+fn remembered(memory: &Memory) -> Vec<String> {
+    let Some(path) = memory.path() else {
+        return vec!["         tuning    nothing is remembered without a cache folder".to_owned()];
+    };
+    let mut lines = vec![format!("         tuning    {}", path.display())];
+    for (class, core, basis) in memory.choices() {
+        let basis = match basis {
+            Basis::Guess => "first guess".to_owned(),
+            Basis::Quick(seconds) => format!("{} (quick)", duration(seconds)),
+            Basis::Full(seconds) => format!("{} (full)", duration(seconds)),
+        };
+        lines.push(format!("           {class}: {core}, {basis}"));
+    }
+    for (class, core) in memory.failures() {
+        lines.push(format!("           {class}: {core} FAILED its check"));
+    }
+    if lines.len() == 1 {
+        lines.push("           no choice yet: made by the first run".to_owned());
+    }
+    lines
+}
+
+/// A time of microseconds to seconds, in milliseconds.
+fn duration(seconds: f64) -> String {
+    format!("{:.3} ms", 1e3 * seconds)
 }
 
 const NO_ADAPTER: [&str; 6] = [
@@ -147,6 +186,7 @@ mod tests {
     #[test]
     fn an_adapter_is_shown_with_what_selects_it() {
         let text = gpu(&AdapterSummary {
+            identity: String::new(),
             index: 1,
             name: "Example 9000".into(),
             backend: "vulkan".into(),

@@ -238,6 +238,7 @@ mod tests {
     fn run() -> RunConfig {
         RunConfig {
             device: "cpu".into(),
+            tune: Default::default(),
             data: DataConfig::default(),
             model: ModelSpec::reference(),
             train: TrainOptions::default(),

@@ -149,6 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = RunConfig {
             device: "cpu".into(),
+            tune: Default::default(),
             data: DataConfig::default(),
             model: ModelSpec::reference(),
             train: TrainOptions::default(),

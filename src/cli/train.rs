@@ -15,6 +15,7 @@ use super::{note, open_device, text};
 use crate::data::{Binarize, Dataset};
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
+use crate::plan::{self, Tune};
 use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train, utc};
 
 /// Train a model and keep it in a run folder
@@ -93,6 +94,9 @@ pub(super) struct TrainArgs {
     /// [default: auto]
     #[arg(long, value_name = "DEVICE", help_heading = "Run")]
     pub(super) device: Option<String>,
+    /// How long to look for the fastest cores of a GPU's matrix products before training [default: quick]
+    #[arg(long, value_enum, help_heading = "Run")]
+    pub(super) tune: Option<Tune>,
     /// Run folder to create; one that exists must be empty
     /// [default: runs/<UTC time>-<model>-<data>]
     #[arg(long, value_name = "FOLDER", help_heading = "Run")]
@@ -156,6 +160,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let run = RunConfig {
         device: resolved.device,
+        tune: resolved.tune,
         data: resolved.data.anchored(),
         model: spec.clone(),
         train: resolved.train.clone(),
@@ -172,7 +177,8 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     introduce(&folder, &dataset);
 
     let mut reporter = Reporter::new(folder);
-    let outcome = train(device, &spec, &resolved.train, &dataset, &mut reporter);
+    let runtime = plan::open(device, resolved.tune);
+    let outcome = train(runtime, &spec, &resolved.train, &dataset, &mut reporter);
     let finished = reporter.finish(outcome.is_ok());
     outcome?;
     finished

@@ -64,6 +64,13 @@ fn subgroup_size(adapter: &wgpu::Adapter) -> Option<u32> {
         .then_some(info.subgroup_min_size)
 }
 
+fn identity(info: &wgpu::AdapterInfo) -> String {
+    format!(
+        "{}\n{} {}\n{} {:04x}:{:04x}",
+        info.name, info.driver, info.driver_info, info.backend, info.vendor, info.device
+    )
+}
+
 fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
@@ -80,6 +87,7 @@ pub(super) fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
     };
     AdapterSummary {
         index,
+        identity: identity(&info),
         name: info.name.clone(),
         backend: info.backend.to_string(),
         driver: format!("{} {}", info.driver, info.driver_info)
@@ -156,6 +164,11 @@ impl Gpu {
             buffer_limit: available.max_buffer_size,
             faults,
         })
+    }
+
+    /// What tells this adapter and its driver from others, see [`AdapterSummary::identity`].
+    pub fn identity(&self) -> String {
+        identity(&self.info)
     }
 
     /// Whether the adapter computes in software.

@@ -53,6 +53,9 @@ impl FromStr for Selection {
 pub struct AdapterSummary {
     /// What `gpu:INDEX` takes.
     pub index: usize,
+    /// Name, driver, its version, backend and the numbers of vendor and device, in one text: what tells
+    /// this adapter from others.
+    pub identity: String,
     /// The driver's name of the adapter.
     pub name: String,
     /// `vulkan`, `metal` or `dx12`.

@@ -7,7 +7,7 @@ use crate::kernel::Element;
 use crate::model::plans::{self, names};
 use crate::model::session::Session;
 use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Weights};
-use crate::plan;
+use crate::plan::{self, Tune};
 use crate::rng::{Purpose, Stream};
 
 /// Most latent samples in a batch of importance weighting: images times samples of an image.
@@ -47,7 +47,7 @@ impl Inference {
     /// refuses.
     pub fn new(device: Device, spec: &ModelSpec, weights: &Weights, seed: u64) -> Result<Self> {
         let arena = weights.to_arena(&Parameters::new(spec))?;
-        let session = Session::new(plan::open(device), spec, &arena, seed)?;
+        let session = Session::new(plan::open(device, Tune::Quick), spec, &arena, seed)?;
         Ok(Self { session })
     }
 

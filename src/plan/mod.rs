@@ -20,7 +20,7 @@ pub use run_cpu::CpuRuntime;
 pub use run_gpu::GpuRuntime;
 pub use runtime::{PlanId, Runtime, open};
 pub use timing::{Times, measure, time_step};
-pub use tuning::{Choice, Tuning};
+pub use tuning::{Basis, Choice, Memory, Tune, Tuning};
 
 use crate::kernel::{Access, Call, Element, Kernel};
 

@@ -1,15 +1,17 @@
 //! Runs plans on a GPU: pipelines, bind groups, and submissions bounded in time.
 
+mod choose;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::pipelines::Pipelines;
-use super::tuning::{self, Memory};
+use super::tuning::Memory;
 use super::{Choice, Home, Plan, PlanId, Runtime, Slice, Step, Tuning, buffer_bytes};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
-use crate::kernel::{Capabilities, Element, Variant};
+use crate::kernel::{Capabilities, Element};
 
 /// Time that one submission should take: long enough to hide its cost, far below the two seconds after
 /// which a desktop's watchdog resets the GPU.
@@ -55,6 +57,29 @@ pub struct GpuRuntime {
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
+/// A bind group of a kernel's parameters and storage bindings.
+fn group(
+    gpu: &Gpu,
+    label: &str,
+    layout: &wgpu::BindGroupLayout,
+    params: wgpu::BufferBinding<'_>,
+    storage: Vec<wgpu::BufferBinding<'_>>,
+) -> wgpu::BindGroup {
+    let bindings = std::iter::once(params).chain(storage);
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
+        .zip(bindings)
+        .map(|(binding, buffer)| wgpu::BindGroupEntry {
+            binding,
+            resource: wgpu::BindingResource::Buffer(buffer),
+        })
+        .collect();
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(label),
+        layout,
+        entries: &entries,
+    })
+}
+
 impl GpuRuntime {
     /// A runtime without buffers.
     pub fn new(gpu: Gpu, tuning: impl Into<Tuning>) -> Self {
@@ -64,7 +89,7 @@ impl GpuRuntime {
             longs: gpu.longs,
         };
         let tuning = tuning.into();
-        let memory = Memory::open(tuning.folder.as_deref(), &gpu.info);
+        let memory = Memory::open(tuning.folder.as_deref(), &gpu.identity());
         Self {
             gpu,
             capabilities,
@@ -89,7 +114,7 @@ impl GpuRuntime {
     pub fn offered(&self) -> Capabilities {
         let software = match self.tuning.choice {
             Choice::Fixed(_) => false,
-            Choice::Guess | Choice::Measure => self.capabilities.software,
+            Choice::Guess | Choice::Quick | Choice::Full => self.capabilities.software,
         };
         Capabilities {
             software,
@@ -113,28 +138,17 @@ impl GpuRuntime {
     ) -> wgpu::BindGroup {
         // A clone is a handle.
         let layout = self.pipelines.group_layout(&self.gpu, step.kernel);
-        let mut entries = vec![wgpu::BindGroupEntry {
-            binding: 0,
-            resource: wgpu::BindingResource::Buffer(params),
-        }];
-        for (i, slice) in step.slices.iter().enumerate() {
-            entries.push(wgpu::BindGroupEntry {
-                binding: i as u32 + 1,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: self.of_slice(plan, memories, slice),
-                    offset: 4 * slice.offset as u64,
-                    // Whole groups of four, which padding always has room for.
-                    size: wgpu::BufferSize::new(4 * slice.len.max(1).next_multiple_of(4) as u64),
-                }),
-            });
-        }
-        self.gpu
-            .device
-            .create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&step.label),
-                layout: &layout,
-                entries: &entries,
+        let storage = step
+            .slices
+            .iter()
+            .map(|slice| wgpu::BufferBinding {
+                buffer: self.of_slice(plan, memories, slice),
+                offset: 4 * slice.offset as u64,
+                // Whole groups of four, which padding always has room for.
+                size: wgpu::BufferSize::new(4 * slice.len.max(1).next_multiple_of(4) as u64),
             })
+            .collect();
+        group(&self.gpu, &step.label, &layout, params, storage)
     }
 
     fn of_slice<'a>(
@@ -180,74 +194,6 @@ impl GpuRuntime {
         Ok(())
     }
 
-    /// Seconds that a step takes, or `None` once it is clear that it takes longer than `limit`.
-    fn measure(&self, step: &PreparedStep, limit: f64) -> Result<Option<f64>> {
-        const BATCH: f64 = 4e-3;
-        let time = |times: u32| -> Result<f64> {
-            let start = Instant::now();
-            let submission = self.submit(&[step], times);
-            self.gpu.wait(Some(submission))?;
-            Ok(start.elapsed().as_secs_f64() / f64::from(times))
-        };
-        time(1)?; // Drivers may compile at the first use.
-        let once = time(1)?;
-        if once > 3.0 * limit + 1e-3 {
-            return Ok(None);
-        }
-        let times = (BATCH / once).clamp(1.0, 64.0) as u32;
-        Ok(Some(time(times)?.min(time(times)?)))
-    }
-
-    /// The variant to run a step with. A choice is final once it is made, also where the budget cut it
-    /// short: otherwise the next run of the same seed would round differently.
-    fn choose(
-        &mut self,
-        step: &Step,
-        group: &wgpu::BindGroup,
-        mut variants: Vec<Variant>,
-    ) -> Result<Variant> {
-        match self.tuning.choice {
-            Choice::Guess => return Ok(variants.swap_remove(0)),
-            Choice::Fixed(index) => {
-                let last = variants.len() - 1;
-                return Ok(variants.swap_remove(index.min(last)));
-            }
-            Choice::Measure => {}
-        }
-        let class = tuning::class(step.kernel, &step.call);
-        if let Some(known) = self.memory.get(&class)
-            && let Some(index) = variants.iter().position(|v| v.name == known)
-        {
-            return Ok(variants.swap_remove(index));
-        }
-        let budget = self.tuning.budget;
-        let until = *self
-            .tuned_until
-            .get_or_insert_with(|| Instant::now() + budget);
-        let mut best = (f64::INFINITY, 0);
-        for (index, variant) in variants.iter().enumerate() {
-            if Instant::now() >= until {
-                log::info!("{class}: {} not tried, time is up", variant.name);
-                break;
-            }
-            let candidate = PreparedStep {
-                pipeline: self
-                    .pipelines
-                    .get(&self.gpu, step.kernel, &step.call, variant)?,
-                group: group.clone(),
-                workgroups: variant.workgroups,
-            };
-            let seconds = self.measure(&candidate, best.0)?;
-            log::debug!("{class}: {}: {seconds:?} s", variant.name);
-            if let Some(seconds) = seconds.filter(|&seconds| seconds < best.0) {
-                best = (seconds, index);
-            }
-        }
-        let chosen = variants.swap_remove(best.1);
-        self.memory.set(class, &chosen.name);
-        Ok(chosen)
-    }
-
     /// Parameters of all steps in one uniform buffer; returns it with the offset and size of each.
     fn params(&self, plan: &Plan) -> (wgpu::Buffer, Vec<(u64, u64)>) {
         let mut bytes = Vec::new();
@@ -287,12 +233,12 @@ impl GpuRuntime {
                 offset: places[i].0,
                 size: wgpu::BufferSize::new(places[i].1),
             };
-            let group = self.bind_group(plan, memories, step, binding);
+            let group = self.bind_group(plan, memories, step, binding.clone());
             let mut variants = (step.kernel.variants)(&step.call, &self.offered());
             let variant = if variants.len() == 1 {
                 variants.swap_remove(0)
             } else {
-                let chosen = self.choose(step, &group, variants)?;
+                let chosen = self.choose(step, &binding, variants)?;
                 let label = format!("{}: {}", plan.name, step.label);
                 self.choices.push((label, chosen.name.to_string()));
                 chosen

@@ -83,9 +83,9 @@ pub trait Runtime: Send {
 }
 
 /// The executor for a device.
-pub fn open(device: Device) -> Box<dyn Runtime> {
+pub fn open(device: Device, tuning: impl Into<Tuning>) -> Box<dyn Runtime> {
     match device {
         Device::Cpu => Box::new(CpuRuntime::<f32>::new()),
-        Device::Gpu(gpu) => Box::new(GpuRuntime::new(*gpu, Tuning::default())),
+        Device::Gpu(gpu) => Box::new(GpuRuntime::new(*gpu, tuning)),
     }
 }

@@ -1,11 +1,15 @@
 //! Which variant of a kernel runs: measured on the device once per call, then remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::files;
@@ -20,7 +24,32 @@ pub enum Choice {
     Fixed(usize),
     /// By measurement, within a budget, remembered in the user's cache folder.
     #[default]
-    Measure,
+    Quick,
+    /// By measurement of every variant, without a budget, remembered in the same place.
+    Full,
+}
+
+/// How much measurement a run may start with: what `--tune` takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tune {
+    /// None: the first guess for each product, whatever is remembered
+    Off,
+    /// What is remembered, or else half a second of measurement
+    #[default]
+    Quick,
+    /// Every core of every product that has not been measured like this before
+    Full,
+}
+
+impl From<Tune> for Tuning {
+    fn from(tune: Tune) -> Self {
+        Self::from(match tune {
+            Tune::Off => Choice::Guess,
+            Tune::Quick => Choice::Quick,
+            Tune::Full => Choice::Full,
+        })
+    }
 }
 
 /// Rules of choosing.
@@ -53,32 +82,62 @@ impl From<Choice> for Tuning {
     }
 }
 
-/// Remembered choices of one device: variant names by class of call, in a text file.
+/// What a remembered choice rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    /// On no measurement: the first guess.
+    Guess,
+    /// On a quick search, in which the variant took this many seconds.
+    Quick(f64),
+    /// On a full search, in which the variant took this many seconds.
+    Full(f64),
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guess => f.write_str("guess"),
+            Self::Quick(seconds) => write!(f, "quick {seconds:e}"),
+            Self::Full(seconds) => write!(f, "full {seconds:e}"),
+        }
+    }
+}
+
+impl FromStr for Basis {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let seconds = |text: &str| text.parse().map_err(|_| ());
+        match text.split_once(' ') {
+            None if text == "guess" => Ok(Self::Guess),
+            Some(("quick", number)) => seconds(number).map(Self::Quick),
+            Some(("full", number)) => seconds(number).map(Self::Full),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Word in place of a [`Basis`] where a variant gave wrong values.
+const FAILED: &str = "failed";
+
+/// Remembered choices of one device, in a text file: a line for each class of calls with variant and
+/// [`Basis`], and one for each variant that computed wrong values.
 ///
 /// The file's name carries a hash of adapter, driver, program version and shader texts, so that a change
 /// of any starts afresh. A file that cannot be read or written costs a measurement, nothing else.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub struct Memory {
     path: Option<PathBuf>,
-    known: BTreeMap<String, String>,
+    known: BTreeMap<String, (String, Basis)>,
+    failed: BTreeSet<(String, String)>,
     changed: bool,
 }
 
 impl Memory {
-    /// Reads what a folder remembers for an adapter.
-    pub(super) fn open(folder: Option<&Path>, info: &wgpu::AdapterInfo) -> Self {
+    /// Reads what a folder remembers for an adapter, by its [`crate::device::AdapterSummary::identity`].
+    pub fn open(folder: Option<&Path>, identity: &str) -> Self {
         let mut hash = Sha256::new();
-        for part in [
-            &info.name,
-            &info.driver,
-            &info.driver_info,
-            &info.backend.to_string(),
-        ] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        hash.update(info.vendor.to_le_bytes());
-        hash.update(info.device.to_le_bytes());
+        hash.update(identity);
+        hash.update([0]);
         hash.update(env!("CARGO_PKG_VERSION"));
         for part in crate::ops::matmul::sources() {
             hash.update(part.as_bytes());
@@ -91,25 +150,75 @@ impl Memory {
             .collect();
         let path = folder.map(|folder| folder.join(name + ".txt"));
         let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
-        let known = text
-            .iter()
-            .flat_map(|text| text.lines())
-            .filter_map(|line| line.split_once('\t'))
-            .map(|(call, variant)| (call.to_owned(), variant.to_owned()))
-            .collect();
-        Self {
+        let mut memory = Self {
             path,
-            known,
+            known: BTreeMap::new(),
+            failed: BTreeSet::new(),
             changed: false,
+        };
+        for line in text.iter().flat_map(|text| text.lines()) {
+            memory.take(line);
+        }
+        memory
+    }
+
+    /// Takes a line of the file; one that is damaged is measured again.
+    fn take(&mut self, line: &str) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [class, variant, basis] = fields[..] else {
+            return;
+        };
+        if basis == FAILED {
+            self.fail(class, variant);
+        } else if let Ok(basis) = basis.parse() {
+            let known = (variant.to_owned(), basis);
+            self.known.insert(class.to_owned(), known);
         }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.known.get(key).map(String::as_str)
+    /// The file, where there is a cache folder.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
-    pub(super) fn set(&mut self, key: String, variant: &str) {
-        self.known.insert(key, variant.to_owned());
+    /// Choices by class: (class, variant, basis).
+    pub fn choices(&self) -> impl Iterator<Item = (&str, &str, Basis)> {
+        self.known
+            .iter()
+            .map(|(class, (variant, basis))| (class.as_str(), variant.as_str(), *basis))
+    }
+
+    /// Variants that computed wrong values: (class, variant).
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.failed
+            .iter()
+            .map(|(class, variant)| (class.as_str(), variant.as_str()))
+    }
+
+    pub(super) fn get(&self, class: &str) -> Option<(&str, Basis)> {
+        let (variant, basis) = self.known.get(class)?;
+        Some((variant, *basis))
+    }
+
+    pub(super) fn set(&mut self, class: String, variant: &str, basis: Basis) {
+        self.known.insert(class, (variant.to_owned(), basis));
+        self.changed = true;
+    }
+
+    pub(super) fn fail(&mut self, class: &str, variant: &str) {
+        self.failed.insert((class.to_owned(), variant.to_owned()));
+        self.changed = true;
+    }
+
+    pub(super) fn has_failed(&self, class: &str, variant: &str) -> bool {
+        self.failed
+            .contains(&(class.to_owned(), variant.to_owned()))
+    }
+
+    /// Forgets all about a class, which is then measured anew.
+    pub(super) fn forget(&mut self, class: &str) {
+        self.known.remove(class);
+        self.failed.retain(|(other, _)| other != class);
         self.changed = true;
     }
 
@@ -122,8 +231,11 @@ impl Memory {
             let folder = path.parent().unwrap_or(path);
             fs::create_dir_all(folder)?;
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            for (call, variant) in &self.known {
-                writeln!(file, "{call}\t{variant}")?;
+            for (class, (variant, basis)) in &self.known {
+                writeln!(file, "{class}\t{variant}\t{basis}")?;
+            }
+            for (class, variant) in &self.failed {
+                writeln!(file, "{class}\t{variant}\t{FAILED}")?;
             }
             file.persist(path)?;
             Ok(())
@@ -154,7 +266,7 @@ pub(super) fn class(kernel: &Kernel, call: &Call) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::class;
+    use super::*;
     use crate::ops::matmul;
 
     #[test]
@@ -165,5 +277,37 @@ mod tests {
         assert_ne!(linear(128, 784), linear(128, 783), "another way of loading");
         let other = class(&matmul::LINEAR, &matmul::linear(128, 784, 400, 2));
         assert_ne!(linear(128, 784), other, "another activation");
+    }
+    #[test]
+    fn choices_and_failures_come_back_from_the_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut memory = Memory::open(Some(folder.path()), "a GPU");
+        let bases = [Basis::Guess, Basis::Quick(1.25e-3), Basis::Full(7e-6)];
+        for (i, basis) in bases.into_iter().enumerate() {
+            memory.set(format!("class {i}"), "core", basis);
+        }
+        memory.fail("class 0", "another core");
+        memory.save();
+        let again = Memory::open(Some(folder.path()), "a GPU");
+        assert_eq!(again.known, memory.known);
+        assert!(again.has_failed("class 0", "another core"));
+        assert!(!again.has_failed("class 1", "another core"));
+        let other = Memory::open(Some(folder.path()), "another GPU");
+        assert_eq!(other.choices().count(), 0);
+    }
+
+    #[test]
+    fn damaged_lines_are_measured_again() {
+        let mut memory = Memory::open(None, "a GPU");
+        for line in [
+            "",
+            "class",
+            "class\tcore",
+            "class\tcore\tquick",
+            "class\tcore\tsoon 1",
+        ] {
+            memory.take(line);
+        }
+        assert_eq!(memory.choices().count(), 0);
     }
 }

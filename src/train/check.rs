@@ -4,7 +4,7 @@ use crate::data::digits;
 use crate::device::{Device, Selection};
 use crate::error::Result;
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
-use crate::plan::{self, Difference};
+use crate::plan::{self, Difference, Tune};
 use crate::train::{TrainOptions, Trainer};
 
 /// A whole batch and a shorter one.
@@ -25,7 +25,8 @@ pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
     };
     let mut all = Vec::new();
     for spec in models() {
-        let trainer = |device| Trainer::new(plan::open(device), &spec, &options, &dataset);
+        let trainer =
+            |device| Trainer::new(plan::open(device, Tune::Quick), &spec, &options, &dataset);
         let mut reference = trainer(Device::Cpu)?;
         let mut tested = trainer(Device::open(selection)?)?;
         all.extend(reference.compare(&mut tested)?);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::DataOptions;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
+use crate::plan::Tune;
 use crate::train::TrainOptions;
 
 /// Names that [`crate::data::load`] takes before it looks for a path.
@@ -21,6 +22,9 @@ const NAMED_SOURCES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
 pub struct RunConfig {
     /// The device that was asked for, as `--device` takes it.
     pub device: String,
+    /// How the cores of the matrix products are chosen, as `--tune` takes it.
+    #[serde(default)]
+    pub tune: Tune,
     /// Where the images come from.
     pub data: DataConfig,
     /// The model.
@@ -178,6 +182,7 @@ mod tests {
     fn config() -> RunConfig {
         RunConfig {
             device: "auto".into(),
+            tune: Default::default(),
             data: DataConfig::default(),
             model: ModelSpec::reference(),
             train: TrainOptions::default(),

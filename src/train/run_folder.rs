@@ -310,6 +310,7 @@ mod tests {
         model.image = ImageShape::new(8, 8, 1);
         RunConfig {
             device: "cpu".into(),
+            tune: Default::default(),
             data: DataConfig::default(),
             model,
             train: TrainOptions::default(),

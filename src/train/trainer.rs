@@ -8,7 +8,6 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Dataset, Images, Values};
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, Source, Update, names};
@@ -449,13 +448,13 @@ fn not_finite(step: u64, tensor: &str) -> Error {
 /// # Errors
 /// See [`Trainer::new`] and [`Trainer::epoch`].
 pub fn train(
-    device: Device,
+    runtime: Box<dyn Runtime>,
     spec: &ModelSpec,
     options: &TrainOptions,
     dataset: &Dataset,
     observer: &mut dyn Observer,
 ) -> Result<Weights> {
-    let mut trainer = Trainer::new(plan::open(device), spec, options, dataset)?;
+    let mut trainer = Trainer::new(runtime, spec, options, dataset)?;
     observer.started(&trainer.choices(), &trainer.device_memory())?;
     for _ in 0..options.epochs {
         let Some(record) = trainer.epoch(observer)? else {

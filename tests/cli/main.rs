@@ -9,3 +9,4 @@ mod options;
 mod refused;
 mod runs;
 mod support;
+mod tuning;

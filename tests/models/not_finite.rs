@@ -207,7 +207,13 @@ fn the_last_good_model_stays_when_training_overflows_later() {
             epochs: 0,
             last: String::new(),
         };
-        let error = train(device, &spec, &growing(), &data, &mut observer);
+        let error = train(
+            plan::open(device, plan::Tune::Quick),
+            &spec,
+            &growing(),
+            &data,
+            &mut observer,
+        );
         let (step, tensor) = not_finite(error.expect_err("an overflow"));
         println!(
             "{name}: step {step}: {tensor}, after {} epochs",
@@ -300,7 +306,7 @@ fn a_logvar_far_beyond_its_bound_gives_a_finite_loss() {
 fn a_nan_that_does_not_come_again_is_still_an_error() {
     let (spec, data) = (digit_model(), small_digits());
     let mut trainer = trainer(
-        plan::open(elbo::device::Device::Cpu),
+        plan::open(elbo::device::Device::Cpu, plan::Tune::Quick),
         &spec,
         &OPTIONS(),
         &data,
