@@ -7,6 +7,7 @@
 mod glyphs;
 mod pen;
 
+use pulp::Arch;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
@@ -60,11 +61,17 @@ fn draw_digit(dice: &mut Dice, pixels: &mut [u8]) -> u32 {
     let variant = dice_variant(dice, label);
     let mut strokes = hand.write(dice, variant);
     hand.place(dice, &mut strokes);
-    let mut ink = Ink::new();
-    for stroke in &strokes {
-        ink.draw(stroke, hand.softness);
-    }
-    ink.write_bytes(pixels);
+    // With the widest vectors that the processor has. They round as the narrow ones do.
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut ink = Ink::new();
+            for stroke in &strokes {
+                ink.draw(stroke, hand.softness);
+            }
+            ink.write_bytes(pixels);
+        },
+    );
     label as u32
 }
 

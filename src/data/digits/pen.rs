@@ -74,12 +74,14 @@ impl Ink {
     }
 
     /// Adds a stroke with an edge that fades over `softness` pixels.
+    #[inline(always)]
     pub(super) fn draw(&mut self, stroke: &Stroke, softness: f32) {
         for (ends, radii) in stroke.path.windows(2).zip(stroke.radii.windows(2)) {
             self.draw_piece([ends[0], ends[1]], [radii[0], radii[1]], softness);
         }
     }
 
+    #[inline(always)]
     fn draw_piece(&mut self, [from, to]: [Point; 2], radii: [f32; 2], softness: f32) {
         let reach = radii[0].max(radii[1]) + 0.5 * softness;
         let columns = pixels_within(from.x.min(to.x) - reach, from.x.max(to.x) + reach);
@@ -106,6 +108,7 @@ impl Ink {
     }
 
     /// Writes the image as bytes, 0 = black paper, 255 = full ink.
+    #[inline(always)]
     pub(super) fn write_bytes(&self, pixels: &mut [u8]) {
         let rows = self.0.chunks_exact(STRIDE);
         for (pixels, inks) in pixels.chunks_exact_mut(SIDE).zip(rows) {
