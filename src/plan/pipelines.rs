@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Call, ENTRY, Kernel, Variant};
@@ -48,50 +50,92 @@ impl Pipelines {
         call: &Call,
         variant: &Variant,
     ) -> Result<wgpu::ComputePipeline> {
-        let source = variant.source();
-        let mut constants = variant.constants.clone();
-        // A selector that this text does not declare would be refused.
-        constants.extend(
-            call.selectors
-                .iter()
-                .filter(|(name, _)| source.contains(&format!("override {name}:"))),
-        );
-        let key = (source, constants);
+        let key = key(call, variant);
         if let Some(pipeline) = self.made.get(&key) {
             return Ok(pipeline.clone());
         }
-        let label = format!("{} {}", kernel.name, variant.name);
-        let layout = self.layouts(gpu, kernel).pipeline.clone();
-        let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = gpu
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(&label),
-                source: wgpu::ShaderSource::Wgsl(key.0.as_str().into()),
-            });
-        let values: Vec<(&str, f64)> = key.1.iter().map(|&(n, v)| (n, f64::from(v))).collect();
-        let pipeline = gpu
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&label),
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some(ENTRY),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &values,
-                    // Every kernel writes workgroup memory before it reads it.
-                    zero_initialize_workgroup_memory: false,
-                },
-                cache: None,
-            });
-        if let Some(error) = pollster::block_on(scope.pop()) {
-            return Err(Error::device(
-                format!("{}: shader {label}: {error}", gpu.info.name),
-                "a newer driver, or --device cpu",
-            ));
-        }
+        let layout = &self.layouts(gpu, kernel).pipeline;
+        let pipeline = make(gpu, layout, &label(kernel, variant), &key)?;
         self.made.insert(key, pipeline.clone());
         Ok(pipeline)
+    }
+
+    /// Makes the pipelines of several calls on all threads, so that [`Pipelines::get`] finds them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver does not take a shader.
+    pub(super) fn make_all<'a>(
+        &mut self,
+        gpu: &Gpu,
+        wanted: impl Iterator<Item = (&'static Kernel, &'a Call, &'a Variant)>,
+    ) -> Result<()> {
+        let mut missing = HashMap::new();
+        for (kernel, call, variant) in wanted {
+            let key = key(call, variant);
+            if !self.made.contains_key(&key) {
+                let layout = self.layouts(gpu, kernel).pipeline.clone();
+                missing.insert(key, (layout, label(kernel, variant)));
+            }
+        }
+        let made = missing.into_par_iter().map(|(key, (layout, label))| {
+            let pipeline = make(gpu, &layout, &label, &key)?;
+            Ok((key, pipeline))
+        });
+        self.made.extend(made.collect::<Result<Vec<_>>>()?);
+        Ok(())
+    }
+}
+
+fn label(kernel: &Kernel, variant: &Variant) -> String {
+    format!("{} {}", kernel.name, variant.name)
+}
+
+fn key(call: &Call, variant: &Variant) -> Key {
+    let source = variant.source();
+    let mut constants = variant.constants.clone();
+    // A selector that this text does not declare would be refused.
+    constants.extend(
+        call.selectors
+            .iter()
+            .filter(|(name, _)| source.contains(&format!("override {name}:"))),
+    );
+    (source, constants)
+}
+
+fn make(
+    gpu: &Gpu,
+    layout: &wgpu::PipelineLayout,
+    label: &str,
+    (source, constants): &Key,
+) -> Result<wgpu::ComputePipeline> {
+    let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let module = gpu
+        .device
+        .create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(source.as_str().into()),
+        });
+    let values: Vec<(&str, f64)> = constants.iter().map(|&(n, v)| (n, f64::from(v))).collect();
+    let pipeline = gpu
+        .device
+        .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout: Some(layout),
+            module: &module,
+            entry_point: Some(ENTRY),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &values,
+                // Every kernel writes workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+    match pollster::block_on(scope.pop()) {
+        None => Ok(pipeline),
+        Some(error) => Err(Error::device(
+            format!("{}: shader {label}: {error}", gpu.info.name),
+            "a newer driver, or --device cpu",
+        )),
     }
 }
 

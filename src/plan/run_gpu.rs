@@ -11,7 +11,7 @@ use super::tuning::Memory;
 use super::{Choice, Home, Plan, PlanId, Runtime, Slice, Step, Tuning, buffer_bytes};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
-use crate::kernel::{Capabilities, Element};
+use crate::kernel::{Capabilities, Element, Variant};
 
 /// Time that one submission should take: long enough to hide its cost, far below the two seconds after
 /// which a desktop's watchdog resets the GPU.
@@ -225,34 +225,43 @@ impl GpuRuntime {
         // The longest products first: they deserve the tuning budget.
         let work = |i: usize| (plan.steps[i].kernel.multiply_adds)(&plan.steps[i].call);
         order.sort_by_key(|&i| std::cmp::Reverse(work(i)));
-        let mut prepared: Vec<Option<PreparedStep>> = plan.steps.iter().map(|_| None).collect();
+        let params = |i: usize| wgpu::BufferBinding {
+            buffer: &params,
+            offset: places[i].0,
+            size: wgpu::BufferSize::new(places[i].1),
+        };
+        let mut chosen: Vec<Option<Variant>> = plan.steps.iter().map(|_| None).collect();
         for i in order {
             let step = &plan.steps[i];
-            let binding = wgpu::BufferBinding {
-                buffer: &params,
-                offset: places[i].0,
-                size: wgpu::BufferSize::new(places[i].1),
-            };
-            let group = self.bind_group(plan, memories, step, binding.clone());
             let mut variants = (step.kernel.variants)(&step.call, &self.offered());
-            let variant = if variants.len() == 1 {
+            chosen[i] = Some(if variants.len() == 1 {
                 variants.swap_remove(0)
             } else {
-                let chosen = self.choose(step, &binding, variants)?;
+                let chosen = self.choose(step, &params(i), variants)?;
                 let label = format!("{}: {}", plan.name, step.label);
                 self.choices.push((label, chosen.name.to_string()));
                 chosen
-            };
-            prepared[i] = Some(PreparedStep {
-                pipeline: self
-                    .pipelines
-                    .get(&self.gpu, step.kernel, &step.call, &variant)?,
-                group,
-                workgroups: variant.workgroups,
             });
         }
         self.memory.save();
-        Ok(prepared.into_iter().flatten().collect())
+        let chosen: Vec<Variant> = chosen.into_iter().flatten().collect();
+        let wanted = plan.steps.iter().zip(&chosen);
+        self.pipelines.make_all(
+            &self.gpu,
+            wanted.map(|(step, variant)| (step.kernel, &step.call, variant)),
+        )?;
+        let steps = plan.steps.iter().zip(chosen).enumerate();
+        steps
+            .map(|(i, (step, variant))| {
+                Ok(PreparedStep {
+                    group: self.bind_group(plan, memories, step, params(i)),
+                    pipeline: self
+                        .pipelines
+                        .get(&self.gpu, step.kernel, &step.call, &variant)?,
+                    workgroups: variant.workgroups,
+                })
+            })
+            .collect()
     }
 
     fn write_buffer(&self, buffer: &wgpu::Buffer, offset: usize, values: &[u32]) -> Result<()> {
