@@ -7,7 +7,7 @@ use crate::data::Dataset;
 use crate::device::{Device, Selection};
 use crate::error::Result;
 use crate::kernel::Capabilities;
-use crate::plan::{self, Choice, GpuRuntime, Plan, Runtime};
+use crate::plan::{Choice, GpuRuntime, Plan, Runtime};
 
 /// A matrix product of a training step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,7 +52,7 @@ impl Cores {
     pub fn measure(subject: &Subject, selection: &Selection, every: bool) -> Result<Self> {
         subject.validate()?;
         let dataset = subject.images();
-        let (plan, cpu) = core(subject, &dataset, plan::open(Device::Cpu), "CPU")?;
+        let (plan, cpu) = core(subject, &dataset, subject.open(Device::Cpu), "CPU")?;
         let products = plan.steps.iter().filter(|step| step.operations() > 0);
         let products: Vec<_> = products.collect();
         let device = Device::open(selection)?;
@@ -62,6 +62,7 @@ impl Cores {
             let wanted = Capabilities {
                 subgroup: gpu.subgroup,
                 software: gpu.is_software() && !every,
+                longs: gpu.longs,
             };
             let names = |device: &Capabilities| -> Vec<String> {
                 let variants = products
@@ -74,6 +75,7 @@ impl Cores {
             let all = names(&Capabilities {
                 subgroup: gpu.subgroup,
                 software: false,
+                longs: gpu.longs,
             });
             for (index, core_name) in all.iter().enumerate() {
                 if !wanted.contains(core_name) {

@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::Subject;
 use crate::device::{Device, Selection};
 use crate::error::Result;
-use crate::plan;
 
 /// A cliff: the time of an image grows by more than this factor beyond its operations.
 pub const CLIFF: f64 = 1.5;
@@ -112,7 +111,7 @@ impl Growth {
             for size in axis.sizes() {
                 let subject = axis.set(subject, size);
                 // A device of its own, so that no point holds the memory of those before.
-                let runtime = plan::open(Device::open(selection)?);
+                let runtime = subject.open(Device::open(selection)?);
                 let mut trainer = subject.trainer(runtime, &dataset)?;
                 let id = trainer.plan()?;
                 let operations = trainer.runtime().plan(id).operations();

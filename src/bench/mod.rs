@@ -1,7 +1,8 @@
 //! Measures a model on a device: every step of training beside what the device can do ([`Report`]), the cores
 //! of the matrix product beside each other ([`Cores`]), and how time grows with each size ([`Growth`]).
 //!
-//! Images are random bytes, because no step takes another time on others.
+//! Images are the built-in digits where they have that shape: a product on the CPU leaves out their zeros. Of
+//! another shape they are random bytes, of which few are zero.
 
 mod chart;
 mod cores;
@@ -19,11 +20,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
-use crate::data::{Dataset, Images, Values};
+use crate::data::{Dataset, Images, Values, digits};
+use crate::device::Device;
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::session::check_rows;
-use crate::plan::Runtime;
+use crate::plan::{self, Runtime, Tune};
 use crate::train::{TrainOptions, Trainer};
 
 /// Images of the built-in digits and of MNIST, so that memory is that of training on them.
@@ -40,6 +42,8 @@ pub struct Subject {
     pub model: ModelSpec,
     /// Images a step.
     pub batch_size: usize,
+    /// How long to look for the fastest cores before the measurements.
+    pub tune: Tune,
 }
 
 impl Subject {
@@ -61,9 +65,12 @@ impl Subject {
         }
     }
 
-    /// Random images: as many as the digits, fewer where they are large, a batch at least.
+    /// The built-in digits, or random bytes: as many as digits, fewer where they are large, a batch at least.
     fn images(&self) -> Dataset {
         let shape = self.model.image;
+        if shape == digits::SHAPE {
+            return digits::generate(TRAIN.max(self.batch_size), TEST, 0);
+        }
         let most = MOST_BYTES / shape.values();
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut split = |count: usize| {
@@ -80,6 +87,10 @@ impl Subject {
             train: split(TRAIN.min(most).max(self.batch_size)),
             test: split(TEST.min(most).max(1)),
         }
+    }
+
+    fn open(&self, device: Device) -> Box<dyn Runtime> {
+        plan::open(device, self.tune)
     }
 
     fn trainer(&self, runtime: Box<dyn Runtime>, images: &Dataset) -> Result<Trainer> {

@@ -8,7 +8,6 @@ use super::{Roofs, Subject};
 use crate::device::Device;
 use crate::error::Result;
 use crate::model::{Allocation, MemoryUse};
-use crate::plan;
 
 /// A step of the training plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,7 +40,9 @@ pub struct Report {
     /// What was measured.
     #[serde(flatten)]
     pub subject: Subject,
-    /// Training and test images of random bytes.
+    /// What the images are.
+    pub data: String,
+    /// Training and test images.
     pub images: [usize; 2],
     /// What the device can do at most.
     pub roofs: Roofs,
@@ -68,7 +69,7 @@ impl Report {
         subject.validate()?;
         let name = device.name();
         let dataset = subject.images();
-        let mut trainer = subject.trainer(plan::open(device), &dataset)?;
+        let mut trainer = subject.trainer(subject.open(device), &dataset)?;
         let id = trainer.plan()?;
         let plan = trainer.runtime().plan(id).clone();
         let cores: HashMap<String, String> = trainer.choices().into_iter().collect();
@@ -113,6 +114,7 @@ impl Report {
         Ok(Self {
             device: name,
             subject: subject.clone(),
+            data: dataset.name,
             images,
             roofs,
             steps,

@@ -13,13 +13,15 @@ use crate::bench::{Axis, Cores, Growth, Report, Subject, picture};
 use crate::device::Selection;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::plan::Tune;
 use crate::shape::ImageShape;
 use crate::train::TrainOptions;
 
 /// Measure where the time of a training step goes, and what the device could do
 ///
 /// Prints each step of the training plan by itself, beside the time that it would take at the speed of a copy and
-/// of multiply-adds, both measured in the same run; then the whole step, and the memory. Images are random bytes.
+/// of multiply-adds, both measured in the same run; then the whole step, and the memory. Images are the
+/// built-in digits, or random bytes where they have another shape.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct BenchArgs {
@@ -34,6 +36,9 @@ pub(super) struct BenchArgs {
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
+    /// How long to look for the fastest cores of a GPU's matrix products before
+    #[arg(long, value_enum, default_value_t)]
+    tune: Tune,
     /// Measure every core of the matrix product on the model's products, beside each other and the CPU's
     /// [default: off]
     #[arg(long, conflicts_with = "growth")]
@@ -110,6 +115,7 @@ fn subject(args: &BenchArgs) -> Result<Subject> {
     Ok(Subject {
         model,
         batch_size: args.batch_size,
+        tune: args.tune,
     })
 }
 

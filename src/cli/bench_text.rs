@@ -59,7 +59,10 @@ pub(super) fn report(report: &Report) -> Vec<String> {
     let mut lines = vec![
         format!("device: {}", report.device),
         subject(&report.subject),
-        format!("data: {train} training and {test} test images of {shape} random bytes"),
+        format!(
+            "data: {train} training and {test} test images of {shape}: {}",
+            report.data
+        ),
         String::new(),
     ];
     let table = Table::new(&report.steps);

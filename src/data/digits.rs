@@ -24,6 +24,9 @@ pub const TEST_IMAGES: usize = 10_000;
 /// Pixels a side.
 pub const SIDE: usize = 28;
 
+/// Shape of the digits.
+pub const SHAPE: ImageShape = ImageShape::new(SIDE, SIDE, 1);
+
 /// Test images take their random streams from here on, so that their look does not depend on how
 /// many training images there are.
 const TEST_STREAM: u64 = 1 << 40;
@@ -48,7 +51,7 @@ fn draw_images(count: usize, seed: u64, first_stream: u64) -> Images {
         .map(|(i, pixels)| draw_digit(&mut Dice::new(seed, first_stream + i as u64), pixels))
         .collect();
     Images {
-        shape: ImageShape::new(SIDE, SIDE, 1),
+        shape: SHAPE,
         values: Values::Bytes(bytes),
         labels: Some(labels),
     }
