@@ -28,14 +28,25 @@ impl<I, F: Fn(I)> WithSimd for Call<'_, F, I> {
 ///
 /// The result does not depend on the number of threads as long as `f` writes each unit from inputs alone.
 pub fn chunks<F: Send>(out: &mut [F], unit: usize, f: impl Fn((usize, &mut [F])) + Sync) {
+    chunks_of(1, out, unit, f);
+}
+
+/// The same for values each of which takes the time of `cost` additions.
+pub fn chunks_of<F: Send>(
+    cost: usize,
+    out: &mut [F],
+    unit: usize,
+    f: impl Fn((usize, &mut [F])) + Sync,
+) {
     let arch = Arch::new();
     let call = |input| arch.dispatch(Call { f: &f, input });
-    if out.len() < PARALLEL_FROM {
+    let from = PARALLEL_FROM / cost;
+    if out.len() < from {
         call((0, out));
         return;
     }
     let unit = unit.max(1);
-    let size = (PARALLEL_FROM / 4).div_ceil(unit) * unit;
+    let size = (from / 4).div_ceil(unit) * unit;
     let chunks = out.par_chunks_mut(size).enumerate();
     chunks.for_each(|(i, chunk)| call((i * size, chunk)));
 }

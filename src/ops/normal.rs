@@ -48,11 +48,15 @@ pub fn call(count: usize, seed: u64, purpose: rng::Purpose) -> Call {
     Call::new(params, &[])
 }
 
+/// Time of a value beside that of an addition.
+const BOX_MULLER: usize = 16;
+
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [counters, out] = bind(bound);
     let p: Params = call.params();
     let step = counters.words()[0];
-    parallel::chunks(
+    parallel::chunks_of(
+        BOX_MULLER,
         out.floats_mut(),
         4,
         #[inline(always)]
@@ -61,12 +65,14 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
                 let block = (first / 4 + i) as u32;
                 let four =
                     rng::draw([p.key_low, p.key_high], p.purpose, step, block).map(rng::unit);
-                for (j, value) in values.iter_mut().enumerate() {
-                    // Elements 0 and 1 are the cosine and sine of the first pair, 2 and 3 of the second.
-                    let (u, v) = (1.0 - f64::from(four[j & 2]), f64::from(four[j | 1]));
+                // Elements 0 and 1 are the cosine and sine of the first pair, 2 and 3 of the second.
+                for (values, pair) in values.chunks_mut(2).zip(four.chunks(2)) {
+                    let (u, v) = (1.0 - f64::from(pair[0]), f64::from(pair[1]));
                     let radius = (-2.0 * u.ln()).sqrt();
                     let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
-                    *value = F::new(radius * if j % 2 == 0 { cos } else { sin });
+                    for (value, part) in values.iter_mut().zip([cos, sin]) {
+                        *value = F::new(radius * part);
+                    }
                 }
             }
         },

@@ -164,18 +164,19 @@ impl WithSimd for Pack<'_> {
             let columns = first..n.min(first + WIDTH);
             *count = match (self.layout, places.next()) {
                 (Layout::Transposed, _) => transpose(self.values, columns, lines),
-                (Layout::Rows, None) => copy(self.values, n, columns, lines),
-                (Layout::Rows, Some(places)) => copy_part(self.values, n, columns, lines, places),
+                (Layout::Rows, None) => copy(self.values, n, first, lines),
+                (Layout::Rows, Some(places)) => copy_part(self.values, n, first, lines, places),
             };
         }
     }
 }
 
-/// Packs columns of a matrix that is stored by rows of `n`; gives the number of lines, as the others do.
+/// Packs columns from `first` on of a matrix that is stored by rows of `n`; gives the number of lines, as the
+/// others do.
 #[inline(always)]
-fn copy(values: &[f32], n: usize, columns: Range<usize>, lines: &mut [Line]) -> usize {
+fn copy(values: &[f32], n: usize, first: usize, lines: &mut [Line]) -> usize {
     for (line, row) in lines.iter_mut().zip(values.chunks(n)) {
-        *line = load(&row[columns.clone()]);
+        *line = load(&row[first..]);
     }
     lines.len()
 }
@@ -185,13 +186,13 @@ fn copy(values: &[f32], n: usize, columns: Range<usize>, lines: &mut [Line]) -> 
 fn copy_part(
     values: &[f32],
     n: usize,
-    columns: Range<usize>,
+    first: usize,
     lines: &mut [Line],
     places: &mut [u32],
 ) -> usize {
     let mut count = 0;
     for (k, row) in values.chunks(n).enumerate() {
-        let line = load(&row[columns.clone()]);
+        let line = load(&row[first..]);
         // Written in any case, and overwritten by the next if it is zero: no branch.
         lines[count] = line;
         places[count] = k as u32;
@@ -200,14 +201,17 @@ fn copy_part(
     count
 }
 
+/// The values that follow, and zeros past the last.
 #[inline(always)]
 fn load(values: &[f32]) -> Line {
-    let mut line = ZERO;
-    match values.first_chunk::<WIDTH>() {
-        Some(whole) => line.0 = *whole,
-        None => line.0[..values.len()].copy_from_slice(values),
+    match values.first_chunk() {
+        Some(whole) => Line(*whole),
+        None => {
+            let mut line = ZERO;
+            line.0[..values.len()].copy_from_slice(values);
+            line
+        }
     }
-    line
 }
 
 /// Packs columns of a matrix that is stored as `[n, k]`.
