@@ -11,7 +11,7 @@ mod real;
 use std::borrow::Cow;
 
 pub use bound::{Bound, bind};
-pub use product::Layout;
+pub use product::{Layout, Rows, Stored};
 pub use real::Real;
 
 /// Element type of a buffer.

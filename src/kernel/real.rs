@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::product::{self, Layout};
+use super::product::{self, Layout, Rows};
 
 /// A floating-point type that twins compute with.
 pub trait Real:
@@ -49,15 +49,8 @@ pub trait Real:
     fn abs(self) -> Self;
     /// 1 − e^x without cancellation near 0, for x ≤ 0.
     fn one_minus_exp(self) -> Self;
-    /// `c[m, n] = a[m, k] · b[k, n]`, `c` row by row; blocks of its rows are given to `finish` with the index
-    /// of their first row once they are done.
-    fn product(
-        sizes: [usize; 3],
-        a: (&[Self], Layout),
-        b: (&[Self], Layout),
-        c: &mut [Self],
-        finish: impl Fn(usize, &mut [Self]) + Sync,
-    );
+    /// `a[m, k] · b[k, n]`, block of rows by block of rows into `c`.
+    fn product(sizes: [usize; 3], a: (&[Self], Layout), b: (&[Self], Layout), c: impl Rows<Self>);
 
     /// x where x > 0, else 0; NaN stays NaN.
     #[inline(always)]
@@ -149,14 +142,8 @@ impl Real for f32 {
     fn one_minus_exp(self) -> Self {
         -f32::exp_m1(self)
     }
-    fn product(
-        sizes: [usize; 3],
-        a: (&[Self], Layout),
-        b: (&[Self], Layout),
-        c: &mut [Self],
-        finish: impl Fn(usize, &mut [Self]) + Sync,
-    ) {
-        product::product(sizes, a, b, c, finish);
+    fn product(sizes: [usize; 3], a: (&[Self], Layout), b: (&[Self], Layout), c: impl Rows<Self>) {
+        product::product(sizes, a, b, c);
     }
 }
 
@@ -202,8 +189,7 @@ impl Real for f64 {
         [m, n, k]: [usize; 3],
         (a, a_layout): (&[Self], Layout),
         (b, b_layout): (&[Self], Layout),
-        c: &mut [Self],
-        finish: impl Fn(usize, &mut [Self]) + Sync,
+        c: impl Rows<Self>,
     ) {
         let a = |row: usize, i: usize| match a_layout {
             Layout::Rows => a[row * k + i],
@@ -213,12 +199,13 @@ impl Real for f64 {
             Layout::Rows => b[i * n + column],
             Layout::Transposed => b[column * k + i],
         };
-        for row in 0..m {
-            for column in 0..n {
-                c[row * n + column] = (0..k).map(|i| a(row, i) * b(i, column)).sum();
+        c.take(0, &mut Vec::new(), |c| {
+            for row in 0..m {
+                for column in 0..n {
+                    c[row * n + column] = (0..k).map(|i| a(row, i) * b(i, column)).sum();
+                }
             }
-        }
-        finish(0, c);
+        });
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::plans::{Source, Update, names};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
 use crate::ops::{
     activation, adam, clip, elbo, gather, likelihood, matmul, normal, record, reparameterize,
-    square_sum, sum_threads,
+    square_sum, sum_threads, weight_update,
 };
 use crate::plan::{Builder, Slice};
 use crate::rng::Purpose;
@@ -220,49 +220,87 @@ impl<'a> Net<'a> {
         (epsilon, z)
     }
 
-    /// Gradients of the layers in `done`, last first, from the gradient of the last one's output.
-    /// Returns the gradient of the first one's input where `down_to_input`.
+    /// Gradients of the layers in `done`, last first, from the gradient of the last one's output; with `update`
+    /// the layers are updated by them. Returns the gradient of the first one's input where `down_to_input`.
     pub(super) fn backward(
         &mut self,
         done: &[Done<'a>],
         d_output: Slice,
         down_to_input: bool,
+        update: Option<(&Source, Update)>,
     ) -> Slice {
-        let gradients = self.floats(names::GRADIENT, self.parameters.len);
         let mut d_output = d_output;
         for (i, step) in done.iter().enumerate().rev() {
-            let layer = step.layer;
-            let (rows, inputs, outputs) = (self.rows, layer.inputs, layer.outputs);
-            let (weight, bias) = (layer.weight(gradients), layer.bias(gradients));
-            self.plan.step(
-                format!("{} gradient", layer.name),
-                &matmul::WEIGHT_GRADIENT,
-                matmul::weight_gradient(rows, inputs, outputs),
-                &[d_output, step.input, weight, bias],
-            );
-            if i == 0 && !down_to_input {
-                break;
+            if update.is_none() {
+                self.gradient(step, d_output);
             }
-            let name = format!("{} input gradient", layer.name);
-            let d_input = self.plan.transient(name.clone(), rows * inputs);
-            let weight = layer.weight(self.arena);
-            match step.before {
-                Some((saved, act)) => self.plan.step(
-                    name,
-                    &matmul::INPUT_GRADIENT,
-                    matmul::input_gradient(rows, inputs, outputs, act),
-                    &[d_output, weight, d_input, saved],
-                ),
-                None => self.plan.step(
-                    name,
-                    &matmul::MATMUL,
-                    matmul::matmul([rows, inputs, outputs], false, false),
-                    &[d_output, weight, d_input],
-                ),
+            let needed = i > 0 || down_to_input;
+            let d_input = needed.then(|| self.input_gradient(step, d_output));
+            // Not before the gradient of its input, which needs the weight as it was.
+            if let Some((source, update)) = update {
+                self.update_layer(step, d_output, source, update);
             }
-            d_output = d_input;
+            d_output = d_input.unwrap_or(d_output);
         }
         d_output
+    }
+
+    /// Gradient of a layer from that of its output.
+    fn gradient(&mut self, step: &Done<'_>, d_output: Slice) {
+        let gradients = self.floats(names::GRADIENT, self.parameters.len);
+        let layer = step.layer;
+        let (weight, bias) = (layer.weight(gradients), layer.bias(gradients));
+        self.plan.step(
+            format!("{} gradient", layer.name),
+            &matmul::WEIGHT_GRADIENT,
+            matmul::weight_gradient(self.rows, layer.inputs, layer.outputs),
+            &[d_output, step.input, weight, bias],
+        );
+    }
+
+    /// Gradient of a layer's input from that of its output.
+    fn input_gradient(&mut self, step: &Done<'_>, d_output: Slice) -> Slice {
+        let layer = step.layer;
+        let (rows, inputs, outputs) = (self.rows, layer.inputs, layer.outputs);
+        let name = format!("{} input gradient", layer.name);
+        let d_input = self.plan.transient(name.clone(), rows * inputs);
+        let weight = layer.weight(self.arena);
+        match step.before {
+            Some((saved, act)) => self.plan.step(
+                name,
+                &matmul::INPUT_GRADIENT,
+                matmul::input_gradient(rows, inputs, outputs, act),
+                &[d_output, weight, d_input, saved],
+            ),
+            None => self.plan.step(
+                name,
+                &matmul::MATMUL,
+                matmul::matmul([rows, inputs, outputs], false, false),
+                &[d_output, weight, d_input],
+            ),
+        }
+        d_input
+    }
+
+    /// Gradient of a layer from that of its output, and the update by it.
+    fn update_layer(&mut self, step: &Done<'_>, d_output: Slice, source: &Source, update: Update) {
+        let layer = step.layer;
+        let (rows, inputs, outputs) = (self.rows, layer.inputs, layer.outputs);
+        let first = self.floats(names::FIRST, self.parameters.len);
+        let second = self.floats(names::SECOND, self.parameters.len);
+        let [parameters, first, second] = [self.arena, first, second].map(|a| layer.all(a));
+        let counters = self.words(&source.counters_name(), 3);
+        let scalars = self.floats(names::SCALARS, 2);
+        let bias = layer.bias(self.arena).offset - parameters.offset;
+        let (input, decay) = (step.input, update.weight_decay);
+        self.plan.step(
+            format!("{} update", layer.name),
+            &weight_update::KERNEL,
+            weight_update::call(rows, inputs, outputs, bias, decay),
+            &[
+                d_output, input, parameters, first, second, counters, scalars,
+            ],
+        );
     }
 
     /// Loss of a batch with its gradients; counts the step and writes a row of the log.
@@ -298,25 +336,38 @@ impl<'a> Net<'a> {
         (d_outputs, d_heads)
     }
 
-    /// Norm and clipping of the gradient, and the update of every parameter: a dispatch each, or one for
-    /// every part of the arena that a device can surely bind.
-    pub(super) fn update(&mut self, source: &Source, update: Update) {
-        let gradient = self.floats(names::GRADIENT, self.parameters.len);
-        let scalars = self.floats(names::SCALARS, 2);
+    /// Norm and clipping of the gradient, and the update of every parameter.
+    pub(super) fn update_all(&mut self, source: &Source, update: Update) {
         if update.grad_clip > 0.0 {
+            let gradient = self.floats(names::GRADIENT, self.parameters.len);
+            let scalars = self.floats(names::SCALARS, 2);
             self.clip(gradient, scalars, update.grad_clip);
         }
+        self.update(source, update, self.arena, "update");
+    }
+
+    /// The update of a learned log sigma, which belongs to no layer.
+    pub(super) fn update_log_sigma(&mut self, source: &Source, update: Update) {
+        if let Some(log_sigma) = self.parameters.log_sigma(self.arena) {
+            self.update(source, update, log_sigma, "log sigma update");
+        }
+    }
+
+    /// The update of a part of the arena: a dispatch, or one for every part of it that a device can surely bind.
+    fn update(&mut self, source: &Source, update: Update, part: Slice, label: &str) {
+        let gradient = self.floats(names::GRADIENT, self.parameters.len);
+        let scalars = self.floats(names::SCALARS, 2);
         let first = self.floats(names::FIRST, self.parameters.len);
         let second = self.floats(names::SECOND, self.parameters.len);
         let counters = self.words(&source.counters_name(), 3);
-        for (i, part) in self.arena.bindable().enumerate() {
+        for (i, part) in part.bindable().enumerate() {
             let of = |arena: Slice| Slice {
                 buffer: arena.buffer,
                 ..part
             };
             let slices = [part, of(gradient), of(first), of(second), counters, scalars];
             let call = adam::call(part.len, update.weight_decay);
-            let label = numbered("update", i);
+            let label = numbered(label, i);
             self.plan.step(label, &adam::KERNEL, call, &slices);
         }
     }

@@ -5,7 +5,7 @@
 //! `fc1 fc21 fc22 fc3 fc4`, as in PyTorch's example. A learned sigma is `log_sigma`, of shape `[1]`.
 
 use crate::model::{Likelihood, ModelKind, ModelSpec};
-use crate::plan::{ALIGNMENT, Slice};
+use crate::plan::{ALIGNMENT, MAX_BOUND, Slice};
 use crate::rng::{Purpose, Stream};
 
 /// A named parameter as PyTorch has it, and its place in the arena.
@@ -49,6 +49,15 @@ impl Linear {
         Slice {
             offset: self.weight,
             len: self.inputs * self.outputs,
+            ..arena
+        }
+    }
+
+    /// Weight and bias, with the padding between them.
+    pub(super) fn all(&self, arena: Slice) -> Slice {
+        Slice {
+            offset: self.weight,
+            len: self.bias + self.outputs - self.weight,
             ..arena
         }
     }
@@ -170,6 +179,12 @@ impl Parameters {
     /// Parameters without padding.
     pub fn count(&self) -> usize {
         self.tensors.iter().map(Tensor::len).sum()
+    }
+
+    /// Whether every device can bind each layer's parameters as one.
+    pub(super) fn layers_are_bindable(&self) -> bool {
+        let mut layers = self.encoder.iter().chain(&self.decoder);
+        layers.all(|layer| layer.bias + layer.outputs - layer.weight <= MAX_BOUND)
     }
 
     /// The place of a learned log sigma in a buffer laid out like the arena.

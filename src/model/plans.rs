@@ -83,6 +83,9 @@ pub struct Update {
     pub weight_decay: f32,
     /// Bound of the mean gradient's norm; 0 = none.
     pub grad_clip: f32,
+    /// Whether the gradient of a layer and the update by it are one step, so that no gradient is written or read.
+    /// Not where the gradient's norm is needed first, or a layer is more than a device can surely bind.
+    pub fused: bool,
 }
 
 /// One training step on the next `rows` images of the source: loss, gradients, update, counters.
@@ -94,8 +97,10 @@ pub fn train(
     update: Update,
 ) -> Plan {
     let mut net = Net::new(spec, parameters, rows, "train");
+    let fused = update.fused && update.grad_clip == 0.0 && parameters.layers_are_bindable();
+    let by_layer = fused.then_some((source, update));
     let forward = net.forward(source, Purpose::Epsilon);
-    let d_z = net.backward(&forward.decoder, forward.d_outputs, true);
+    let d_z = net.backward(&forward.decoder, forward.d_outputs, true, by_layer);
     let d_heads = match forward.epsilon {
         None => d_z,
         Some(epsilon) => {
@@ -110,8 +115,11 @@ pub fn train(
             forward.d_heads
         }
     };
-    net.backward(&forward.encoder, d_heads, false);
-    net.update(source, update);
+    net.backward(&forward.encoder, d_heads, false, by_layer);
+    match by_layer {
+        Some(_) => net.update_log_sigma(source, update),
+        None => net.update_all(source, update),
+    }
     net.plan.finish()
 }
 
@@ -223,6 +231,7 @@ mod tests {
             let update = Update {
                 weight_decay: 0.0,
                 grad_clip,
+                fused: false,
             };
             train(&spec, &parameters, 128, &source, update).steps.len()
         };
@@ -238,6 +247,7 @@ mod tests {
         let update = Update {
             weight_decay: 0.0,
             grad_clip: 1.0,
+            fused: false,
         };
         let plan = train(&spec, &parameters, 8, &source, update);
         for step in &plan.steps {

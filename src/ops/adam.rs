@@ -48,7 +48,11 @@ pub static KERNEL: Kernel = Kernel {
     multiply_adds: |_| 0,
     variants: |call, device| {
         elementwise(
-            &[lib::four(device), include_str!("../../shaders/adam.wgsl")],
+            &[
+                lib::four(device),
+                lib::ADAM,
+                include_str!("../../shaders/adam.wgsl"),
+            ],
             call.params::<Params>().count.div_ceil(4),
         )
     },
@@ -58,7 +62,12 @@ pub static KERNEL: Kernel = Kernel {
 
 /// The call for `count` parameters.
 pub fn call(count: usize, decay: f32) -> Call {
-    let params = Params {
+    Call::new(params(count, decay), &[])
+}
+
+/// Parameters of an update of `count` parameters.
+pub(super) fn params(count: usize, decay: f32) -> Params {
+    Params {
         count: count as u32,
         log_beta1: BETA1.ln() as f32,
         log_beta2: BETA2.ln() as f32,
@@ -66,20 +75,54 @@ pub fn call(count: usize, decay: f32) -> Call {
         rate2: (1.0 - BETA2) as f32,
         epsilon: EPSILON as f32,
         decay,
-    };
-    Call::new(params, &[])
+    }
+}
+
+/// What all parameters of an update have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Rates<F> {
+    scale: F,
+    step_size: F,
+    inverse_root: F,
+    decay: F,
+    rate1: F,
+    rate2: F,
+    epsilon: F,
+}
+
+impl<F: Real> Rates<F> {
+    pub(super) fn new(p: &Params, counters: &[u32], scalars: &[F]) -> Self {
+        let wide = |value: f32| F::new(f64::from(value));
+        let t = F::new(f64::from(counters[0]));
+        let (rate, scale) = (scalars[0], scalars[1]);
+        Self {
+            scale,
+            step_size: rate / (t * wide(p.log_beta1)).one_minus_exp(),
+            inverse_root: F::ONE / (t * wide(p.log_beta2)).one_minus_exp().sqrt(),
+            decay: rate * wide(p.decay),
+            rate1: wide(p.rate1),
+            rate2: wide(p.rate2),
+            epsilon: wide(p.epsilon),
+        }
+    }
+
+    /// Updates parameters and their moments.
+    #[inline(always)]
+    pub(super) fn update(self, [parameters, first, second]: [&mut [F]; 3], gradient: &[F]) {
+        let moments = first.iter_mut().zip(second);
+        for ((value, &g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
+            let g = g * self.scale;
+            *m += (g - *m) * self.rate1;
+            *v += (g * g - *v) * self.rate2;
+            let root = v.sqrt() * self.inverse_root + self.epsilon;
+            *value = *value - self.decay * *value - self.step_size * *m / root;
+        }
+    }
 }
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [parameters, gradient, first, second, counters, scalars] = bind(bound);
-    let p: Params = call.params();
-    let wide = |value: f32| F::new(f64::from(value));
-    let t = F::new(f64::from(counters.words()[0]));
-    let (rate, scale) = (scalars.floats()[0], scalars.floats()[1]);
-    let step_size = rate / (t * wide(p.log_beta1)).one_minus_exp();
-    let inverse_root = F::ONE / (t * wide(p.log_beta2)).one_minus_exp().sqrt();
-    let decay = rate * wide(p.decay);
-    let (rate1, rate2, epsilon) = (wide(p.rate1), wide(p.rate2), wide(p.epsilon));
+    let rates = Rates::new(&call.params(), counters.words(), scalars.floats());
     let gradient = gradient.floats();
     // Three outputs: the moments are cut into the same parts as the parameters.
     let size = parameters
@@ -99,14 +142,7 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         #[inline(always)]
         |(i, (part, (first, second)))| {
             let gradient = &gradient[i * size..][..part.len()];
-            let moments = first.iter_mut().zip(second.iter_mut());
-            for ((value, &g), (m, v)) in part.iter_mut().zip(gradient).zip(moments) {
-                let g = g * scale;
-                *m += (g - *m) * rate1;
-                *v += (g * g - *v) * rate2;
-                *value =
-                    *value - decay * *value - step_size * *m / (v.sqrt() * inverse_root + epsilon);
-            }
+            rates.update([part, first, second], gradient);
         },
     );
 }

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use super::activation::{activate, times_derivative};
-use super::lib;
+use super::{lib, weight_update};
 use crate::kernel::{
-    Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Variant, bind, linear_dispatch,
+    Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Rows, Stored, Variant, bind,
+    linear_dispatch,
 };
 
 crate::params! {
@@ -29,7 +30,7 @@ pub static MATMUL: Kernel = Kernel {
     bindings: &[Binding::read("a"), Binding::read("b"), Binding::write("c")],
     fields: Params::FIELDS,
     multiply_adds,
-    variants: |call, device| variants(call, device, Store::Plain),
+    variants: |call, device| variants(call, sizes(call), device, Store::Plain),
     twin: twin_matmul::<f32>,
     oracle: twin_matmul::<f64>,
 };
@@ -45,7 +46,7 @@ pub static LINEAR: Kernel = Kernel {
     ],
     fields: Params::FIELDS,
     multiply_adds,
-    variants: |call, device| variants(call, device, Store::Activation),
+    variants: |call, device| variants(call, sizes(call), device, Store::Activation),
     twin: twin_linear::<f32>,
     oracle: twin_linear::<f64>,
 };
@@ -61,7 +62,7 @@ pub static INPUT_GRADIENT: Kernel = Kernel {
     ],
     fields: Params::FIELDS,
     multiply_adds,
-    variants: |call, device| variants(call, device, Store::Derivative),
+    variants: |call, device| variants(call, sizes(call), device, Store::Derivative),
     twin: twin_input_gradient::<f32>,
     oracle: twin_input_gradient::<f64>,
 };
@@ -78,7 +79,7 @@ pub static WEIGHT_GRADIENT: Kernel = Kernel {
     ],
     fields: Params::FIELDS,
     multiply_adds,
-    variants: |call, device| variants(call, device, Store::Gradient),
+    variants: |call, device| variants(call, sizes(call), device, Store::Gradient),
     twin: twin_weight_gradient::<f32>,
     oracle: twin_weight_gradient::<f64>,
 };
@@ -117,18 +118,24 @@ pub fn weight_gradient(rows: usize, inputs: usize, outputs: usize) -> Call {
     Call::new(params(outputs, inputs, rows), &[("TRANSPOSE_A", 1)])
 }
 
-/// Multiply-adds of a call of any kernel of this family.
-fn multiply_adds(call: &Call) -> u64 {
+/// m, n and k of a call of a kernel here.
+fn sizes(call: &Call) -> [u32; 3] {
     let p: Params = call.params();
-    u64::from(p.m) * u64::from(p.n) * u64::from(p.k)
+    [p.m, p.n, p.k]
+}
+
+/// Multiply-adds of such a call.
+fn multiply_adds(call: &Call) -> u64 {
+    sizes(call).into_iter().map(u64::from).product()
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Store {
+pub(super) enum Store {
     Plain,
     Activation,
     Derivative,
     Gradient,
+    Update,
 }
 
 macro_rules! part {
@@ -196,23 +203,62 @@ fn cores(device: &Capabilities) -> Vec<Core> {
     }
 }
 
-fn variants(call: &Call, device: &Capabilities, store: Store) -> Vec<Variant> {
-    let p: Params = call.params();
+/// The variants of a product whose parameters start with m, n and k.
+pub(super) fn variants(
+    call: &Call,
+    [m, n, k]: [u32; 3],
+    device: &Capabilities,
+    store: Store,
+) -> Vec<Variant> {
     let wide = |length: u32| length.is_multiple_of(4);
     let a_rows = if call.selector("TRANSPOSE_A") == 0 {
-        p.k
+        k
     } else {
-        p.m
+        m
     };
     let b_rows = if call.selector("TRANSPOSE_B") == 0 {
-        p.n
+        n
     } else {
-        p.k
+        k
+    };
+    let side = if wide(n) {
+        part!("side_vec4")
+    } else {
+        part!("side_scalar")
+    };
+    let stored = match store {
+        Store::Plain => vec![part!("params"), part!("store_plain")],
+        Store::Activation => vec![
+            part!("params"),
+            side,
+            lib::ACTIVATION,
+            part!("store_activation"),
+        ],
+        Store::Derivative => vec![
+            part!("params"),
+            side,
+            lib::ACTIVATION,
+            part!("store_derivative"),
+        ],
+        Store::Gradient => vec![part!("params"), part!("store_gradient")],
+        Store::Update if wide(n) => {
+            vec![weight_update::PARAMS, lib::ADAM, weight_update::STORE_VEC4]
+        }
+        Store::Update => vec![
+            weight_update::PARAMS,
+            lib::ADAM,
+            weight_update::STORE_SCALAR,
+        ],
+    };
+    let out = match store {
+        Store::Update => None,
+        _ if wide(n) => Some(part!("out_vec4")),
+        _ => Some(part!("out_scalar")),
     };
     cores(device)
         .into_iter()
         .map(|core| {
-            let mut parts = vec![part!("params"), core.text, lib::four(device)];
+            let mut parts = vec![part!("operands"), core.text, lib::four(device)];
             parts.push(if wide(a_rows) {
                 part!("a_vec4")
             } else {
@@ -223,28 +269,10 @@ fn variants(call: &Call, device: &Capabilities, store: Store) -> Vec<Variant> {
             } else {
                 part!("b_scalar")
             });
-            parts.push(if wide(p.n) {
-                part!("out_vec4")
-            } else {
-                part!("out_scalar")
-            });
-            let side = if wide(p.n) {
-                part!("side_vec4")
-            } else {
-                part!("side_scalar")
-            };
-            match store {
-                Store::Plain => parts.push(part!("store_plain")),
-                Store::Activation => {
-                    parts.extend([side, lib::ACTIVATION, part!("store_activation")]);
-                }
-                Store::Derivative => {
-                    parts.extend([side, lib::ACTIVATION, part!("store_derivative")]);
-                }
-                Store::Gradient => parts.push(part!("store_gradient")),
-            }
+            parts.extend(out);
+            parts.extend(&stored);
             let [rows, columns] = core.tile;
-            let tiles = p.m.div_ceil(rows) * p.n.div_ceil(columns);
+            let tiles = m.div_ceil(rows) * n.div_ceil(columns);
             Variant {
                 name: Cow::Borrowed(core.name),
                 parts,
@@ -255,41 +283,53 @@ fn variants(call: &Call, device: &Capabilities, store: Store) -> Vec<Variant> {
         .collect()
 }
 
-/// `c = a · b` with both operands as the selectors say they are stored; blocks of rows go to `finish`.
-fn product<F: Real>(
+/// `c = a · b` with both operands as the selectors say they are stored.
+pub(super) fn product<F: Real>(
     call: &Call,
+    [m, n, k]: [u32; 3],
     a: &[F],
     b: &[F],
-    c: &mut [F],
-    finish: impl Fn(usize, &mut [F]) + Sync,
+    c: impl Rows<F>,
 ) {
-    let p: Params = call.params();
     let layout = |selector| match call.selector(selector) {
         0 => Layout::Rows,
         _ => Layout::Transposed,
     };
     F::product(
-        [p.m as usize, p.n as usize, p.k as usize],
+        [m as usize, n as usize, k as usize],
         (a, layout("TRANSPOSE_A")),
         (b, layout("TRANSPOSE_B")),
         c,
-        finish,
     );
+}
+
+/// [`product`] of a call of the kernels here, stored in `c`, whose blocks of rows go to `finish`.
+fn stored<F: Real>(
+    call: &Call,
+    a: &Bound<'_, F>,
+    b: &Bound<'_, F>,
+    c: &mut Bound<'_, F>,
+    finish: impl Fn(usize, &mut [F]) + Sync,
+) {
+    let p: Params = call.params();
+    let (m, n) = (p.m as usize, p.n as usize);
+    let c = Stored::new(&mut c.floats_mut()[..m * n], n, &finish);
+    product(call, [p.m, p.n, p.k], a.floats(), b.floats(), c);
 }
 
 fn twin_matmul<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c] = bind(bound);
-    product(call, a.floats(), b.floats(), c.floats_mut(), |_, _| ());
+    stored(call, a, b, c, |_, _| ());
 }
 
 fn twin_linear<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, bias] = bind(bound);
     let (bias, activation) = (bias.floats(), call.selector("ACTIVATION"));
-    product(
+    stored(
         call,
-        a.floats(),
-        b.floats(),
-        c.floats_mut(),
+        a,
+        b,
+        c,
         #[inline(always)]
         |_, rows| {
             for row in rows.chunks_mut(bias.len()) {
@@ -306,11 +346,11 @@ fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, saved] = bind(bound);
     let p: Params = call.params();
     let (saved, activation) = (saved.floats(), call.selector("ACTIVATION"));
-    product(
+    stored(
         call,
-        a.floats(),
-        b.floats(),
-        c.floats_mut(),
+        a,
+        b,
+        c,
         #[inline(always)]
         |first, rows| {
             let saved = &saved[first * p.n as usize..][..rows.len()];
@@ -321,28 +361,29 @@ fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
 
 fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, row_sums] = bind(bound);
-    let p: Params = call.params();
-    let (a, b, c, sums) = (
-        a.floats(),
-        b.floats(),
-        c.floats_mut(),
-        row_sums.floats_mut(),
+    let sums = row_sums.floats_mut();
+    rayon::join(
+        || stored(call, a, b, c, |_, _| ()),
+        || add_rows(a.floats(), sums.len(), 0, sums),
     );
-    let add_up = || {
-        sums.fill(F::ZERO);
-        for row in a.chunks(p.m as usize) {
-            sums.iter_mut()
-                .zip(row)
-                .for_each(|(sum, &value)| *sum += value);
-        }
-    };
-    rayon::join(|| product(call, a, b, c, |_, _| ()), add_up);
+}
+
+/// The sums over rows of `a[rows, m]`, of as many columns from `first` on as there are sums.
+pub(super) fn add_rows<F: Real>(a: &[F], m: usize, first: usize, sums: &mut [F]) {
+    sums.fill(F::ZERO);
+    for row in a.chunks(m) {
+        sums.iter_mut()
+            .zip(&row[first..])
+            .for_each(|(sum, &value)| *sum += value);
+    }
 }
 
 /// The texts that variants are made of, which decide how fast they are.
 pub fn sources() -> Vec<&'static str> {
     vec![
+        part!("operands"),
         part!("params"),
+        weight_update::PARAMS,
         part!("a_vec4"),
         part!("a_scalar"),
         part!("b_vec4"),
@@ -354,11 +395,14 @@ pub fn sources() -> Vec<&'static str> {
         part!("store_activation"),
         part!("store_derivative"),
         part!("store_gradient"),
+        weight_update::STORE_VEC4,
+        weight_update::STORE_SCALAR,
         part!("out_vec4"),
         part!("out_scalar"),
         part!("side_vec4"),
         part!("side_scalar"),
         lib::ACTIVATION,
+        lib::ADAM,
         lib::FOUR_FLOATS,
         lib::FOUR_LONGS,
     ]
@@ -370,12 +414,14 @@ mod tests {
 
     #[test]
     fn every_shader_of_the_product_is_among_the_sources() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/matmul");
         let known = sources();
-        for entry in std::fs::read_dir(folder).expect("the shaders") {
-            let path = entry.expect("an entry").path();
-            let text = std::fs::read_to_string(&path).expect("a shader");
-            assert!(known.contains(&text.as_str()), "{}", path.display());
+        for folder in ["matmul", "weight_update"] {
+            let folder = format!("{}/shaders/{folder}", env!("CARGO_MANIFEST_DIR"));
+            for entry in std::fs::read_dir(folder).expect("the shaders") {
+                let path = entry.expect("an entry").path();
+                let text = std::fs::read_to_string(&path).expect("a shader");
+                assert!(known.contains(&text.as_str()), "{}", path.display());
+            }
         }
     }
 }

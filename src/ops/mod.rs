@@ -18,6 +18,7 @@ pub mod record;
 pub mod reparameterize;
 pub mod reparameterize_backward;
 pub mod square_sum;
+pub mod weight_update;
 
 use crate::kernel::Kernel;
 
@@ -40,6 +41,7 @@ pub static KERNELS: &[&Kernel] = &[
     &reparameterize::KERNEL,
     &reparameterize_backward::KERNEL,
     &square_sum::KERNEL,
+    &weight_update::KERNEL,
 ];
 
 /// WGSL that several ops share.
@@ -57,6 +59,7 @@ pub(crate) mod lib {
 
     pub(crate) const FOUR_FLOATS: &str = include_str!("../../shaders/lib/four_floats.wgsl");
     pub(crate) const FOUR_LONGS: &str = include_str!("../../shaders/lib/four_longs.wgsl");
+    pub(crate) const ADAM: &str = include_str!("../../shaders/lib/adam.wgsl");
     pub(crate) const ACTIVATION: &str = include_str!("../../shaders/lib/activation.wgsl");
     pub(crate) const LATENT: &str = include_str!("../../shaders/lib/latent.wgsl");
     pub(crate) const LIKELIHOOD: &str = include_str!("../../shaders/lib/likelihood.wgsl");

@@ -303,6 +303,11 @@ impl<F: Precision> Runtime for CpuRuntime<F> {
         Ok(())
     }
 
+    fn fuses_updates(&self) -> bool {
+        // The gradient stays in the nearest cache.
+        true
+    }
+
     fn choices(&self) -> Vec<(String, String)> {
         Vec::new()
     }

@@ -424,6 +424,10 @@ impl Runtime for GpuRuntime {
         self.write_buffer(buffer, slice.offset, bits)
     }
 
+    fn fuses_updates(&self) -> bool {
+        false
+    }
+
     fn choices(&self) -> Vec<(String, String)> {
         self.choices.clone()
     }

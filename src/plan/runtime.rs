@@ -78,6 +78,9 @@ pub trait Runtime: Send {
     /// [`crate::Error::Device`] where the device failed.
     fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()>;
 
+    /// Whether the gradient of a layer and the update by it are faster as one step here.
+    fn fuses_updates(&self) -> bool;
+
     /// Which variant runs each step that has a choice, for the run's record: (step, variant).
     fn choices(&self) -> Vec<(String, String)>;
 }

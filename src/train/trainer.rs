@@ -82,6 +82,7 @@ impl Trainer {
         let update = Update {
             weight_decay: options.weight_decay,
             grad_clip: options.grad_clip,
+            fused: session.runtime.fuses_updates(),
         };
         let make = |spec: &ModelSpec, parameters: &Parameters, rows| {
             plans::train(spec, parameters, rows, &train, update)

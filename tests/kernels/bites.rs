@@ -1,5 +1,7 @@
 //! The checker bites: each seeded fault must make the comparison of `harness` fail, or the check of
 //! `reflection` complain.
+//!
+//! Over 500 lines: three tables of faults, which are one list to look at.
 
 use elbo::kernel::{Bound, Call, Capabilities, Kernel, Variant};
 use elbo::ops::{self, KERNELS, activation};
@@ -65,10 +67,15 @@ const SIMPLE: &[Fault] = &[
         "vec4<f32>(max(x.x, 0.0), select(x.y, 0.0, !(x.y > 0.0)), max(x.zw, vec2<f32>(0.0)))",
     ),
     // The second moment of g; no decay; 1 − exp(x) as it cancels; a moment that is not stored.
-    fault("adam", "5 values", "g * g - v_before", "g - v_before"),
-    fault("adam", "step 2, decay", " - rate * params.decay * p", ""),
+    fault("adam", "5 values", "g * g - before.v", "g - before.v"),
+    fault(
+        "adam",
+        "step 2, decay",
+        " - rates.learning * params.decay * p",
+        "",
+    ),
     fault("adam", "step 1, decay", "if x < -0.5", "if x < 0.5"),
-    fault("adam", "5 values", "second[at] = four(v);", ""),
+    fault("adam", "5 values", "second[at] = four(after.v);", ""),
     // 0 / 0; the norm of the sum rather than of the mean; the last lane left out.
     fault(
         "clip",
@@ -368,6 +375,20 @@ const PRODUCTS: &[Fault] = &[
         "if row + i <= params.m",
     ),
     fault("weight_gradient", "5×40 from", "= sums[i]", "= sums[0]"),
+    // A bias in its weight's place; rows past the last; a gradient that is not scaled.
+    fault("weight_update", "16×8 from", "params.bias + row", "row"),
+    fault(
+        "weight_update",
+        "7×40 from",
+        "if row >= params.m { return; }",
+        "",
+    ),
+    fault(
+        "weight_update",
+        "33×65 from",
+        "gradient * rates.scale",
+        "gradient",
+    ),
 ];
 
 /// The variant with the fault in place of the right text, where it has that.

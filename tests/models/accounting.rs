@@ -30,6 +30,7 @@ fn reference(images: usize) -> Plan {
     let update = plans::Update {
         weight_decay: 0.0,
         grad_clip: 0.0,
+        fused: false,
     };
     plans::train(&spec, &parameters, ROWS as usize, &source, update)
 }

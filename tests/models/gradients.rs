@@ -33,6 +33,7 @@ impl Still {
         let update = Update {
             weight_decay: 0.0,
             grad_clip: 0.0,
+            fused: false,
         };
         let plan: Plan = plans::train(spec, &parameters, ROWS, &source, update);
         let mut runtime = CpuRuntime::<f64>::new();

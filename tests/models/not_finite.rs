@@ -90,6 +90,9 @@ impl Runtime for Spoiling {
     fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()> {
         self.inner.write_slice(plan, slice, bits)
     }
+    fn fuses_updates(&self) -> bool {
+        self.inner.fuses_updates()
+    }
     fn choices(&self) -> Vec<(String, String)> {
         self.inner.choices()
     }

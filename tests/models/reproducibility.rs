@@ -5,15 +5,15 @@ use std::ops::ControlFlow;
 use elbo::Result;
 use elbo::data::{Dataset, digits};
 use elbo::kernel::Element;
-use elbo::model::plans::{self, Update};
-use elbo::model::{Loss, ModelKind, ModelSpec, Parameters, Weights};
+use elbo::model::plans::{self, Update, names};
+use elbo::model::{Likelihood, Loss, ModelKind, ModelSpec, Parameters, Weights};
 use elbo::plan::{CpuRuntime, Runtime};
 use elbo::rng::Purpose;
 use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, Trainer};
 
 use crate::by_hand::{self, NOISE, noise};
 use crate::support::{
-    byte_source, bytes_of, devices, digest, digit_model, expose, few_bytes, load,
+    byte_source, bytes_of, devices, digest, digit_model, expose, few_bytes, load, small,
 };
 
 /// An observer that watches only.
@@ -128,6 +128,7 @@ fn cpu_and_gpu_draw_the_same_noise() {
     let update = Update {
         weight_decay: 0.0,
         grad_clip: 0.0,
+        fused: false,
     };
     let len = rows * spec.latent;
     let expected = noise(seed, Purpose::Epsilon, step, len);
@@ -220,5 +221,59 @@ fn an_epoch_with_a_short_last_batch_means_over_every_image_once() {
                 assert!(ratio <= 1.0, "{device} {what}: {found}, not {expected}");
             }
         }
+    }
+}
+
+#[test]
+fn updates_fused_with_their_gradients_give_the_bits_of_both_apart() {
+    let mut spec = small(ModelKind::Vae, 30, &[17, 12], 3);
+    spec.likelihood = Likelihood::Gaussian {
+        sigma: 0.5,
+        learned: true,
+    };
+    let parameters = Parameters::new(&spec);
+    let rows = 9;
+    let source = byte_source(rows, spec.image.values(), 5);
+    let arena = parameters.initial(&spec, 5);
+    let bytes = few_bytes(rows, spec.image.values());
+    let run = |runtime: &mut dyn Runtime, fused| {
+        let update = Update {
+            weight_decay: 0.1,
+            grad_clip: 0.0,
+            fused,
+        };
+        let plan = plans::train(&spec, &parameters, rows, &source, update);
+        let steps = plan.steps.len();
+        load(runtime, &parameters, &arena, &source, &bytes);
+        for name in [names::FIRST, names::SECOND] {
+            let zeros = vec![0.0; parameters.len];
+            runtime.write(name, 0, &zeros).expect("write");
+        }
+        let scalars = [0.01, 1.0 / rows as f32];
+        runtime.write(names::SCALARS, 0, &scalars).expect("write");
+        let plan = runtime.prepare(plan).expect("prepare");
+        for _ in 0..3 {
+            let counters = source.counters_name();
+            // The same images again.
+            runtime.write_words(&counters, 1, &[0, 0]).expect("write");
+            runtime.run(plan, 1).expect("run");
+        }
+        let learnt = [names::PARAMETERS, names::FIRST, names::SECOND]
+            .map(|name| runtime.read(name, 0, parameters.len).expect("read"));
+        (
+            steps,
+            learnt.map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>()),
+        )
+    };
+    for (device, mut runtime) in devices() {
+        let (apart_steps, apart) = run(runtime.as_mut(), false);
+        let (steps, fused) = run(runtime.as_mut(), true);
+        // Gradients of six layers and an update; six updates and that of sigma.
+        assert_eq!(apart_steps, steps, "{device}");
+        assert_ne!(
+            fused[0],
+            arena.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        );
+        assert!(apart == fused, "{device}: other bits");
     }
 }

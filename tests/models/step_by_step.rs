@@ -47,6 +47,7 @@ fn beside(spoil: &dyn Fn(&mut Plan)) -> Vec<Difference> {
     let update = plans::Update {
         weight_decay: 0.0,
         grad_clip: 1e-3,
+        fused: false,
     };
     let prepared = |spoil: &dyn Fn(&mut Plan)| {
         let mut runtime = CpuRuntime::<f32>::new();

@@ -14,6 +14,7 @@ mod right;
 mod tile;
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use bytemuck::Zeroable;
 use pulp::{Arch, Simd, WithSimd};
@@ -41,13 +42,51 @@ thread_local! {
     static PANELS: RefCell<Panels> = RefCell::default();
     /// What a task needs, kept for the next one.
     static LEFT: RefCell<Left> = RefCell::default();
+    static BLOCK: RefCell<Vec<f32>> = RefCell::default();
 }
 
-/// `c[m, n] = a[m, k] · b[k, n]` on all threads of the pool, `c` row by row. Each block of rows is given to
-/// `finish` with the index of its first row as soon as it is done.
+/// Rows of a product on their way to what is made of them.
+pub trait Rows<F>: Send + Sized {
+    /// Cuts them in two, `above` of them in the first part.
+    fn split(self, above: usize) -> (Self, Self);
+
+    /// Has `compute` write a block of these rows, `[rows, n]` row by row, and makes of it what it is for. `first`
+    /// is the number of the first row, `memory` at hand for a block that is not kept. Loops are compiled for
+    /// the vector instructions at hand if it is `#[inline(always)]`.
+    fn take(self, first: usize, memory: &mut Vec<F>, compute: impl FnOnce(&mut [F]));
+}
+
+/// Rows that are stored, and then changed by `finish(number of the first row, block of rows)`.
+pub struct Stored<'a, F, G> {
+    c: &'a mut [F],
+    n: usize,
+    finish: &'a G,
+}
+
+impl<'a, F, G: Fn(usize, &mut [F]) + Sync> Stored<'a, F, G> {
+    /// Rows of `n` values in `c`. `finish` has to be `#[inline(always)]`, as [`Rows::take`] has.
+    pub fn new(c: &'a mut [F], n: usize, finish: &'a G) -> Self {
+        Self { c, n, finish }
+    }
+}
+
+impl<F: Send, G: Fn(usize, &mut [F]) + Sync> Rows<F> for Stored<'_, F, G> {
+    fn split(self, above: usize) -> (Self, Self) {
+        let Self { c, n, finish } = self;
+        let (above, below) = c.split_at_mut(above * n);
+        (Self::new(above, n, finish), Self::new(below, n, finish))
+    }
+
+    #[inline(always)]
+    fn take(self, first: usize, _: &mut Vec<F>, compute: impl FnOnce(&mut [F])) {
+        compute(self.c);
+        (self.finish)(first, self.c);
+    }
+}
+
+/// `a[m, k] · b[k, n]` on all threads of the pool, block of rows by block of rows into `c`.
 ///
-/// The result does not depend on the number of threads. `finish` is compiled for the vector instructions at
-/// hand if it is `#[inline(always)]`.
+/// The result does not depend on the number of threads.
 ///
 /// # Panics
 /// Where a slice is shorter than its matrix.
@@ -55,16 +94,14 @@ pub(super) fn product(
     [m, n, k]: [usize; 3],
     (a, a_layout): (&[f32], Layout),
     (b, b_layout): (&[f32], Layout),
-    c: &mut [f32],
-    finish: impl Fn(usize, &mut [f32]) + Sync,
+    c: impl Rows<f32>,
 ) {
-    let (a, b, c) = (&a[..m * k], &b[..k * n], &mut c[..m * n]);
-    if c.is_empty() {
+    let (a, b) = (&a[..m * k], &b[..k * n]);
+    if m == 0 || n == 0 {
         return;
     }
     if k == 0 {
-        c.fill(0.0);
-        finish(0, c);
+        c.take(0, &mut Vec::new(), |c| c.fill(0.0));
         return;
     }
     let arch = Arch::new();
@@ -72,7 +109,7 @@ pub(super) fn product(
     let zeros = (a_layout, b_layout) == (Layout::Transposed, Layout::Rows)
         && right::has_zeros(b, n)
         && is_finite(a);
-    let mut panels = PANELS.with(RefCell::take);
+    let mut panels = PANELS.take();
     panels.pack(arch, [k, n], (b, b_layout), zeros);
     let height = height_of_tile(arch);
     let share = m
@@ -92,9 +129,8 @@ pub(super) fn product(
         tiles: share
             .min(MOST_TILES)
             .max(LEAST_WORK.div_ceil(height * n * k)),
-        finish: &finish,
     };
-    job.run(0, c);
+    job.run(0..m, c);
     PANELS.set(panels);
 }
 
@@ -135,7 +171,7 @@ fn grow<T: Zeroable + Clone>(memory: &mut Vec<T>, len: usize) {
 }
 
 /// A product that is shared out by rows.
-struct Job<'a, F> {
+struct Job<'a> {
     arch: Arch,
     left: Operand<'a>,
     panels: &'a Panels,
@@ -144,30 +180,34 @@ struct Job<'a, F> {
     height: usize,
     /// Most tiles of a task.
     tiles: usize,
-    finish: &'a F,
 }
 
-impl<F: Fn(usize, &mut [f32]) + Sync> Job<'_, F> {
-    /// Computes the rows of `c`, the first of which is row `first` of the product.
-    fn run(&self, first: usize, c: &mut [f32]) {
-        let tiles = (c.len() / self.columns).div_ceil(self.height);
+impl Job<'_> {
+    /// Computes some rows, which `c` stands for.
+    fn run(&self, rows: Range<usize>, c: impl Rows<f32>) {
+        let tiles = rows.len().div_ceil(self.height);
         if tiles > self.tiles {
-            let upper = tiles / 2 * self.height;
-            let (above, below) = c.split_at_mut(upper * self.columns);
-            rayon::join(|| self.run(first, above), || self.run(first + upper, below));
+            let above = tiles / 2 * self.height;
+            let middle = rows.start + above;
+            let (upper, lower) = c.split(above);
+            rayon::join(
+                || self.run(rows.start..middle, upper),
+                || self.run(middle..rows.end, lower),
+            );
             return;
         }
-        let mut left = LEFT.with(RefCell::take);
+        let (mut left, mut memory) = (LEFT.take(), BLOCK.take());
         self.arch.dispatch(Task {
             operand: self.left,
             panels: self.panels,
             columns: self.columns,
-            first,
+            rows,
             c,
             left: &mut left,
-            finish: self.finish,
+            memory: &mut memory,
         });
         LEFT.set(left);
+        BLOCK.set(memory);
     }
 }
 
@@ -202,8 +242,7 @@ mod tests {
             sizes,
             (&a64, layouts[0]),
             (&b64, layouts[1]),
-            &mut exact,
-            |_, _| (),
+            Stored::new(&mut exact, n, &|_, _| ()),
         );
         let mut c = vec![f32::NAN; m * n];
         let mark = |first: usize, rows: &mut [f32]| {
@@ -211,7 +250,12 @@ mod tests {
                 row.iter_mut().for_each(|v| *v += (first + i) as f32);
             }
         };
-        product(sizes, (&a, layouts[0]), (&b, layouts[1]), &mut c, mark);
+        product(
+            sizes,
+            (&a, layouts[0]),
+            (&b, layouts[1]),
+            Stored::new(&mut c, n, &mark),
+        );
         for (i, row) in exact.chunks_mut(n).enumerate() {
             row.iter_mut().for_each(|v| *v += i as f64);
         }
@@ -264,7 +308,12 @@ mod tests {
             };
             let run = |a: &[f32], b: &[f32]| {
                 let mut c = vec![f32::NAN; m * n];
-                product([m, n, k], (a, a_layout), (b, b_layout), &mut c, |_, _| ());
+                product(
+                    [m, n, k],
+                    (a, a_layout),
+                    (b, b_layout),
+                    Stored::new(&mut c, n, &|_, _| ()),
+                );
                 c.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
             };
             assert_eq!(run(&a, &b), run(&hidden(&a), &hidden(&b)));
@@ -277,25 +326,23 @@ mod tests {
         for value in [f32::NAN, f32::INFINITY] {
             let mut weights = values(n * k, 2, 0);
             weights[3 * k + 5] = value;
-            let mut c = vec![0.0; m * n];
+            let mut c = vec![0.0f32; m * n];
             let zeros = vec![0.0; m * k];
             let (rows, transposed) = (Layout::Rows, Layout::Transposed);
             product(
                 [m, n, k],
                 (&zeros, rows),
                 (&weights, transposed),
-                &mut c,
-                |_, _| (),
+                Stored::new(&mut c, n, &|_, _| ()),
             );
             assert!((0..m * n).all(|i| c[i].is_nan() == (i % n == 3)));
             let zeros = vec![0.0; k * m];
-            let mut c = vec![0.0; n * m];
+            let mut c = vec![0.0f32; n * m];
             product(
                 [n, m, k],
                 (&weights, transposed),
                 (&zeros, rows),
-                &mut c,
-                |_, _| (),
+                Stored::new(&mut c, m, &|_, _| ()),
             );
             let row = (3 * k + 5) % n;
             assert!((0..n * m).all(|i| c[i].is_nan() == (i / m == row)));

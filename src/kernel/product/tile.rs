@@ -1,9 +1,11 @@
 //! Tiles: a few rows by one panel, summed over k in registers.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::right::{Line, Panel, Panels, WIDTH};
-use super::{Layout, grow, is_zero};
+use super::{Layout, Rows, grow, is_zero};
 
 /// Samples by which the zeros of a tile's rows are judged.
 const SAMPLES: usize = 32;
@@ -47,46 +49,66 @@ pub(super) struct Left {
     forms: Vec<Form>,
 }
 
-/// Rows of the product, and then what `finish` makes of them.
-pub(super) struct Task<'a, F> {
+/// Some rows of the product.
+pub(super) struct Task<'a, C> {
     pub(super) operand: Operand<'a>,
     pub(super) panels: &'a Panels,
     pub(super) columns: usize,
-    /// The first row.
-    pub(super) first: usize,
-    pub(super) c: &'a mut [f32],
+    pub(super) rows: Range<usize>,
+    /// What they are for.
+    pub(super) c: C,
     pub(super) left: &'a mut Left,
-    pub(super) finish: &'a F,
+    pub(super) memory: &'a mut Vec<f32>,
 }
 
-impl<F: Fn(usize, &mut [f32])> WithSimd for Task<'_, F> {
+impl<C: Rows<f32>> WithSimd for Task<'_, C> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        // Rows of a tile, and vectors of a line.
-        match S::F32_LANES {
-            16 => self.compute::<S, 12, 1>(simd),
-            8 => self.compute::<S, 6, 2>(simd),
-            4 => self.compute::<S, 6, 4>(simd),
-            _ => self.compute::<S, 1, 16>(simd),
-        }
-        (self.finish)(self.first, self.c);
+    fn with_simd<S: Simd>(self, simd: S) {
+        let block = Block {
+            operand: self.operand,
+            panels: self.panels,
+            columns: self.columns,
+            first: self.rows.start,
+            left: self.left,
+        };
+        self.c.take(
+            self.rows.start,
+            self.memory,
+            #[inline(always)]
+            // Rows of a tile, and vectors of a line.
+            |c| match S::F32_LANES {
+                16 => block.compute::<S, 12, 1>(simd, c),
+                8 => block.compute::<S, 6, 2>(simd, c),
+                4 => block.compute::<S, 6, 4>(simd, c),
+                _ => block.compute::<S, 1, 16>(simd, c),
+            },
+        );
     }
 }
 
-impl<F> Task<'_, F> {
+/// What the rows are computed from.
+struct Block<'a> {
+    operand: Operand<'a>,
+    panels: &'a Panels,
+    columns: usize,
+    /// The first row.
+    first: usize,
+    left: &'a mut Left,
+}
+
+impl Block<'_> {
     #[inline(always)]
-    fn compute<S: Simd, const R: usize, const V: usize>(&mut self, simd: S) {
+    fn compute<S: Simd, const R: usize, const V: usize>(self, simd: S, c: &mut [f32]) {
         let (n, k) = (self.columns, self.operand.k);
-        self.left
-            .pack::<R>(self.operand, self.first, self.c.len() / n);
+        self.left.pack::<R>(self.operand, self.first, c.len() / n);
         let columns = self.left.packed.as_chunks::<R>().0;
         let parts = self.left.forms.iter().any(|f| matches!(f, Form::Part(_)));
         for (panel, column) in self.panels.each().zip((0..n).step_by(WIDTH)) {
             // What is left out has to be zero times a finite value.
             let parts = parts && panel.is_finite();
-            let tiles = self.left.forms.iter().zip(self.c.chunks_mut(R * n));
+            let tiles = self.left.forms.iter().zip(c.chunks_mut(R * n));
             for (tile, (&form, rows)) in tiles.enumerate() {
                 let columns = &columns[tile * k..][..k];
                 let places = &self.left.places[tile * k..][..k];

@@ -5,14 +5,14 @@ use ::elbo::ops::adam::{self, BETA1, BETA2, EPSILON};
 use crate::harness::{Case, Operand, values, verify};
 use crate::tolerance::Tolerance;
 
-const RATE: f32 = 1e-3;
+pub(super) const RATE: f32 = 1e-3;
 /// Gradient scale: clipped and averaged over a batch.
-const SCALE: f32 = 1.0 / 128.0;
-const DECAY: f32 = 0.01;
+pub(super) const SCALE: f32 = 1.0 / 128.0;
+pub(super) const DECAY: f32 = 0.01;
 
 /// Roundings of an update: step size (a difference with exp, 13; a quotient, 5), root (half of that),
 /// second moment's root (6), quotient (5), sum and products (4).
-const UPDATE: f64 = 42.0;
+pub(super) const UPDATE: f64 = 42.0;
 
 fn case(name: &str, len: usize, step: u32, decay: f32, scale: f32) -> Case {
     let parameters = values(1, len, -1.0, 1.0);

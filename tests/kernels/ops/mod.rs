@@ -14,6 +14,7 @@ mod record;
 mod reparameterize;
 mod reparameterize_backward;
 mod square_sum;
+mod weight_update;
 
 use ::elbo::ops::KERNELS;
 
@@ -36,6 +37,7 @@ pub(crate) fn cases() -> Vec<Case> {
         reparameterize::cases(),
         reparameterize_backward::cases(),
         square_sum::cases(),
+        weight_update::cases(),
     ]
     .concat()
 }
