@@ -7,7 +7,7 @@
 mod glyphs;
 mod pen;
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
@@ -65,17 +65,33 @@ fn draw_digit(dice: &mut Dice, pixels: &mut [u8]) -> u32 {
     let mut strokes = hand.write(dice, variant);
     hand.place(dice, &mut strokes);
     // With the widest vectors that the processor has. They round as the narrow ones do.
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut ink = Ink::new();
-            for stroke in &strokes {
-                ink.draw(stroke, hand.softness);
-            }
-            ink.write_bytes(pixels);
-        },
-    );
+    Arch::new().dispatch(Inking {
+        strokes: &strokes,
+        softness: hand.softness,
+        pixels,
+    });
     label as u32
+}
+
+/// The last part of a digit. A closure in its place would be compiled for narrow vectors: what calls it is not
+/// inlined with it.
+struct Inking<'a> {
+    strokes: &'a [Stroke],
+    softness: f32,
+    pixels: &'a mut [u8],
+}
+
+impl WithSimd for Inking<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let mut ink = Ink::new();
+        for stroke in self.strokes {
+            ink.draw(stroke, self.softness);
+        }
+        ink.write_bytes(self.pixels);
+    }
 }
 
 fn dice_variant(dice: &mut Dice, label: usize) -> &'static Variant {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Binarize, Images};
+use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::model::MOST_PARAMETERS;
 use crate::shape::ImageShape;
@@ -118,6 +118,9 @@ impl ModelSpec {
             _ if binarize != Binarize::None => "--binarize",
             Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => return Ok(()),
         };
+        if matches!(images.values, Values::Bytes(_)) {
+            return Ok(());
+        }
         let (least, most) = images.value_range();
         if least >= 0.0 && most <= 1.0 {
             return Ok(());
