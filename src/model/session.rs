@@ -1,5 +1,6 @@
 //! A model on a device: its runtime, its data, and passes over a split.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::data::{Binarize, Images, Values};
@@ -205,13 +206,9 @@ impl Session {
         }
         self.spec.check_range(images, binarize)?;
         let count = images.len();
-        let (words, floats): (Vec<u32>, bool) = match &images.values {
-            Values::Bytes(bytes) => {
-                let mut words = vec![0; bytes.len().div_ceil(4)];
-                bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-                (words, false)
-            }
-            Values::Floats(values) => (bytemuck::cast_slice(values).to_vec(), true),
+        let (words, floats) = match &images.values {
+            Values::Bytes(bytes) => (words(bytes), false),
+            Values::Floats(values) => (Cow::Borrowed(bytemuck::cast_slice(values)), true),
         };
         let source = Source {
             split,
@@ -361,6 +358,19 @@ impl Session {
     }
 }
 
+/// Bytes as words, the last one filled up with zeros. They are copied only where they have to be: images are
+/// most of what a run holds, and a copy of MNIST takes longer than a step of training on a CPU.
+fn words(bytes: &[u8]) -> Cow<'_, [u32]> {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(words) => Cow::Borrowed(words),
+        Err(_) => {
+            let mut words = vec![0; bytes.len().div_ceil(4)];
+            bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+            Cow::Owned(words)
+        }
+    }
+}
+
 /// What a shared buffer is for.
 fn used_for(name: &str) -> MemoryUse {
     match name {
@@ -391,4 +401,23 @@ pub(crate) fn check_rows(spec: &ModelSpec, rows: usize) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_the_same_words_borrowed_and_copied() {
+        let aligned = [0x0403_0201_u32, 0x0807_0605];
+        let bytes: &[u8] = bytemuck::cast_slice(&aligned);
+        assert!(matches!(words(bytes), Cow::Borrowed(words) if *words == aligned));
+        for len in 1..8 {
+            let copied = words(&bytes[..len]);
+            assert_eq!(bytemuck::cast_slice::<_, u8>(&copied)[..len], bytes[..len]);
+            assert_eq!(copied.len(), len.div_ceil(4));
+        }
+        // Four bytes that are no aligned word.
+        assert!(matches!(words(&bytes[1..5]), Cow::Owned(words) if words.len() == 1));
+    }
 }

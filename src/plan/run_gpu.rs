@@ -265,8 +265,9 @@ impl GpuRuntime {
     }
 
     fn write_buffer(&self, buffer: &wgpu::Buffer, offset: usize, values: &[u32]) -> Result<()> {
-        // In parts, because each is copied to a staging buffer of its own.
-        const PART: usize = 4 << 20;
+        // In parts, because each is copied to a staging buffer of its own. Small ones, because the next part
+        // gets the same pages again, and to the system a fresh page is more work than to fill it.
+        const PART: usize = 1 << 18;
         for (i, part) in values.chunks(PART).enumerate() {
             let at = 4 * (offset + i * PART) as u64;
             let bytes = bytemuck::cast_slice(part);
