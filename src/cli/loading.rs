@@ -1,6 +1,9 @@
-//! Shows how far the reading of a data set is: a bar on a terminal, otherwise lines.
+//! Reads a data set, and shows how far it is: a bar on a terminal, otherwise lines.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
+use std::panic::resume_unwind;
+use std::thread::{self, JoinHandle};
 
 use indicatif::ProgressBar;
 
@@ -9,18 +12,49 @@ use crate::data::{self, DataOptions, Dataset, Progress};
 use crate::error::Result;
 
 /// Loads a data set and shows how far it is.
-pub(super) fn load(source: &str, options: &DataOptions) -> Result<Dataset> {
-    let mut display = Display {
-        bar: io::stderr()
-            .is_terminal()
-            .then(|| bar("{prefix} [{bar:30}] {pos}/{len} {msg}")),
-        tenths: 0,
-    };
-    let outcome = data::load(source, options, &mut |progress| display.show(progress));
-    if let Some(bar) = &display.bar {
-        bar.finish_and_clear();
+pub(super) fn load(source: &str, options: DataOptions) -> Result<Dataset> {
+    Loading::start(source, options).finish()
+}
+
+/// A data set that is being read on a thread of its own. It is not waited for where it is dropped: an error
+/// elsewhere ends the program at once.
+pub(super) struct Loading {
+    /// On a terminal only.
+    bar: Option<ProgressBar>,
+    thread: JoinHandle<Result<Dataset>>,
+}
+
+impl Loading {
+    pub(super) fn start(source: &str, options: DataOptions) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let bar = terminal.then(|| bar("{prefix} [{bar:30}] {pos}/{len} {msg}"));
+        let mut display = Display {
+            bar: bar.clone(),
+            tenths: 0,
+        };
+        let source = source.to_owned();
+        let thread = thread::spawn(move || {
+            data::load(&source, &options, &mut |progress| display.show(progress))
+        });
+        Self { bar, thread }
     }
-    outcome
+
+    /// A line for whoever watches, beside the bar.
+    pub(super) fn note(&self, line: impl fmt::Display) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(line)),
+            None => note(line),
+        }
+    }
+
+    /// The data set, once it has been read.
+    pub(super) fn finish(self) -> Result<Dataset> {
+        let outcome = self.thread.join();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
+    }
 }
 
 struct Display {

@@ -95,13 +95,20 @@ fn bar(template: &str) -> ProgressBar {
 
 /// Opens the device that `--device` means, and says which one it is.
 fn open_device(selection: &str) -> crate::Result<Device> {
+    let (device, lines) = find_device(selection)?;
+    note(lines);
+    Ok(device)
+}
+
+/// The device that `--device` means, and what is to be said of it.
+fn find_device(selection: &str) -> crate::Result<(Device, String)> {
     let selection = selection.parse::<Selection>()?;
     let device = Device::open(&selection)?;
-    note(format_args!("device: {}", device.name()));
+    let mut lines = format!("device: {}", device.name());
     if let Some(notice) = device.notice(&selection) {
-        note(format_args!("  {notice}"));
+        lines += &format!("\n  {notice}");
     }
-    Ok(device)
+    Ok((device, lines))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) fn images(
         ),
         None => (run.data.source.as_str(), own),
     };
-    let dataset = load(source, &options)?;
+    let dataset = load(source, options)?;
     if dataset.test.shape != shape {
         return Err(Error::data(
             source,

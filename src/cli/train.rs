@@ -8,15 +8,15 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::config::{self, FileConfig, Resolved};
-use super::loading::load;
+use super::loading::Loading;
 use super::model::ModelArgs;
 use super::report::Reporter;
-use super::{note, open_device, text};
-use crate::data::{Binarize, Dataset};
+use super::{find_device, note, text};
+use crate::data::{self, Binarize, Dataset};
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::plan::{self, Tune};
-use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train, utc};
+use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train, utc, warm_up};
 
 /// Train a model and keep it in a run folder
 ///
@@ -146,8 +146,17 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         RunFolder::check_new(out)?;
     }
 
-    let device = open_device(&resolved.device)?;
-    let dataset = load(&resolved.data.source, &resolved.data.options())?;
+    // The images are read while the device gets ready for them.
+    let source = &resolved.data.source;
+    let loading = Loading::start(source, resolved.data.options());
+    let (device, lines) = find_device(&resolved.device)?;
+    loading.note(lines);
+    let device_name = device.name();
+    let mut runtime = plan::open(device, resolved.tune);
+    if let Some(expected) = data::expect(source) {
+        warm_up(runtime.as_mut(), &resolved.model, &resolved.train, expected);
+    }
+    let dataset = loading.finish()?;
     let spec = with_image(&resolved, &dataset)?;
     resolved.train.validate(dataset.train.len())?;
     for images in [&dataset.train, &dataset.test] {
@@ -166,7 +175,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         train: resolved.train.clone(),
         record: Record {
             version: env!("CARGO_PKG_VERSION").into(),
-            device: device.name(),
+            device: device_name,
             data: dataset.name.clone(),
             started: utc(started),
             kernels: Default::default(),
@@ -177,7 +186,6 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     introduce(&folder, &dataset);
 
     let mut reporter = Reporter::new(folder);
-    let runtime = plan::open(device, resolved.tune);
     let outcome = train(runtime, &spec, &resolved.train, &dataset, &mut reporter);
     let finished = reporter.finish(outcome.is_ok());
     outcome?;

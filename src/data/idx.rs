@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
-use super::{Dataset, Images, Values};
+use super::{Dataset, Expected, Images, Values};
 use crate::error::{Error, Result};
 use crate::shape::ImageShape;
 
@@ -35,6 +35,32 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
         train: load_split(folder, "train")?,
         test: load_split(folder, "t10k")?,
     })
+}
+
+/// What the header of a folder's training images promises, where it can be read.
+pub(super) fn expect(folder: &Path) -> Option<Expected> {
+    let path = find(folder, "train", "images", 3)?;
+    let mut reader = BufReader::new(File::open(&path).ok()?);
+    let header = |reader: &mut dyn Read| {
+        let mut numbers = [0; 4];
+        for number in &mut numbers {
+            *number = read_number(&path, reader).ok()? as usize;
+        }
+        Some(numbers)
+    };
+    let [magic, images, height, width] = match is_gzip(reader.fill_buf().ok()?) {
+        true => header(&mut GzDecoder::new(reader)),
+        false => header(&mut reader),
+    }?;
+    (magic == IMAGES_MAGIC as usize).then_some(Expected {
+        images,
+        shape: ImageShape::new(height, width, 1),
+    })
+}
+
+/// The content says whether it is gzip: browsers unpack files and keep the name.
+fn is_gzip(start: &[u8]) -> bool {
+    start.starts_with(&[0x1f, 0x8b])
 }
 
 fn load_split(folder: &Path, split: &str) -> Result<Images> {
@@ -86,9 +112,8 @@ fn find(folder: &Path, split: &str, what: &str, dimensions: usize) -> Option<Pat
 fn read(path: &Path, magic: u32) -> Result<(Vec<usize>, Vec<u8>)> {
     let file = File::open(path).map_err(Error::io(path, "open it"))?;
     let mut reader = BufReader::new(file);
-    // The content says whether it is gzip: browsers unpack files and keep the name.
     let start = reader.fill_buf().map_err(Error::io(path, "read it"))?;
-    if !start.starts_with(&[0x1f, 0x8b]) {
+    if !is_gzip(start) {
         return read_values(path, magic, &mut reader);
     }
     let mut unpacked = GzDecoder::new(reader);
@@ -154,7 +179,7 @@ fn read_values(path: &Path, magic: u32, reader: &mut impl Read) -> Result<(Vec<u
     }
 }
 
-fn read_number(path: &Path, reader: &mut impl Read) -> Result<u32> {
+fn read_number(path: &Path, reader: &mut (impl Read + ?Sized)) -> Result<u32> {
     let mut bytes = [0; 4];
     match reader.read_exact(&mut bytes) {
         Ok(()) => Ok(u32::from_be_bytes(bytes)),

@@ -18,6 +18,7 @@ pub use images::{Images, Values};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::shape::ImageShape;
 
 /// A data set with its two splits, of equal image shape; neither is empty.
 #[derive(Clone, Debug)]
@@ -211,6 +212,28 @@ impl DataOptions {
                 "--channels 1",
             )),
         }
+    }
+}
+
+/// What can be told of training images before they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Number of images.
+    pub images: usize,
+    /// Size of each, of bytes.
+    pub shape: ImageShape,
+}
+
+/// What [`load`] will most likely give as training images, where that takes no time to know: to get ready for
+/// them meanwhile, no more.
+pub fn expect(source: &str) -> Option<Expected> {
+    match source {
+        // All have MNIST's form.
+        "digits" | "mnist" | "fashion-mnist" => Some(Expected {
+            images: digits::TRAIN_IMAGES,
+            shape: digits::SHAPE,
+        }),
+        path => idx::expect(Path::new(path)),
     }
 }
 

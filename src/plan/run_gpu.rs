@@ -1,6 +1,7 @@
 //! Runs plans on a GPU: pipelines, bind groups, and submissions bounded in time.
 
 mod choose;
+mod warm_up;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc;
@@ -347,6 +348,12 @@ impl Runtime for GpuRuntime {
     fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
         self.in_flight.clear();
         self.read_buffer(&self.shared(name).0, offset, len)
+    }
+
+    fn warm_up(&mut self, plan: &Plan) {
+        if let Err(error) = self.make_ready(plan) {
+            log::info!("{}: warming up failed: {error}", plan.name);
+        }
     }
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {

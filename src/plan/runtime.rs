@@ -44,6 +44,12 @@ pub trait Runtime: Send {
     /// [`crate::Error::Device`] where the device failed.
     fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>>;
 
+    /// Does what can be done for a plan while its data are on their way, so that [`Runtime::prepare`] of one like
+    /// it takes less time. No buffer has to be there. What fails here fails again there, and is reported then.
+    fn warm_up(&mut self, plan: &Plan) {
+        let _ = plan;
+    }
+
     /// Makes a plan ready to run. Its shared buffers must have been allocated.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod observer;
 mod options;
 mod run_folder;
 mod trainer;
+mod warm_up;
 
 pub use check::check;
 pub use config::{DataConfig, Record, RunConfig, anchored, toml_fault};
@@ -15,3 +16,4 @@ pub use observer::{EpochRecord, Observer, Pictures, Progress};
 pub use options::TrainOptions;
 pub use run_folder::{RunFolder, utc};
 pub use trainer::{Trainer, train};
+pub use warm_up::warm_up;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Binarize;
 use crate::error::{Error, Result};
+use crate::model::plans::Update;
 
 /// How to train. Losses and gradients are sums over a batch, as in the reference job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,15 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
+    /// What a plan has to know of them.
+    pub(super) fn update(&self, fused: bool) -> Update {
+        Update {
+            weight_decay: self.weight_decay,
+            grad_clip: self.grad_clip,
+            fused,
+        }
+    }
+
     /// Checks every value, also against the number of training images.
     ///
     /// # Errors

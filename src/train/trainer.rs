@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::{Dataset, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
-use crate::model::plans::{self, Source, Update, names};
+use crate::model::plans::{self, Source, names};
 use crate::model::session::{Passes, Session};
 use crate::model::{Allocation, Loss, MemoryUse, ModelSpec, Parameters, Weights, prior};
 use crate::plan::{self, Difference, PlanId, Runtime, Times};
@@ -79,11 +79,7 @@ impl Trainer {
         session.allocate(names::SCALARS, Element::Float, 2)?;
         let scalars = [options.learning_rate, 1.0];
         session.runtime.write(names::SCALARS, 0, &scalars)?;
-        let update = Update {
-            weight_decay: options.weight_decay,
-            grad_clip: options.grad_clip,
-            fused: session.runtime.fuses_updates(),
-        };
+        let update = options.update(session.runtime.fuses_updates());
         let make = |spec: &ModelSpec, parameters: &Parameters, rows| {
             plans::train(spec, parameters, rows, &train, update)
         };

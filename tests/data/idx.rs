@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use elbo::data::{Expected, expect};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
@@ -53,6 +54,27 @@ fn gz_dotted_names_and_missing_labels_are_accepted() {
     let dataset = load_path(folder.path()).expect("a good folder");
     assert_eq!(bytes_of(&dataset.train), [1, 2]);
     assert_eq!(dataset.train.labels, None);
+}
+
+#[test]
+fn what_is_expected_of_a_folder_is_what_it_gives() {
+    let folder = folder();
+    let path = folder.path().join("train-images-idx3-ubyte");
+    let source = folder.path().to_str().expect("a name in Unicode");
+    let expected = Some(Expected {
+        images: 3,
+        shape: ImageShape::new(2, 3, 1),
+    });
+    assert_eq!(expect(source), expected);
+    let bytes = fs::read(&path).expect("images");
+    write(&path, &gzip(&bytes));
+    assert_eq!(expect(source), expected, "gzip");
+    // A file that loading refuses is none of its business.
+    for damaged in [&bytes[..10], &idx(LABELS, &[18], &[0; 18])] {
+        write(&path, damaged);
+        assert_eq!(expect(source), None);
+    }
+    assert_eq!(expect("no such folder"), None);
 }
 
 #[test]

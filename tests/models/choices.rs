@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use elbo::data::digits;
+use elbo::data::{Expected, digits};
 use elbo::kernel::{Call, Capabilities, Element, Kernel, Variant};
 use elbo::ops::matmul;
 use elbo::plan::{Basis, Builder, Choice, GpuRuntime, Memory, Runtime, Tuning};
-use elbo::train::TrainOptions;
+use elbo::train::{TrainOptions, warm_up};
 
 use crate::reproducibility::{epoch, trainer};
 use crate::support::{digest, digit_model, gpu};
@@ -43,6 +43,35 @@ fn the_second_run_of_a_seed_has_the_cores_and_the_bits_of_the_first() {
         // With time to measure more, nothing is measured again.
         let second = run(folder.path(), Choice::Quick, Duration::from_secs(60));
         assert_eq!(second.as_ref(), Some(&first), "{budget:?}");
+    }
+}
+
+#[test]
+fn warming_up_changes_neither_cores_nor_bits() {
+    let (dataset, options) = (digits::generate(200, 64, 1), TrainOptions::default());
+    let expected = Expected {
+        images: 200,
+        shape: digits::SHAPE,
+    };
+    for choice in [Choice::Quick, Choice::Fixed(1)] {
+        let outcomes = [None, Some(expected)].map(|expected| {
+            let mut runtime = Box::new(GpuRuntime::new(
+                gpu()?,
+                Tuning {
+                    choice,
+                    budget: Duration::ZERO,
+                    folder: None,
+                },
+            ));
+            if let Some(expected) = expected {
+                warm_up(runtime.as_mut(), &digit_model(), &options, expected);
+            }
+            let mut trainer = trainer(runtime, &digit_model(), &options, &dataset);
+            epoch(&mut trainer);
+            let weights = trainer.weights().expect("weights");
+            Some((trainer.choices(), digest(&weights)))
+        });
+        assert_eq!(outcomes[0], outcomes[1], "{choice:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Chooses the variant that a step runs with: checked and measured on scratch buffers of random content.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{GpuRuntime, PreparedStep, buffer_bytes, group};
 use crate::error::{Error, Result};
@@ -8,10 +8,6 @@ use crate::kernel::{Access, Bound, Element, Kernel, Variant};
 use crate::plan::tuning::{self, Basis};
 use crate::plan::{Choice, Step};
 use crate::rng::{Purpose, Stream};
-
-/// Longest first variant after which a quick search on a software adapter tries the others. Such a driver
-/// compiles on the processor, and the first guess there is the one that is known to compile soon.
-const PATIENCE: Duration = Duration::from_millis(150);
 
 /// Largest share of a result's range that rounding explains, in units of k·eps: four, as two devices are
 /// compared, each of which rounds terms and sums.
@@ -41,24 +37,15 @@ impl GpuRuntime {
         params: &wgpu::BufferBinding<'_>,
         mut variants: Vec<Variant>,
     ) -> Result<Variant> {
-        let full = match self.tuning.choice {
-            Choice::Guess => return Ok(variants.swap_remove(0)),
-            Choice::Fixed(index) => {
-                let last = variants.len() - 1;
-                return Ok(variants.swap_remove(index.min(last)));
-            }
-            // Trying out is for kernels whose results depend on their operands alone.
-            _ if !is_plain(step.kernel) => return Ok(variants.swap_remove(0)),
-            Choice::Quick => false,
-            Choice::Full => true,
-        };
         let class = tuning::class(step.kernel, &step.call);
-        if let Some((core, basis)) = self.memory.get(&class)
-            && (!full || matches!(basis, Basis::Full(_)))
-            && let Some(index) = variants.iter().position(|v| v.name == core)
-        {
+        if let Some(index) = self.settled(&class, &variants) {
             return Ok(variants.swap_remove(index));
         }
+        // Trying out is for kernels whose results depend on their operands alone.
+        if !is_plain(step.kernel) {
+            return Ok(variants.swap_remove(0));
+        }
+        let full = self.tuning.choice == Choice::Full;
         if full {
             self.memory.forget(&class);
         }
@@ -67,6 +54,21 @@ impl GpuRuntime {
         let chosen = variants.swap_remove(index);
         self.memory.set(class, &chosen.name, basis);
         Ok(chosen)
+    }
+
+    /// The index of the variant that needs no search, because it is fixed or remembered.
+    pub(super) fn settled(&self, class: &str, variants: &[Variant]) -> Option<usize> {
+        let full = match self.tuning.choice {
+            Choice::Guess => return Some(0),
+            Choice::Fixed(index) => return Some(index.min(variants.len() - 1)),
+            Choice::Quick => false,
+            Choice::Full => true,
+        };
+        let (core, basis) = self.memory.get(class)?;
+        if full && !matches!(basis, Basis::Full(_)) {
+            return None;
+        }
+        variants.iter().position(|variant| variant.name == core)
     }
 
     /// The index of the fastest variant that computes the right values, and what that rests on.
@@ -103,7 +105,6 @@ impl GpuRuntime {
                     }
                 },
             };
-            let started = Instant::now();
             let candidate = match self.try_out(step, variant, scratch)? {
                 Ok(candidate) => candidate,
                 Err(fault) => {
@@ -120,8 +121,8 @@ impl GpuRuntime {
             if let Some(seconds) = seconds.filter(|&seconds| seconds < limit) {
                 best = Some((seconds, index));
             }
-            if !full && self.capabilities.software && started.elapsed() > PATIENCE {
-                log::info!("{class}: no more than {} tried", variant.name);
+            // Each further variant is half a second of compiling there, and the first guess known to be good.
+            if !full && self.capabilities.software {
                 break;
             }
         }
