@@ -8,6 +8,7 @@ use crate::device::{Device, Selection};
 use crate::error::Result;
 use crate::kernel::Capabilities;
 use crate::plan::{Choice, GpuRuntime, Plan, Runtime};
+use crate::train::Trainer;
 
 /// A matrix product of a training step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -112,7 +113,9 @@ fn core(
     runtime: Box<dyn Runtime>,
     name: &str,
 ) -> Result<(Plan, Core)> {
-    let mut trainer = subject.trainer(runtime, dataset)?;
+    // The products of every core have to be the same ones.
+    let (model, options) = (&subject.model, subject.options());
+    let mut trainer = Trainer::with_updates(runtime, model, &options, dataset, false)?;
     let id = trainer.plan()?;
     let plan = trainer.runtime().plan(id).clone();
     let mut speeds = Vec::new();

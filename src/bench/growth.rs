@@ -99,14 +99,21 @@ impl Growth {
         progress: &mut dyn FnMut(&Point),
     ) -> Result<Self> {
         subject.validate()?;
-        // Images for the largest batch.
-        let dataset = Axis::Batch.set(subject, 1 << 13).images();
+        let wanted = || Axis::ALL.into_iter().filter(|axis| axes.contains(axis));
+        let all = wanted().flat_map(|axis| axis.sizes().map(move |size| axis.set(subject, size)));
+        let mut most = subject.batch_size;
+        for subject in all {
+            // Before anything is measured, so that nothing measured is lost.
+            subject.validate()?;
+            most = most.max(subject.batch_size);
+        }
+        let dataset = Axis::Batch.set(subject, most).images();
         let mut growth = Self {
             device: Device::open(selection)?.name(),
             subject: subject.clone(),
             points: Vec::new(),
         };
-        for axis in Axis::ALL.into_iter().filter(|axis| axes.contains(axis)) {
+        for axis in wanted() {
             let mut before = None;
             for size in axis.sizes() {
                 let subject = axis.set(subject, size);

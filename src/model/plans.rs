@@ -227,15 +227,16 @@ mod tests {
         let spec = ModelSpec::reference();
         let parameters = Parameters::new(&spec);
         let source = source(60_000);
-        let steps = |grad_clip| {
+        let steps = |grad_clip, fused| {
             let update = Update {
                 weight_decay: 0.0,
                 grad_clip,
-                fused: false,
+                fused,
             };
             train(&spec, &parameters, 128, &source, update).steps.len()
         };
-        assert_eq!((steps(0.0), steps(1.0)), (18, 20));
+        assert_eq!((steps(0.0, false), steps(0.0, true)), (18, 17));
+        assert_eq!((steps(1.0, false), steps(1.0, true)), (20, 20));
     }
 
     #[test]

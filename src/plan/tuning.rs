@@ -129,7 +129,8 @@ pub struct Memory {
     path: Option<PathBuf>,
     known: BTreeMap<String, (String, Basis)>,
     failed: BTreeSet<(String, String)>,
-    changed: bool,
+    /// Classes that this process has searched since it last saved.
+    own: BTreeSet<String>,
 }
 
 impl Memory {
@@ -149,17 +150,23 @@ impl Memory {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         let path = folder.map(|folder| folder.join(name + ".txt"));
-        let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
         let mut memory = Self {
             path,
             known: BTreeMap::new(),
             failed: BTreeSet::new(),
-            changed: false,
+            own: BTreeSet::new(),
         };
-        for line in text.iter().flat_map(|text| text.lines()) {
-            memory.take(line);
-        }
+        memory.read();
         memory
+    }
+
+    /// Takes what the file has of classes that this process has not searched.
+    fn read(&mut self) {
+        let path = self.path.as_ref();
+        let text = path.and_then(|path| fs::read_to_string(path).ok());
+        for line in text.iter().flat_map(|text| text.lines()) {
+            self.take(line);
+        }
     }
 
     /// Takes a line of the file; one that is damaged is measured again.
@@ -168,8 +175,12 @@ impl Memory {
         let [class, variant, basis] = fields[..] else {
             return;
         };
+        if self.own.contains(class) {
+            return;
+        }
         if basis == FAILED {
-            self.fail(class, variant);
+            let failed = (class.to_owned(), variant.to_owned());
+            self.failed.insert(failed);
         } else if let Ok(basis) = basis.parse() {
             let known = (variant.to_owned(), basis);
             self.known.insert(class.to_owned(), known);
@@ -201,13 +212,13 @@ impl Memory {
     }
 
     pub(super) fn set(&mut self, class: String, variant: &str, basis: Basis) {
+        self.own.insert(class.clone());
         self.known.insert(class, (variant.to_owned(), basis));
-        self.changed = true;
     }
 
     pub(super) fn fail(&mut self, class: &str, variant: &str) {
+        self.own.insert(class.to_owned());
         self.failed.insert((class.to_owned(), variant.to_owned()));
-        self.changed = true;
     }
 
     pub(super) fn has_failed(&self, class: &str, variant: &str) -> bool {
@@ -219,14 +230,16 @@ impl Memory {
     pub(super) fn forget(&mut self, class: &str) {
         self.known.remove(class);
         self.failed.retain(|(other, _)| other != class);
-        self.changed = true;
+        self.own.insert(class.to_owned());
     }
 
-    /// Writes new choices, whole or not at all.
+    /// Writes new choices beside those that other processes have written meanwhile, whole or not at all.
     pub(super) fn save(&mut self) {
-        let Some(path) = self.path.as_ref().filter(|_| self.changed) else {
+        if self.own.is_empty() {
             return;
-        };
+        }
+        self.read();
+        let Some(path) = &self.path else { return };
         let write = || -> std::io::Result<()> {
             let folder = path.parent().unwrap_or(path);
             fs::create_dir_all(folder)?;
@@ -241,7 +254,7 @@ impl Memory {
             Ok(())
         };
         match write() {
-            Ok(()) => self.changed = false,
+            Ok(()) => self.own.clear(),
             Err(error) => log::info!("{}: choices not remembered: {error}", path.display()),
         }
     }
@@ -294,6 +307,27 @@ mod tests {
         assert!(!again.has_failed("class 1", "another core"));
         let other = Memory::open(Some(folder.path()), "another GPU");
         assert_eq!(other.choices().count(), 0);
+    }
+
+    #[test]
+    fn choices_of_two_processes_are_both_kept() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let open = || Memory::open(Some(folder.path()), "a GPU");
+        let (mut one, mut other) = (open(), open());
+        one.set("class 1".to_owned(), "core", Basis::Guess);
+        one.save();
+        other.set("class 2".to_owned(), "core", Basis::Full(1e-3));
+        other.fail("class 2", "another core");
+        other.save();
+        one.set("class 1".to_owned(), "another core", Basis::Full(1e-3));
+        one.save();
+        let both = open();
+        assert_eq!(both.choices().count(), 2);
+        assert_eq!(
+            both.get("class 1"),
+            Some(("another core", Basis::Full(1e-3)))
+        );
+        assert!(both.has_failed("class 2", "another core"));
     }
 
     #[test]

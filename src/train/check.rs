@@ -25,8 +25,10 @@ pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
     };
     let mut all = Vec::new();
     for spec in models() {
-        let trainer =
-            |device| Trainer::new(plan::open(device, Tune::Quick), &spec, &options, &dataset);
+        let trainer = |device| {
+            let runtime = plan::open(device, Tune::Quick);
+            Trainer::with_updates(runtime, &spec, &options, &dataset, false)
+        };
         let mut reference = trainer(Device::Cpu)?;
         let mut tested = trainer(Device::open(selection)?)?;
         all.extend(reference.compare(&mut tested)?);

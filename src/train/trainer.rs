@@ -62,6 +62,22 @@ impl Trainer {
         options: &TrainOptions,
         dataset: &Dataset,
     ) -> Result<Self> {
+        let fused = runtime.fuses_updates();
+        Self::with_updates(runtime, spec, options, dataset, fused)
+    }
+
+    /// The same, with the update of a layer in one step with its gradient or apart from it: two trainers whose
+    /// steps are to be compared need the same.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn with_updates(
+        runtime: Box<dyn Runtime>,
+        spec: &ModelSpec,
+        options: &TrainOptions,
+        dataset: &Dataset,
+        fused: bool,
+    ) -> Result<Self> {
         let start = Instant::now();
         spec.validate()?;
         let count = dataset.train.len();
@@ -79,7 +95,7 @@ impl Trainer {
         session.allocate(names::SCALARS, Element::Float, 2)?;
         let scalars = [options.learning_rate, 1.0];
         session.runtime.write(names::SCALARS, 0, &scalars)?;
-        let update = options.update(session.runtime.fuses_updates());
+        let update = options.update(fused);
         let make = |spec: &ModelSpec, parameters: &Parameters, rows| {
             plans::train(spec, parameters, rows, &train, update)
         };

@@ -32,7 +32,7 @@ pub enum Layout {
 }
 
 /// Most tiles of a task: enough to use a panel often once it is near, few enough to share out evenly.
-const MOST_TILES: usize = 11;
+const MOST_TILES: usize = 24;
 
 /// Multiply-adds below which a task is not worth its while: some five microseconds.
 const LEAST_WORK: usize = 1 << 18;
@@ -216,25 +216,35 @@ mod tests {
     use super::*;
     use crate::kernel::Real;
 
-    /// Values in [-1, 1), of which a share is zero: `zeros` of 8 in runs, as images have them.
-    fn values(len: usize, seed: usize, zeros: usize) -> Vec<f32> {
+    /// Rows of `width` values in [-1, 1), of which `zeros` of 8 runs of 20 are zero, the same ones in each row, as
+    /// images have them.
+    fn values([rows, width]: [usize; 2], seed: usize, zeros: usize) -> Vec<f32> {
         let mut state = seed as u32;
         let mut value = |i: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let drawn = f64::from(state >> 8) / f64::from(1 << 23) - 1.0;
-            if (i / 20) % 8 < zeros {
+            if (i % width / 20) % 8 < zeros {
                 0.0
             } else {
                 drawn as f32
             }
         };
-        (0..len).map(&mut value).collect()
+        (0..rows * width).map(&mut value).collect()
+    }
+
+    /// Rows of a stored matrix and their length.
+    fn stored([rows, columns]: [usize; 2], layout: Layout) -> [usize; 2] {
+        match layout {
+            Layout::Rows => [rows, columns],
+            Layout::Transposed => [columns, rows],
+        }
     }
 
     /// Largest error of a product as a share of what its rounding may be.
     fn worst(sizes: [usize; 3], layouts: [Layout; 2], zeros: [usize; 2]) -> f64 {
         let [m, n, k] = sizes;
-        let (a, b) = (values(m * k, 1, zeros[0]), values(k * n, 2, zeros[1]));
+        let a = values(stored([m, k], layouts[0]), 1, zeros[0]);
+        let b = values(stored([k, n], layouts[1]), 2, zeros[1]);
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| v.into()).collect() };
         let mut exact = vec![f64::NAN; m * n];
         let (a64, b64) = (wide(&a), wide(&b));
@@ -300,7 +310,8 @@ mod tests {
             (Layout::Rows, Layout::Transposed, [6, 0]),
             (Layout::Transposed, Layout::Rows, [0, 6]),
         ] {
-            let (a, b) = (values(m * k, 1, zeros[0]), values(k * n, 2, zeros[1]));
+            let a = values(stored([m, k], a_layout), 1, zeros[0]);
+            let b = values(stored([k, n], b_layout), 2, zeros[1]);
             // The least number in place of zero hides it from the search, and is lost in every sum.
             let hidden = |values: &[f32]| -> Vec<f32> {
                 let hide = |&v: &f32| if v == 0.0 { f32::from_bits(1) } else { v };
@@ -317,6 +328,22 @@ mod tests {
                 c.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
             };
             assert_eq!(run(&a, &b), run(&hidden(&a), &hidden(&b)));
+            if a_layout == Layout::Rows {
+                let part = |forms: &[tile::Form]| {
+                    let in_part = |form: &tile::Form| matches!(form, tile::Form::Part(1..140));
+                    forms.iter().any(in_part)
+                };
+                let mut left = Left::default();
+                let operand = Operand {
+                    values: &a,
+                    layout: a_layout,
+                    m,
+                    k,
+                };
+                assert!(part(left.pack::<6>(operand, 0, m)), "nothing was left out");
+            } else {
+                assert!(right::has_zeros(&b, n), "nothing was left out");
+            }
         }
     }
 
@@ -324,7 +351,7 @@ mod tests {
     fn a_value_that_is_not_finite_spreads_over_zeros_too() {
         let [m, n, k] = [12, 48, 64];
         for value in [f32::NAN, f32::INFINITY] {
-            let mut weights = values(n * k, 2, 0);
+            let mut weights = values([n, k], 2, 0);
             weights[3 * k + 5] = value;
             let mut c = vec![0.0f32; m * n];
             let zeros = vec![0.0; m * k];

@@ -30,7 +30,7 @@ pub(super) struct Operand<'a> {
 
 /// How a tile reads its rows.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     /// From where they are.
     Rows,
     /// Packed.
@@ -143,6 +143,7 @@ impl Block<'_> {
                             move |k| move |i: usize| rows[i][k],
                         )
                     }
+                    // Lines are left out beside a packed left operand only.
                     (_, Panel::Part(lines, places)) => {
                         let places = places.iter().map(|&k| k as usize);
                         sum(
@@ -176,7 +177,12 @@ impl<'a> Operand<'a> {
 impl Left {
     /// Packs what is better packed of `rows` rows. Past the last of them a tile holds values of no meaning.
     #[inline(always)]
-    fn pack<const R: usize>(&mut self, operand: Operand<'_>, first: usize, rows: usize) {
+    pub(super) fn pack<const R: usize>(
+        &mut self,
+        operand: Operand<'_>,
+        first: usize,
+        rows: usize,
+    ) -> &[Form] {
         let k = operand.k;
         let tiles = rows.div_ceil(R);
         grow(&mut self.packed, tiles * k * R);
@@ -204,6 +210,7 @@ impl Left {
                 }
             });
         }
+        &self.forms
     }
 }
 

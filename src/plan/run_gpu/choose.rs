@@ -133,7 +133,7 @@ impl GpuRuntime {
                 self.memory.save();
                 Err(Error::device(
                     format!("{}: no core computes {class} correctly", self.gpu.info.name),
-                    "a newer driver, or --device cpu",
+                    "--tune full, which tries them again; a newer driver; or --device cpu",
                 ))
             }
             None => Ok((0, Basis::Guess)),
@@ -231,14 +231,20 @@ impl GpuRuntime {
             params.clone(),
             storage.collect(),
         );
+        let bindings = step.kernel.bindings.iter();
+        let results = bindings.zip(buffers).zip(contents);
+        let results = results.filter(|((binding, _), _)| binding.access != Access::Read);
+        let results: Vec<_> = results.collect();
+        // The product is the largest result; sums of rows are no longer than its own.
+        let largest = results.iter().map(|(_, values)| values.len()).max();
         let work = (step.kernel.multiply_adds)(&step.call);
-        let results = step.kernel.bindings.iter().zip(buffers).zip(contents);
+        let terms = work as f32 / largest.unwrap_or(1).max(1) as f32;
         Ok(Scratch {
             group,
             results: results
-                .filter(|((binding, _), _)| binding.access != Access::Read)
+                .into_iter()
                 .map(|((binding, buffer), values)| {
-                    Expected::new(binding.name, buffer, values, work)
+                    Expected::new(binding.name, buffer, values, terms)
                 })
                 .collect(),
         })
@@ -253,10 +259,9 @@ fn is_plain(kernel: &Kernel) -> bool {
 }
 
 impl Expected {
-    /// The tolerance follows from the length of the sums, of which `work` multiply-adds make the result: each
-    /// of k additions rounds by up to eps of a partial sum, which is no larger than the range.
-    fn new(name: &'static str, buffer: wgpu::Buffer, values: Vec<f32>, work: u64) -> Self {
-        let k = work as f32 / values.len().max(1) as f32;
+    /// The tolerance follows from the length `k` of the sums: each of k additions rounds by up to eps of a partial
+    /// sum, which is no larger than the range.
+    fn new(name: &'static str, buffer: wgpu::Buffer, values: Vec<f32>, k: f32) -> Self {
         let range = values.iter().fold(0.0f32, |range, v| range.max(v.abs()));
         Self {
             name,
