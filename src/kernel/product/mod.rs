@@ -216,14 +216,14 @@ mod tests {
     use super::*;
     use crate::kernel::Real;
 
-    /// Rows of `width` values in [-1, 1), of which `zeros` of 8 runs of 20 are zero, the same ones in each row, as
-    /// images have them.
+    /// Rows of `width` values in [-1, 1), of which `zeros` of 8 runs of 20 are zero, as images have them: the same
+    /// ones in every other row, so that a tile has places where all rows are zero, some, and none.
     fn values([rows, width]: [usize; 2], seed: usize, zeros: usize) -> Vec<f32> {
         let mut state = seed as u32;
         let mut value = |i: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let drawn = f64::from(state >> 8) / f64::from(1 << 23) - 1.0;
-            if (i % width / 20) % 8 < zeros {
+            if (i % width / 20 + i / width % 2) % 8 < zeros {
                 0.0
             } else {
                 drawn as f32
