@@ -9,12 +9,12 @@ fn element_a(row: u32, k: u32) -> f32 {
 }
 
 fn row_a(row: u32, k: u32) -> vec4<f32> {
-    return vec4<f32>(
+    return rounded(vec4<f32>(
         element_a(row, k),
         element_a(row, k + 1u),
         element_a(row, k + 2u),
         element_a(row, k + 3u),
-    );
+    ));
 }
 
 fn load_a(row: u32, k: u32) -> mat4x4<f32> {

@@ -5,7 +5,7 @@
 @group(0) @binding(1) var<storage, read> a: array<Four>;
 
 fn four_of_a(at: u32, inside: bool) -> vec4<f32> {
-    return select(vec4<f32>(0.0), floats(a[at]), inside);
+    return select(vec4<f32>(0.0), rounded(floats(a[at])), inside);
 }
 
 fn load_a(row: u32, k: u32) -> mat4x4<f32> {

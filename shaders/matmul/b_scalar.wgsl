@@ -9,12 +9,12 @@ fn element_b(k: u32, column: u32) -> f32 {
 }
 
 fn row_b(k: u32, column: u32) -> vec4<f32> {
-    return vec4<f32>(
+    return rounded(vec4<f32>(
         element_b(k, column),
         element_b(k, column + 1u),
         element_b(k, column + 2u),
         element_b(k, column + 3u),
-    );
+    ));
 }
 
 fn load_b(k: u32, column: u32) -> mat4x4<f32> {

@@ -10,19 +10,19 @@ fn load_b(k: u32, column: u32) -> mat4x4<f32> {
         let at = min(column / 4u, width - 1u);
         let last = params.k - 1u;
         return mat4x4<f32>(
-            floats(b[min(k, last) * width + at]),
-            floats(b[min(k + 1u, last) * width + at]),
-            floats(b[min(k + 2u, last) * width + at]),
-            floats(b[min(k + 3u, last) * width + at]),
+            rounded(floats(b[min(k, last) * width + at])),
+            rounded(floats(b[min(k + 1u, last) * width + at])),
+            rounded(floats(b[min(k + 2u, last) * width + at])),
+            rounded(floats(b[min(k + 3u, last) * width + at])),
         );
     }
     let width = params.k / 4u;
     let at = min(k / 4u, width - 1u);
     let last = params.n - 1u;
     return transpose(mat4x4<f32>(
-        floats(b[min(column, last) * width + at]),
-        floats(b[min(column + 1u, last) * width + at]),
-        floats(b[min(column + 2u, last) * width + at]),
-        floats(b[min(column + 3u, last) * width + at]),
+        rounded(floats(b[min(column, last) * width + at])),
+        rounded(floats(b[min(column + 1u, last) * width + at])),
+        rounded(floats(b[min(column + 2u, last) * width + at])),
+        rounded(floats(b[min(column + 3u, last) * width + at])),
     ));
 }

@@ -6,8 +6,8 @@ override SIDE: u32 = 8u; // TILE / 4: invocations a side
 override SLOTS: u32 = 128u; // TILE · TILE / 8: vec4 of an operand's slice
 
 // [k, TILE / 4] each: for one k, the tile's rows of a and columns of b.
-var<workgroup> slice_a: array<vec4<f32>, SLOTS>;
-var<workgroup> slice_b: array<vec4<f32>, SLOTS>;
+var<workgroup> slice_a: array<Kept, SLOTS>;
+var<workgroup> slice_b: array<Kept, SLOTS>;
 
 @compute @workgroup_size(SIDE, SIDE)
 fn main(
@@ -32,15 +32,15 @@ fn main(
         if lane < half {
             // Columns of the block of a are what a k needs side by side.
             let loaded = transpose(load_a(top + across, k + along));
-            for (var i = 0u; i < 4u; i++) { slice_a[(along + i) * SIDE + across / 4u] = loaded[i]; }
+            for (var i = 0u; i < 4u; i++) { slice_a[(along + i) * SIDE + across / 4u] = kept(loaded[i]); }
         } else {
             let loaded = load_b(k + along, first + across);
-            for (var i = 0u; i < 4u; i++) { slice_b[(along + i) * SIDE + across / 4u] = loaded[i]; }
+            for (var i = 0u; i < 4u; i++) { slice_b[(along + i) * SIDE + across / 4u] = kept(loaded[i]); }
         }
         workgroupBarrier();
         for (var i = 0u; i < depth; i++) {
-            let left = slice_a[i * SIDE + local.y];
-            let right = slice_b[i * SIDE + local.x];
+            let left = values(slice_a[i * SIDE + local.y]);
+            let right = values(slice_b[i * SIDE + local.x]);
             block[0] += left.x * right;
             block[1] += left.y * right;
             block[2] += left.z * right;

@@ -1,5 +1,7 @@
 // Matrix product, assembled from parts: c[m, n] = store(a[m, k] · b[k, n]), all row by row.
+//   enable_*.wgsl        extensions of WGSL, where a part needs them
 //   lib/four_*.wgsl      how four floats lie in storage
+//   operand_*.wgsl       what operands are rounded to
 //   a_*.wgsl, b_*.wgsl   load a 4×4 block of an operand; past the end of k, a is zero and b finite
 //   core_*.wgsl          multiplies; has the entry point
 //   params*.wgsl         sizes, and what a store needs beside them
@@ -13,3 +15,5 @@ override TRANSPOSE_A: u32 = 0u;
 override TRANSPOSE_B: u32 = 0u;
 
 const ZERO: mat4x4<f32> = mat4x4<f32>();
+
+fn rounded(operands: vec4<f32>) -> vec4<f32> { return values(kept(operands)); }

@@ -56,14 +56,14 @@ impl Cores {
         let (plan, cpu) = core(subject, &dataset, subject.open(Device::Cpu), "CPU")?;
         let products = plan.steps.iter().filter(|step| step.operations() > 0);
         let products: Vec<_> = products.collect();
-        let device = Device::open(selection)?;
+        let device = Device::open(selection, subject.precision)?;
         let name = device.name();
         let mut cores = vec![cpu];
         if let Device::Gpu(gpu) = device {
+            let able = Capabilities::from(gpu.as_ref());
             let wanted = Capabilities {
-                subgroup: gpu.subgroup,
-                software: gpu.is_software() && !every,
-                longs: gpu.longs,
+                software: able.software && !every,
+                ..able
             };
             let names = |device: &Capabilities| -> Vec<String> {
                 let variants = products
@@ -74,16 +74,15 @@ impl Cores {
             };
             let wanted = names(&wanted);
             let all = names(&Capabilities {
-                subgroup: gpu.subgroup,
                 software: false,
-                longs: gpu.longs,
+                ..able
             });
             for (index, core_name) in all.iter().enumerate() {
                 if !wanted.contains(core_name) {
                     continue;
                 }
                 // A runtime keeps to one choice.
-                let Device::Gpu(gpu) = Device::open(selection)? else {
+                let Device::Gpu(gpu) = Device::open(selection, subject.precision)? else {
                     break;
                 };
                 let runtime = Box::new(GpuRuntime::new(*gpu, Choice::Fixed(index)));

@@ -109,7 +109,7 @@ impl Growth {
         }
         let dataset = Axis::Batch.set(subject, most).images();
         let mut growth = Self {
-            device: Device::open(selection)?.name(),
+            device: Device::open(selection, subject.precision)?.name(),
             subject: subject.clone(),
             points: Vec::new(),
         };
@@ -118,7 +118,7 @@ impl Growth {
             for size in axis.sizes() {
                 let subject = axis.set(subject, size);
                 // A device of its own, so that no point holds the memory of those before.
-                let runtime = subject.open(Device::open(selection)?);
+                let runtime = subject.open(Device::open(selection, subject.precision)?);
                 let mut trainer = subject.trainer(runtime, &dataset)?;
                 let id = trainer.plan()?;
                 let operations = trainer.runtime().plan(id).operations();

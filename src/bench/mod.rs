@@ -21,7 +21,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
 use crate::data::{Dataset, Images, Values, digits};
-use crate::device::Device;
+use crate::device::{Device, Precision};
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::session::check_rows;
@@ -42,6 +42,8 @@ pub struct Subject {
     pub model: ModelSpec,
     /// Images a step.
     pub batch_size: usize,
+    /// What the operands of matrix products are rounded to.
+    pub precision: Precision,
     /// How long to look for the fastest cores before the measurements.
     pub tune: Tune,
 }
@@ -61,6 +63,7 @@ impl Subject {
     fn options(&self) -> TrainOptions {
         TrainOptions {
             batch_size: self.batch_size,
+            precision: self.precision,
             ..TrainOptions::default()
         }
     }

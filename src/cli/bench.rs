@@ -10,7 +10,7 @@ use super::config::{self, FileModel};
 use super::model::ModelArgs;
 use super::{bench_text, note, open_device, result};
 use crate::bench::{Axis, Cores, Growth, Report, Subject, picture};
-use crate::device::Selection;
+use crate::device::{Precision, Selection};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::plan::Tune;
@@ -36,6 +36,9 @@ pub(super) struct BenchArgs {
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
+    /// What to round the operands of matrix products to
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
     /// How long to look for the fastest cores of a GPU's matrix products before
     #[arg(long, value_enum, default_value_t)]
     tune: Tune,
@@ -81,7 +84,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
         files::check_new(out)?;
     }
     // Says which device it is; the measurements open it again where they need one that is bare.
-    let device = open_device(&args.device)?;
+    let device = open_device(&args.device, args.precision)?;
     note(format_args!("{}", bench_text::subject(&subject)));
     if args.compare {
         drop(device);
@@ -115,6 +118,7 @@ fn subject(args: &BenchArgs) -> Result<Subject> {
     Ok(Subject {
         model,
         batch_size: args.batch_size,
+        precision: args.precision,
         tune: args.tune,
     })
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::model::{LikelihoodName, ModelArgs, Sigma};
 use super::train::TrainArgs;
 use crate::data::Binarize;
+use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::plan::Tune;
@@ -72,6 +73,7 @@ struct FileTrain {
     grad_clip: Option<f32>,
     binarize: Option<Binarize>,
     seed: Option<u64>,
+    precision: Option<Precision>,
 }
 
 impl FileConfig {
@@ -234,6 +236,10 @@ fn train(args: &TrainArgs, file: &FileTrain) -> TrainOptions {
             .unwrap_or(default.grad_clip),
         binarize: args.binarize.or(file.binarize).unwrap_or(default.binarize),
         seed: args.seed.or(file.seed).unwrap_or(default.seed),
+        precision: args
+            .precision
+            .or(file.precision)
+            .unwrap_or(default.precision),
     }
 }
 

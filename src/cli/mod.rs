@@ -24,7 +24,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::device::{Device, Selection};
+use crate::device::{Device, Precision, Selection};
 
 /// Trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12 reaches,
 /// or on the CPU.
@@ -93,17 +93,17 @@ fn bar(template: &str) -> ProgressBar {
     bar.with_style(style)
 }
 
-/// Opens the device that `--device` means, and says which one it is.
-fn open_device(selection: &str) -> crate::Result<Device> {
-    let (device, lines) = find_device(selection)?;
+/// Opens the device that `--device` means, for products of `precision`, and says which one it is.
+fn open_device(selection: &str, precision: Precision) -> crate::Result<Device> {
+    let (device, lines) = find_device(selection, precision)?;
     note(lines);
     Ok(device)
 }
 
 /// The device that `--device` means, and what is to be said of it.
-fn find_device(selection: &str) -> crate::Result<(Device, String)> {
+fn find_device(selection: &str, precision: Precision) -> crate::Result<(Device, String)> {
     let selection = selection.parse::<Selection>()?;
-    let device = Device::open(&selection)?;
+    let device = Device::open(&selection, precision)?;
     let mut lines = format!("device: {}", device.name());
     if let Some(notice) = device.notice(&selection) {
         lines += &format!("\n  {notice}");

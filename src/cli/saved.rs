@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::loading::load;
 use super::open_device;
 use crate::data::{DataOptions, Images, Split};
+use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
 use crate::train::{RunConfig, RunFolder, anchored};
@@ -16,7 +17,12 @@ pub(super) fn model(
     device: &str,
     seed: u64,
 ) -> Result<Inference> {
-    Inference::new(open_device(device)?, &run.model, weights, seed)
+    Inference::new(
+        open_device(device, Precision::F32)?,
+        &run.model,
+        weights,
+        seed,
+    )
 }
 
 /// Some images for a trained model.

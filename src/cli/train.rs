@@ -13,6 +13,7 @@ use super::model::ModelArgs;
 use super::report::Reporter;
 use super::{find_device, note, text};
 use crate::data::{self, Binarize, Dataset};
+use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::plan::{self, Tune};
@@ -88,6 +89,10 @@ pub(super) struct TrainArgs {
     /// Seed of everything random; equal seeds on one device give equal results [default: 1]
     #[arg(long, value_name = "NUMBER", help_heading = "Training")]
     pub(super) seed: Option<u64>,
+    /// What to round the operands of matrix products to while training; sums, weights, their updates and
+    /// tests stay f32 [default: f32]
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub(super) precision: Option<Precision>,
 
     /// Where to compute: auto (a hardware GPU if there is one, otherwise the CPU), cpu, gpu (the
     /// best one), gpu:N (by its index in `elbo devices`) or gpu:NAME (a part of its name)
@@ -149,7 +154,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     // The images are read while the device gets ready for them.
     let source = &resolved.data.source;
     let loading = Loading::start(source, resolved.data.options());
-    let (device, lines) = find_device(&resolved.device)?;
+    let (device, lines) = find_device(&resolved.device, resolved.train.precision)?;
     loading.note(lines);
     let device_name = device.name();
     let mut runtime = plan::open(device, resolved.tune);

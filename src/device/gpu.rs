@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::device::AdapterSummary;
+use crate::device::{AdapterSummary, Precision};
 use crate::error::{Error, Result};
 
 /// What an adapter must give, as WebGPU guarantees it.
@@ -27,6 +27,12 @@ pub struct Gpu {
     pub subgroup: Option<u32>,
     /// Whether shaders may use integers of 64 bits.
     pub longs: bool,
+    /// Whether shaders may use floats of 16 bits.
+    pub half: bool,
+    /// Whether it could be opened for these.
+    pub offers_half: bool,
+    /// Whether subgroups of 32 multiply matrices of 16 × 16, f16 in and f32 out.
+    pub matrices: bool,
     /// Largest storage binding, bytes.
     binding_limit: u64,
     /// Largest buffer, bytes.
@@ -62,6 +68,21 @@ fn subgroup_size(adapter: &wgpu::Adapter) -> Option<u32> {
     let fixed = info.subgroup_min_size == info.subgroup_max_size;
     (adapter.features().contains(wgpu::Features::SUBGROUP) && fixed)
         .then_some(info.subgroup_min_size)
+}
+
+/// Whether subgroups of 32 multiply matrices of 16 × 16, f16 in and f32 out (tensor cores).
+fn has_matrices(adapter: &wgpu::Adapter) -> bool {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    adapter.features().contains(features)
+        && subgroup_size(adapter) == Some(32)
+        && adapter.cooperative_matrix_properties().iter().any(|p| {
+            (p.m_size, p.n_size, p.k_size) == (16, 16, 16) && (p.ab_type, p.cr_type) == (F16, F32)
+        })
+}
+
+pub(super) fn has_half(adapter: &wgpu::Adapter) -> bool {
+    adapter.features().contains(wgpu::Features::SHADER_F16)
 }
 
 fn identity(info: &wgpu::AdapterInfo) -> String {
@@ -109,14 +130,41 @@ pub(super) fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
                 limits.max_compute_invocations_per_workgroup.to_string(),
             ),
         ],
-        features: vec![("subgroups of 8", subgroup_size(adapter) == Some(8))],
+        features: vec![
+            ("subgroups of 8", subgroup_size(adapter) == Some(8)),
+            ("f16", has_half(adapter)),
+            ("f16 matrices", has_half(adapter) && has_matrices(adapter)),
+        ],
     }
+}
+
+/// The token for features that wgpu calls experimental.
+#[expect(
+    unsafe_code,
+    reason = "wgpu asks for the word, there is no other way to cooperative matrices"
+)]
+fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
+    if !wanted {
+        return wgpu::ExperimentalFeatures::disabled();
+    }
+    // SAFETY: it acknowledges that the feature may have faults. One module uses it (core_matrices.wgsl), with
+    // `--precision f16` only, in the form that naga's documentation shows, and tests validate its SPIR-V.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 impl Gpu {
     /// Opens an adapter with WebGPU's default limits, raised only where buffers may be larger.
-    pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Self> {
+    /// What f16 needs is asked for only where `precision` is that.
+    pub(super) fn open(adapter: &wgpu::Adapter, precision: Precision) -> Result<Self> {
         let info = adapter.get_info();
+        let half = precision == Precision::F16;
+        if half && !has_half(adapter) {
+            return Err(Error::device(
+                format!("--precision f16: {} has no f16 in its shaders", info.name),
+                "--precision f32, or a device that `elbo devices` lists with f16",
+            ));
+        }
+        let matrices = half && has_matrices(adapter);
         let available = adapter.limits();
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
@@ -129,11 +177,14 @@ impl Gpu {
         // Hardware has no use for them, see shaders/lib/four_longs.wgsl.
         let longs = is_software(&info) && adapter.features().contains(wgpu::Features::SHADER_INT64);
         features.set(wgpu::Features::SHADER_INT64, longs);
+        features.set(wgpu::Features::SHADER_F16, half);
+        features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, matrices);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("elbo"),
             required_features: features,
             required_limits: limits,
             memory_hints: wgpu::MemoryHints::Performance,
+            experimental_features: experimental(matrices),
             ..Default::default()
         };
         let (device, queue) =
@@ -160,6 +211,9 @@ impl Gpu {
             info,
             subgroup,
             longs,
+            half,
+            offers_half: has_half(adapter),
+            matrices,
             binding_limit: available.max_storage_buffer_binding_size,
             buffer_limit: available.max_buffer_size,
             faults,

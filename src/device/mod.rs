@@ -4,6 +4,9 @@ pub mod gpu;
 
 use std::str::FromStr;
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
 pub use gpu::Gpu;
 
 use crate::error::{Error, Result};
@@ -46,6 +49,18 @@ impl FromStr for Selection {
             },
         })
     }
+}
+
+/// What the operands of the matrix products of training are rounded to. All else is f32: sums, parameters and
+/// their moments, losses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Nothing: 24 bits
+    #[default]
+    F32,
+    /// 11 bits (IEEE 754 binary16), for GPUs that multiply these faster
+    F16,
 }
 
 /// An adapter that wgpu found.
@@ -96,11 +111,12 @@ pub enum Device {
 }
 
 impl Device {
-    /// Opens the device that `selection` means.
+    /// Opens the device that `selection` means, for products of `precision`.
     ///
     /// # Errors
-    /// [`Error::Device`] where there is no such device; the message lists the ones there are.
-    pub fn open(selection: &Selection) -> Result<Self> {
+    /// [`Error::Device`] where there is no such device; the message lists the ones there are. Or where it
+    /// cannot do that precision.
+    pub fn open(selection: &Selection, precision: Precision) -> Result<Self> {
         if *selection == Selection::Cpu {
             return Ok(Self::Cpu);
         }
@@ -117,8 +133,16 @@ impl Device {
             Selection::Named(name) => named(&adapters, name)?,
         };
         match index {
-            Some(index) => Ok(Self::Gpu(Box::new(Gpu::open(&adapters[index])?))),
+            Some(index) => Ok(Self::Gpu(Box::new(Gpu::open(&adapters[index], precision)?))),
             None => Err(missing(selection, &adapters)),
+        }
+    }
+
+    /// Whether it can be opened for products of a precision.
+    pub fn offers(&self, precision: Precision) -> bool {
+        match (self, precision) {
+            (Self::Gpu(gpu), Precision::F16) => gpu.offers_half,
+            (Self::Gpu(_), Precision::F32) | (Self::Cpu, _) => true,
         }
     }
 

@@ -14,6 +14,8 @@ pub use bound::{Bound, bind};
 pub use product::{Layout, Rows, Stored};
 pub use real::Real;
 
+use crate::device::{Gpu, Precision};
+
 /// Element type of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Element {
@@ -127,6 +129,8 @@ pub struct Call {
     pub selectors: Vec<(&'static str, u32)>,
     /// The parameter struct's bytes.
     pub params: Vec<u8>,
+    /// What the operands of a matrix product are rounded to.
+    pub precision: Precision,
 }
 
 impl Call {
@@ -135,7 +139,14 @@ impl Call {
         Self {
             selectors: selectors.to_vec(),
             params: bytemuck::bytes_of(&params).to_vec(),
+            precision: Precision::F32,
         }
+    }
+
+    /// The same, with the operands of a matrix product rounded.
+    #[must_use]
+    pub fn rounded(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The parameter struct.
@@ -162,6 +173,10 @@ pub struct Capabilities {
     pub software: bool,
     /// Whether shaders may use integers of 64 bits: asked of software adapters only, which gain by it.
     pub longs: bool,
+    /// Whether shaders may use floats of 16 bits: asked for where operands are to be rounded to them.
+    pub half: bool,
+    /// Whether subgroups of 32 multiply matrices of 16 × 16, f16 in and f32 out (tensor cores).
+    pub matrices: bool,
 }
 
 impl Capabilities {
@@ -170,6 +185,8 @@ impl Capabilities {
         subgroup: None,
         software: false,
         longs: false,
+        half: false,
+        matrices: false,
     };
 
     /// Capabilities under which every variant of every kernel is offered.
@@ -177,7 +194,21 @@ impl Capabilities {
         subgroup: Some(8),
         software: false,
         longs: true,
+        half: true,
+        matrices: true,
     };
+}
+
+impl From<&Gpu> for Capabilities {
+    fn from(gpu: &Gpu) -> Self {
+        Self {
+            subgroup: gpu.subgroup,
+            software: gpu.is_software(),
+            longs: gpu.longs,
+            half: gpu.half,
+            matrices: gpu.matrices,
+        }
+    }
 }
 
 /// One way to compute a call on a GPU.

@@ -47,6 +47,8 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
+    /// The nearest value of f16 (IEEE 754 binary16), ties to even.
+    fn half(self) -> Self;
     /// 1 − e^x without cancellation near 0, for x ≤ 0.
     fn one_minus_exp(self) -> Self;
     /// `a[m, k] · b[k, n]`, block of rows by block of rows into `c`.
@@ -131,6 +133,10 @@ impl Real for f32 {
         f32::sqrt(self)
     }
     #[inline(always)]
+    fn half(self) -> Self {
+        half::f16::from_f32(self).to_f32()
+    }
+    #[inline(always)]
     fn tanh(self) -> Self {
         f32::tanh(self)
     }
@@ -171,6 +177,10 @@ impl Real for f64 {
     #[inline(always)]
     fn sqrt(self) -> Self {
         f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn half(self) -> Self {
+        half::f16::from_f64(self).to_f64()
     }
     #[inline(always)]
     fn tanh(self) -> Self {

@@ -1,7 +1,8 @@
 //! Layers, losses and gradients of a model as steps of a plan.
 
 use crate::data::Binarize;
-use crate::kernel::Element;
+use crate::device::Precision;
+use crate::kernel::{Call, Element, Kernel};
 use crate::model::parameters::Linear;
 use crate::model::plans::{Source, Update, names};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
@@ -46,6 +47,8 @@ pub(super) struct Net<'a> {
     parameters: &'a Parameters,
     pub(super) rows: usize,
     pub(super) plan: Builder,
+    /// What the operands of the matrix products are rounded to.
+    pub(super) precision: Precision,
     arena: Slice,
 }
 
@@ -63,6 +66,7 @@ impl<'a> Net<'a> {
             parameters,
             rows,
             plan,
+            precision: Precision::F32,
             arena,
         }
     }
@@ -107,6 +111,18 @@ impl<'a> Net<'a> {
         self.plan.step("batch", &gather::KERNEL, call, &slices);
     }
 
+    /// A step that is a matrix product.
+    fn product(
+        &mut self,
+        label: impl Into<String>,
+        kernel: &'static Kernel,
+        call: Call,
+        slices: &[Slice],
+    ) {
+        let call = call.rounded(self.precision);
+        self.plan.step(label, kernel, call, slices);
+    }
+
     /// One linear layer with its activation. Returns its output and what the derivative needs.
     fn linear(
         &mut self,
@@ -122,7 +138,7 @@ impl<'a> Net<'a> {
         let fused = if apart { activation::IDENTITY } else { act };
         let call = matmul::linear(self.rows, layer.inputs, layer.outputs, fused);
         if !apart {
-            self.plan.step(
+            self.product(
                 &layer.name,
                 &matmul::LINEAR,
                 call,
@@ -134,7 +150,7 @@ impl<'a> Net<'a> {
             .plan
             .transient(format!("{} before activation", layer.name), len);
         let slices = [input, weight, before, bias];
-        self.plan.step(&layer.name, &matmul::LINEAR, call, &slices);
+        self.product(&layer.name, &matmul::LINEAR, call, &slices);
         let label = format!("{} activation", layer.name);
         let call = activation::call(act, len);
         self.plan
@@ -250,7 +266,7 @@ impl<'a> Net<'a> {
         let gradients = self.floats(names::GRADIENT, self.parameters.len);
         let layer = step.layer;
         let (weight, bias) = (layer.weight(gradients), layer.bias(gradients));
-        self.plan.step(
+        self.product(
             format!("{} gradient", layer.name),
             &matmul::WEIGHT_GRADIENT,
             matmul::weight_gradient(self.rows, layer.inputs, layer.outputs),
@@ -266,13 +282,13 @@ impl<'a> Net<'a> {
         let d_input = self.plan.transient(name.clone(), rows * inputs);
         let weight = layer.weight(self.arena);
         match step.before {
-            Some((saved, act)) => self.plan.step(
+            Some((saved, act)) => self.product(
                 name,
                 &matmul::INPUT_GRADIENT,
                 matmul::input_gradient(rows, inputs, outputs, act),
                 &[d_output, weight, d_input, saved],
             ),
-            None => self.plan.step(
+            None => self.product(
                 name,
                 &matmul::MATMUL,
                 matmul::matmul([rows, inputs, outputs], false, false),
@@ -293,7 +309,7 @@ impl<'a> Net<'a> {
         let scalars = self.floats(names::SCALARS, 2);
         let bias = layer.bias(self.arena).offset - parameters.offset;
         let (input, decay) = (step.input, update.weight_decay);
-        self.plan.step(
+        self.product(
             format!("{} update", layer.name),
             &weight_update::KERNEL,
             weight_update::call(rows, inputs, outputs, bias, decay),

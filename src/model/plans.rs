@@ -1,6 +1,7 @@
 //! Turns a specification into plans: train, evaluate, encode, reconstruct, decode, importance weights.
 
 use crate::data::Binarize;
+use crate::device::Precision;
 use crate::model::net::{Net, likelihood_selector};
 use crate::model::{ModelKind, ModelSpec, Parameters};
 use crate::ops::{log_weight, reparameterize, reparameterize_backward};
@@ -86,6 +87,8 @@ pub struct Update {
     /// Whether the gradient of a layer and the update by it are one step, so that no gradient is written or read.
     /// Not where the gradient's norm is needed first, or a layer is more than a device can surely bind.
     pub fused: bool,
+    /// What the operands of the matrix products are rounded to.
+    pub precision: Precision,
 }
 
 /// One training step on the next `rows` images of the source: loss, gradients, update, counters.
@@ -97,6 +100,7 @@ pub fn train(
     update: Update,
 ) -> Plan {
     let mut net = Net::new(spec, parameters, rows, "train");
+    net.precision = update.precision;
     let fused = update.fused && update.grad_clip == 0.0 && parameters.layers_are_bindable();
     let by_layer = fused.then_some((source, update));
     let forward = net.forward(source, Purpose::Epsilon);
@@ -232,6 +236,7 @@ mod tests {
                 weight_decay: 0.0,
                 grad_clip,
                 fused,
+                precision: Precision::F32,
             };
             train(&spec, &parameters, 128, &source, update).steps.len()
         };
@@ -249,6 +254,7 @@ mod tests {
             weight_decay: 0.0,
             grad_clip: 1.0,
             fused: false,
+            precision: Precision::F32,
         };
         let plan = train(&spec, &parameters, 8, &source, update);
         for step in &plan.steps {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::activation::{activate, times_derivative};
 use super::{lib, weight_update};
+use crate::device::Precision;
 use crate::kernel::{
     Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Rows, Stored, Variant, bind,
     linear_dispatch,
@@ -155,6 +156,10 @@ struct Core {
     constants: &'static [(&'static str, u32)],
 }
 
+/// What a module enables before all else.
+const ENABLE_F16: &str = part!("enable_f16");
+const ENABLE_MATRICES: &str = part!("enable_matrices");
+
 const REGISTERS: Core = Core {
     name: "registers 16x8",
     text: part!("core_registers"),
@@ -187,17 +192,43 @@ const WORKGROUP_64: Core = Core {
     constants: &[("TILE", 64), ("SIDE", 16), ("SLOTS", 512)],
 };
 
+const SPLIT_16: Core = Core {
+    name: "split 16x16",
+    text: part!("core_split"),
+    tile: [16, 16],
+    tiles: 1,
+    constants: &[("TILE", 16), ("SIDE", 4), ("SLOTS", 32), ("PARTS", 16)],
+};
+
+const SPLIT_32: Core = Core {
+    name: "split 32x32",
+    text: part!("core_split"),
+    tile: [32, 32],
+    tiles: 1,
+    constants: &[("TILE", 32), ("SIDE", 8), ("SLOTS", 128), ("PARTS", 4)],
+};
+
+const MATRICES: Core = Core {
+    name: "matrices 64x64",
+    text: part!("core_matrices"),
+    tile: [64, 64],
+    tiles: 1,
+    constants: &[],
+};
+
 /// The cores worth trying on a device, best guess first (the figures are in ARCHITECTURE.md).
 ///
 /// Software drivers turn workgroup memory and barriers into loops over the lanes, which costs a factor
 /// of 30 to 60, so those cores are not even measured there; hardware wants them.
-fn cores(device: &Capabilities) -> Vec<Core> {
+fn cores(device: &Capabilities, half: bool) -> Vec<Core> {
     let subgroup = (device.subgroup == Some(8)).then_some(SUBGROUP_8);
     if device.software {
         subgroup.into_iter().chain([REGISTERS]).collect()
     } else {
-        [WORKGROUP_32, WORKGROUP_64, REGISTERS]
+        let matrices = (half && device.matrices).then_some(MATRICES);
+        [WORKGROUP_32, WORKGROUP_64, SPLIT_16, SPLIT_32, REGISTERS]
             .into_iter()
+            .chain(matrices)
             .chain(subgroup)
             .collect()
     }
@@ -255,10 +286,22 @@ pub(super) fn variants(
         _ if wide(n) => Some(part!("out_vec4")),
         _ => Some(part!("out_scalar")),
     };
-    cores(device)
+    let half = call.precision == Precision::F16;
+    let operand = if half {
+        part!("operand_f16")
+    } else {
+        part!("operand_f32")
+    };
+    cores(device, half)
         .into_iter()
         .map(|core| {
-            let mut parts = vec![part!("operands"), core.text, lib::four(device)];
+            let mut parts = Vec::new();
+            if core.name == MATRICES.name {
+                parts.push(ENABLE_MATRICES);
+            } else if half {
+                parts.push(ENABLE_F16);
+            }
+            parts.extend([part!("operands"), operand, core.text, lib::four(device)]);
             parts.push(if wide(a_rows) {
                 part!("a_vec4")
             } else {
@@ -295,12 +338,21 @@ pub(super) fn product<F: Real>(
         0 => Layout::Rows,
         _ => Layout::Transposed,
     };
+    let (a, b) = (operand(call, a), operand(call, b));
     F::product(
         [m as usize, n as usize, k as usize],
-        (a, layout("TRANSPOSE_A")),
-        (b, layout("TRANSPOSE_B")),
+        (&a, layout("TRANSPOSE_A")),
+        (&b, layout("TRANSPOSE_B")),
         c,
     );
+}
+
+/// An operand as the product takes it.
+pub(super) fn operand<'a, F: Real>(call: &Call, values: &'a [F]) -> Cow<'a, [F]> {
+    match call.precision {
+        Precision::F16 => Cow::Owned(values.iter().map(|value| value.half()).collect()),
+        Precision::F32 => Cow::Borrowed(values),
+    }
 }
 
 /// [`product`] of a call of the kernels here, stored in `c`, whose blocks of rows go to `finish`.
@@ -364,7 +416,7 @@ fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let sums = row_sums.floats_mut();
     rayon::join(
         || stored(call, a, b, c, |_, _| ()),
-        || add_rows(a.floats(), sums.len(), 0, sums),
+        || add_rows(&operand(call, a.floats()), sums.len(), 0, sums),
     );
 }
 
@@ -381,7 +433,11 @@ pub(super) fn add_rows<F: Real>(a: &[F], m: usize, first: usize, sums: &mut [F])
 /// The texts that variants are made of, which decide how fast they are.
 pub fn sources() -> Vec<&'static str> {
     vec![
+        ENABLE_F16,
+        ENABLE_MATRICES,
         part!("operands"),
+        part!("operand_f32"),
+        part!("operand_f16"),
         part!("params"),
         weight_update::PARAMS,
         part!("a_vec4"),
@@ -391,6 +447,8 @@ pub fn sources() -> Vec<&'static str> {
         part!("core_registers"),
         part!("core_subgroup8"),
         part!("core_workgroup"),
+        part!("core_split"),
+        part!("core_matrices"),
         part!("store_plain"),
         part!("store_activation"),
         part!("store_derivative"),

@@ -139,7 +139,7 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         || matmul::product(call, sizes(call), a.floats(), b.floats(), weight),
         || {
             update_bias(
-                a.floats(),
+                &matmul::operand(call, a.floats()),
                 [p.1, first.1, second.1].map(|arena| &mut arena[..m]),
                 rates,
             )

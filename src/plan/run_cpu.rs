@@ -13,18 +13,18 @@ use crate::kernel::{Access, Bound, Call, Element, Kernel, Real};
 const MAX_BINDINGS: usize = 8;
 
 /// A float type whose twins the runtime can call.
-pub trait Precision: Real {
+pub trait TwinFloat: Real {
     /// Runs the kernel's twin of this precision.
     fn call(kernel: &Kernel, call: &Call, bound: &mut [Bound<'_, Self>]);
 }
 
-impl Precision for f32 {
+impl TwinFloat for f32 {
     fn call(kernel: &Kernel, call: &Call, bound: &mut [Bound<'_, Self>]) {
         (kernel.twin)(call, bound);
     }
 }
 
-impl Precision for f64 {
+impl TwinFloat for f64 {
     fn call(kernel: &Kernel, call: &Call, bound: &mut [Bound<'_, Self>]) {
         (kernel.oracle)(call, bound);
     }
@@ -86,19 +86,19 @@ struct Prepared {
 }
 
 /// The CPU device at `f32`, the oracle at `f64`.
-pub struct CpuRuntime<F: Precision> {
+pub struct CpuRuntime<F: TwinFloat> {
     storage: Vec<Storage<F>>,
     shared: HashMap<String, usize>,
     plans: Vec<Prepared>,
 }
 
-impl<F: Precision> Default for CpuRuntime<F> {
+impl<F: TwinFloat> Default for CpuRuntime<F> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<F: Precision> CpuRuntime<F> {
+impl<F: TwinFloat> CpuRuntime<F> {
     /// A runtime without buffers.
     pub fn new() -> Self {
         Self {
@@ -195,7 +195,7 @@ fn split<'a, F: Real>(
     }
 }
 
-impl<F: Precision> Runtime for CpuRuntime<F> {
+impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool> {
         match self.shared.get(name) {
             Some(&index) if self.storage[index].len() >= len => Ok(false),

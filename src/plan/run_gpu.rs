@@ -84,11 +84,7 @@ fn group(
 impl GpuRuntime {
     /// A runtime without buffers.
     pub fn new(gpu: Gpu, tuning: impl Into<Tuning>) -> Self {
-        let capabilities = Capabilities {
-            subgroup: gpu.subgroup,
-            software: gpu.is_software(),
-            longs: gpu.longs,
-        };
+        let capabilities = Capabilities::from(&gpu);
         let tuning = tuning.into();
         let memory = Memory::open(tuning.folder.as_deref(), &gpu.identity());
         Self {

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::device::Precision;
 use crate::files;
 use crate::kernel::{Call, Kernel};
 
@@ -265,6 +266,9 @@ impl Memory {
 /// four are apart from the others, because they are loaded in another way.
 pub(super) fn class(kernel: &Kernel, call: &Call) -> String {
     let mut class = kernel.name.to_owned();
+    if call.precision == Precision::F16 {
+        class += " f16";
+    }
     for (name, value) in &call.selectors {
         class += &format!(" {name}={value}");
     }

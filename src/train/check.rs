@@ -1,7 +1,7 @@
 //! Whether a device computes what the CPU computes.
 
 use crate::data::digits;
-use crate::device::{Device, Selection};
+use crate::device::{Device, Precision, Selection};
 use crate::error::Result;
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::plan::{self, Difference, Tune};
@@ -12,25 +12,29 @@ const BATCH: usize = 96;
 const IMAGES: usize = BATCH + 37;
 
 /// Trains two small models for a step on the CPU and on a device, step by step of their plans, and gives
-/// how far each result is from the CPU's ([`plan::compare`]).
+/// how far each result is from the CPU's ([`plan::compare`]). Where the device has f16, the first one again with that.
 ///
 /// # Errors
 /// [`crate::Error::Device`] where the device failed.
 pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
     let dataset = digits::generate(IMAGES, BATCH, 0);
-    let options = TrainOptions {
-        batch_size: BATCH,
-        grad_clip: 1.0,
-        ..TrainOptions::default()
-    };
     let mut all = Vec::new();
-    for spec in models() {
+    for (spec, precision) in models() {
+        let options = TrainOptions {
+            batch_size: BATCH,
+            grad_clip: 1.0,
+            precision,
+            ..TrainOptions::default()
+        };
+        if !Device::open(selection, Precision::F32)?.offers(precision) {
+            continue;
+        }
         let trainer = |device| {
             let runtime = plan::open(device, Tune::Quick);
             Trainer::with_updates(runtime, &spec, &options, &dataset, false)
         };
         let mut reference = trainer(Device::Cpu)?;
-        let mut tested = trainer(Device::open(selection)?)?;
+        let mut tested = trainer(Device::open(selection, precision)?)?;
         all.extend(reference.compare(&mut tested)?);
     }
     Ok(all)
@@ -38,7 +42,7 @@ pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
 
 /// The reference model, and one with everything that is different in it: widths that no tile divides, an
 /// activation whose derivative needs its input, a likelihood with a parameter.
-fn models() -> [ModelSpec; 2] {
+fn models() -> [(ModelSpec, Precision); 3] {
     let odd = ModelSpec {
         kind: ModelKind::Ae,
         hidden: vec![67, 35],
@@ -50,5 +54,9 @@ fn models() -> [ModelSpec; 2] {
         },
         ..ModelSpec::reference()
     };
-    [ModelSpec::reference(), odd]
+    [
+        (ModelSpec::reference(), Precision::F32),
+        (odd, Precision::F32),
+        (ModelSpec::reference(), Precision::F16),
+    ]
 }

@@ -176,6 +176,7 @@ pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
 mod tests {
     use super::*;
     use crate::data::Binarize;
+    use crate::device::Precision;
     use crate::model::{Activation, Likelihood, ModelKind};
     use crate::shape::ImageShape;
 
@@ -236,6 +237,7 @@ mod tests {
                 grad_clip: 0.7,
                 binarize: Binarize::Dynamic,
                 seed: u64::MAX,
+                precision: Precision::F16,
             },
             ..plain
         };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::Binarize;
+use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::plans::Update;
 
@@ -24,6 +25,9 @@ pub struct TrainOptions {
     pub binarize: Binarize,
     /// Seed of everything random.
     pub seed: u64,
+    /// What the operands of the matrix products of a step are rounded to; tests are always f32.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 impl Default for TrainOptions {
@@ -36,6 +40,7 @@ impl Default for TrainOptions {
             grad_clip: 0.0,
             binarize: Binarize::None,
             seed: 1,
+            precision: Precision::F32,
         }
     }
 }
@@ -47,6 +52,7 @@ impl TrainOptions {
             weight_decay: self.weight_decay,
             grad_clip: self.grad_clip,
             fused,
+            precision: self.precision,
         }
     }
 

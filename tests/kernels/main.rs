@@ -11,6 +11,7 @@
 
 mod bites;
 mod harness;
+mod matrices;
 mod ops;
 mod reflection;
 mod run;

@@ -34,7 +34,7 @@ const fn device(subgroup: Option<u32>, software: bool) -> Capabilities {
     Capabilities {
         subgroup,
         software,
-        longs: false,
+        ..Capabilities::BASELINE
     }
 }
 
@@ -68,7 +68,13 @@ impl Checker<'_> {
             }
         };
         let mut capabilities = naga::valid::Capabilities::empty();
-        if source.contains("subgroup") {
+        if source.contains("enable f16;") {
+            capabilities |= naga::valid::Capabilities::SHADER_FLOAT16;
+        }
+        if source.contains("enable wgpu_cooperative_matrix;") {
+            capabilities |= naga::valid::Capabilities::COOPERATIVE_MATRIX;
+        }
+        if source.contains("subgroupBroadcast") {
             capabilities |= naga::valid::Capabilities::SUBGROUP;
         }
         if source.contains("u64") {
@@ -243,6 +249,10 @@ impl Checker<'_> {
                 }
             }
             Err(error) => self.fail(format!("MSL: {error}")),
+        }
+        if self.variant.source().contains("enable wgpu_cooperative_matrix;") {
+            // HLSL has no such matrices, and no adapter of DX12 offers them.
+            return;
         }
         let options = hlsl::Options {
             shader_model: hlsl::ShaderModel::V6_0,

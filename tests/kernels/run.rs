@@ -6,7 +6,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use elbo::device::{Device, Selection};
+use elbo::device::{Device, Precision, Selection};
 use elbo::kernel::{Access, Call, Capabilities, Element, Kernel, Variant};
 use elbo::plan::{Builder, Choice, CpuRuntime, GpuRuntime, Plan, Runtime};
 
@@ -193,7 +193,7 @@ fn gpu() -> Option<MutexGuard<'static, Shared>> {
             .unwrap();
             return None;
         }
-        match Device::open(&Selection::Gpu) {
+        match open() {
             Ok(Device::Gpu(gpu)) => {
                 writeln!(
                     stderr,
@@ -201,6 +201,9 @@ fn gpu() -> Option<MutexGuard<'static, Shared>> {
                     gpu.info.name, gpu.info.backend
                 )
                 .unwrap();
+                if !gpu.half {
+                    writeln!(stderr, "SKIPPED: kernels in f16, which this adapter lacks").unwrap();
+                }
                 Some(Mutex::new(Shared {
                     runtime: GpuRuntime::new(*gpu, Choice::Guess),
                     kernels: HashMap::new(),
@@ -214,12 +217,24 @@ fn gpu() -> Option<MutexGuard<'static, Shared>> {
         .map(|gpu| gpu.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// The best GPU, with f16 where it has that.
+fn open() -> elbo::Result<Device> {
+    let device = Device::open(&Selection::Gpu, Precision::F32)?;
+    match device.offers(Precision::F16) {
+        true => Device::open(&Selection::Gpu, Precision::F16),
+        false => Ok(device),
+    }
+}
+
 /// The variants of a case that the GPU can run; none where it is left out.
 pub(crate) fn variants(case: &Case) -> Vec<Variant> {
     let Some(gpu) = gpu() else {
         return Vec::new();
     };
     let capabilities = gpu.runtime.capabilities();
+    if case.call.precision == Precision::F16 && !capabilities.half {
+        return Vec::new();
+    }
     // Every core, also those that training never tries on a software driver.
     let every = Capabilities {
         software: false,

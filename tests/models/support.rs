@@ -5,7 +5,7 @@ use std::env;
 use std::path::PathBuf;
 
 use elbo::data::{Binarize, Images, Values, digits};
-use elbo::device::{Device, Gpu, Selection};
+use elbo::device::{Device, Gpu, Precision, Selection};
 use elbo::kernel::Element;
 use elbo::model::plans::{Source, names};
 use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 /// The GPU to test on. Without one the test fails, unless `ELBO_TEST_GPU=skip` makes that a choice.
 pub(crate) fn gpu() -> Option<Gpu> {
-    match Device::open(&Selection::Gpu) {
+    match Device::open(&Selection::Gpu, Precision::F32) {
         Ok(Device::Gpu(gpu)) => Some(*gpu),
         Ok(Device::Cpu) => panic!("asked for a GPU, was given the CPU"),
         Err(error) if env::var("ELBO_TEST_GPU").is_ok_and(|value| value == "skip") => {

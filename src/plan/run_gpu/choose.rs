@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::{GpuRuntime, PreparedStep, buffer_bytes, group};
+use crate::device::Precision;
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Bound, Element, Kernel, Variant};
+use crate::kernel::{Access, Bound, Element, Kernel, Real, Variant};
 use crate::plan::tuning::{self, Basis};
 use crate::plan::{Choice, Step};
 use crate::rng::{Purpose, Stream};
@@ -192,6 +193,7 @@ impl GpuRuntime {
 
     /// Buffers to try a step's variants on, beside its own, which hold a model.
     fn scratch(&mut self, step: &Step, params: &wgpu::BufferBinding<'_>) -> Result<Scratch> {
+        let half = step.call.precision == Precision::F16;
         let mut contents = Vec::with_capacity(step.slices.len());
         let mut buffers = Vec::with_capacity(step.slices.len());
         for (i, (slice, binding)) in step.slices.iter().zip(step.kernel.bindings).enumerate() {
@@ -200,6 +202,10 @@ impl GpuRuntime {
             if binding.access == Access::Read {
                 let mut stream = Stream::new(0, Purpose::Tuning, i as u32);
                 values.fill_with(|| 2.0 * stream.uniform() - 1.0);
+                if half {
+                    // Exactly, because devices may round either way.
+                    values.iter_mut().for_each(|value| *value = value.half());
+                }
                 self.write_buffer(&buffer, 0, bytemuck::cast_slice(&values))?;
             }
             contents.push(values);

@@ -8,7 +8,7 @@ mod elbo;
 mod fma;
 mod gather;
 mod log_weight;
-mod matmul;
+pub(crate) mod matmul;
 mod normal;
 mod record;
 mod reparameterize;
