@@ -234,6 +234,7 @@ mod tests {
             subject: Subject {
                 model: ModelSpec::reference(),
                 batch_size: 128,
+                precision: Default::default(),
                 tune: Default::default(),
             },
             points: points.concat(),

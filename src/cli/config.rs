@@ -329,6 +329,7 @@ mod tests {
                 grad_clip: 0.2,
                 binarize: Binarize::Fixed,
                 seed: 4,
+                precision: Precision::F16,
             },
             record: Record {
                 version: "0.1.0".into(),

@@ -8,6 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Dataset, Images, Values};
+use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, Source, names};
@@ -254,10 +255,23 @@ impl Trainer {
         };
         let weights = Weights::from_arena(&self.session.parameters, &snapshot.parameters);
         if let Some(name) = weights.first_not_finite() {
-            return Err(not_finite(self.step, name));
+            return Err(self.not_finite(self.step, name));
         }
         self.good = snapshot;
         Ok(())
+    }
+
+    fn not_finite(&self, step: u64, tensor: &str) -> Error {
+        let hint = "a smaller --lr, --grad-clip 1, or data without extreme values";
+        let hint = match self.options.precision {
+            Precision::F16 => format!("--precision f32, whose range is wider; {hint}"),
+            Precision::F32 => hint.to_owned(),
+        };
+        Error::NotFinite {
+            step,
+            tensor: tensor.to_owned(),
+            hint,
+        }
     }
 
     /// Finds the tensor that spoilt the loss of a batch: runs the epoch again from its start, which gives
@@ -275,7 +289,7 @@ impl Trainer {
         }
         let step = step + batch as u64 + 1;
         if let Some(name) = self.weights()?.first_not_finite() {
-            return Ok(not_finite(step, name));
+            return Ok(self.not_finite(step, name));
         }
         let plan = if batch < self.passes.whole_batches() {
             self.passes.whole
@@ -287,8 +301,8 @@ impl Trainer {
             None => None,
         };
         Ok(match fault {
-            Some(fault) => not_finite(step, &format!("{} (of {})", fault.buffer, fault.step)),
-            None => not_finite(step, "the loss"),
+            Some(fault) => self.not_finite(step, &format!("{} (of {})", fault.buffer, fault.step)),
+            None => self.not_finite(step, "the loss"),
         })
     }
 
@@ -299,10 +313,10 @@ impl Trainer {
         for (plan, _) in self.evaluation.each() {
             if let Some(fault) = plan::find_fault(self.session.runtime.as_mut(), plan)? {
                 let tensor = format!("{} (of {}, test images)", fault.buffer, fault.step);
-                return Ok(not_finite(self.step, &tensor));
+                return Ok(self.not_finite(self.step, &tensor));
             }
         }
-        Ok(not_finite(self.step, "the test loss"))
+        Ok(self.not_finite(self.step, "the test loss"))
     }
 
     /// Samples of the prior, always the same codes, and reconstructions of the first test images.
@@ -445,14 +459,6 @@ impl Trainer {
                 size_of::<u32>() * self.order.len(),
             ),
         ]
-    }
-}
-
-fn not_finite(step: u64, tensor: &str) -> Error {
-    Error::NotFinite {
-        step,
-        tensor: tensor.to_owned(),
-        hint: "a smaller --lr, --grad-clip 1, or data without extreme values".to_owned(),
     }
 }
 

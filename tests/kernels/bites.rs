@@ -329,6 +329,31 @@ const PRODUCTS: &[Fault] = &[
         "tiles_across = (params.n",
         "tiles_across = (params.m",
     ),
+    // Another rounding to f16; a part of a sum left out; a turn of all parts left out.
+    fault(
+        "matmul",
+        "a·b, 68×36×100, f16",
+        "return vec4<f16>(values)",
+        "return vec4<f16>(0.9997 * values)",
+    ),
+    fault(
+        "matmul",
+        "a·b, 36×68×20",
+        "var other = 1u",
+        "var other = 2u",
+    ),
+    fault(
+        "linear",
+        "3 rows, 1001 to 11",
+        "k += PARTS * depth",
+        "k += 2u * PARTS * depth",
+    ),
+    fault(
+        "weight_gradient",
+        "33×65 from 17 rows",
+        "sums += shared_values[2u * SLOTS * other + 4u * lane];",
+        "",
+    ),
     // A row without its bias; the weight not transposed; no activation.
     fault(
         "linear",

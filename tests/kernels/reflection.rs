@@ -250,7 +250,11 @@ impl Checker<'_> {
             }
             Err(error) => self.fail(format!("MSL: {error}")),
         }
-        if self.variant.source().contains("enable wgpu_cooperative_matrix;") {
+        if self
+            .variant
+            .source()
+            .contains("enable wgpu_cooperative_matrix;")
+        {
             // HLSL has no such matrices, and no adapter of DX12 offers them.
             return;
         }

@@ -31,6 +31,7 @@ fn reference(images: usize) -> Plan {
         weight_decay: 0.0,
         grad_clip: 0.0,
         fused: false,
+        precision: Default::default(),
     };
     plans::train(&spec, &parameters, ROWS as usize, &source, update)
 }

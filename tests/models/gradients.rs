@@ -34,6 +34,7 @@ impl Still {
             weight_decay: 0.0,
             grad_clip: 0.0,
             fused: false,
+            precision: Default::default(),
         };
         let plan: Plan = plans::train(spec, &parameters, ROWS, &source, update);
         let mut runtime = CpuRuntime::<f64>::new();

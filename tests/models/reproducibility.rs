@@ -3,10 +3,11 @@
 use std::ops::ControlFlow;
 
 use elbo::Result;
-use elbo::data::{Dataset, digits};
+use elbo::data::{Binarize, Dataset, Split, digits};
+use elbo::device::{Device, Precision};
 use elbo::kernel::Element;
 use elbo::model::plans::{self, Update, names};
-use elbo::model::{Likelihood, Loss, ModelKind, ModelSpec, Parameters, Weights};
+use elbo::model::{Inference, Likelihood, Loss, ModelKind, ModelSpec, Parameters, Weights};
 use elbo::plan::{CpuRuntime, Runtime};
 use elbo::rng::Purpose;
 use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, Trainer};
@@ -53,6 +54,37 @@ fn run(runtime: Box<dyn Runtime>, seed: u64, dataset: &Dataset) -> (EpochRecord,
     let mut trainer = trainer(runtime, &digit_model(), &options, dataset);
     let record = epoch(&mut trainer);
     (record, digest(&trainer.weights().expect("weights")))
+}
+
+#[test]
+fn operands_in_f16_change_a_run_by_their_rounding_and_its_tests_stay_f32() {
+    let dataset = digits::generate(1000, 100, 1);
+    let [(full, _), (half, weights)] = [Precision::F32, Precision::F16].map(|precision| {
+        let options = TrainOptions {
+            batch_size: 64,
+            precision,
+            ..TrainOptions::default()
+        };
+        let runtime = Box::new(CpuRuntime::<f32>::new());
+        let mut trainer = trainer(runtime, &digit_model(), &options, &dataset);
+        let record = epoch(&mut trainer);
+        (record, trainer.weights().expect("weights"))
+    });
+    // An operand is off by 2^-11 of itself at most, which a loss of well-conditioned sums follows.
+    let change = (half.train.total / full.train.total - 1.0).abs();
+    assert!(change > 0.0 && change < 1e-3, "{change:e}");
+    let mut model = Inference::new(Device::Cpu, &digit_model(), &weights, 1).expect("a model");
+    let found = model
+        .evaluate(
+            &dataset.test,
+            Split::Test,
+            Binarize::None,
+            0,
+            &mut |_, _| (),
+        )
+        .expect("losses");
+    // The KL, because the noise is that of another pass.
+    assert_eq!(found.loss.kl, half.test.kl);
 }
 
 #[test]
@@ -129,6 +161,7 @@ fn cpu_and_gpu_draw_the_same_noise() {
         weight_decay: 0.0,
         grad_clip: 0.0,
         fused: false,
+        precision: Default::default(),
     };
     let len = rows * spec.latent;
     let expected = noise(seed, Purpose::Epsilon, step, len);
@@ -241,6 +274,7 @@ fn updates_fused_with_their_gradients_give_the_bits_of_both_apart() {
             weight_decay: 0.1,
             grad_clip: 0.0,
             fused,
+            precision: Default::default(),
         };
         let plan = plans::train(&spec, &parameters, rows, &source, update);
         let steps = plan.steps.len();

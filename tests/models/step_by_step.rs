@@ -48,6 +48,7 @@ fn beside(spoil: &dyn Fn(&mut Plan)) -> Vec<Difference> {
         weight_decay: 0.0,
         grad_clip: 1e-3,
         fused: false,
+        precision: Default::default(),
     };
     let prepared = |spoil: &dyn Fn(&mut Plan)| {
         let mut runtime = CpuRuntime::<f32>::new();
