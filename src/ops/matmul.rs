@@ -234,6 +234,47 @@ fn cores(device: &Capabilities, half: bool) -> Vec<Core> {
     }
 }
 
+/// What becomes of a block of the result, whose rows are a multiple of four long or are not.
+fn store_texts(store: Store, wide: bool) -> Vec<&'static str> {
+    let side = if wide {
+        part!("side_vec4")
+    } else {
+        part!("side_scalar")
+    };
+    let mut stored = match store {
+        Store::Plain => vec![part!("params"), part!("store_plain")],
+        Store::Activation => vec![
+            part!("params"),
+            side,
+            lib::ACTIVATION,
+            part!("store_activation"),
+        ],
+        Store::Derivative => vec![
+            part!("params"),
+            side,
+            lib::ACTIVATION,
+            part!("store_derivative"),
+        ],
+        Store::Gradient => vec![part!("params"), part!("store_gradient")],
+        Store::Update if wide => {
+            vec![weight_update::PARAMS, lib::ADAM, weight_update::STORE_VEC4]
+        }
+        Store::Update => vec![
+            weight_update::PARAMS,
+            lib::ADAM,
+            weight_update::STORE_SCALAR,
+        ],
+    };
+    if store != Store::Update {
+        stored.push(if wide {
+            part!("out_vec4")
+        } else {
+            part!("out_scalar")
+        });
+    }
+    stored
+}
+
 /// The variants of a product whose parameters start with m, n and k.
 pub(super) fn variants(
     call: &Call,
@@ -252,40 +293,7 @@ pub(super) fn variants(
     } else {
         k
     };
-    let side = if wide(n) {
-        part!("side_vec4")
-    } else {
-        part!("side_scalar")
-    };
-    let stored = match store {
-        Store::Plain => vec![part!("params"), part!("store_plain")],
-        Store::Activation => vec![
-            part!("params"),
-            side,
-            lib::ACTIVATION,
-            part!("store_activation"),
-        ],
-        Store::Derivative => vec![
-            part!("params"),
-            side,
-            lib::ACTIVATION,
-            part!("store_derivative"),
-        ],
-        Store::Gradient => vec![part!("params"), part!("store_gradient")],
-        Store::Update if wide(n) => {
-            vec![weight_update::PARAMS, lib::ADAM, weight_update::STORE_VEC4]
-        }
-        Store::Update => vec![
-            weight_update::PARAMS,
-            lib::ADAM,
-            weight_update::STORE_SCALAR,
-        ],
-    };
-    let out = match store {
-        Store::Update => None,
-        _ if wide(n) => Some(part!("out_vec4")),
-        _ => Some(part!("out_scalar")),
-    };
+    let stored = store_texts(store, wide(n));
     let half = call.precision == Precision::F16;
     let operand = if half {
         part!("operand_f16")
@@ -312,7 +320,6 @@ pub(super) fn variants(
             } else {
                 part!("b_scalar")
             });
-            parts.extend(out);
             parts.extend(&stored);
             let [rows, columns] = core.tile;
             let tiles = m.div_ceil(rows) * n.div_ceil(columns);
