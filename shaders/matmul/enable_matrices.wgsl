@@ -1,2 +1,1 @@
-enable f16;
 enable wgpu_cooperative_matrix;

@@ -1,5 +1,5 @@
 // Matrix product, assembled from parts: c[m, n] = store(a[m, k] · b[k, n]), all row by row.
-//   enable_*.wgsl        extensions of WGSL, where a part needs them
+//   enable_*.wgsl        extensions of WGSL, where a part needs them: before all else
 //   lib/four_*.wgsl      how four floats lie in storage
 //   operand_*.wgsl       what operands are rounded to
 //   a_*.wgsl, b_*.wgsl   load a 4×4 block of an operand; past the end of k, a is zero and b finite

@@ -148,7 +148,7 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
         return wgpu::ExperimentalFeatures::disabled();
     }
     // SAFETY: it acknowledges that the feature may have faults. One module uses it (core_matrices.wgsl), with
-    // `--precision f16` only, in the form that naga's documentation shows, and tests validate its SPIR-V.
+    // `--precision f16` only, and it trains nothing before its results have been compared with the CPU's.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 

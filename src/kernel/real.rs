@@ -4,6 +4,9 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 use super::product::{self, Layout, Rows};
 
 /// A floating-point type that twins compute with.
@@ -47,8 +50,8 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
-    /// The nearest value of f16 (IEEE 754 binary16), ties to even.
-    fn half(self) -> Self;
+    /// The nearest values of f16 (IEEE 754 binary16), ties to even.
+    fn halves(values: &[Self]) -> Vec<Self>;
     /// 1 − e^x without cancellation near 0, for x ≤ 0.
     fn one_minus_exp(self) -> Self;
     /// `a[m, k] · b[k, n]`, block of rows by block of rows into `c`.
@@ -132,9 +135,12 @@ impl Real for f32 {
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
-    #[inline(always)]
-    fn half(self) -> Self {
-        half::f16::from_f32(self).to_f32()
+    fn halves(values: &[Self]) -> Vec<Self> {
+        let mut halves = vec![f16::ZERO; values.len()];
+        halves.convert_from_f32_slice(values);
+        let mut rounded = vec![0.0; values.len()];
+        halves.convert_to_f32_slice(&mut rounded);
+        rounded
     }
     #[inline(always)]
     fn tanh(self) -> Self {
@@ -178,9 +184,12 @@ impl Real for f64 {
     fn sqrt(self) -> Self {
         f64::sqrt(self)
     }
-    #[inline(always)]
-    fn half(self) -> Self {
-        half::f16::from_f64(self).to_f64()
+    fn halves(values: &[Self]) -> Vec<Self> {
+        let mut halves = vec![f16::ZERO; values.len()];
+        halves.convert_from_f64_slice(values);
+        let mut rounded = vec![0.0; values.len()];
+        halves.convert_to_f64_slice(&mut rounded);
+        rounded
     }
     #[inline(always)]
     fn tanh(self) -> Self {

@@ -148,6 +148,8 @@ macro_rules! part {
 /// A way to multiply: its text, the tile of a workgroup's dispatch unit, and its constants.
 struct Core {
     name: &'static str,
+    /// Extension of WGSL that it needs, where it does.
+    enables: Option<&'static str>,
     text: &'static str,
     /// Rows and columns of a tile.
     tile: [u32; 2],
@@ -156,12 +158,9 @@ struct Core {
     constants: &'static [(&'static str, u32)],
 }
 
-/// What a module enables before all else.
-const ENABLE_F16: &str = part!("enable_f16");
-const ENABLE_MATRICES: &str = part!("enable_matrices");
-
 const REGISTERS: Core = Core {
     name: "registers 16x8",
+    enables: None,
     text: part!("core_registers"),
     tile: [16, 8],
     tiles: 8,
@@ -170,6 +169,7 @@ const REGISTERS: Core = Core {
 
 const SUBGROUP_8: Core = Core {
     name: "subgroup8 32x64",
+    enables: None,
     text: part!("core_subgroup8"),
     tile: [32, 64],
     tiles: 1,
@@ -178,6 +178,7 @@ const SUBGROUP_8: Core = Core {
 
 const WORKGROUP_32: Core = Core {
     name: "workgroup 32x32",
+    enables: None,
     text: part!("core_workgroup"),
     tile: [32, 32],
     tiles: 1,
@@ -186,6 +187,7 @@ const WORKGROUP_32: Core = Core {
 
 const WORKGROUP_64: Core = Core {
     name: "workgroup 64x64",
+    enables: None,
     text: part!("core_workgroup"),
     tile: [64, 64],
     tiles: 1,
@@ -194,6 +196,7 @@ const WORKGROUP_64: Core = Core {
 
 const SPLIT_16: Core = Core {
     name: "split 16x16",
+    enables: None,
     text: part!("core_split"),
     tile: [16, 16],
     tiles: 1,
@@ -202,6 +205,7 @@ const SPLIT_16: Core = Core {
 
 const SPLIT_32: Core = Core {
     name: "split 32x32",
+    enables: None,
     text: part!("core_split"),
     tile: [32, 32],
     tiles: 1,
@@ -210,6 +214,7 @@ const SPLIT_32: Core = Core {
 
 const MATRICES: Core = Core {
     name: "matrices 64x64",
+    enables: Some(part!("enable_matrices")),
     text: part!("core_matrices"),
     tile: [64, 64],
     tiles: 1,
@@ -220,12 +225,12 @@ const MATRICES: Core = Core {
 ///
 /// Software drivers turn workgroup memory and barriers into loops over the lanes, which costs a factor
 /// of 30 to 60, so those cores are not even measured there; hardware wants them.
-fn cores(device: &Capabilities, half: bool) -> Vec<Core> {
+fn cores(device: &Capabilities, precision: Precision) -> Vec<Core> {
     let subgroup = (device.subgroup == Some(8)).then_some(SUBGROUP_8);
     if device.software {
         subgroup.into_iter().chain([REGISTERS]).collect()
     } else {
-        let matrices = (half && device.matrices).then_some(MATRICES);
+        let matrices = (precision == Precision::F16 && device.matrices).then_some(MATRICES);
         [WORKGROUP_32, WORKGROUP_64, SPLIT_16, SPLIT_32, REGISTERS]
             .into_iter()
             .chain(matrices)
@@ -294,21 +299,14 @@ pub(super) fn variants(
         k
     };
     let stored = store_texts(store, wide(n));
-    let half = call.precision == Precision::F16;
-    let operand = if half {
-        part!("operand_f16")
-    } else {
-        part!("operand_f32")
+    let (enabled, operand) = match call.precision {
+        Precision::F16 => (Some(part!("enable_f16")), part!("operand_f16")),
+        Precision::F32 => (None, part!("operand_f32")),
     };
-    cores(device, half)
+    cores(device, call.precision)
         .into_iter()
         .map(|core| {
-            let mut parts = Vec::new();
-            if core.name == MATRICES.name {
-                parts.push(ENABLE_MATRICES);
-            } else if half {
-                parts.push(ENABLE_F16);
-            }
+            let mut parts: Vec<_> = enabled.into_iter().chain(core.enables).collect();
             parts.extend([part!("operands"), operand, core.text, lib::four(device)]);
             parts.push(if wide(a_rows) {
                 part!("a_vec4")
@@ -357,7 +355,7 @@ pub(super) fn product<F: Real>(
 /// An operand as the product takes it.
 pub(super) fn operand<'a, F: Real>(call: &Call, values: &'a [F]) -> Cow<'a, [F]> {
     match call.precision {
-        Precision::F16 => Cow::Owned(values.iter().map(|value| value.half()).collect()),
+        Precision::F16 => Cow::Owned(F::halves(values)),
         Precision::F32 => Cow::Borrowed(values),
     }
 }
@@ -440,8 +438,8 @@ pub(super) fn add_rows<F: Real>(a: &[F], m: usize, first: usize, sums: &mut [F])
 /// The texts that variants are made of, which decide how fast they are.
 pub fn sources() -> Vec<&'static str> {
     vec![
-        ENABLE_F16,
-        ENABLE_MATRICES,
+        part!("enable_f16"),
+        part!("enable_matrices"),
         part!("operands"),
         part!("operand_f32"),
         part!("operand_f16"),

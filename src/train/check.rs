@@ -19,16 +19,15 @@ const IMAGES: usize = BATCH + 37;
 pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
     let dataset = digits::generate(IMAGES, BATCH, 0);
     let mut all = Vec::new();
-    for (spec, precision) in models() {
+    let device = Device::open(selection, Precision::F32)?;
+    let offered = |(_, precision): &(ModelSpec, Precision)| device.offers(*precision);
+    for (spec, precision) in models().into_iter().filter(offered) {
         let options = TrainOptions {
             batch_size: BATCH,
             grad_clip: 1.0,
             precision,
             ..TrainOptions::default()
         };
-        if !Device::open(selection, Precision::F32)?.offers(precision) {
-            continue;
-        }
         let trainer = |device| {
             let runtime = plan::open(device, Tune::Quick);
             Trainer::with_updates(runtime, &spec, &options, &dataset, false)

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use elbo::device::Precision;
 use elbo::kernel::{Access, Call, Element, Kernel};
 use elbo::rng::{Purpose, Stream};
 
@@ -139,6 +140,14 @@ impl Case {
             operands,
             one_core: false,
         }
+    }
+
+    /// The same with operands of a product rounded to f16. Sums and their errors are those of the rounded operands: a
+    /// 2000th more at most, for which the bounds of sums have room.
+    pub(crate) fn in_half(mut self) -> Self {
+        self.name += ", f16";
+        self.call = self.call.rounded(Precision::F16);
+        self
     }
 
     /// The same on one variant where the driver is software: it differs from others in parts that do

@@ -1,7 +1,6 @@
 //! The core for cooperative matrices on adapters that have none: its text with an emulation of them, in which a lane
 //! has eight values of a sum and operands stay where they are loaded from. That tests all but the driver's part.
 
-use elbo::device::Precision;
 use elbo::kernel::{Capabilities, Variant};
 use elbo::ops::activation::RELU;
 
@@ -85,12 +84,8 @@ fn cases() -> Vec<Case> {
         weight_gradient(33, 68, 100),
         product([1, 1, 1], true, true),
     ];
-    let half = |case: Case| Case {
-        call: case.call.clone().rounded(Precision::F16),
-        ..case
-    };
     // None without an adapter that has f16, which the runner says.
-    let cases = cases.map(half).into_iter();
+    let cases = cases.map(Case::in_half).into_iter();
     cases
         .filter(|case| !run::variants(case).is_empty())
         .collect()

@@ -8,7 +8,6 @@
 //! A software driver takes seconds to compile a core. There every core runs all shapes with all
 //! operands wide or all narrow; other mixes and activations run on one core (`Case::on_one_core`).
 
-use ::elbo::device::Precision;
 use ::elbo::ops::activation::{GELU, IDENTITY, RELU, SIGMOID, SILU, TANH, derivative_needs_input};
 use ::elbo::ops::matmul;
 
@@ -197,16 +196,6 @@ pub(crate) fn weight_gradient(rows: usize, inputs: usize, outputs: usize) -> Cas
     }
 }
 
-/// The same with operands rounded to f16. Sums and their errors are those of the rounded operands: a 2000th more
-/// at most, for which the bounds have room.
-fn half(case: Case) -> Case {
-    Case {
-        name: format!("{}, f16", case.name),
-        call: case.call.rounded(Precision::F16),
-        ..case
-    }
-}
-
 /// Sizes around the tiles of every core, for kernels whose transposition is fixed.
 const SHAPES: [[usize; 3]; 14] = [
     // One value, and a sum of one.
@@ -245,8 +234,12 @@ pub(super) fn products() -> Vec<Case> {
         }
         cases.push(product([1, 1, 1], transpose_a, transpose_b));
         cases.push(product([37, 101, 53], transpose_a, transpose_b));
-        cases.push(half(product([68, 36, 100], transpose_a, transpose_b)));
-        cases.push(half(product([37, 69, 53], transpose_a, transpose_b)).on_one_core());
+        cases.push(product([68, 36, 100], transpose_a, transpose_b).in_half());
+        cases.push(
+            product([37, 69, 53], transpose_a, transpose_b)
+                .in_half()
+                .on_one_core(),
+        );
     }
     cases
 }
@@ -260,7 +253,7 @@ pub(super) fn linears() -> Vec<Case> {
     for (activation, _) in ALL {
         cases.push(linear(18, 12, 20, activation));
     }
-    cases.push(half(linear(36, 100, 68, RELU)));
+    cases.push(linear(36, 100, 68, RELU).in_half());
     cases
 }
 
@@ -273,7 +266,7 @@ pub(super) fn input_gradients() -> Vec<Case> {
     for (activation, _) in ALL {
         cases.push(input_gradient(18, 20, 12, activation));
     }
-    cases.push(half(input_gradient(36, 68, 100, RELU)));
+    cases.push(input_gradient(36, 68, 100, RELU).in_half());
     cases
 }
 
@@ -284,7 +277,7 @@ pub(super) fn weight_gradients() -> Vec<Case> {
         .collect();
     // The last short batch of a layer.
     cases.push(weight_gradient(5, 100, 40));
-    cases.push(half(weight_gradient(36, 100, 68)));
+    cases.push(weight_gradient(36, 100, 68).in_half());
     cases
 }
 

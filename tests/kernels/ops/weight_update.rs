@@ -3,7 +3,6 @@
 //! The product is that of `weight_gradient`, whose cases have the tiles; here are shapes of one value, of tails
 //! with wide and with narrow rows, past a tile of every core, and both ends of Adam's steps.
 
-use ::elbo::device::Precision;
 use ::elbo::ops::adam::{BETA1, BETA2};
 use ::elbo::ops::weight_update;
 use ::elbo::plan::ALIGNMENT;
@@ -86,18 +85,9 @@ fn case([rows, inputs, outputs]: [usize; 3], step: u32, decay: f32) -> Case {
     }
 }
 
-/// With operands rounded to f16.
-fn half(case: Case) -> Case {
-    Case {
-        name: format!("{}, f16", case.name),
-        call: case.call.rounded(Precision::F16),
-        ..case
-    }
-}
-
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        half(case([33, 68, 36], 100, 0.0)),
+        case([33, 68, 36], 100, 0.0).in_half(),
         case([1, 1, 1], 100, 0.0),
         case([4, 8, 16], 100, 0.0),
         // The last short batch of a layer.
