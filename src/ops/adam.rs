@@ -111,11 +111,14 @@ impl<F: Real> Rates<F> {
     pub(super) fn update(self, [parameters, first, second]: [&mut [F]; 3], gradient: &[F]) {
         let moments = first.iter_mut().zip(second);
         for ((value, &g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            let g = g * self.scale;
-            *m += (g - *m) * self.rate1;
-            *v += (g * g - *v) * self.rate2;
-            let root = v.sqrt() * self.inverse_root + self.epsilon;
-            *value = *value - self.decay * *value - self.step_size * *m / root;
+            // All is loaded before anything is stored: the arenas lie pages apart, and a load behind a store to the
+            // same place of another page waits for it.
+            let (g, old) = (g * self.scale, *value);
+            let new_m = *m + (g - *m) * self.rate1;
+            let new_v = *v + (g * g - *v) * self.rate2;
+            let root = new_v.sqrt() * self.inverse_root + self.epsilon;
+            *value = old - self.decay * old - self.step_size * new_m / root;
+            (*m, *v) = (new_m, new_v);
         }
     }
 }
