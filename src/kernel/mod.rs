@@ -11,7 +11,7 @@ mod real;
 use std::borrow::Cow;
 
 pub use bound::{Bound, bind};
-pub use product::{Layout, Rows, Stored};
+pub use product::{Layout, Rows};
 pub use real::Real;
 
 use crate::device::{Gpu, Precision};

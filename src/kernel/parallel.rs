@@ -3,7 +3,11 @@
 //! Only what is inlined into the dispatch is compiled for those instructions. So closures given to these
 //! functions are `#[inline(always)]`, and so is all that they call in a loop.
 
+use std::hint;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pulp::{Arch, Simd, WithSimd};
+use rayon::Yield;
 use rayon::prelude::*;
 
 /// Values below this many stay on the calling thread: waking another costs some ten microseconds.
@@ -62,4 +66,60 @@ pub fn parts<A: Send, B: Send>(
     let parts = values.par_chunks_mut(size.max(1)).zip(results);
     let parts = parts.enumerate();
     parts.for_each(|input| arch.dispatch(Call { f: &f, input }));
+}
+
+/// Looks for work without finding any after which a thread sleeps all the same: about a millisecond. What runs
+/// beside a training would wait for its end otherwise.
+const MOST_IDLE: u32 = 10_000;
+
+/// Runs `f` in the pool, whose other threads stay awake meanwhile: what they are given takes some ten
+/// microseconds, and waking one takes as long.
+pub fn awake(f: impl FnOnce() + Send) {
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        // After a panic too: the scope waits for the others.
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let done = AtomicBool::new(false);
+    rayon::scope(|scope| {
+        let (done, caller) = (&done, rayon::current_thread_index());
+        scope.spawn_broadcast(move |_, context| {
+            let mut idle = 0;
+            while caller != Some(context.index())
+                && idle < MOST_IDLE
+                && !done.load(Ordering::Relaxed)
+            {
+                if rayon::yield_now() == Some(Yield::Executed) {
+                    idle = 0;
+                } else {
+                    idle += 1;
+                    hint::spin_loop();
+                }
+            }
+        });
+        let _done = Done(done);
+        f();
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_awake_comes_to_its_end_and_a_panic_comes_out() {
+        let mut sums = vec![0; 1 << 15];
+        awake(|| {
+            chunks(&mut sums, 1, |(first, sums)| {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = first + i;
+                }
+            });
+        });
+        assert!(sums.iter().enumerate().all(|(i, &sum)| i == sum));
+        let panics = std::panic::catch_unwind(|| awake(|| panic!("out")));
+        assert!(panics.is_err());
+    }
 }

@@ -54,8 +54,16 @@ pub trait Real:
     fn halves(values: &[Self]) -> Vec<Self>;
     /// 1 − e^x without cancellation near 0, for x ≤ 0.
     fn one_minus_exp(self) -> Self;
-    /// `a[m, k] · b[k, n]`, block of rows by block of rows into `c`.
-    fn product(sizes: [usize; 3], a: (&[Self], Layout), b: (&[Self], Layout), c: impl Rows<Self>);
+    /// `a[m, k] · b[k, n]` into `c`, of whose rows parts go to `finish(row, first column, values)`.
+    fn product(
+        sizes: [usize; 3],
+        a: (&[Self], Layout),
+        b: (&[Self], Layout),
+        c: &mut [Self],
+        finish: &(impl Fn(usize, usize, &mut [Self]) + Sync),
+    );
+    /// `aᵀ · b` of a stored `[k, m]`, block of rows by block of rows into `c`.
+    fn transposed_product(sizes: [usize; 3], a: &[Self], b: (&[Self], Layout), c: impl Rows<Self>);
 
     /// x where x > 0, else 0; NaN stays NaN.
     #[inline(always)]
@@ -154,8 +162,17 @@ impl Real for f32 {
     fn one_minus_exp(self) -> Self {
         -f32::exp_m1(self)
     }
-    fn product(sizes: [usize; 3], a: (&[Self], Layout), b: (&[Self], Layout), c: impl Rows<Self>) {
-        product::product(sizes, a, b, c);
+    fn product(
+        sizes: [usize; 3],
+        a: (&[Self], Layout),
+        b: (&[Self], Layout),
+        c: &mut [Self],
+        finish: &(impl Fn(usize, usize, &mut [Self]) + Sync),
+    ) {
+        product::product(sizes, a, b, c, finish);
+    }
+    fn transposed_product(sizes: [usize; 3], a: &[Self], b: (&[Self], Layout), c: impl Rows<Self>) {
+        product::transposed_product(sizes, a, b, c);
     }
 }
 
@@ -203,28 +220,45 @@ impl Real for f64 {
     fn one_minus_exp(self) -> Self {
         -f64::exp_m1(self)
     }
-    /// Plain loops: an oracle must be read, not trusted.
     fn product(
-        [m, n, k]: [usize; 3],
-        (a, a_layout): (&[Self], Layout),
-        (b, b_layout): (&[Self], Layout),
-        c: impl Rows<Self>,
+        sizes: [usize; 3],
+        a: (&[Self], Layout),
+        b: (&[Self], Layout),
+        c: &mut [Self],
+        finish: &(impl Fn(usize, usize, &mut [Self]) + Sync),
     ) {
-        let a = |row: usize, i: usize| match a_layout {
-            Layout::Rows => a[row * k + i],
-            Layout::Transposed => a[i * m + row],
-        };
-        let b = |i: usize, column: usize| match b_layout {
-            Layout::Rows => b[i * n + column],
-            Layout::Transposed => b[column * k + i],
-        };
+        let c = &mut c[..sizes[0] * sizes[1]];
+        plain_loops(sizes, a, b, c);
+        for (i, row) in c.chunks_mut(sizes[1]).enumerate() {
+            finish(i, 0, row);
+        }
+    }
+    fn transposed_product(sizes: [usize; 3], a: &[Self], b: (&[Self], Layout), c: impl Rows<Self>) {
         c.take(0, &mut Vec::new(), |c| {
-            for row in 0..m {
-                for column in 0..n {
-                    c[row * n + column] = (0..k).map(|i| a(row, i) * b(i, column)).sum();
-                }
-            }
+            plain_loops(sizes, (a, Layout::Transposed), b, c);
         });
+    }
+}
+
+/// A product as it is defined: an oracle must be read, not trusted.
+fn plain_loops(
+    [m, n, k]: [usize; 3],
+    (a, a_layout): (&[f64], Layout),
+    (b, b_layout): (&[f64], Layout),
+    c: &mut [f64],
+) {
+    let a = |row: usize, i: usize| match a_layout {
+        Layout::Rows => a[row * k + i],
+        Layout::Transposed => a[i * m + row],
+    };
+    let b = |i: usize, column: usize| match b_layout {
+        Layout::Rows => b[i * n + column],
+        Layout::Transposed => b[column * k + i],
+    };
+    for row in 0..m {
+        for column in 0..n {
+            c[row * n + column] = (0..k).map(|i| a(row, i) * b(i, column)).sum();
+        }
     }
 }
 

@@ -9,8 +9,7 @@ use super::activation::{activate, times_derivative};
 use super::{lib, weight_update};
 use crate::device::Precision;
 use crate::kernel::{
-    Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Rows, Stored, Variant, bind,
-    linear_dispatch,
+    Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Variant, bind, linear_dispatch,
 };
 
 crate::params! {
@@ -331,27 +330,6 @@ pub(super) fn variants(
         .collect()
 }
 
-/// `c = a · b` with both operands as the selectors say they are stored.
-pub(super) fn product<F: Real>(
-    call: &Call,
-    [m, n, k]: [u32; 3],
-    a: &[F],
-    b: &[F],
-    c: impl Rows<F>,
-) {
-    let layout = |selector| match call.selector(selector) {
-        0 => Layout::Rows,
-        _ => Layout::Transposed,
-    };
-    let (a, b) = (operand(call, a), operand(call, b));
-    F::product(
-        [m as usize, n as usize, k as usize],
-        (&a, layout("TRANSPOSE_A")),
-        (&b, layout("TRANSPOSE_B")),
-        c,
-    );
-}
-
 /// An operand as the product takes it.
 pub(super) fn operand<'a, F: Real>(call: &Call, values: &'a [F]) -> Cow<'a, [F]> {
     match call.precision {
@@ -360,41 +338,49 @@ pub(super) fn operand<'a, F: Real>(call: &Call, values: &'a [F]) -> Cow<'a, [F]>
     }
 }
 
-/// [`product`] of a call of the kernels here, stored in `c`, whose blocks of rows go to `finish`.
-fn stored<F: Real>(
+/// `c = a · b` with both operands as the selectors say they are stored; parts of rows go to
+/// `finish(row, first column, values)`.
+fn product<F: Real>(
     call: &Call,
     a: &Bound<'_, F>,
     b: &Bound<'_, F>,
     c: &mut Bound<'_, F>,
-    finish: impl Fn(usize, &mut [F]) + Sync,
+    finish: impl Fn(usize, usize, &mut [F]) + Sync,
 ) {
-    let p: Params = call.params();
-    let (m, n) = (p.m as usize, p.n as usize);
-    let c = Stored::new(&mut c.floats_mut()[..m * n], n, &finish);
-    product(call, [p.m, p.n, p.k], a.floats(), b.floats(), c);
+    let layout = |selector| match call.selector(selector) {
+        0 => Layout::Rows,
+        _ => Layout::Transposed,
+    };
+    let (a, b) = (operand(call, a.floats()), operand(call, b.floats()));
+    F::product(
+        sizes(call).map(|size| size as usize),
+        (&a, layout("TRANSPOSE_A")),
+        (&b, layout("TRANSPOSE_B")),
+        c.floats_mut(),
+        &finish,
+    );
 }
 
 fn twin_matmul<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c] = bind(bound);
-    stored(call, a, b, c, |_, _| ());
+    product(call, a, b, c, |_, _, _| ());
 }
 
 fn twin_linear<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, bias] = bind(bound);
     let (bias, activation) = (bias.floats(), call.selector("ACTIVATION"));
-    stored(
+    product(
         call,
         a,
         b,
         c,
         #[inline(always)]
-        |_, rows| {
-            for row in rows.chunks_mut(bias.len()) {
-                row.iter_mut()
-                    .zip(bias)
-                    .for_each(|(value, &bias)| *value += bias);
-                activate(activation, row);
+        |_, column, values| {
+            let bias = &bias[column..][..values.len()];
+            for (value, &bias) in values.iter_mut().zip(bias) {
+                *value += bias;
             }
+            activate(activation, values);
         },
     );
 }
@@ -403,15 +389,15 @@ fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, saved] = bind(bound);
     let p: Params = call.params();
     let (saved, activation) = (saved.floats(), call.selector("ACTIVATION"));
-    stored(
+    product(
         call,
         a,
         b,
         c,
         #[inline(always)]
-        |first, rows| {
-            let saved = &saved[first * p.n as usize..][..rows.len()];
-            times_derivative(activation, rows, saved);
+        |row, column, values| {
+            let saved = &saved[row * p.n as usize + column..][..values.len()];
+            times_derivative(activation, values, saved);
         },
     );
 }
@@ -420,7 +406,7 @@ fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, row_sums] = bind(bound);
     let sums = row_sums.floats_mut();
     rayon::join(
-        || stored(call, a, b, c, |_, _| ()),
+        || product(call, a, b, c, |_, _, _| ()),
         || add_rows(&operand(call, a.floats()), sums.len(), 0, sums),
     );
 }

@@ -2,7 +2,7 @@
 
 use super::adam::{self, Rates};
 use super::matmul::{self, Store};
-use crate::kernel::{Binding, Bound, Call, Kernel, Real, Rows, bind};
+use crate::kernel::{Binding, Bound, Call, Kernel, Layout, Real, Rows, bind};
 
 /// Texts in the place of the matrix product's own.
 pub(super) const PARAMS: &str = include_str!("../../shaders/weight_update/params.wgsl");
@@ -135,11 +135,16 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         n,
         rates,
     };
+    let (a, b) = (
+        matmul::operand(call, a.floats()),
+        matmul::operand(call, b.floats()),
+    );
+    let sizes = sizes(call).map(|size| size as usize);
     rayon::join(
-        || matmul::product(call, sizes(call), a.floats(), b.floats(), weight),
+        || F::transposed_product(sizes, &a, (&b, Layout::Rows), weight),
         || {
             update_bias(
-                &matmul::operand(call, a.floats()),
+                &a,
                 [p.1, first.1, second.1].map(|arena| &mut arena[..m]),
                 rates,
             )

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 
 use super::{BufferId, Home, Plan, PlanId, Runtime, Slice, Step};
 use crate::error::Result;
-use crate::kernel::{Access, Bound, Call, Element, Kernel, Real};
+use crate::kernel::{Access, Bound, Call, Element, Kernel, Real, parallel};
 
 /// Most bindings of a kernel (WebGPU's default limit of storage buffers).
 const MAX_BINDINGS: usize = 8;
@@ -255,8 +255,7 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
 
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
         let Prepared { plan, storage } = &self.plans[plan.0];
-        // Inside the pool: from outside it, each parallel loop would put this thread to sleep and wake it.
-        rayon::scope(|_| {
+        parallel::awake(|| {
             for _ in 0..times {
                 for step in &plan.steps {
                     Self::execute(&mut self.storage, storage, step);

@@ -2,25 +2,24 @@
 //!
 //! The right operand is packed into panels: 16 columns side by side, a cache line for each k, so that a tile
 //! reads one line after another. A tile is a few rows by one panel, and its sums stay in vector registers over
-//! the whole of k. Tasks are blocks of rows; each goes through the panels one by one, so that a panel comes
-//! from the nearest cache for all tiles but the first. There is no blocking of k: up to several thousand values
-//! a panel fits the second-level cache. (Goto and van de Geijn 2008 have the reasoning for packing and panels.)
+//! the whole of k. There is no blocking of k: up to several thousand values a panel fits the second-level cache.
+//! (Goto and van de Geijn 2008 have the reasoning for packing and panels.)
+//!
+//! How a product is shared out follows the left operand. One stored by rows, an activation as a rule, is read where
+//! it is, and the result goes out by columns ([`columns`]); a transposed one is packed, and the result goes out by
+//! rows ([`rows`]).
 //!
 //! Zeros are left out where that pays: of the left operand, each k where all rows of a tile are zero, and of
 //! the right one, each k where a whole line is zero. Images are full of them. A sum without its zero terms is
 //! the same sum. Values that are not finite times zero are not zero, so where there are any, nothing is left out.
 
+mod columns;
 mod right;
+mod rows;
 mod tile;
 
-use std::cell::RefCell;
-use std::ops::Range;
-
 use bytemuck::Zeroable;
-use pulp::{Arch, Simd, WithSimd};
-
-use self::right::Panels;
-use self::tile::{Left, Operand, Task};
+use pulp::Arch;
 
 /// How a matrix operand is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +30,8 @@ pub enum Layout {
     Transposed,
 }
 
-/// Most tiles of a task: enough to use a panel often once it is near, few enough to share out evenly.
-const MOST_TILES: usize = 24;
-
 /// Multiply-adds below which a task is not worth its while: some five microseconds.
 const LEAST_WORK: usize = 1 << 18;
-
-thread_local! {
-    /// The packed operand of a product that this thread called, kept for the next one.
-    static PANELS: RefCell<Panels> = RefCell::default();
-    /// What a task needs, kept for the next one.
-    static LEFT: RefCell<Left> = RefCell::default();
-    static BLOCK: RefCell<Vec<f32>> = RefCell::default();
-}
 
 /// Rows of a product on their way to what is made of them.
 pub trait Rows<F>: Send + Sized {
@@ -56,47 +44,69 @@ pub trait Rows<F>: Send + Sized {
     fn take(self, first: usize, memory: &mut Vec<F>, compute: impl FnOnce(&mut [F]));
 }
 
-/// Rows that are stored, and then changed by `finish(number of the first row, block of rows)`.
-pub struct Stored<'a, F, G> {
-    c: &'a mut [F],
-    n: usize,
-    finish: &'a G,
+/// Rows that are stored, and then changed by `finish(row, first column, values)`.
+pub(super) struct Stored<'a, F, G> {
+    pub(super) c: &'a mut [F],
+    pub(super) n: usize,
+    pub(super) finish: &'a G,
 }
 
-impl<'a, F, G: Fn(usize, &mut [F]) + Sync> Stored<'a, F, G> {
-    /// Rows of `n` values in `c`. `finish` has to be `#[inline(always)]`, as [`Rows::take`] has.
-    pub fn new(c: &'a mut [F], n: usize, finish: &'a G) -> Self {
-        Self { c, n, finish }
-    }
-}
-
-impl<F: Send, G: Fn(usize, &mut [F]) + Sync> Rows<F> for Stored<'_, F, G> {
+impl<F: Send, G: Fn(usize, usize, &mut [F]) + Sync> Rows<F> for Stored<'_, F, G> {
     fn split(self, above: usize) -> (Self, Self) {
         let Self { c, n, finish } = self;
         let (above, below) = c.split_at_mut(above * n);
-        (Self::new(above, n, finish), Self::new(below, n, finish))
+        let part = |c| Self { c, n, finish };
+        (part(above), part(below))
     }
 
     #[inline(always)]
     fn take(self, first: usize, _: &mut Vec<F>, compute: impl FnOnce(&mut [F])) {
         compute(self.c);
-        (self.finish)(first, self.c);
+        for (i, row) in self.c.chunks_mut(self.n).enumerate() {
+            (self.finish)(first + i, 0, row);
+        }
     }
 }
 
-/// `a[m, k] · b[k, n]` on all threads of the pool, block of rows by block of rows into `c`.
+/// `a[m, k] · b[k, n]` on all threads of the pool into `c`, of whose rows parts go to
+/// `finish(row, first column, values)`.
+///
+/// The result does not depend on the number of threads. `finish` has to be `#[inline(always)]`, as
+/// [`Rows::take`] has.
+///
+/// # Panics
+/// Where a slice is shorter than its matrix.
+pub(super) fn product(
+    sizes: [usize; 3],
+    (a, layout): (&[f32], Layout),
+    b: (&[f32], Layout),
+    c: &mut [f32],
+    finish: &(impl Fn(usize, usize, &mut [f32]) + Sync),
+) {
+    let [m, n, k] = sizes;
+    let c = &mut c[..m * n];
+    if layout == Layout::Transposed || sizes.contains(&0) {
+        transposed_product(sizes, a, b, Stored { c, n, finish });
+        return;
+    }
+    let b = (&b.0[..k * n], b.1);
+    columns::product(Arch::new(), sizes, &a[..m * k], b, c, finish);
+}
+
+/// `aᵀ · b` of a stored `[k, m]` on all threads of the pool, block of rows by block of rows into `c`.
 ///
 /// The result does not depend on the number of threads.
 ///
 /// # Panics
 /// Where a slice is shorter than its matrix.
-pub(super) fn product(
-    [m, n, k]: [usize; 3],
-    (a, a_layout): (&[f32], Layout),
-    (b, b_layout): (&[f32], Layout),
+pub(super) fn transposed_product(
+    sizes: [usize; 3],
+    a: &[f32],
+    b: (&[f32], Layout),
     c: impl Rows<f32>,
 ) {
-    let (a, b) = (&a[..m * k], &b[..k * n]);
+    let [m, n, k] = sizes;
+    let (a, b) = (&a[..m * k], (&b.0[..k * n], b.1));
     if m == 0 || n == 0 {
         return;
     }
@@ -104,48 +114,7 @@ pub(super) fn product(
         c.take(0, &mut Vec::new(), |c| c.fill(0.0));
         return;
     }
-    let arch = Arch::new();
-    // The left operand is packed if it is transposed, and can then be read at any k.
-    let zeros = (a_layout, b_layout) == (Layout::Transposed, Layout::Rows)
-        && right::has_zeros(b, n)
-        && is_finite(a);
-    let mut panels = PANELS.take();
-    panels.pack(arch, [k, n], (b, b_layout), zeros);
-    let height = height_of_tile(arch);
-    let share = m
-        .div_ceil(height)
-        .div_ceil(2 * rayon::current_num_threads());
-    let job = Job {
-        arch,
-        left: Operand {
-            values: a,
-            layout: a_layout,
-            m,
-            k,
-        },
-        panels: &panels,
-        columns: n,
-        height,
-        tiles: share
-            .min(MOST_TILES)
-            .max(LEAST_WORK.div_ceil(height * n * k)),
-    };
-    job.run(0..m, c);
-    PANELS.set(panels);
-}
-
-/// Rows of a tile: as many as leave room in the registers for a line and a value beside the sums.
-fn height_of_tile(arch: Arch) -> usize {
-    struct Height;
-    impl WithSimd for Height {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            tile::height::<S>()
-        }
-    }
-    arch.dispatch(Height)
+    rows::product(Arch::new(), sizes, a, b, c);
 }
 
 /// Whether all values are zero, of either sign.
@@ -170,49 +139,9 @@ fn grow<T: Zeroable + Clone>(memory: &mut Vec<T>, len: usize) {
     }
 }
 
-/// A product that is shared out by rows.
-struct Job<'a> {
-    arch: Arch,
-    left: Operand<'a>,
-    panels: &'a Panels,
-    columns: usize,
-    /// Rows of a tile.
-    height: usize,
-    /// Most tiles of a task.
-    tiles: usize,
-}
-
-impl Job<'_> {
-    /// Computes some rows, which `c` stands for.
-    fn run(&self, rows: Range<usize>, c: impl Rows<f32>) {
-        let tiles = rows.len().div_ceil(self.height);
-        if tiles > self.tiles {
-            let above = tiles / 2 * self.height;
-            let middle = rows.start + above;
-            let (upper, lower) = c.split(above);
-            rayon::join(
-                || self.run(rows.start..middle, upper),
-                || self.run(middle..rows.end, lower),
-            );
-            return;
-        }
-        let (mut left, mut memory) = (LEFT.take(), BLOCK.take());
-        self.arch.dispatch(Task {
-            operand: self.left,
-            panels: self.panels,
-            columns: self.columns,
-            rows,
-            c,
-            left: &mut left,
-            memory: &mut memory,
-        });
-        LEFT.set(left);
-        BLOCK.set(memory);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::columns::{Left, Tile};
     use super::*;
     use crate::kernel::Real;
 
@@ -248,29 +177,22 @@ mod tests {
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| v.into()).collect() };
         let mut exact = vec![f64::NAN; m * n];
         let (a64, b64) = (wide(&a), wide(&b));
-        f64::product(
-            sizes,
-            (&a64, layouts[0]),
-            (&b64, layouts[1]),
-            Stored::new(&mut exact, n, &|_, _| ()),
-        );
+        let (a64, b64) = ((&a64[..], layouts[0]), (&b64[..], layouts[1]));
+        f64::product(sizes, a64, b64, &mut exact, &|_, _, _| ());
         let mut c = vec![f32::NAN; m * n];
-        let mark = |first: usize, rows: &mut [f32]| {
-            for (i, row) in rows.chunks_mut(n).enumerate() {
-                row.iter_mut().for_each(|v| *v += (first + i) as f32);
+        let mark = |row: usize, column: usize, values: &mut [f32]| {
+            for (i, value) in values.iter_mut().enumerate() {
+                *value += (row + 2 * (column + i)) as f32;
             }
         };
-        product(
-            sizes,
-            (&a, layouts[0]),
-            (&b, layouts[1]),
-            Stored::new(&mut c, n, &mark),
-        );
-        for (i, row) in exact.chunks_mut(n).enumerate() {
-            row.iter_mut().for_each(|v| *v += i as f64);
+        product(sizes, (&a, layouts[0]), (&b, layouts[1]), &mut c, &mark);
+        for (row, values) in exact.chunks_mut(n).enumerate() {
+            for (column, value) in values.iter_mut().enumerate() {
+                *value += (row + 2 * column) as f64;
+            }
         }
-        // Terms are at most 1 and k of them are added, then the number of the row.
-        let bound = (k + m) as f64 * f64::from(f32::EPSILON);
+        // Terms are at most 1 and k of them are added, then the mark.
+        let bound = (k + m + 2 * n) as f64 * f64::from(f32::EPSILON);
         let error = |(c, exact): (&f32, &f64)| (f64::from(*c) - exact).abs() / bound;
         c.iter().zip(&exact).map(error).fold(0.0, |worst, e| {
             // A NaN has to count, which max would drop.
@@ -291,6 +213,9 @@ mod tests {
             [128, 40, 100],
             [131, 97, 129],
             [400, 20, 128],
+            // Shared out by columns, and by rows.
+            [64, 500, 20],
+            [200, 40, 100],
         ] {
             for a in [Layout::Rows, Layout::Transposed] {
                 for b in [Layout::Rows, Layout::Transposed] {
@@ -324,24 +249,17 @@ mod tests {
                     [m, n, k],
                     (a, a_layout),
                     (b, b_layout),
-                    Stored::new(&mut c, n, &|_, _| ()),
+                    &mut c,
+                    &|_, _, _| (),
                 );
                 c.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
             };
             assert_eq!(run(&a, &b), run(&hidden(&a), &hidden(&b)));
             if a_layout == Layout::Rows {
-                let part = |forms: &[tile::Form]| {
-                    let in_part = |form: &tile::Form| matches!(form, tile::Form::Part(1..140));
-                    forms.iter().any(in_part)
-                };
-                let mut left = Left::default();
-                let operand = Operand {
-                    values: &a,
-                    layout: a_layout,
-                    m,
-                    k,
-                };
-                assert!(part(left.pack::<6>(operand, 0, m)), "nothing was left out");
+                let mut tiles = Vec::new();
+                columns::cut(Arch::new(), Left { a: &a, k }, m, &mut tiles);
+                let part = |tile: &Tile| matches!(tile.packed, Some(1..140));
+                assert!(tiles.iter().any(part), "nothing was left out");
             } else {
                 assert!(right::has_zeros(&b, n), "nothing was left out");
             }
@@ -357,20 +275,23 @@ mod tests {
             let mut c = vec![0.0f32; m * n];
             let zeros = vec![0.0; m * k];
             let (rows, transposed) = (Layout::Rows, Layout::Transposed);
+            let weights = &weights;
             product(
                 [m, n, k],
                 (&zeros, rows),
-                (&weights, transposed),
-                Stored::new(&mut c, n, &|_, _| ()),
+                (weights, transposed),
+                &mut c,
+                &|_, _, _| (),
             );
             assert!((0..m * n).all(|i| c[i].is_nan() == (i % n == 3)));
             let zeros = vec![0.0; k * m];
             let mut c = vec![0.0f32; n * m];
             product(
                 [n, m, k],
-                (&weights, transposed),
+                (weights, transposed),
                 (&zeros, rows),
-                Stored::new(&mut c, m, &|_, _| ()),
+                &mut c,
+                &|_, _, _| (),
             );
             let row = (3 * k + 5) % n;
             assert!((0..n * m).all(|i| c[i].is_nan() == (i / m == row)));

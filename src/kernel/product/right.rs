@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytemuck::{Pod, Zeroable};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{Layout, grow, is_finite, is_zero};
+use super::{Layout, grow, is_zero};
 
 /// Columns of a panel.
 pub(super) const WIDTH: usize = 16;
@@ -42,15 +42,6 @@ pub(super) enum Panel<'a> {
     Whole(&'a [Line]),
     /// Lines that are not zero, and the k of each.
     Part(&'a [Line], &'a [u32]),
-}
-
-impl Panel<'_> {
-    /// Whether all its values are finite.
-    #[inline(always)]
-    pub(super) fn is_finite(self) -> bool {
-        let (Self::Whole(lines) | Self::Part(lines, _)) = self;
-        is_finite(bytemuck::cast_slice(lines))
-    }
 }
 
 /// Whether it pays to leave out lines of zeros of a matrix of rows of `n` values: whether over a quarter of
@@ -93,6 +84,11 @@ impl Panels {
             counts: &mut self.counts,
         };
         pack.share(arch);
+    }
+
+    /// Lines of a panel, with those that are left out.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// The panels in order.
@@ -168,6 +164,22 @@ impl WithSimd for Pack<'_> {
                 (Layout::Rows, Some(places)) => copy_part(self.values, n, first, lines, places),
             };
         }
+    }
+}
+
+/// Packs panels of `k` lines from column `first` on.
+#[inline(always)]
+pub(super) fn pack(
+    (values, layout): (&[f32], Layout),
+    [k, n]: [usize; 2],
+    first: usize,
+    lines: &mut [Line],
+) {
+    for (lines, first) in lines.chunks_mut(k).zip((first..n).step_by(WIDTH)) {
+        match layout {
+            Layout::Rows => copy(values, n, first, lines),
+            Layout::Transposed => transpose(values, first..n.min(first + WIDTH), lines),
+        };
     }
 }
 

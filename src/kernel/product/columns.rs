@@ -1,0 +1,294 @@
+//! Products of a left operand stored by rows, shared out by columns of the result, and by rows where the columns
+//! are few. A task packs some panels of the right operand and uses them for all its rows at once: they come from
+//! the nearest caches, and nobody waits for packing.
+//!
+//! Of the left operand each k at which all rows of a tile are zero is left out, where there are many.
+
+use std::cell::RefCell;
+
+use pulp::{Arch, Simd};
+use rayon::prelude::*;
+
+use super::right::{self, Line, WIDTH};
+use super::tile::{OnTiles, Tiled, store, sum, values};
+use super::{LEAST_WORK, Layout, grow, is_finite, is_zero};
+
+/// Panels packed at a time: some, because reading short pieces of rows is slow; few, because they have to stay
+/// near.
+const GROUP: usize = 4;
+
+/// Samples by which the zeros of a tile's rows are judged.
+const SAMPLES: usize = 32;
+
+/// What it costs to pack a panel, in tiles of it.
+const PACKING: f64 = 0.7;
+
+thread_local! {
+    /// The left operand's tiles of a product that this thread called, kept for the next one.
+    static TILES: RefCell<Vec<Tile>> = RefCell::default();
+    /// The panels of a task, kept for the next one.
+    static LINES: RefCell<Vec<Line>> = RefCell::default();
+}
+
+/// `a · b` of a stored `[m, k]` into `c`, of whose rows parts go to `finish(row, first column, values)`; no size
+/// is zero.
+pub(super) fn product(
+    arch: Arch,
+    [m, n, k]: [usize; 3],
+    a: &[f32],
+    b: (&[f32], Layout),
+    c: &mut [f32],
+    finish: &(impl Fn(usize, usize, &mut [f32]) + Sync),
+) {
+    let mut tiles = TILES.take();
+    let left = Left { a, k };
+    let height = cut(arch, left, m, &mut tiles);
+    let job = Job {
+        arch,
+        left,
+        b,
+        n,
+        tiles: &tiles,
+        height,
+        finish,
+    };
+    job.run([0, 0], c.chunks_mut(n).collect(), job.parts(m));
+    TILES.set(tiles);
+}
+
+/// Cuts the left operand's `m` rows into tiles, packs those that have many zeros, and gives the rows of a tile.
+pub(super) fn cut(arch: Arch, left: Left<'_>, m: usize, tiles: &mut Vec<Tile>) -> usize {
+    let height = arch.dispatch(Tiled(Cut { left, m, tiles }));
+    if tiles.iter().any(|tile| tile.packed.is_some()) {
+        let tiles = tiles.par_iter_mut().enumerate();
+        let tiles = tiles.filter(|(_, tile)| tile.packed.is_some());
+        tiles.for_each(|(number, tile)| arch.dispatch(Tiled(Pack { left, number, tile })));
+    }
+    height
+}
+
+/// The left operand, stored by rows of `k`.
+#[derive(Clone, Copy)]
+pub(super) struct Left<'a> {
+    pub(super) a: &'a [f32],
+    pub(super) k: usize,
+}
+
+impl<'a> Left<'a> {
+    /// The rows of a tile; past the last one that one again.
+    #[inline(always)]
+    fn rows<const R: usize>(self, tile: usize) -> [&'a [f32]; R] {
+        let last = self.a.len() / self.k - 1;
+        let row = |i: usize| &self.a[(tile * R + i).min(last) * self.k..][..self.k];
+        std::array::from_fn(row)
+    }
+}
+
+/// Some rows of the left operand.
+#[derive(Default)]
+pub(super) struct Tile {
+    /// How many k are packed; none where the rows are read where they are.
+    pub(super) packed: Option<usize>,
+    /// The values of a k side by side.
+    columns: Vec<f32>,
+    /// The k of each.
+    places: Vec<u32>,
+}
+
+impl Tile {
+    /// Packs the k at which one of the rows is not zero.
+    #[inline(always)]
+    fn pack<const R: usize>(&mut self, rows: [&[f32]; R]) {
+        let depth = rows[0].len();
+        grow(&mut self.columns, depth * R);
+        grow(&mut self.places, depth);
+        let columns = &mut self.columns.as_chunks_mut().0[..depth];
+        let places = &mut self.places[..depth];
+        let rows = rows.map(|row| &row[..depth]);
+        let mut count = 0;
+        for k in 0..depth {
+            let values = at(rows, k);
+            // Written in any case, and overwritten by the next if it is zero: no branch.
+            columns[count] = values;
+            places[count] = k as u32;
+            count += usize::from(!is_zero(&values));
+        }
+        self.packed = Some(count);
+    }
+}
+
+#[inline(always)]
+fn at<const R: usize>(rows: [&[f32]; R], k: usize) -> [f32; R] {
+    std::array::from_fn(|i| rows[i][k])
+}
+
+/// Whether over a quarter of some samples of k are zero in all rows.
+#[inline(always)]
+fn has_zeros<const R: usize>(rows: [&[f32]; R]) -> bool {
+    let depth = rows[0].len();
+    let samples = (0..depth).step_by(depth.div_ceil(SAMPLES));
+    let all = samples.len();
+    4 * samples.filter(|&k| is_zero(&at(rows, k))).count() > all
+}
+
+/// Cuts the left operand into tiles of as many rows as it gives, and marks those that are to be packed.
+struct Cut<'a> {
+    left: Left<'a>,
+    m: usize,
+    tiles: &'a mut Vec<Tile>,
+}
+
+impl OnTiles for Cut<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn on_tiles<S: Simd, const R: usize, const V: usize>(self, _: S) -> usize {
+        self.tiles.resize_with(self.m.div_ceil(R), Tile::default);
+        for (i, tile) in self.tiles.iter_mut().enumerate() {
+            tile.packed = has_zeros(self.left.rows::<R>(i)).then_some(0);
+        }
+        R
+    }
+}
+
+/// Packs a tile.
+struct Pack<'a> {
+    left: Left<'a>,
+    number: usize,
+    tile: &'a mut Tile,
+}
+
+impl OnTiles for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on_tiles<S: Simd, const R: usize, const V: usize>(self, _: S) {
+        self.tile.pack(self.left.rows::<R>(self.number));
+    }
+}
+
+/// A product that is shared out.
+struct Job<'a, G> {
+    arch: Arch,
+    left: Left<'a>,
+    b: (&'a [f32], Layout),
+    n: usize,
+    tiles: &'a [Tile],
+    /// Rows of a tile.
+    height: usize,
+    finish: &'a G,
+}
+
+impl<G: Fn(usize, usize, &mut [f32]) + Sync> Job<'_, G> {
+    /// Into how many parts to cut rows and columns, so that the largest takes the least time.
+    fn parts(&self, m: usize) -> [usize; 2] {
+        let threads = rayon::current_num_threads();
+        let parts = (m * self.n * self.left.k / LEAST_WORK).clamp(1, threads);
+        let (tiles, panels) = (self.tiles.len(), self.n.div_ceil(WIDTH));
+        let time = |columns: usize| {
+            let tiles = tiles.div_ceil(parts.div_ceil(columns));
+            panels.div_ceil(columns) as f64 * (tiles as f64 + PACKING)
+        };
+        let columns = (1..=parts.min(panels))
+            .min_by(|&a, &b| time(a).total_cmp(&time(b)))
+            .unwrap_or(1);
+        [parts.div_ceil(columns).min(tiles), columns]
+    }
+
+    /// Computes some columns of some rows, from a row and a column on, in as many parts.
+    fn run(&self, at: [usize; 2], mut c: Vec<&mut [f32]>, [rows, columns]: [usize; 2]) {
+        let [row, column] = at;
+        if rows > 1 {
+            let above = c.len().div_ceil(self.height) * (rows / 2) / rows * self.height;
+            let below = c.split_off(above);
+            rayon::join(
+                || self.run(at, c, [rows / 2, columns]),
+                || self.run([row + above, column], below, [rows - rows / 2, columns]),
+            );
+        } else if columns > 1 {
+            let left = c[0].len().div_ceil(WIDTH) * (columns / 2) / columns * WIDTH;
+            let right = c
+                .iter_mut()
+                .map(|row| row.split_off_mut(left..).unwrap_or_default())
+                .collect();
+            rayon::join(
+                || self.run(at, c, [rows, columns / 2]),
+                || self.run([row, column + left], right, [rows, columns - columns / 2]),
+            );
+        } else {
+            let mut lines = LINES.take();
+            let task = Task {
+                job: self,
+                at,
+                c: &mut c,
+                lines: &mut lines,
+            };
+            self.arch.dispatch(Tiled(task));
+            LINES.set(lines);
+        }
+    }
+}
+
+/// Some columns of some rows.
+struct Task<'a, 'c, G> {
+    job: &'a Job<'a, G>,
+    /// The first row and column.
+    at: [usize; 2],
+    c: &'a mut [&'c mut [f32]],
+    lines: &'a mut Vec<Line>,
+}
+
+impl<G: Fn(usize, usize, &mut [f32])> OnTiles for Task<'_, '_, G> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on_tiles<S: Simd, const R: usize, const V: usize>(self, simd: S) {
+        let Self { job, c, lines, .. } = self;
+        let (depth, n, [row, column]) = (job.left.k, job.n, self.at);
+        let parts = job.tiles.iter().any(|tile| tile.packed.is_some());
+        grow(lines, GROUP * depth);
+        let columns = c[0].len();
+        for first in (0..columns).step_by(GROUP * WIDTH) {
+            let columns = first..columns.min(first + GROUP * WIDTH);
+            let lines = &mut lines[..columns.len().div_ceil(WIDTH) * depth];
+            right::pack(job.b, [depth, n], column + first, lines);
+            // What is left out has to be zero times a finite value.
+            let parts = parts && is_finite(bytemuck::cast_slice(lines));
+            for (i, c) in c.chunks_mut(R).enumerate() {
+                let tile = row / R + i;
+                let rows: [&[f32]; R] = job.left.rows(tile);
+                let tile = &job.tiles[tile];
+                let packed = tile.packed.filter(|_| parts);
+                for (lines, at) in lines.chunks(depth).zip(columns.clone().step_by(WIDTH)) {
+                    let sums: [[S::f32s; V]; R] = match packed {
+                        Some(count) => {
+                            let columns = &tile.columns.as_chunks::<R>().0[..count];
+                            let places = &tile.places[..count];
+                            let lines = places.iter().map(|&k| &lines[k as usize]);
+                            sum(
+                                simd,
+                                lines.enumerate(),
+                                #[inline(always)]
+                                |k| values(&columns[k]),
+                            )
+                        }
+                        None => {
+                            let rows: [&[f32]; R] =
+                                std::array::from_fn(|i| &rows[i][..lines.len()]);
+                            sum(
+                                simd,
+                                lines.iter().enumerate(),
+                                #[inline(always)]
+                                |k| move |i: usize| rows[i][k],
+                            )
+                        }
+                    };
+                    store::<S, R, V>(sums, c.iter_mut().map(|row| &mut **row), at);
+                }
+            }
+            for (i, c) in c.iter_mut().enumerate() {
+                (job.finish)(row + i, column + first, &mut c[columns.clone()]);
+            }
+        }
+    }
+}
