@@ -79,7 +79,11 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     // A row of partials covers a run of values here, long enough to be worth a thread's while, and
     // strided ones on a GPU: the sums agree up to rounding, which the tests bound.
     let share = (p.count as usize).div_ceil(p.threads as usize).max(SHARE);
-    let mut rows: Vec<&mut [F]> = partials.floats_mut().chunks_mut(4).collect();
+    let (partials, rest) = partials
+        .floats_mut()
+        .split_at_mut(4 * (p.count as usize).div_ceil(share));
+    rest.fill(F::ZERO);
+    let mut rows: Vec<&mut [F]> = partials.chunks_mut(4).collect();
     rows.iter_mut().for_each(|row| row.fill(F::ZERO));
     parallel::parts(
         d_outputs.floats_mut(),
@@ -103,20 +107,44 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         return;
     }
     let beta = F::new(f64::from(p.beta));
-    let half = F::new(0.5);
     let latent = p.latent as usize;
-    let heads = heads.floats().chunks(2 * latent);
-    let gradients = d_heads.floats_mut().chunks_mut(2 * latent);
-    for (i, (head, gradient)) in heads.zip(gradients).enumerate() {
-        let mut kl = F::ZERO;
-        for j in 0..latent {
-            let (mu, raw) = (head[j], head[latent + j]);
-            let logvar = bounded(raw);
-            let variance = logvar.exp();
-            kl += half * (variance + mu * mu - F::ONE - logvar);
-            gradient[j] = beta * mu;
-            gradient[latent + j] = beta * half * (variance - F::ONE) * inside(raw);
-        }
-        rows[i % p.threads as usize][1] += kl;
+    let heads = heads.floats();
+    let codes = (p.codes as usize).div_ceil(rows.len()).max(SHARE);
+    let share = codes.div_ceil(latent) * 2 * latent;
+    parallel::parts(
+        d_heads.floats_mut(),
+        share,
+        &mut rows,
+        #[inline(always)]
+        |(i, (gradients, row))| {
+            let heads = heads[i * share..].chunks(2 * latent);
+            for (head, gradient) in heads.zip(gradients.chunks_mut(2 * latent)) {
+                row[1] += divergence(head, beta, gradient);
+            }
+        },
+    );
+}
+
+/// KL(q(z|x) ‖ N(0, I)) of a head (mu, logvar), and `beta` times its gradient.
+#[inline(always)]
+fn divergence<F: Real>(head: &[F], beta: F, gradient: &mut [F]) -> F {
+    let half = F::new(0.5);
+    let latent = head.len() / 2;
+    let (mu, raw) = head.split_at(latent);
+    let (d_mu, d_raw) = gradient.split_at_mut(latent);
+    // The sum has an order, so it has a loop of its own: the others vectorise.
+    for (variance, &raw) in d_raw.iter_mut().zip(raw) {
+        *variance = bounded(raw).exp();
     }
+    let mut kl = F::ZERO;
+    for ((&variance, &mu), &raw) in d_raw.iter().zip(mu).zip(raw) {
+        kl += half * (variance + mu * mu - F::ONE - bounded(raw));
+    }
+    for (d, &mu) in d_mu.iter_mut().zip(mu) {
+        *d = beta * mu;
+    }
+    for (d, &raw) in d_raw.iter_mut().zip(raw) {
+        *d = beta * half * (*d - F::ONE) * inside(raw);
+    }
+    kl
 }

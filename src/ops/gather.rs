@@ -48,12 +48,16 @@ pub static KERNEL: Kernel = Kernel {
     ],
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
-    variants: |call, _| {
+    variants: |call, device| {
         let p: Params = call.params();
-        elementwise(
-            &[lib::PHILOX, include_str!("../../shaders/gather.wgsl")],
-            (p.rows * p.values).div_ceil(4),
-        )
+        let mut parts = vec![lib::PHILOX, include_str!("../../shaders/gather/head.wgsl")];
+        if p.values.is_multiple_of(4) {
+            parts.push(lib::four(device));
+            parts.push(include_str!("../../shaders/gather/vec4.wgsl"));
+        } else {
+            parts.push(include_str!("../../shaders/gather/scalar.wgsl"));
+        }
+        elementwise(&parts, (p.rows * p.values).div_ceil(4))
     },
     twin: twin::<f32>,
     oracle: twin::<f64>,

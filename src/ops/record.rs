@@ -46,12 +46,14 @@ pub fn call(threads: u32, rows: usize) -> Call {
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [partials, counters, log, d_log_sigma] = bind(bound);
     let p: Params = call.params();
-    let mut total = [0.0; 3];
-    for row in partials.floats().chunks(4) {
-        for (total, value) in total.iter_mut().zip(row) {
-            *total += value.wide();
+    // Four rows side by side, so that no sum waits for the one before.
+    let mut sums = [0.0; 16];
+    for rows in partials.floats().chunks(16) {
+        for (sum, value) in sums.iter_mut().zip(rows) {
+            *sum += value.wide();
         }
     }
+    let total: [f64; 3] = std::array::from_fn(|i| sums.iter().skip(i).step_by(4).sum());
     let counters = counters.words_mut();
     let at = 2 * counters[2] as usize;
     log.floats_mut()[at] = F::new(total[0]);

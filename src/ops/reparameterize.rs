@@ -1,7 +1,7 @@
 //! The reparameterisation z = mu + exp(logvar/2)·epsilon (Kingma & Welling 2014, eq. 10).
 
 use super::{bounded, lib};
-use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise};
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
 crate::params! {
     /// Parameters of [`KERNEL`].
@@ -51,17 +51,29 @@ pub fn call(rows: usize, latent: usize, samples: usize) -> Call {
     Call::new(params, &[])
 }
 
+/// Time of a value beside that of an addition.
+const EXP: usize = 4;
+
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [heads, epsilon, z] = bind(bound);
     let p: Params = call.params();
     let (latent, samples) = (p.latent as usize, p.samples as usize);
     let (heads, epsilon) = (heads.floats(), epsilon.floats());
     let half = F::new(0.5);
-    for (row, z) in z.floats_mut().chunks_mut(latent).enumerate() {
-        let head = &heads[row / samples * 2 * latent..][..2 * latent];
-        let epsilon = &epsilon[row * latent..][..latent];
-        for j in 0..latent {
-            z[j] = head[j] + (half * bounded(head[latent + j])).exp() * epsilon[j];
-        }
-    }
+    parallel::chunks_of(
+        EXP,
+        z.floats_mut(),
+        latent,
+        #[inline(always)]
+        |(first, z)| {
+            for (i, z) in z.chunks_mut(latent).enumerate() {
+                let row = first / latent + i;
+                let (mu, raw) = heads[row / samples * 2 * latent..][..2 * latent].split_at(latent);
+                let epsilon = &epsilon[row * latent..][..latent];
+                for (((z, &mu), &raw), &epsilon) in z.iter_mut().zip(mu).zip(raw).zip(epsilon) {
+                    *z = mu + (half * bounded(raw)).exp() * epsilon;
+                }
+            }
+        },
+    );
 }

@@ -1,7 +1,7 @@
 //! Gradient of the reparameterisation.
 
 use super::{bounded, inside, lib};
-use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise};
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
 crate::params! {
     /// Parameters of [`KERNEL`].
@@ -49,19 +49,34 @@ pub fn call(rows: usize, latent: usize) -> Call {
     Call::new(params, &[])
 }
 
+/// Time of a value beside that of an addition.
+const EXP: usize = 2;
+
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [heads, epsilon, d_z, d_heads] = bind(bound);
     let latent = call.params::<Params>().latent as usize;
     let (heads, epsilon, d_z) = (heads.floats(), epsilon.floats(), d_z.floats());
     let half = F::new(0.5);
-    for (row, gradient) in d_heads.floats_mut().chunks_mut(2 * latent).enumerate() {
-        let head = &heads[row * 2 * latent..][..2 * latent];
-        for j in 0..latent {
-            let g = d_z[row * latent + j];
-            let raw = head[latent + j];
-            let deviation = (half * bounded(raw)).exp();
-            gradient[j] += g;
-            gradient[latent + j] += half * g * epsilon[row * latent + j] * deviation * inside(raw);
-        }
-    }
+    parallel::chunks_of(
+        EXP,
+        d_heads.floats_mut(),
+        2 * latent,
+        #[inline(always)]
+        |(first, gradients)| {
+            for (i, gradient) in gradients.chunks_mut(2 * latent).enumerate() {
+                let row = first / (2 * latent) + i;
+                let raw = &heads[row * 2 * latent..][latent..2 * latent];
+                let epsilon = &epsilon[row * latent..][..latent];
+                let d_z = &d_z[row * latent..][..latent];
+                let (d_mu, d_raw) = gradient.split_at_mut(latent);
+                for (d, &g) in d_mu.iter_mut().zip(d_z) {
+                    *d += g;
+                }
+                for (((d, &g), &raw), &epsilon) in d_raw.iter_mut().zip(d_z).zip(raw).zip(epsilon) {
+                    let deviation = (half * bounded(raw)).exp();
+                    *d += half * g * epsilon * deviation * inside(raw);
+                }
+            }
+        },
+    );
 }

@@ -167,6 +167,32 @@ const SIMPLE: &[Fault] = &[
         "if first + i < elements",
         "if first + i <= elements",
     ),
+    // The same of images of a multiple of four values.
+    fault("gather", "3 rows of 4 bytes, as", "counters[1] + ", ""),
+    fault(
+        "gather",
+        "16 rows of 16 bytes, as",
+        "(0u, 8u, 16u, 24u)",
+        "(0u, 16u, 8u, 24u)",
+    ),
+    fault(
+        "gather",
+        "9 rows of 784 floats, as",
+        "images[at + 2u]",
+        "images[at + 3u]",
+    ),
+    fault(
+        "gather",
+        "9 rows of 784 bytes, binarised anew",
+        "drawn(found, counters[0], at)",
+        "drawn(found, counters[0], j / 4u)",
+    ),
+    fault(
+        "gather",
+        "9 rows of 784 floats, binarised once",
+        "drawn(found, image, j / 4u)",
+        "drawn(found, image, at)",
+    ),
     // The prior's sign; the wrong image's row; the next row's values.
     fault(
         "log_weight",

@@ -1,29 +1,4 @@
-// x[row, j] = value j of image order[position + row], bytes as 0 to 1; optionally binarised.
-//
-// images    bytes, four a word (least significant first), or floats; [images, values]
-// order     indices of images, at least position + rows of them
-// counters  [step, position, row of the log]
-// x         [rows, values]
-// An invocation makes four consecutive values. FLOATS: images holds floats.
-// BINARIZE: 0 as they are; 1 each value drawn as Bernoulli(value) by (image, value), the same every
-// time; 2 drawn by (step, row, value), anew every time.
-
-struct Params {
-    rows: u32,
-    values: u32,
-    key_low: u32,
-    key_high: u32,
-    purpose: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> images: array<u32>;
-@group(0) @binding(2) var<storage, read> order: array<u32>;
-@group(0) @binding(3) var<storage, read> counters: array<u32>;
 @group(0) @binding(4) var<storage, read_write> x: array<f32>;
-
-override FLOATS: u32 = 0u;
-override BINARIZE: u32 = 0u;
 
 fn drawn(step: u32, element: u32) -> f32 {
     let four = unit(philox(vec2<u32>(params.key_low, params.key_high), params.purpose, step, element / 4u));

@@ -1,0 +1,32 @@
+@group(0) @binding(4) var<storage, read_write> x: array<Four>;
+
+fn four_of(at: u32) -> vec4<f32> {
+    if FLOATS != 0u {
+        return bitcast<vec4<f32>>(vec4<u32>(images[at], images[at + 1u], images[at + 2u], images[at + 3u]));
+    }
+    let bytes = vec4<u32>(images[at / 4u]) >> vec4<u32>(0u, 8u, 16u, 24u);
+    return vec4<f32>(bytes & vec4<u32>(255u)) / 255.0;
+}
+
+// Each value's draw as Bernoulli(value), from a block of Philox.
+fn drawn(found: vec4<f32>, step: u32, block: u32) -> vec4<f32> {
+    let four = unit(philox(vec2<u32>(params.key_low, params.key_high), params.purpose, step, block));
+    return select(vec4<f32>(0.0), vec4<f32>(1.0), four < found);
+}
+
+@compute @workgroup_size(GROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let at = linear_invocation(workgroup, count, lane);
+    if 4u * at >= params.rows * params.values { return; }
+    let row = 4u * at / params.values;
+    let j = 4u * at - row * params.values;
+    let image = order[counters[1] + row];
+    var found = four_of(image * params.values + j);
+    if BINARIZE == 1u { found = drawn(found, image, j / 4u); }
+    if BINARIZE == 2u { found = drawn(found, counters[0], at); }
+    x[at] = four(found);
+}
