@@ -5,6 +5,7 @@
 
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::Yield;
@@ -68,9 +69,12 @@ pub fn parts<A: Send, B: Send>(
     parts.for_each(|input| arch.dispatch(Call { f: &f, input }));
 }
 
-/// Looks for work without finding any after which a thread sleeps all the same: about a millisecond. What runs
-/// beside a training would wait for its end otherwise.
+/// Vain looks for work after which a thread sleeps all the same: about a millisecond. Two callers at a time could
+/// otherwise each wait for a thread that waits for the other.
 const MOST_IDLE: u32 = 10_000;
+
+/// Vain looks for work after which another process may have the processor.
+const POLITE: u32 = 64;
 
 /// Runs `f` in the pool, whose other threads stay awake meanwhile: what they are given takes some ten
 /// microseconds, and waking one takes as long.
@@ -95,6 +99,9 @@ pub fn awake(f: impl FnOnce() + Send) {
                     idle = 0;
                 } else {
                     idle += 1;
+                    if idle % POLITE == 0 {
+                        thread::yield_now();
+                    }
                     hint::spin_loop();
                 }
             }
