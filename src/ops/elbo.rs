@@ -1,6 +1,7 @@
 //! The fused ELBO: reconstruction loss, KL, the gradients of both, and the first stage of the sums.
 
-use super::{bounded, inside, lib, likelihood, sum_threads};
+use super::likelihood::{self, LANES};
+use super::{bounded, inside, lib, sum_threads};
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
 crate::params! {
@@ -118,9 +119,13 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         #[inline(always)]
         |(i, (gradients, row))| {
             let heads = heads[i * share..].chunks(2 * latent);
-            for (head, gradient) in heads.zip(gradients.chunks_mut(2 * latent)) {
-                row[1] += divergence(head, beta, gradient);
+            let gradients = gradients.chunks_mut(2 * latent);
+            // Side by side for a short chain of rounding.
+            let mut sums = [F::ZERO; LANES];
+            for (j, (head, gradient)) in heads.zip(gradients).enumerate() {
+                sums[j % LANES] += divergence(head, beta, gradient);
             }
+            row[1] = sums.into_iter().sum();
         },
     );
 }

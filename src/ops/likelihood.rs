@@ -14,7 +14,7 @@ pub const SIGMOID_SQUARED_ERROR: u32 = 3;
 const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_7;
 
 /// Values handled side by side: enough for the vector units, and a short chain of rounding.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Sums of a run of values, lane by lane.
 struct Sums<F> {

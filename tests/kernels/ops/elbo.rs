@@ -209,7 +209,7 @@ pub(super) fn cases() -> Vec<Case> {
     for (likelihood, name) in LIKELIHOODS {
         // One value; counts of 3 and 5 modulo a vec4; an invocation's 32 values and one more; a
         // workgroup's 64 invocations and a few more; a last short batch of primes; more latent values
-        // than invocations.
+        // than invocations; more codes than one thread of the twin takes.
         for (rows, width, latent) in [
             (1, 1, 1),
             (1, 3, 2),
@@ -219,6 +219,7 @@ pub(super) fn cases() -> Vec<Case> {
             (16, 128, 4),
             (19, 109, 7),
             (31, 2, 40),
+            (300, 40, 20),
         ] {
             let batch = Batch::new(likelihood, rows, width, Some(latent));
             cases.push(batch.case(format!("{name}, {rows} rows of {width}, latent {latent}")));

@@ -48,7 +48,7 @@ fn case(name: String, rows: usize, latent: usize, samples: usize, heads: Vec<f32
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     // One value; a workgroup of 64 less one, whole, one more; primes; several samples for a row of
-    // heads, as in evaluation.
+    // heads, as in evaluation; more than one thread of the twin takes.
     for (rows, latent, samples) in [
         (1, 1, 1),
         (9, 7, 1),
@@ -57,6 +57,8 @@ pub(super) fn cases() -> Vec<Case> {
         (37, 11, 1),
         (15, 3, 5),
         (128, 20, 1),
+        (300, 20, 1),
+        (900, 7, 3),
     ] {
         let name = format!("{rows} rows of {latent}, {samples} samples");
         let heads = heads(rows as u64, rows / samples, latent, 6.0);

@@ -40,8 +40,17 @@ fn case(name: String, rows: usize, latent: usize, heads: Vec<f32>) -> Case {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    // One value; a workgroup of 64 less one, whole, one more; primes; a usual batch.
-    for (rows, latent) in [(1, 1), (9, 7), (16, 4), (13, 5), (37, 11), (128, 20)] {
+    // One value; a workgroup of 64 less one, whole, one more; primes; a usual batch; more than one thread of the
+    // twin takes.
+    for (rows, latent) in [
+        (1, 1),
+        (9, 7),
+        (16, 4),
+        (13, 5),
+        (37, 11),
+        (128, 20),
+        (300, 20),
+    ] {
         let heads = heads(rows as u64, rows, latent, 6.0);
         cases.push(case(
             format!("{rows} rows of {latent}"),
