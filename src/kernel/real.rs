@@ -6,6 +6,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use pulp::Arch;
 
 use super::product::{self, Layout, Rows};
 
@@ -169,10 +170,10 @@ impl Real for f32 {
         c: &mut [Self],
         finish: &(impl Fn(usize, usize, &mut [Self]) + Sync),
     ) {
-        product::product(sizes, a, b, c, finish);
+        product::product(Arch::new(), sizes, a, b, c, finish);
     }
     fn transposed_product(sizes: [usize; 3], a: &[Self], b: (&[Self], Layout), c: impl Rows<Self>) {
-        product::transposed_product(sizes, a, b, c);
+        product::transposed_product(Arch::new(), sizes, a, b, c);
     }
 }
 

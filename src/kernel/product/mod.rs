@@ -68,8 +68,8 @@ impl<F: Send, G: Fn(usize, usize, &mut [F]) + Sync> Rows<F> for Stored<'_, F, G>
     }
 }
 
-/// `a[m, k] · b[k, n]` on all threads of the pool into `c`, of whose rows parts go to
-/// `finish(row, first column, values)`.
+/// `a[m, k] · b[k, n]` on all threads of the pool, with the vector instructions of `arch`, into `c`, of whose rows
+/// parts go to `finish(row, first column, values)`.
 ///
 /// The result does not depend on the number of threads. `finish` has to be `#[inline(always)]`, as
 /// [`Rows::take`] has.
@@ -77,6 +77,7 @@ impl<F: Send, G: Fn(usize, usize, &mut [F]) + Sync> Rows<F> for Stored<'_, F, G>
 /// # Panics
 /// Where a slice is shorter than its matrix.
 pub(super) fn product(
+    arch: Arch,
     sizes: [usize; 3],
     (a, layout): (&[f32], Layout),
     b: (&[f32], Layout),
@@ -86,11 +87,11 @@ pub(super) fn product(
     let [m, n, k] = sizes;
     let c = &mut c[..m * n];
     if layout == Layout::Transposed || sizes.contains(&0) {
-        transposed_product(sizes, a, b, Stored { c, n, finish });
+        transposed_product(arch, sizes, a, b, Stored { c, n, finish });
         return;
     }
     let b = (&b.0[..k * n], b.1);
-    columns::product(Arch::new(), sizes, &a[..m * k], b, c, finish);
+    columns::product(arch, sizes, &a[..m * k], b, c, finish);
 }
 
 /// `aᵀ · b` of a stored `[k, m]` on all threads of the pool, block of rows by block of rows into `c`.
@@ -100,6 +101,7 @@ pub(super) fn product(
 /// # Panics
 /// Where a slice is shorter than its matrix.
 pub(super) fn transposed_product(
+    arch: Arch,
     sizes: [usize; 3],
     a: &[f32],
     b: (&[f32], Layout),
@@ -114,7 +116,7 @@ pub(super) fn transposed_product(
         c.take(0, &mut Vec::new(), |c| c.fill(0.0));
         return;
     }
-    rows::product(Arch::new(), sizes, a, b, c);
+    rows::product(arch, sizes, a, b, c);
 }
 
 /// Whether all values are zero, of either sign.
@@ -169,8 +171,16 @@ mod tests {
         }
     }
 
+    /// Sets of vector instructions that this machine has, down to none.
+    fn archs() -> Vec<Arch> {
+        let mut archs = vec![Arch::new(), Arch::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        archs.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        archs
+    }
+
     /// Largest error of a product as a share of what its rounding may be.
-    fn worst(sizes: [usize; 3], layouts: [Layout; 2], zeros: [usize; 2]) -> f64 {
+    fn worst(arch: Arch, sizes: [usize; 3], layouts: [Layout; 2], zeros: [usize; 2]) -> f64 {
         let [m, n, k] = sizes;
         let a = values(stored([m, k], layouts[0]), 1, zeros[0]);
         let b = values(stored([k, n], layouts[1]), 2, zeros[1]);
@@ -185,7 +195,14 @@ mod tests {
                 *value += (row + 2 * (column + i)) as f32;
             }
         };
-        product(sizes, (&a, layouts[0]), (&b, layouts[1]), &mut c, &mark);
+        product(
+            arch,
+            sizes,
+            (&a, layouts[0]),
+            (&b, layouts[1]),
+            &mut c,
+            &mark,
+        );
         for (row, values) in exact.chunks_mut(n).enumerate() {
             for (column, value) in values.iter_mut().enumerate() {
                 *value += (row + 2 * column) as f64;
@@ -220,8 +237,13 @@ mod tests {
             for a in [Layout::Rows, Layout::Transposed] {
                 for b in [Layout::Rows, Layout::Transposed] {
                     for zeros in [[0, 0], [6, 0], [0, 6], [8, 8]] {
-                        let worst = worst(sizes, [a, b], zeros);
-                        assert!(worst < 1.0, "{sizes:?} {a:?} {b:?} {zeros:?}: {worst}");
+                        for arch in archs() {
+                            let worst = worst(arch, sizes, [a, b], zeros);
+                            assert!(
+                                worst < 1.0,
+                                "{arch:?} {sizes:?} {a:?} {b:?} {zeros:?}: {worst}"
+                            );
+                        }
                     }
                 }
             }
@@ -246,6 +268,7 @@ mod tests {
             let run = |a: &[f32], b: &[f32]| {
                 let mut c = vec![f32::NAN; m * n];
                 product(
+                    Arch::new(),
                     [m, n, k],
                     (a, a_layout),
                     (b, b_layout),
@@ -277,6 +300,7 @@ mod tests {
             let (rows, transposed) = (Layout::Rows, Layout::Transposed);
             let weights = &weights;
             product(
+                Arch::new(),
                 [m, n, k],
                 (&zeros, rows),
                 (weights, transposed),
@@ -287,6 +311,7 @@ mod tests {
             let zeros = vec![0.0; k * m];
             let mut c = vec![0.0f32; n * m];
             product(
+                Arch::new(),
                 [n, m, k],
                 (weights, transposed),
                 (&zeros, rows),
