@@ -1,3 +1,5 @@
+// For images of any number of values: each of the four finds its image.
+
 @group(0) @binding(4) var<storage, read_write> x: array<f32>;
 
 fn drawn(step: u32, element: u32) -> f32 {

@@ -1,3 +1,5 @@
+// For images of a multiple of four values: the four are of one image, and of one word where they are bytes.
+
 @group(0) @binding(4) var<storage, read_write> x: array<Four>;
 
 fn four_of(at: u32) -> vec4<f32> {

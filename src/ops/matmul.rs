@@ -404,10 +404,13 @@ fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
 
 fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, row_sums] = bind(bound);
-    let sums = row_sums.floats_mut();
+    let (a, b) = (operand(call, a.floats()), operand(call, b.floats()));
+    let (a_layout, b_layout) = (Layout::Transposed, Layout::Rows);
+    let (c, sums) = (c.floats_mut(), row_sums.floats_mut());
+    let sizes = sizes(call).map(|size| size as usize);
     rayon::join(
-        || product(call, a, b, c, |_, _, _| ()),
-        || add_rows(&operand(call, a.floats()), sums.len(), 0, sums),
+        || F::product(sizes, (&a, a_layout), (&b, b_layout), c, &|_, _, _| ()),
+        || add_rows(&a, sums.len(), 0, sums),
     );
 }
 

@@ -10,7 +10,7 @@ use pulp::{Arch, Simd};
 use rayon::prelude::*;
 
 use super::right::{self, Line, WIDTH};
-use super::tile::{OnTiles, Tiled, store, sum, values};
+use super::tile::{OnTiles, Tiled, height, store, sum, values};
 use super::{LEAST_WORK, Layout, grow, is_finite, is_zero};
 
 /// Panels packed at a time: some, because reading short pieces of rows is slow; few, because they have to stay
@@ -42,29 +42,28 @@ pub(super) fn product(
 ) {
     let mut tiles = TILES.take();
     let left = Left { a, k };
-    let height = cut(arch, left, m, &mut tiles);
+    cut(arch, left, m, &mut tiles);
     let job = Job {
         arch,
         left,
         b,
         n,
         tiles: &tiles,
-        height,
+        height: height(arch),
         finish,
     };
     job.run([0, 0], c.chunks_mut(n).collect(), job.parts(m));
     TILES.set(tiles);
 }
 
-/// Cuts the left operand's `m` rows into tiles, packs those that have many zeros, and gives the rows of a tile.
-pub(super) fn cut(arch: Arch, left: Left<'_>, m: usize, tiles: &mut Vec<Tile>) -> usize {
-    let height = arch.dispatch(Tiled(Cut { left, m, tiles }));
+/// Cuts the left operand's `m` rows into tiles and packs those that have many zeros.
+pub(super) fn cut(arch: Arch, left: Left<'_>, m: usize, tiles: &mut Vec<Tile>) {
+    arch.dispatch(Tiled(Cut { left, m, tiles }));
     if tiles.iter().any(|tile| tile.packed.is_some()) {
         let tiles = tiles.par_iter_mut().enumerate();
         let tiles = tiles.filter(|(_, tile)| tile.packed.is_some());
         tiles.for_each(|(number, tile)| arch.dispatch(Tiled(Pack { left, number, tile })));
     }
-    height
 }
 
 /// The left operand, stored by rows of `k`.
@@ -131,7 +130,7 @@ fn has_zeros<const R: usize>(rows: [&[f32]; R]) -> bool {
     4 * samples.filter(|&k| is_zero(&at(rows, k))).count() > all
 }
 
-/// Cuts the left operand into tiles of as many rows as it gives, and marks those that are to be packed.
+/// Cuts the left operand into tiles, and marks those that are to be packed.
 struct Cut<'a> {
     left: Left<'a>,
     m: usize,
@@ -139,15 +138,14 @@ struct Cut<'a> {
 }
 
 impl OnTiles for Cut<'_> {
-    type Output = usize;
+    type Output = ();
 
     #[inline(always)]
-    fn on_tiles<S: Simd, const R: usize, const V: usize>(self, _: S) -> usize {
+    fn on_tiles<S: Simd, const R: usize, const V: usize>(self, _: S) {
         self.tiles.resize_with(self.m.div_ceil(R), Tile::default);
         for (i, tile) in self.tiles.iter_mut().enumerate() {
             tile.packed = has_zeros(self.left.rows::<R>(i)).then_some(0);
         }
-        R
     }
 }
 

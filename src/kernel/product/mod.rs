@@ -45,10 +45,10 @@ pub trait Rows<F>: Send + Sized {
 }
 
 /// Rows that are stored, and then changed by `finish(row, first column, values)`.
-pub(super) struct Stored<'a, F, G> {
-    pub(super) c: &'a mut [F],
-    pub(super) n: usize,
-    pub(super) finish: &'a G,
+struct Stored<'a, F, G> {
+    c: &'a mut [F],
+    n: usize,
+    finish: &'a G,
 }
 
 impl<F: Send, G: Fn(usize, usize, &mut [F]) + Sync> Rows<F> for Stored<'_, F, G> {

@@ -157,11 +157,12 @@ impl WithSimd for Pack<'_> {
         let panels = self.lines.chunks_mut(k).zip(self.counts);
         for (i, (lines, count)) in panels.enumerate() {
             let first = (self.first + i) * WIDTH;
-            let columns = first..n.min(first + WIDTH);
-            *count = match (self.layout, places.next()) {
-                (Layout::Transposed, _) => transpose(self.values, columns, lines),
-                (Layout::Rows, None) => copy(self.values, n, first, lines),
-                (Layout::Rows, Some(places)) => copy_part(self.values, n, first, lines, places),
+            *count = match places.next() {
+                Some(places) => copy_part(self.values, n, first, lines, places),
+                None => {
+                    pack((self.values, self.layout), self.sizes, first, lines);
+                    k
+                }
             };
         }
     }
@@ -179,21 +180,19 @@ pub(super) fn pack(
         match layout {
             Layout::Rows => copy(values, n, first, lines),
             Layout::Transposed => transpose(values, first..n.min(first + WIDTH), lines),
-        };
+        }
     }
 }
 
-/// Packs columns from `first` on of a matrix that is stored by rows of `n`; gives the number of lines, as the
-/// others do.
+/// Packs columns from `first` on of a matrix that is stored by rows of `n`.
 #[inline(always)]
-fn copy(values: &[f32], n: usize, first: usize, lines: &mut [Line]) -> usize {
+fn copy(values: &[f32], n: usize, first: usize, lines: &mut [Line]) {
     for (line, row) in lines.iter_mut().zip(values.chunks(n)) {
         *line = load(&row[first..]);
     }
-    lines.len()
 }
 
-/// The same, without lines of zeros.
+/// The same, without lines of zeros; gives the number of lines.
 #[inline(always)]
 fn copy_part(
     values: &[f32],
@@ -228,7 +227,7 @@ fn load(values: &[f32]) -> Line {
 
 /// Packs columns of a matrix that is stored as `[n, k]`.
 #[inline(always)]
-fn transpose(values: &[f32], columns: Range<usize>, lines: &mut [Line]) -> usize {
+fn transpose(values: &[f32], columns: Range<usize>, lines: &mut [Line]) {
     let k = lines.len();
     if columns.len() < WIDTH {
         lines.fill(ZERO);
@@ -261,7 +260,6 @@ fn transpose(values: &[f32], columns: Range<usize>, lines: &mut [Line]) -> usize
             }
         }
     }
-    k
 }
 
 #[inline(always)]
