@@ -1,20 +1,29 @@
-// z[row, j] = mu + exp(logvar / 2) · epsilon (Kingma & Welling 2014, eq. 10)
+// z[row, j] = mu + exp(logvar / 2) · epsilon (Kingma & Welling 2014, eq. 10), epsilon ~ N(0, 1)
 //
+// counters  [step, …]
 // heads     [rows / samples, 2·latent]: mu, then logvar; row r of z uses row r / samples
-// epsilon   [rows, latent]
+// epsilon   [rows, latent]: element i of the stream (key, purpose, step), kept for the gradient; with
+//           DRAW 0 what it holds already
 // z         [rows, latent]
-// An invocation makes one value. Hazard: see lib/latent.wgsl for the bound of logvar.
+// An invocation makes four values, as many as one call of Philox gives.
+// Hazard: see lib/latent.wgsl for the bound of logvar.
 
 struct Params {
     rows: u32,
     latent: u32,
     samples: u32,
+    key_low: u32,
+    key_high: u32,
+    purpose: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> heads: array<f32>;
-@group(0) @binding(2) var<storage, read> epsilon: array<f32>;
-@group(0) @binding(3) var<storage, read_write> z: array<f32>;
+@group(0) @binding(1) var<storage, read> counters: array<u32>;
+@group(0) @binding(2) var<storage, read> heads: array<f32>;
+@group(0) @binding(3) var<storage, read_write> epsilon: array<f32>;
+@group(0) @binding(4) var<storage, read_write> z: array<f32>;
+
+override DRAW: u32 = 0u;
 
 @compute @workgroup_size(GROUP)
 fn main(
@@ -22,8 +31,13 @@ fn main(
     @builtin(num_workgroups) count: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = linear_invocation(workgroup, count, lane);
-    if i >= params.rows * params.latent { return; }
-    let at = i / params.latent / params.samples * 2u * params.latent + i % params.latent;
-    z[i] = heads[at] + exp(0.5 * bounded(heads[at + params.latent])) * epsilon[i];
+    let block = linear_invocation(workgroup, count, lane);
+    let key = vec2<u32>(params.key_low, params.key_high);
+    let drawn = normal(philox(key, params.purpose, counters[0], block));
+    let end = min(4u * block + 4u, params.rows * params.latent);
+    for (var i = 4u * block; i < end; i++) {
+        if DRAW != 0u { epsilon[i] = drawn[i % 4u]; }
+        let at = i / params.latent / params.samples * 2u * params.latent + i % params.latent;
+        z[i] = heads[at] + exp(0.5 * bounded(heads[at + params.latent])) * epsilon[i];
+    }
 }

@@ -64,6 +64,20 @@ pub fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
+/// Four standard normal values of four integers, by Box-Muller: the cosine and sine of the first pair, then of the
+/// second.
+#[inline]
+pub fn normal(bits: [u32; 4]) -> [f64; 4] {
+    let [a, b, c, d] = bits.map(|bits| f64::from(unit(bits)));
+    let pair = |u: f64, v: f64| {
+        let radius = (-2.0 * (1.0 - u).ln()).sqrt();
+        let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
+        [radius * cos, radius * sin]
+    };
+    let ([x, y], [z, w]) = (pair(a, b), pair(c, d));
+    [x, y, z, w]
+}
+
 /// A stream of uniform values on the host, for initialisation and draws for pictures.
 #[derive(Clone, Debug)]
 pub struct Stream {

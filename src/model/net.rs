@@ -7,8 +7,8 @@ use crate::model::parameters::Linear;
 use crate::model::plans::{Source, Update, names};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
 use crate::ops::{
-    activation, adam, clip, elbo, gather, likelihood, matmul, normal, record, reparameterize,
-    square_sum, sum_threads, weight_update,
+    activation, adam, clip, elbo, gather, likelihood, matmul, record, reparameterize, square_sum,
+    sum_threads, weight_update,
 };
 use crate::plan::{Builder, Slice};
 use crate::rng::Purpose;
@@ -226,13 +226,11 @@ impl<'a> Net<'a> {
         let len = self.rows * self.spec.latent;
         let counters = self.words(&source.counters_name(), 3);
         let epsilon = self.plan.transient("epsilon", len);
-        let call = normal::call(len, source.seed, purpose);
-        self.plan
-            .step("epsilon", &normal::KERNEL, call, &[counters, epsilon]);
         let z = self.plan.transient("z", len);
-        let call = reparameterize::call(self.rows, self.spec.latent, samples);
-        self.plan
-            .step("z", &reparameterize::KERNEL, call, &[heads, epsilon, z]);
+        let noise = Some((source.seed, purpose));
+        let call = reparameterize::call(self.rows, self.spec.latent, samples, noise);
+        let slices = [counters, heads, epsilon, z];
+        self.plan.step("z", &reparameterize::KERNEL, call, &slices);
         (epsilon, z)
     }
 

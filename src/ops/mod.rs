@@ -13,7 +13,6 @@ pub mod gather;
 pub mod likelihood;
 pub mod log_weight;
 pub mod matmul;
-pub mod normal;
 pub mod record;
 pub mod reparameterize;
 pub mod reparameterize_backward;
@@ -36,7 +35,6 @@ pub static KERNELS: &[&Kernel] = &[
     &matmul::LINEAR,
     &matmul::INPUT_GRADIENT,
     &matmul::WEIGHT_GRADIENT,
-    &normal::KERNEL,
     &record::KERNEL,
     &reparameterize::KERNEL,
     &reparameterize_backward::KERNEL,
@@ -63,6 +61,7 @@ pub(crate) mod lib {
     pub(crate) const ACTIVATION: &str = include_str!("../../shaders/lib/activation.wgsl");
     pub(crate) const LATENT: &str = include_str!("../../shaders/lib/latent.wgsl");
     pub(crate) const LIKELIHOOD: &str = include_str!("../../shaders/lib/likelihood.wgsl");
+    pub(crate) const NORMAL: &str = include_str!("../../shaders/lib/normal.wgsl");
     pub(crate) const PHILOX: &str = include_str!("../../shaders/lib/philox.wgsl");
 }
 

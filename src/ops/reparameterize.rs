@@ -2,6 +2,7 @@
 
 use super::{bounded, lib};
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+use crate::rng::{self, Purpose};
 
 crate::params! {
     /// Parameters of [`KERNEL`].
@@ -12,17 +13,25 @@ crate::params! {
         latent: u32,
         /// Rows of z per row of heads.
         samples: u32,
+        /// Low word of the seed.
+        key_low: u32,
+        /// High word of the seed.
+        key_high: u32,
+        /// [`Purpose`] of the stream.
+        purpose: u32,
     }
 }
 
-/// Latent codes from the encoder's heads and noise.
+/// Latent codes from the encoder's heads and noise. With selector `DRAW`, element i of epsilon is element i of the
+/// stream (seed, purpose, step); otherwise it is what epsilon holds.
 ///
-/// Bindings: heads `[rows / samples, 2·latent]`, epsilon `[rows, latent]`, z `[rows, latent]`.
+/// Bindings: counters `[step, …]`, heads `[rows / samples, 2·latent]`, epsilon `[rows, latent]`, z `[rows, latent]`.
 pub static KERNEL: Kernel = Kernel {
     name: "reparameterize",
     bindings: &[
+        Binding::words("counters"),
         Binding::read("heads"),
-        Binding::read("epsilon"),
+        Binding::update("epsilon"),
         Binding::write("z"),
     ],
     fields: Params::FIELDS,
@@ -31,32 +40,65 @@ pub static KERNEL: Kernel = Kernel {
         let p: Params = call.params();
         elementwise(
             &[
+                lib::PHILOX,
+                lib::NORMAL,
                 lib::LATENT,
                 include_str!("../../shaders/reparameterize.wgsl"),
             ],
-            p.rows * p.latent,
+            (p.rows * p.latent).div_ceil(4),
         )
     },
     twin: twin::<f32>,
     oracle: twin::<f64>,
 };
 
-/// The call for `rows` codes, `samples` for each row of heads.
-pub fn call(rows: usize, latent: usize, samples: usize) -> Call {
+/// The call for `rows` codes, `samples` for each row of heads, with `noise` of a seed and purpose; without it, with
+/// what epsilon holds.
+pub fn call(rows: usize, latent: usize, samples: usize, noise: Option<(u64, Purpose)>) -> Call {
+    let (seed, purpose) = noise.unwrap_or((0, Purpose::Epsilon));
+    let [key_low, key_high] = rng::key(seed);
     let params = Params {
         rows: rows as u32,
         latent: latent as u32,
         samples: samples as u32,
+        key_low,
+        key_high,
+        purpose: purpose as u32,
     };
-    Call::new(params, &[])
+    Call::new(params, &[("DRAW", u32::from(noise.is_some()))])
+}
+
+/// Time of a value beside that of an addition.
+const BOX_MULLER: usize = 16;
+
+/// Fills epsilon from the stream of the call.
+fn draw<F: Real>(p: &Params, step: u32, epsilon: &mut [F]) {
+    parallel::chunks_of(
+        BOX_MULLER,
+        epsilon,
+        4,
+        #[inline(always)]
+        |(first, epsilon)| {
+            for (i, values) in epsilon.chunks_mut(4).enumerate() {
+                let block = (first / 4 + i) as u32;
+                let bits = rng::draw([p.key_low, p.key_high], p.purpose, step, block);
+                for (value, normal) in values.iter_mut().zip(rng::normal(bits)) {
+                    *value = F::new(normal);
+                }
+            }
+        },
+    );
 }
 
 /// Time of a value beside that of an addition.
 const EXP: usize = 4;
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
-    let [heads, epsilon, z] = bind(bound);
+    let [counters, heads, epsilon, z] = bind(bound);
     let p: Params = call.params();
+    if call.selector("DRAW") != 0 {
+        draw(&p, counters.words()[0], epsilon.floats_mut());
+    }
     let (latent, samples) = (p.latent as usize, p.samples as usize);
     let (heads, epsilon) = (heads.floats(), epsilon.floats());
     let half = F::new(0.5);

@@ -65,7 +65,7 @@ fn the_json_object_has_the_fields_of_the_table() {
     assert_eq!(report["images"], serde_json::json!([60_000, 10_000]));
     let steps = report["steps"].as_array().expect("steps");
     // Two activations more than with relu, and no update beside those of the layers.
-    assert_eq!(steps.len(), 19);
+    assert_eq!(steps.len(), 18);
     let mut sum = 0.0;
     let mut shares = 0.0;
     for step in steps {

@@ -212,31 +212,6 @@ const SIMPLE: &[Fault] = &[
         "i < 4u && j + i < params.values",
         "i < 4u",
     ),
-    // Another step; a mirrored quarter; a draw too many; pairs that share a radius.
-    fault(
-        "normal",
-        "1009 draws",
-        "counters[0], block",
-        "counters[0] + 1u, block",
-    ),
-    fault(
-        "normal",
-        "1009 draws",
-        "vec2<f32>(-s, c)",
-        "vec2<f32>(s, c)",
-    ),
-    fault(
-        "normal",
-        "5 draws",
-        "block + i < params.count",
-        "block + i <= params.count",
-    ),
-    fault(
-        "normal",
-        "1009 draws",
-        "radius.y * circle",
-        "radius.x * circle",
-    ),
     // The KL's column; the position; the last lane left out; always the first row.
     fault("record", "65 partials into row 2", "= total.y", "= total.x"),
     fault(
@@ -257,7 +232,7 @@ const SIMPLE: &[Fault] = &[
         "let row = counters[2]",
         "let row = counters[2] * 0u",
     ),
-    // A variance for a deviation; every sample its own heads; a value too many.
+    // A variance for a deviation; every sample its own heads; a value too many; noise that was given redrawn.
     fault(
         "reparameterize",
         "37 rows",
@@ -267,9 +242,29 @@ const SIMPLE: &[Fault] = &[
     fault("reparameterize", "15 rows", " / params.samples", ""),
     fault(
         "reparameterize",
-        "37 rows",
-        "if i >= params.rows",
-        "if i > params.rows",
+        "13 rows",
+        "params.rows * params.latent)",
+        "params.rows * params.latent + 1u)",
+    ),
+    fault("reparameterize", "noise given", "DRAW != 0u", "true"),
+    // Another step; a mirrored quarter; pairs that share a radius.
+    fault(
+        "reparameterize",
+        "1009 rows of 1",
+        "counters[0], block",
+        "counters[0] + 1u, block",
+    ),
+    fault(
+        "reparameterize",
+        "1009 rows of 1",
+        "vec2<f32>(-s, c)",
+        "vec2<f32>(s, c)",
+    ),
+    fault(
+        "reparameterize",
+        "1009 rows of 1",
+        "radius.y * circle",
+        "radius.x * circle",
     ),
     // No bound of the gradient; the KL's gradient lost; the derivative's ½.
     fault(

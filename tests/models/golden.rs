@@ -134,7 +134,8 @@ impl Golden {
         let source = self.source();
         let mut plan = plans::train(&self.spec, parameters, self.rows, &source, self.update);
         if self.spec.kind == ModelKind::Vae {
-            plan.steps.retain(|step| step.label != "epsilon");
+            let step = plan.steps.iter_mut().find(|step| step.label == "z");
+            step.expect("the codes").call.selectors = vec![("DRAW", 0)];
             expose(&mut plan, "epsilon");
         }
         plan

@@ -9,7 +9,6 @@ mod fma;
 mod gather;
 mod log_weight;
 pub(crate) mod matmul;
-mod normal;
 mod record;
 mod reparameterize;
 mod reparameterize_backward;
@@ -32,7 +31,6 @@ pub(crate) fn cases() -> Vec<Case> {
         gather::cases(),
         log_weight::cases(),
         matmul::cases(),
-        normal::cases(),
         record::cases(),
         reparameterize::cases(),
         reparameterize_backward::cases(),

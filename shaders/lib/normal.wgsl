@@ -1,22 +1,7 @@
-// out[i] ~ N(0, 1): element i of the stream (key, purpose, step), by Box-Muller.
-//
-// counters  [step, …]
-// out       [count]
-// An invocation makes four values from one call of Philox: two pairs.
+// Standard normal values from uniform integers, by Box-Muller.
 // Hazards: u = 1 − unit lies in (0, 1], so log(u) is finite and at most 0. WGSL allows log an error of
 // 2^-21 near 1, which the root of a small radius magnifies a thousandfold, and cos one of 2^-11: all
 // three are polynomials there, so that every device draws the same.
-
-struct Params {
-    count: u32,
-    key_low: u32,
-    key_high: u32,
-    purpose: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> counters: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
 const HALF_PI: f32 = 1.5707963267948966;
 
@@ -43,18 +28,9 @@ fn log_rest(w: vec2<f32>) -> vec2<f32> {
     return select(log(1.0 - w), -2.0 * s - 2.0 * s * t * p, w <= vec2<f32>(0.5));
 }
 
-@compute @workgroup_size(GROUP)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) count: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let block = linear_invocation(workgroup, count, lane);
-    if 4u * block >= params.count { return; }
-    let four = unit(philox(vec2<u32>(params.key_low, params.key_high), params.purpose, counters[0], block));
+// Four values of four integers: the cosine and sine of the first pair, then of the second.
+fn normal(bits: vec4<u32>) -> vec4<f32> {
+    let four = unit(bits);
     let radius = sqrt(-2.0 * log_rest(four.xz));
-    let values = vec4<f32>(radius.x * circle(four.y), radius.y * circle(four.w));
-    for (var i = 0u; i < 4u; i++) {
-        if 4u * block + i < params.count { out[4u * block + i] = values[i]; }
-    }
+    return vec4<f32>(radius.x * circle(four.y), radius.y * circle(four.w));
 }
