@@ -64,17 +64,20 @@ pub fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
-/// Four standard normal values of four integers, by Box-Muller: the cosine and sine of the first pair, then of the
-/// second.
+/// Two standard normal values of two uniform ones (Box & Muller 1958): cosine and sine of an angle times a radius.
+#[inline]
+fn box_muller(u: f32, v: f32) -> [f64; 2] {
+    // In (0, 1], where the logarithm is finite.
+    let radius = (-2.0 * (1.0 - f64::from(u)).ln()).sqrt();
+    let (sin, cos) = (std::f64::consts::TAU * f64::from(v)).sin_cos();
+    [radius * cos, radius * sin]
+}
+
+/// Four standard normal values of four integers: a pair of the first two, then one of the others.
 #[inline]
 pub fn normal(bits: [u32; 4]) -> [f64; 4] {
-    let [a, b, c, d] = bits.map(|bits| f64::from(unit(bits)));
-    let pair = |u: f64, v: f64| {
-        let radius = (-2.0 * (1.0 - u).ln()).sqrt();
-        let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
-        [radius * cos, radius * sin]
-    };
-    let ([x, y], [z, w]) = (pair(a, b), pair(c, d));
+    let [a, b, c, d] = bits.map(unit);
+    let ([x, y], [z, w]) = (box_muller(a, b), box_muller(c, d));
     [x, y, z, w]
 }
 
@@ -115,10 +118,10 @@ impl Stream {
         unit(bits)
     }
 
-    /// The next standard normal value, by Box-Muller; uses two uniform values.
+    /// The next standard normal value; uses two uniform values.
     pub fn normal(&mut self) -> f32 {
-        let (u, v) = (1.0 - f64::from(self.uniform()), f64::from(self.uniform()));
-        ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+        let (u, v) = (self.uniform(), self.uniform());
+        box_muller(u, v)[0] as f32
     }
 }
 
