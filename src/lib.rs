@@ -2,13 +2,14 @@
 //! reaches, and on the CPU.
 //!
 //! Layers, each of which imports only those before it (a test checks it):
-//! leaves ([`error`], [`shape`], [`rng`], [`files`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
+//! leaves ([`error`], [`shape`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
 //! ← [`model`] ← [`train`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod draw;
 pub mod error;
 pub mod files;
 pub mod kernel;

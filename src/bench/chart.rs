@@ -1,22 +1,8 @@
 //! The picture of [`Growth`]: time per image against each size, both logarithmic, a panel a size.
-//!
-//! embedded-graphics has lines, text and fonts of its own in a few small crates. Plotting crates want a font
-//! file, from the system or in the repository, and what rasterises it.
-
-use std::convert::Infallible;
-use std::io::Cursor;
-
-use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X15_BOLD};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
-use embedded_graphics::pixelcolor::Rgb888;
-use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::{Circle, Line, PrimitiveStyle};
-use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
-use image::codecs::png::PngEncoder;
-use image::{ImageEncoder, Rgb, RgbImage};
 
 use super::{Axis, Growth, Point as Measured};
-use crate::error::{Error, Result};
+use crate::draw::{Alignment, Canvas, FONT_7X13, FONT_9X15_BOLD, GRID, Point, Rgb888};
+use crate::error::Result;
 
 /// Pixels of a panel, and of the title above them all.
 const WIDTH: i32 = 440;
@@ -29,62 +15,9 @@ const RIGHT: i32 = 20;
 const TOP: i32 = 10;
 const BOTTOM: i32 = 48;
 
-const BLACK: Rgb888 = Rgb888::new(30, 30, 30);
-const GRID: Rgb888 = Rgb888::new(225, 225, 225);
 const TIME: Rgb888 = Rgb888::new(31, 97, 178);
 const OPERATIONS: Rgb888 = Rgb888::new(150, 150, 150);
 const CLIFF: Rgb888 = Rgb888::new(214, 39, 40);
-
-/// What embedded-graphics draws on.
-struct Canvas(RgbImage);
-
-impl OriginDimensions for Canvas {
-    fn size(&self) -> Size {
-        Size::new(self.0.width(), self.0.height())
-    }
-}
-
-impl DrawTarget for Canvas {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<I>(&mut self, pixels: I) -> std::result::Result<(), Infallible>
-    where
-        I: IntoIterator<Item = Pixel<Rgb888>>,
-    {
-        for Pixel(at, colour) in pixels {
-            let place = (u32::try_from(at.x), u32::try_from(at.y));
-            if let (Ok(x), Ok(y)) = place
-                && let Some(pixel) = self.0.get_pixel_mut_checked(x, y)
-            {
-                *pixel = Rgb([colour.r(), colour.g(), colour.b()]);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Canvas {
-    fn line(&mut self, from: Point, to: Point, colour: Rgb888, width: u32) {
-        let style = PrimitiveStyle::with_stroke(colour, width);
-        let Ok(()) = Line::new(from, to).into_styled(style).draw(self);
-    }
-
-    fn dot(&mut self, at: Point, colour: Rgb888, diameter: u32) {
-        let style = PrimitiveStyle::with_fill(colour);
-        let dot = Circle::with_center(at, diameter).into_styled(style);
-        let Ok(()) = dot.draw(self);
-    }
-
-    fn text(&mut self, text: &str, at: Point, font: &MonoFont<'_>, alignment: Alignment) {
-        let style = TextStyleBuilder::new()
-            .alignment(alignment)
-            .baseline(Baseline::Middle)
-            .build();
-        let character = MonoTextStyle::new(font, BLACK);
-        let Ok(_) = Text::with_text_style(text, at, character, style).draw(self);
-    }
-}
 
 /// A logarithmic range of values on a range of pixels.
 #[derive(Clone, Copy)]
@@ -125,7 +58,7 @@ pub fn picture(growth: &Growth) -> Result<Vec<u8>> {
     let axes = growth.axes();
     let panels = axes.len().max(1) as i32;
     let (width, height) = ((panels * WIDTH) as u32, (TITLE + HEIGHT) as u32);
-    let mut canvas = Canvas(RgbImage::from_pixel(width, height, Rgb([255; 3])));
+    let mut canvas = Canvas::new(width, height);
     let model = &growth.subject.model;
     let widths: Vec<String> = model.widths().iter().map(ToString::to_string).collect();
     let title = format!(
@@ -150,11 +83,7 @@ pub fn picture(growth: &Growth) -> Result<Vec<u8>> {
             panel(&mut canvas, i as i32 * WIDTH, axis, &points, &ticks);
         }
     }
-    let mut bytes = Cursor::new(Vec::new());
-    PngEncoder::new(&mut bytes)
-        .write_image(&canvas.0, width, height, image::ExtendedColorType::Rgb8)
-        .map_err(|e| Error::config(format!("the picture cannot be encoded: {e}"), "no --out"))?;
-    Ok(bytes.into_inner())
+    canvas.png()
 }
 
 /// One size, from `x` on.
@@ -207,6 +136,9 @@ fn panel(canvas: &mut Canvas, x: i32, axis: Axis, points: &[Measured], ticks: &[
 
 #[cfg(test)]
 mod tests {
+    use embedded_graphics::prelude::RgbColor;
+    use image::Rgb;
+
     use super::*;
     use crate::bench::Subject;
     use crate::model::ModelSpec;

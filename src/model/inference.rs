@@ -71,6 +71,24 @@ impl Inference {
         Ok(images)
     }
 
+    /// Means of p(x|z) of codes `[count, latent]`: `[count, values]`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the codes are not whole rows; [`Error::Device`].
+    pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        let latent = self.session.spec.latent;
+        if !codes.len().is_multiple_of(latent) {
+            return Err(Error::config(
+                format!("{} values are not codes of {latent} each", codes.len()),
+                "whole codes",
+            ));
+        }
+        if codes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.session.decode(codes)
+    }
+
     /// Replaces means by draws from p(x|z).
     fn draw(&mut self, images: &mut [f32]) -> Result<()> {
         let mut stream = Stream::new(self.session.seed, Purpose::Likelihood, 0);

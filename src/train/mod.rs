@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod grid;
+pub mod metrics;
 mod observer;
 mod options;
 mod run_folder;

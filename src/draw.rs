@@ -1,0 +1,101 @@
+//! Lines, dots and text on a picture.
+//!
+//! embedded-graphics has fonts of its own and comes in a few small crates. Plotting crates want a font file, from
+//! the system or in the repository, and what rasterises it.
+
+use std::convert::Infallible;
+use std::io::Cursor;
+
+pub use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_9X15_BOLD};
+use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
+pub use embedded_graphics::pixelcolor::Rgb888;
+pub use embedded_graphics::prelude::Point;
+use embedded_graphics::prelude::{
+    DrawTarget, Drawable, OriginDimensions, Pixel, Primitive, RgbColor, Size,
+};
+use embedded_graphics::primitives::{Circle, Line, PrimitiveStyle};
+pub use embedded_graphics::text::Alignment;
+use embedded_graphics::text::{Baseline, Text, TextStyleBuilder};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
+
+use crate::error::{Error, Result};
+
+/// Colour of text.
+pub const BLACK: Rgb888 = Rgb888::new(30, 30, 30);
+/// Colour of the lines of a grid.
+pub const GRID: Rgb888 = Rgb888::new(225, 225, 225);
+
+/// A picture to draw on. What lies outside is not drawn.
+pub struct Canvas(RgbImage);
+
+impl OriginDimensions for Canvas {
+    fn size(&self) -> Size {
+        Size::new(self.0.width(), self.0.height())
+    }
+}
+
+impl DrawTarget for Canvas {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I>(&mut self, pixels: I) -> std::result::Result<(), Infallible>
+    where
+        I: IntoIterator<Item = Pixel<Rgb888>>,
+    {
+        for Pixel(at, colour) in pixels {
+            let place = (u32::try_from(at.x), u32::try_from(at.y));
+            if let (Ok(x), Ok(y)) = place
+                && let Some(pixel) = self.0.get_pixel_mut_checked(x, y)
+            {
+                *pixel = Rgb([colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Canvas {
+    /// A white picture.
+    pub fn new(width: u32, height: u32) -> Self {
+        Self(RgbImage::from_pixel(width, height, Rgb([255; 3])))
+    }
+
+    /// Draws a straight line of a width in pixels.
+    pub fn line(&mut self, from: Point, to: Point, colour: Rgb888, width: u32) {
+        let style = PrimitiveStyle::with_stroke(colour, width);
+        let Ok(()) = Line::new(from, to).into_styled(style).draw(self);
+    }
+
+    /// Draws a filled circle around a point.
+    pub fn dot(&mut self, at: Point, colour: Rgb888, diameter: u32) {
+        let style = PrimitiveStyle::with_fill(colour);
+        let dot = Circle::with_center(at, diameter).into_styled(style);
+        let Ok(()) = dot.draw(self);
+    }
+
+    /// Writes a line of text, its middle at the height of the point.
+    pub fn text(&mut self, text: &str, at: Point, font: &MonoFont<'_>, alignment: Alignment) {
+        let style = TextStyleBuilder::new()
+            .alignment(alignment)
+            .baseline(Baseline::Middle)
+            .build();
+        let character = MonoTextStyle::new(font, BLACK);
+        let Ok(_) = Text::with_text_style(text, at, character, style).draw(self);
+    }
+
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it cannot be encoded.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        let mut bytes = Cursor::new(Vec::new());
+        let (width, height) = self.0.dimensions();
+        PngEncoder::new(&mut bytes)
+            .write_image(&self.0, width, height, ExtendedColorType::Rgb8)
+            .map_err(|e| {
+                Error::config(format!("the picture cannot be encoded: {e}"), "no --out")
+            })?;
+        Ok(bytes.into_inner())
+    }
+}

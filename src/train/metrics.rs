@@ -1,0 +1,144 @@
+//! `metrics.jsonl`: what a run measured, a JSON object a line.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A line of `metrics.jsonl`; its field `kind` is `report` or `epoch`.
+///
+/// Two runs of equal configuration on one device differ in `seconds` and `images_per_s` only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Line {
+    /// Some steps of a running epoch.
+    Report(Report),
+    /// A finished epoch.
+    Epoch(Epoch),
+}
+
+/// The steps since the last report, or since the start of the epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Epoch, counted from 1.
+    pub epoch: u32,
+    /// Optimiser steps since the start of training.
+    pub step: u64,
+    /// Reconstruction + beta·KL, mean over the images of these steps, each before its update.
+    pub loss: f64,
+    /// −log p(x|z), or the squared error; nats (or squared error) per image.
+    pub reconstruction: f64,
+    /// KL(q(z|x) ‖ p(z)), not weighted; nats per image; 0 for an autoencoder.
+    pub kl: f64,
+    /// Adam's step size in the last of these steps.
+    pub learning_rate: f64,
+    /// Weight of the KL in the last of these steps.
+    pub kl_weight: f64,
+    /// Training images per second since the start of the epoch, or since training went on in it.
+    pub images_per_s: f64,
+    /// Seconds of training, those before a stop included.
+    pub seconds: f64,
+}
+
+/// An epoch and the test after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Epoch, counted from 1.
+    pub epoch: u32,
+    /// Optimiser steps since the start of training.
+    pub step: u64,
+    /// Reconstruction + beta·KL, mean over the epoch's batches, each before its update.
+    pub train_loss: f64,
+    /// Its reconstruction.
+    pub train_reconstruction: f64,
+    /// Its KL, not weighted.
+    pub train_kl: f64,
+    /// Reconstruction + beta·KL, mean over the test images after the epoch.
+    pub test_loss: f64,
+    /// Its reconstruction.
+    pub test_reconstruction: f64,
+    /// Its KL, not weighted.
+    pub test_kl: f64,
+    /// Adam's step size in the last step.
+    pub learning_rate: f64,
+    /// Weight of the KL in the last step.
+    pub kl_weight: f64,
+    /// Latent values whose mean varies over the test images by a variance above 0.01 (Burda et al. 2016);
+    /// absent for an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_units: Option<usize>,
+    /// KL of each latent value, mean over the test images, nats; empty for an autoencoder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kl_per_unit: Vec<f64>,
+    /// Training images per second.
+    pub images_per_s: f64,
+    /// Seconds of training, those before a stop included.
+    pub seconds: f64,
+}
+
+impl Line {
+    /// Reads a whole `metrics.jsonl`. A last line without an end, which a kill may leave, is left out.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::Model`] with the number of a line that is not one.
+    pub fn read(path: &Path) -> Result<Vec<Self>> {
+        let text = fs::read_to_string(path).map_err(Error::io(path, "read the metrics"))?;
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines = whole.lines().enumerate();
+        lines
+            .map(|(i, line)| {
+                serde_json::from_str(line).map_err(|e| {
+                    Error::model(
+                        path,
+                        format!("line {}: {e}", i + 1),
+                        "the metrics.jsonl that training wrote",
+                    )
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(step: u64) -> Line {
+        Line::Report(Report {
+            epoch: 1,
+            step,
+            loss: 0.1 + 0.2,
+            reconstruction: 100.0 / 3.0,
+            kl: 5e-324,
+            learning_rate: 1e-3,
+            kl_weight: 0.7,
+            images_per_s: 1e5,
+            seconds: 2.5,
+        })
+    }
+
+    #[test]
+    fn lines_read_back_to_the_last_bit() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("metrics.jsonl");
+        let lines = [report(100), report(200)];
+        let text: Vec<String> = lines
+            .iter()
+            .map(|line| serde_json::to_string(line).expect("JSON"))
+            .collect();
+        fs::write(&path, format!("{}\n{}\n{{\"kind\":\"rep", text[0], text[1])).expect("a file");
+        assert_eq!(Line::read(&path).expect("two lines"), lines);
+    }
+
+    #[test]
+    fn a_damaged_line_is_named_by_its_number() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("metrics.jsonl");
+        fs::write(&path, "{\"kind\":\"report\"}\n").expect("a file");
+        let error = Line::read(&path).expect_err("fields are missing");
+        assert!(error.to_string().contains("line 1"), "{error}");
+        assert_eq!(error.exit_code(), 3);
+    }
+}
