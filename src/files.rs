@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
 
@@ -35,6 +35,66 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<()> {
             .and_then(|_| sync_folder(path))
             .map_err(Error::io(path, "write it")),
     }
+}
+
+/// Writes and syncs a new file in a folder that has no name of its own yet: nobody reads it before
+/// [`persist_folder`].
+///
+/// # Errors
+/// [`Error::Io`] with the system's reason.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::File::create_new(path)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(Error::io(path, "write it"))
+}
+
+/// Gives a temporary folder its name. A kill at any moment leaves the whole folder under that name, or none.
+pub(crate) fn persist_folder(folder: TempDir, path: &Path) -> io::Result<()> {
+    sync(folder.path())?;
+    fs::rename(folder.path(), path)?;
+    // There is nothing left to clean up under the temporary name.
+    let _ = folder.keep();
+    sync_folder(path)
+}
+
+/// Creates a folder, unless it is there, so that it survives a loss of power.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other.and_then(|()| sync_folder(path)),
+    }
+}
+
+/// Gives the file at `from` a second name, in place of what had it: by a link, or by a copy where the file system
+/// has no links.
+pub(crate) fn link(from: &Path, to: &Path) -> Result<()> {
+    let folder = folder_of(to);
+    let linked = tempfile::Builder::new()
+        .prefix(".elbo-")
+        .suffix(".part")
+        .make_in(&folder, |temporary| fs::hard_link(from, temporary));
+    match linked {
+        Ok(link) => {
+            let temporary = link.path().to_owned();
+            link.persist(to)
+                .map_err(|e| e.error)
+                .and_then(|()| {
+                    // Between two names of one file a rename does nothing.
+                    let _ = fs::remove_file(temporary);
+                    sync_folder(to)
+                })
+                .map_err(Error::io(to, "write it"))
+        }
+        Err(_) => {
+            let bytes = fs::read(from).map_err(Error::io(from, "read it"))?;
+            replace(to, &bytes)
+        }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Refuses an output that [`create`] would refuse, before any work is done for it.
@@ -124,8 +184,13 @@ fn written(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
 
 /// The new name itself is durable only once its folder is synced; other systems have no such call.
 fn sync_folder(path: &Path) -> io::Result<()> {
+    sync(&folder_of(path))
+}
+
+/// Syncs a folder: the names in it.
+fn sync(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        fs::File::open(folder_of(path))?.sync_all()
+        fs::File::open(folder)?.sync_all()
     } else {
         Ok(())
     }
@@ -188,6 +253,21 @@ mod tests {
         replace(&path, b"a longer first text").expect("a new file");
         replace(&path, b"second").expect("the second text");
         assert_eq!(fs::read(&path).expect("the file"), b"second");
+    }
+
+    #[test]
+    fn a_second_name_replaces_what_had_it_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("new"), "new").expect("a file");
+        fs::write(at("old"), "old").expect("a file");
+        // Twice: the second time both are one file already.
+        for _ in 0..2 {
+            link(&at("new"), &at("old")).expect("a link");
+            assert_eq!(fs::read(at("old")).expect("the file"), b"new");
+            let names = fs::read_dir(folder.path()).expect("the folder").count();
+            assert_eq!(names, 2);
+        }
     }
 
     #[cfg(unix)]

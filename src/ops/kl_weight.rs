@@ -60,7 +60,7 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         .collect();
     for gradients in d_heads.floats_mut().chunks_mut(p.latent as usize) {
         for (gradient, &weight) in gradients.iter_mut().zip(&weights) {
-            *gradient = *gradient * weight;
+            *gradient *= weight;
         }
     }
 }
