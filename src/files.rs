@@ -1,7 +1,7 @@
 //! Writing files so that a reader never finds half of one, and nothing of the user's is lost.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -48,6 +48,53 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(Error::io(path, "write it"))
 }
 
+/// Start and end of the names of what is not finished.
+const PREFIX: &str = ".elbo-";
+const SUFFIX: &str = ".part";
+
+/// Makes files and folders with names of what is not finished.
+pub(crate) fn unfinished() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    builder
+}
+
+/// Whether a name is one of what is not finished.
+pub(crate) fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
+/// Removes from a folder what a process that was killed left unfinished. Only for who knows that no other process
+/// writes there.
+///
+/// # Errors
+/// [`Error::Io`] where something cannot be removed.
+pub(crate) fn clean(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(()); // No folder, nothing unfinished.
+    };
+    for entry in entries.flatten() {
+        if is_unfinished(&entry.file_name()) {
+            let path = entry.path();
+            let removed = match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            removed.map_err(Error::io(&path, "remove what was left unfinished"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder: first its name, so that nobody ever finds half of it under that.
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let gone = folder_of(path).join(format!("{PREFIX}{name}{SUFFIX}"));
+    fs::rename(path, &gone)?;
+    fs::remove_dir_all(&gone)
+}
+
 /// Gives a temporary folder its name. A kill at any moment leaves the whole folder under that name, or none.
 pub(crate) fn persist_folder(folder: TempDir, path: &Path) -> io::Result<()> {
     sync(folder.path())?;
@@ -69,10 +116,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
 /// has no links.
 pub(crate) fn link(from: &Path, to: &Path) -> Result<()> {
     let folder = folder_of(to);
-    let linked = tempfile::Builder::new()
-        .prefix(".elbo-")
-        .suffix(".part")
-        .make_in(&folder, |temporary| fs::hard_link(from, temporary));
+    let linked = unfinished().make_in(&folder, |temporary| fs::hard_link(from, temporary));
     match linked {
         Ok(link) => {
             let temporary = link.path().to_owned();
@@ -166,8 +210,7 @@ fn folder_of(path: &Path) -> PathBuf {
 
 fn written(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let folder = folder_of(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".elbo-").suffix(".part");
+    let mut builder = unfinished();
     // A temporary file is its owner's alone by default; a result gets what the umask says.
     #[cfg(unix)]
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
@@ -253,6 +296,21 @@ mod tests {
         replace(&path, b"a longer first text").expect("a new file");
         replace(&path, b"second").expect("the second text");
         assert_eq!(fs::read(&path).expect("the file"), b"second");
+    }
+
+    #[test]
+    fn only_what_is_unfinished_is_cleaned_away() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at(".elbo-a.part")).expect("a folder");
+        fs::write(at(".elbo-a.part/x"), "").expect("a file");
+        for name in [".elbo-b.part", ".elbo-c", "d.part", "e"] {
+            fs::write(at(name), "").expect("a file");
+        }
+        clean(folder.path()).expect("cleaned");
+        let names = [".elbo-c", "d.part", "e"].map(|name| at(name).exists());
+        assert_eq!(names, [true; 3]);
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 3);
     }
 
     #[test]

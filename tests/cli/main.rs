@@ -3,10 +3,13 @@
 
 mod bad_data;
 mod bench;
+#[cfg(target_os = "linux")]
+mod faults;
 #[path = "../data/formats.rs"]
 mod formats;
 mod options;
 mod refused;
 mod runs;
+mod stopping;
 mod support;
 mod tuning;
