@@ -14,7 +14,8 @@ from pathlib import Path
 
 METRICS = {
     "epoch", "step", "train_loss", "train_reconstruction", "train_kl",
-    "test_loss", "test_reconstruction", "test_kl", "images_per_s", "seconds",
+    "test_loss", "test_reconstruction", "test_kl", "learning_rate", "kl_weight",
+    "active_units", "images_per_s", "seconds",
 }
 # Devices draw the same numbers and differ in rounding only: by 0.0015 after an epoch, CPU and lavapipe.
 LIKE_TOLERANCE = 0.1  # nats per image
@@ -67,7 +68,9 @@ def check_weights(path):
 
 
 def read_metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    """The lines of finished epochs."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line.pop("kind") == "epoch"]
 
 
 def check_run(folder, epochs):
@@ -77,12 +80,15 @@ def check_run(folder, epochs):
     found = [line["epoch"] for line in lines]
     require(found == list(range(1, epochs + 1)), f"{folder}: expected {epochs} epochs, metrics.jsonl has {found}")
     for line in lines:
+        units = line.pop("kl_per_unit")
+        require(abs(sum(units) - line["test_kl"]) < 1e-3 * line["test_kl"], f"units {units} of {line}")
         require(set(line) == METRICS, f"fields {sorted(line)}")
         require(all(map(math.isfinite, line.values())), f"not finite: {line}")
     losses = [line["test_loss"] for line in lines]
     require(epochs == 1 or losses[-1] < losses[0], f"the test loss did not fall: {losses}")
     print("test loss:", ", ".join(f"{loss:.2f}" for loss in losses), "nats per image")
     check_weights(folder / "model.safetensors")
+    check_weights(folder / "best.safetensors")
     for kind in ("samples", "reconstructions"):
         for epoch in range(1, epochs + 1):
             check_picture(folder / kind / f"epoch-{epoch:04}.png")

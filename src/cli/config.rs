@@ -1,141 +1,21 @@
 //! Which value counts: the flag's, the configuration file's, or the default.
 
-use std::fs;
-use std::path::Path;
+mod file;
 
-use serde::Deserialize;
+pub(super) use file::{FileConfig, FileModel};
+
+use file::{FileCheckpoints, FileData, FileLikelihood, FileTrain};
 
 use super::model::{LikelihoodName, ModelArgs, Sigma};
 use super::train::TrainArgs;
-use crate::data::Binarize;
-use crate::device::Precision;
 use crate::error::{Error, Result};
-use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
+use crate::model::{Likelihood, ModelKind, ModelSpec};
 use crate::plan::Tune;
 use crate::shape::ImageShape;
-use crate::train::{
-    Checkpoints, DataConfig, KlWeight, LearningRate, Record, RunConfig, Span, TrainOptions,
-    toml_fault,
-};
+use crate::train::{Checkpoints, DataConfig, KlWeight, LearningRate, TrainOptions};
 
 /// Stands for the images' size until they are loaded.
 const UNKNOWN_IMAGE: ImageShape = ImageShape::new(1, 1, 1);
-
-/// What `--config` takes: the file of a [`crate::train::RunConfig`], any part of which may be left out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct FileConfig {
-    device: Option<String>,
-    tune: Option<Tune>,
-    data: FileData,
-    model: FileModel,
-    train: FileTrain,
-    checkpoints: FileCheckpoints,
-    /// What an earlier run happened to use; it decides nothing.
-    #[serde(rename = "record")]
-    _record: Option<Record>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct FileData {
-    source: Option<String>,
-    image_size: Option<(usize, usize)>,
-    channels: Option<usize>,
-    test_fraction: Option<f64>,
-    split_seed: Option<u64>,
-    mirrors: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct FileModel {
-    kind: Option<ModelKind>,
-    image: Option<ImageShape>,
-    hidden: Option<Vec<usize>>,
-    latent: Option<usize>,
-    activation: Option<Activation>,
-    likelihood: Option<FileLikelihood>,
-    beta: Option<f32>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct FileLikelihood {
-    name: LikelihoodName,
-    sigma: Option<f32>,
-    learned: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct FileTrain {
-    epochs: Option<u32>,
-    batch_size: Option<usize>,
-    learning_rate: Option<f32>,
-    learning_rate_schedule: LearningRate,
-    kl_schedule: KlWeight,
-    free_bits: Option<f32>,
-    patience: Option<u32>,
-    log_every: Option<u32>,
-    weight_decay: Option<f32>,
-    grad_clip: Option<f32>,
-    binarize: Option<Binarize>,
-    seed: Option<u64>,
-    precision: Option<Precision>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct FileCheckpoints {
-    every: Option<Span>,
-    keep: Option<usize>,
-}
-
-impl FileConfig {
-    /// Reads a configuration file.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io(path, "read the configuration"))?;
-        Self::parse(&text, path)
-    }
-
-    /// The configuration of a run.
-    pub(super) fn of(run: &RunConfig) -> Result<Self> {
-        Self::parse(&run.to_toml()?, Path::new("the run's config.toml"))
-    }
-
-    /// Its model, for images of any size.
-    pub(super) fn into_model(self) -> FileModel {
-        FileModel {
-            image: None,
-            ..self.model
-        }
-    }
-
-    /// The same, with a model in the place of what it does not say of its own.
-    pub(super) fn with_model(mut self, model: FileModel) -> Self {
-        let own = self.model;
-        self.model = FileModel {
-            kind: own.kind.or(model.kind),
-            image: own.image.or(model.image),
-            hidden: own.hidden.or(model.hidden),
-            latent: own.latent.or(model.latent),
-            activation: own.activation.or(model.activation),
-            likelihood: own.likelihood.or(model.likelihood),
-            beta: own.beta.or(model.beta),
-        };
-        self
-    }
-
-    pub(super) fn parse(text: &str, path: &Path) -> Result<Self> {
-        toml::from_str(text).map_err(|e| {
-            Error::config(
-                format!("--config {}: {}", path.display(), toml_fault(text, &e)),
-                "the keys of a run's config.toml, each of which may be left out",
-            )
-        })
-    }
-}
 
 /// A run, but for the size of its images, which the data tells.
 #[derive(Debug, PartialEq)]
@@ -322,8 +202,13 @@ fn checkpoints(args: &TrainArgs, file: &FileCheckpoints) -> Checkpoints {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::train::Decay;
+    use crate::data::Binarize;
+    use crate::device::Precision;
+    use crate::model::Activation;
+    use crate::train::{Decay, Record, RunConfig, Span};
 
     fn file(text: &str) -> FileConfig {
         FileConfig::parse(text, Path::new("some.toml")).expect("a configuration")

@@ -1,5 +1,6 @@
 //! Training: the loop over epochs, its options, and the folder that keeps a run.
 
+mod calendar;
 mod check;
 mod checkpoint;
 mod config;
@@ -16,13 +17,14 @@ mod state;
 mod trainer;
 mod warm_up;
 
+pub use calendar::utc;
 pub use check::check;
 pub use config::{Change, DataConfig, Record, Resumed, RunConfig, anchored, toml_fault};
 pub use grid::Grid;
 pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};
 pub use options::TrainOptions;
 pub use pace::{Checkpoints, Pace};
-pub use run_folder::{Progressed, RunFolder, Which, utc};
+pub use run_folder::{Progressed, RunFolder, Which};
 pub use schedule::{Course, Decay, KlWeight, LearningRate};
 pub use span::Span;
 pub use state::{Best, Position, State};

@@ -1,26 +1,22 @@
 //! The folder of a run: written while it trains, read by every command that uses the result.
 
+mod writing;
+
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::{Allocation, MemoryUse, ModelKind, Weights};
+use crate::model::{ModelKind, Weights};
 use crate::train::checkpoint::{self, MODEL};
 use crate::train::lock::{LOCK, Lock};
-use crate::train::metrics::Line;
-use crate::train::{Grid, Pictures, Position, RunConfig, State};
+use crate::train::{Position, RunConfig, State, utc};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const BEST: &str = "best.safetensors";
 const CHECKPOINTS: &str = "checkpoints";
-const SAMPLES: &str = "samples";
-const RECONSTRUCTIONS: &str = "reconstructions";
-/// Columns of a grid of samples, rows of a grid of pairs.
-const GRID: usize = 8;
 
 /// A run's folder:
 ///
@@ -191,47 +187,8 @@ impl RunFolder {
         })
     }
 
-    /// Takes back what was measured after `position`, from which the run goes on, and records how it does.
-    ///
-    /// # Errors
-    /// [`Error::Model`] where the metrics are damaged; [`Error::Io`].
-    pub fn go_on(&mut self, position: &Position, config: RunConfig) -> Result<()> {
-        let path = self.path.join(METRICS);
-        if path.exists() {
-            let lines = Line::read(&path)?;
-            let kept = lines.iter().filter(|line| match line {
-                Line::Report(report) => report.step <= position.steps,
-                Line::Epoch(epoch) => epoch.epoch <= position.epochs,
-            });
-            let text: Result<String> = kept.map(|line| line.text(&path)).collect();
-            files::replace(&path, text?.as_bytes())?;
-        }
-        self.config = config;
-        files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
-    }
-
     fn checkpoints(&self) -> PathBuf {
         self.path.join(CHECKPOINTS)
-    }
-
-    /// Adds the kernel variants in use, (step, variant), and what the device's memory holds to `config.toml`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be written.
-    pub fn record_device(
-        &mut self,
-        variants: &[(String, String)],
-        memory: &[Allocation],
-    ) -> Result<()> {
-        let record = &mut self.config.record;
-        record.kernels.extend(variants.iter().cloned());
-        for used_for in MemoryUse::ALL {
-            let bytes = Allocation::total_for(memory, used_for);
-            record
-                .device_memory
-                .insert(used_for.name().to_owned(), bytes);
-        }
-        files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
     }
 
     /// Opens the folder of an earlier run and reads its configuration.
@@ -328,102 +285,6 @@ impl RunFolder {
         let _ = fs::remove_dir(&self.path);
         Ok(())
     }
-
-    /// Keeps a state: its checkpoint first, then the parameters under the names that people load, then older
-    /// checkpoints go. The lines of `metrics.jsonl` so far are on the disk before it.
-    ///
-    /// # Errors
-    /// [`Error::Io`] with the file that cannot be written. The checkpoints before this one stay.
-    pub fn checkpoint(&self, state: &State, data: &str, keep: usize) -> Result<()> {
-        let metrics = self.path.join(METRICS);
-        if metrics.exists() {
-            fs::File::open(&metrics)
-                .and_then(|file| file.sync_all())
-                .map_err(Error::io(&metrics, "write it"))?;
-        }
-        checkpoint::save(&self.checkpoints(), state, data)?;
-        self.publish(&state.position, keep)
-    }
-
-    /// Gives the parameters of the last checkpoint, at `position`, and of the best one the names that people load, and
-    /// removes checkpoints that are no longer kept.
-    fn publish(&self, position: &Position, keep: usize) -> Result<()> {
-        let folder = self.checkpoints();
-        let best = position.best.map(|best| best.step);
-        for (step, name) in [(Some(position.steps), MODEL), (best, BEST)] {
-            let file = step.map(|step| checkpoint::path(&folder, step).join(MODEL));
-            if let Some(file) = file.filter(|file| file.exists()) {
-                files::link(&file, &self.path.join(name))?;
-            }
-        }
-        checkpoint::prune(&folder, keep, best)
-    }
-
-    /// Adds a line to `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be written.
-    pub fn append(&self, line: &Line) -> Result<()> {
-        let path = self.path.join(METRICS);
-        let text = line.text(&path)?;
-        fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(Error::io(&path, "append a line"))
-    }
-
-    /// Writes the pictures of an epoch.
-    ///
-    /// # Errors
-    /// [`Error::Io`] with the file that cannot be written.
-    pub fn write_pictures(&self, epoch: u32, pictures: &Pictures) -> Result<()> {
-        let shape = self.config.model.image;
-        if !pictures.samples.is_empty() {
-            let grid = Grid::of_images(&pictures.samples, shape, GRID)?;
-            self.write_picture(SAMPLES, epoch, &grid)?;
-        }
-        if !pictures.originals.is_empty() {
-            let grid = Grid::of_pairs(&pictures.originals, &pictures.reconstructions, shape, GRID)?;
-            self.write_picture(RECONSTRUCTIONS, epoch, &grid)?;
-        }
-        Ok(())
-    }
-
-    fn write_picture(&self, folder: &str, epoch: u32, grid: &Grid) -> Result<()> {
-        let folder = self.path.join(folder);
-        fs::create_dir_all(&folder).map_err(Error::io(&folder, "create the folder"))?;
-        files::replace(&folder.join(format!("epoch-{epoch:04}.png")), &grid.png()?)
-    }
-}
-
-/// `2026-01-31T23:59:59Z`; a clock before 1970 counts as 1970.
-pub fn utc(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar.
-fn civil(days: u64) -> (u64, u64, u64) {
-    // Years that begin in March put the leap day last, so that months are a linear function of days.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    (400 * era + year_of_era + carry, month, day)
 }
 
 #[cfg(test)]
@@ -431,8 +292,8 @@ mod tests {
     use super::*;
     use crate::model::ModelSpec;
     use crate::shape::ImageShape;
-    use crate::train::metrics::{Epoch, Report};
-    use crate::train::{DataConfig, Record, TrainOptions};
+    use crate::train::metrics::{Epoch, Line, Report};
+    use crate::train::{DataConfig, Pictures, Record, TrainOptions};
     use std::time::Duration;
 
     fn config() -> RunConfig {
@@ -613,15 +474,6 @@ mod tests {
         pictures.samples = vec![0.5; 64 * 64];
         run.write_pictures(11, &pictures).expect("two grids");
         assert!(folder.path().join("samples/epoch-0011.png").is_file());
-    }
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        let at = |seconds| utc(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(at(0), "1970-01-01T00:00:00Z");
-        assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(at(1_709_251_199), "2024-02-29T23:59:59Z");
-        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
     }
 
     #[test]

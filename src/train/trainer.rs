@@ -1,6 +1,7 @@
 //! The training loop.
 
 mod diagnosis;
+mod keeping;
 mod measurement;
 mod pictures;
 
@@ -12,7 +13,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Dataset, Images};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::Element;
 use crate::model::plans::{self, SCALARS, Source, names};
 use crate::model::session::{Measured, Passes, Session, add_rows};
@@ -141,92 +142,6 @@ impl Trainer {
             },
             session,
         })
-    }
-
-    /// Starts from other parameters than the initial ones.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where they are not the model's; [`Error::Device`].
-    pub fn start_from(&mut self, weights: &Weights) -> Result<()> {
-        let state = State {
-            weights: weights.clone(),
-            ..self.good.clone()
-        };
-        self.restore(&state)
-    }
-
-    /// Goes on from a state of an earlier trainer of the same model, options and data: what follows is the same to
-    /// the bit as if that one had gone on, on the same device.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where the state is not one of this model and these options; [`Error::Device`].
-    pub fn restore(&mut self, state: &State) -> Result<()> {
-        let Position {
-            epochs, batches, ..
-        } = state.position;
-        if batches > self.passes.batches() {
-            return Err(Error::config(
-                format!(
-                    "the state is {batches} steps into an epoch of {}",
-                    self.passes.batches()
-                ),
-                "the data and the --batch-size that the state is of",
-            ));
-        }
-        if epochs > self.options.epochs || (epochs == self.options.epochs && batches > 0) {
-            return Err(Error::config(
-                format!(
-                    "--epochs {}: {epochs} epochs and {batches} steps are done already",
-                    self.options.epochs
-                ),
-                format!("--epochs {} or more", epochs + u32::from(batches > 0)),
-            ));
-        }
-        self.write(state)?;
-        self.position = state.position.clone();
-        self.before = state.position.seconds;
-        self.start = Instant::now();
-        self.good = state.clone();
-        Ok(())
-    }
-
-    /// Puts a state's arenas on the device.
-    fn write(&mut self, state: &State) -> Result<()> {
-        for (name, tensors) in [
-            (names::PARAMETERS, &state.weights),
-            (names::FIRST, &state.first),
-            (names::SECOND, &state.second),
-        ] {
-            let arena = tensors.to_arena(&self.session.parameters)?;
-            self.session.runtime.write(name, 0, &arena)?;
-        }
-        Ok(())
-    }
-
-    /// The state as it is now, from which [`Trainer::restore`] goes on.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`] where a parameter is not finite; [`Error::Device`].
-    pub fn state(&mut self) -> Result<State> {
-        let mut position = self.position.clone();
-        position.seconds = self.seconds();
-        let state = State {
-            weights: self.arena(names::PARAMETERS)?,
-            first: self.arena(names::FIRST)?,
-            second: self.arena(names::SECOND)?,
-            position,
-        };
-        if let Some(name) = state.weights.first_not_finite() {
-            return Err(self.not_finite(self.position.steps, name));
-        }
-        self.good = state.clone();
-        Ok(state)
-    }
-
-    fn arena(&mut self, name: &str) -> Result<Weights> {
-        let parameters = &self.session.parameters;
-        let arena = self.session.runtime.read(name, 0, parameters.len)?;
-        Ok(Weights::from_arena(parameters, &arena))
     }
 
     /// Where training is.

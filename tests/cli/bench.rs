@@ -51,7 +51,7 @@ fn every_step_stands_beside_the_roofs_and_the_memory() {
         "device memory",
         "plan train 32",
         "host memory",
-        "state after the last epoch",
+        "last good state",
     ] {
         assert!(table.contains(words), "no {words:?} in {table}");
     }

@@ -13,7 +13,9 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use crate::support::{INPUT_OUTPUT, accepted, few_images, program, stderr, temporary};
+use crate::support::{
+    INPUT_OUTPUT, accepted, few_images, metrics, model, program, stderr, temporary,
+};
 
 /// Two epochs of twelve steps on a file of few images, a checkpoint each nine steps and at the end of an epoch.
 const RUN: [&str; 17] = [
@@ -37,19 +39,6 @@ const RUN: [&str; 17] = [
 ];
 
 const SIGKILL: i32 = 9;
-
-/// Lines of a run's metrics without what a clock measured.
-fn metrics(run: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
-    let line = |text: &str| {
-        let mut line: Value = serde_json::from_str(text).expect("a JSON object");
-        let object = line.as_object_mut().expect("an object");
-        object.remove("seconds");
-        object.remove("images_per_s");
-        line
-    };
-    text.lines().map(line).collect()
-}
 
 /// What of a run does not depend on how often it was stopped.
 #[derive(PartialEq)]
@@ -284,7 +273,6 @@ fn two_hundred_kills_at_random_instants_lose_nothing_but_steps() {
     accepted(folder.path(), &[&long[..], &whole].concat());
     let whole = folder.path().join("whole");
     assert_eq!(metrics(&run), metrics(&whole));
-    let model = |run: &Path| fs::read(run.join("model.safetensors")).expect("a model");
     assert!(model(&run) == model(&whole), "other parameters");
 }
 

@@ -10,6 +10,7 @@ mod formats;
 mod options;
 mod refused;
 mod runs;
+mod signals;
 mod stopping;
 mod support;
 mod tuning;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::formats::{npy, npz, write};
-use crate::support::{CONFIG, accepted, adapter, refused_in, stderr, stdout, temporary};
+use crate::support::{CONFIG, accepted, adapter, epochs, refused_in, stderr, stdout, temporary};
 
 const TRAIN: usize = 48;
 const TEST: usize = 20;
@@ -63,13 +63,6 @@ fn evaluate(folder: &Path, run: &str, device: &str, more: &[&str]) -> Value {
     let arguments = [&["evaluate", run, "--json", "--device", device], more].concat();
     let printed = stdout(&accepted(folder, &arguments));
     serde_json::from_str(&printed).expect("JSON")
-}
-
-/// Lines of `metrics.jsonl`.
-fn metrics(run: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
-    let lines = text.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().expect("JSON lines")
 }
 
 /// Rows of an array file.
@@ -201,7 +194,7 @@ fn values_are_binarised_never_once_or_at_every_use() {
         let config = fs::read_to_string(folder.path().join(binarize).join("config.toml"));
         let line = format!("binarize = \"{binarize}\"");
         assert!(config.expect("the configuration").contains(&line));
-        let epochs = metrics(&folder.path().join(binarize));
+        let epochs = epochs(&folder.path().join(binarize));
         let pairs = ["train_loss", "test_loss"].map(|name| {
             let of = |epoch: &Value| epoch[name].as_f64().expect(name);
             [of(&epochs[0]), of(&epochs[1])]

@@ -309,7 +309,7 @@ fn what_is_no_run_folder_is_refused_by_every_command() {
 fn a_run_without_a_finished_epoch_is_refused() {
     let folder = temporary();
     unfinished_autoencoder(folder.path());
-    let words = ["model.safetensors", "first epoch", "try: "];
+    let words = ["model.safetensors", "first checkpoint", "try: "];
     for command in ["reconstruct", "encode", "evaluate"] {
         refused_in(folder.path(), &[command, "ae"], DATA_OR_MODEL, &words);
     }

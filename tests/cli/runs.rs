@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{accepted, stderr, stdout, temporary, train_small};
+use crate::support::{accepted, epochs, stderr, stdout, temporary, train_small};
 
 #[test]
 fn a_run_leaves_its_record_and_prints_where() {
@@ -51,10 +51,9 @@ fn a_run_leaves_its_record_and_prints_where() {
     for used_for in ["images", "parameters", "activations", "bookkeeping"] {
         assert!(memory.contains(&format!("{used_for} = ")), "{memory}");
     }
-    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
-    assert_eq!(metrics.lines().count(), 2);
-    for line in metrics.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let epochs = epochs(&run);
+    assert_eq!(epochs.len(), 2);
+    for line in epochs {
         assert!(
             line["test_loss"].as_f64().is_some_and(f64::is_finite),
             "{line}"
@@ -71,8 +70,7 @@ fn the_configuration_of_a_run_repeats_it() {
     accepted(folder.path(), &arguments);
     let second = folder.path().join("second");
     let losses = |run: &Path| {
-        let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
-        let line: serde_json::Value = serde_json::from_str(&text).expect("one line");
+        let line = epochs(run).pop().expect("an epoch");
         (line["train_loss"].clone(), line["test_loss"].clone())
     };
     assert_eq!(losses(&first), losses(&second));

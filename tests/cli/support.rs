@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::formats::{npy, write};
@@ -102,6 +103,15 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
+/// The lines of finished epochs in a run's metrics.
+pub(crate) fn epochs(run: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
+    let lines = text.lines().map(serde_json::from_str);
+    let all: Vec<Value> = lines.collect::<Result<_, _>>().expect("JSON lines");
+    let epochs = all.into_iter().filter(|line| line["kind"] == "epoch");
+    epochs.collect()
+}
+
 /// What `elbo devices` says of the first adapter. Without one the test fails, unless `ELBO_TEST_GPU=skip`
 /// makes that a choice.
 pub(crate) fn adapter() -> Option<String> {
@@ -134,4 +144,49 @@ pub(crate) fn few_images(folder: &Path) {
         &folder.join("few.npy"),
         &npy("'|u1'", false, "(208, 8, 8)", &values),
     );
+}
+
+/// A small run on a file of few images: twelve steps an epoch.
+pub(crate) const FEW: [&str; 12] = [
+    "train",
+    "--data",
+    "few.npy",
+    "--hidden",
+    "16",
+    "--latent",
+    "3",
+    "--batch-size",
+    "16",
+    "--log-every",
+    "5",
+    "--quiet",
+];
+
+/// `elbo train` of few images with more options.
+pub(crate) fn few(more: &[&str]) -> Vec<String> {
+    FEW.iter().chain(more).map(ToString::to_string).collect()
+}
+
+pub(crate) fn train_few(folder: &Path, more: &[&str]) -> String {
+    let arguments = few(more);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    stdout(&accepted(folder, &arguments))
+}
+
+/// Lines of a run's metrics without what a clock measured.
+pub(crate) fn metrics(run: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
+    text.lines()
+        .map(|line| {
+            let mut line: Value = serde_json::from_str(line).expect("a JSON object");
+            let object = line.as_object_mut().expect("an object");
+            object.remove("seconds");
+            object.remove("images_per_s");
+            line
+        })
+        .collect()
+}
+
+pub(crate) fn model(run: &Path) -> Vec<u8> {
+    fs::read(run.join("model.safetensors")).expect("a model")
 }

@@ -12,5 +12,6 @@ mod mnist;
 mod not_finite;
 mod reproducibility;
 mod resume;
+mod schedules;
 mod step_by_step;
 mod support;

@@ -90,8 +90,8 @@ impl Trainer {
         self.session.memory()
     }
 
-    /// What the trainer holds in the host's memory beside that: the state of the last checkpoint, from which steps
-    /// that go wrong are repeated, the order of the images, and the images of the grids. The data set is its
+    /// What the trainer holds in the host's memory beside that: the last good state, from which steps that go wrong are
+    /// repeated, the order of the images, and the images of the grids. The data set is its
     /// owner's.
     pub fn host_memory(&self) -> Vec<Allocation> {
         let part = |name: &str, used_for, bytes| Allocation {
@@ -107,7 +107,7 @@ impl Trainer {
         };
         vec![
             part(
-                "state of the last checkpoint",
+                "last good state",
                 MemoryUse::Parameters,
                 size_of::<f32>() * floats,
             ),

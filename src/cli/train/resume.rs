@@ -1,0 +1,133 @@
+//! `elbo train --resume`
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use super::{Ready, TrainArgs, check_early, introduce, with_image};
+use crate::cli::config::{self, FileConfig};
+use crate::cli::note;
+use crate::cli::report::{self, Reporter};
+use crate::cli::signals::Signals;
+use crate::error::{Error, Result};
+use crate::model::ModelSpec;
+use crate::train::{Ending, Resumed, RunConfig, RunFolder, Trainer, utc};
+
+/// Options that may change when a run goes on.
+const CHANGEABLE: [&str; 6] = [
+    "device",
+    "tune",
+    "train.epochs",
+    "train.patience",
+    "train.log-every",
+    "checkpoints",
+];
+
+/// Refuses to go on with another model, other data or other training than a run has.
+fn refuse_changes(path: &Path, before: &RunConfig, now: &RunConfig) -> Result<()> {
+    let changed: Vec<String> = before
+        .differences(now)?
+        .into_iter()
+        .filter(|change| {
+            let inside = |key: &str| change.key.starts_with(&format!("{key}."));
+            !CHANGEABLE
+                .iter()
+                .any(|key| change.key == *key || inside(key))
+        })
+        .map(|change| {
+            format!(
+                "{}: {} in the run, {} asked for",
+                change.key, change.one, change.other
+            )
+        })
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(
+        format!(
+            "--resume {}: the run is another one:\n  {}",
+            path.display(),
+            changed.join("\n  ")
+        ),
+        "the same options (or none: the run knows them), or a new run with --init-from",
+    ))
+}
+
+/// Goes on with a run from its last checkpoint.
+pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
+    let mut folder = RunFolder::resume(path)?;
+    let before = folder.config().clone();
+    let resolved = config::merge(args, FileConfig::of(&before)?)?;
+    check_early(&resolved)?;
+    let mut config = RunConfig {
+        device: resolved.device.clone(),
+        tune: resolved.tune,
+        data: resolved.data.clone().anchored(),
+        model: ModelSpec {
+            image: before.model.image,
+            ..resolved.model.clone()
+        },
+        train: resolved.train.clone(),
+        checkpoints: resolved.checkpoints,
+        record: before.record.clone(),
+    };
+    refuse_changes(path, &before, &config)?;
+    let (state, known_data) = folder.last_state()?.unzip();
+    let position = state
+        .as_ref()
+        .map(|s| s.position.clone())
+        .unwrap_or_default();
+    if position.epochs > 0 && position.batches == 0 && position.epochs >= config.train.epochs {
+        if !args.quiet {
+            note(format_args!(
+                "{}: finished already, after {} epochs; --epochs with more of them goes on",
+                path.display(),
+                position.epochs
+            ));
+        }
+        report::results(&folder, Ending::Finished, args.shown())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let ready = Ready::make(&resolved, args.quiet)?;
+    let spec = with_image(&resolved, &ready.dataset)?;
+    ready.check(&spec, &resolved.train)?;
+    let fingerprint = ready.dataset.fingerprint();
+    if known_data.is_some_and(|known| known != fingerprint) {
+        return Err(Error::data(
+            &config.data.source,
+            "these are not the images that the run was trained on: it cannot go on as it would have",
+            "the same data, or a new run with --init-from",
+        )
+        .into());
+    }
+    config.record.resumed.push(Resumed {
+        at: utc(SystemTime::now()),
+        step: position.steps,
+        device: std::mem::replace(&mut config.record.device, ready.device.clone()),
+        version: env!("CARGO_PKG_VERSION").into(),
+    });
+    let signals = Signals::listen()?;
+    folder.go_on(&position, config)?;
+    if !args.quiet {
+        introduce(&folder, &ready.dataset);
+        note(format_args!(
+            "goes on at step {}, {} epochs are done",
+            position.steps, position.epochs
+        ));
+    }
+    let Ready {
+        runtime, dataset, ..
+    } = ready;
+    let mut reporter =
+        Reporter::new(folder, &dataset, signals, args.shown()).with_fingerprint(fingerprint);
+    let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset);
+    let outcome = trainer.and_then(|mut trainer| {
+        if let Some(state) = &state {
+            trainer.restore(state)?;
+        }
+        trainer.run(&args.pace(resolved.checkpoints), &mut reporter)
+    });
+    reporter.finish(outcome)
+}

@@ -1,0 +1,126 @@
+//! What training writes into the folder of its run.
+
+use std::fs;
+use std::io::Write;
+
+use super::{BEST, CONFIG, METRICS, RunFolder};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::{Allocation, MemoryUse};
+use crate::train::checkpoint::{self, MODEL};
+use crate::train::metrics::Line;
+use crate::train::{Grid, Pictures, Position, RunConfig, State};
+
+const SAMPLES: &str = "samples";
+const RECONSTRUCTIONS: &str = "reconstructions";
+/// Columns of a grid of samples, rows of a grid of pairs.
+const GRID: usize = 8;
+
+impl RunFolder {
+    /// Adds the kernel variants in use, (step, variant), and what the device's memory holds to `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn record_device(
+        &mut self,
+        variants: &[(String, String)],
+        memory: &[Allocation],
+    ) -> Result<()> {
+        let record = &mut self.config.record;
+        record.kernels.extend(variants.iter().cloned());
+        for used_for in MemoryUse::ALL {
+            let bytes = Allocation::total_for(memory, used_for);
+            record
+                .device_memory
+                .insert(used_for.name().to_owned(), bytes);
+        }
+        files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
+    }
+
+    /// Takes back what was measured after `position`, from which the run goes on, and records how it does.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where the metrics are damaged; [`Error::Io`].
+    pub fn go_on(&mut self, position: &Position, config: RunConfig) -> Result<()> {
+        let path = self.path.join(METRICS);
+        if path.exists() {
+            let lines = Line::read(&path)?;
+            let kept = lines.iter().filter(|line| match line {
+                Line::Report(report) => report.step <= position.steps,
+                Line::Epoch(epoch) => epoch.epoch <= position.epochs,
+            });
+            let text: Result<String> = kept.map(|line| line.text(&path)).collect();
+            files::replace(&path, text?.as_bytes())?;
+        }
+        self.config = config;
+        files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
+    }
+
+    /// Keeps a state: its checkpoint first, then the parameters under the names that people load, then older
+    /// checkpoints go. The lines of `metrics.jsonl` so far are on the disk before it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file that cannot be written. The checkpoints before this one stay.
+    pub fn checkpoint(&self, state: &State, data: &str, keep: usize) -> Result<()> {
+        let metrics = self.path.join(METRICS);
+        if metrics.exists() {
+            fs::File::open(&metrics)
+                .and_then(|file| file.sync_all())
+                .map_err(Error::io(&metrics, "write it"))?;
+        }
+        checkpoint::save(&self.checkpoints(), state, data)?;
+        self.publish(&state.position, keep)
+    }
+
+    /// Gives the parameters of the last checkpoint, at `position`, and of the best one the names that people load, and
+    /// removes checkpoints that are no longer kept.
+    pub(super) fn publish(&self, position: &Position, keep: usize) -> Result<()> {
+        let folder = self.checkpoints();
+        let best = position.best.map(|best| best.step);
+        for (step, name) in [(Some(position.steps), MODEL), (best, BEST)] {
+            let file = step.map(|step| checkpoint::path(&folder, step).join(MODEL));
+            if let Some(file) = file.filter(|file| file.exists()) {
+                files::link(&file, &self.path.join(name))?;
+            }
+        }
+        checkpoint::prune(&folder, keep, best)
+    }
+
+    /// Adds a line to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn append(&self, line: &Line) -> Result<()> {
+        let path = self.path.join(METRICS);
+        let text = line.text(&path)?;
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(Error::io(&path, "append a line"))
+    }
+
+    /// Writes the pictures of an epoch.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file that cannot be written.
+    pub fn write_pictures(&self, epoch: u32, pictures: &Pictures) -> Result<()> {
+        let shape = self.config.model.image;
+        if !pictures.samples.is_empty() {
+            let grid = Grid::of_images(&pictures.samples, shape, GRID)?;
+            self.write_picture(SAMPLES, epoch, &grid)?;
+        }
+        if !pictures.originals.is_empty() {
+            let grid = Grid::of_pairs(&pictures.originals, &pictures.reconstructions, shape, GRID)?;
+            self.write_picture(RECONSTRUCTIONS, epoch, &grid)?;
+        }
+        Ok(())
+    }
+
+    fn write_picture(&self, folder: &str, epoch: u32, grid: &Grid) -> Result<()> {
+        let folder = self.path.join(folder);
+        fs::create_dir_all(&folder).map_err(Error::io(&folder, "create the folder"))?;
+        files::replace(&folder.join(format!("epoch-{epoch:04}.png")), &grid.png()?)
+    }
+}

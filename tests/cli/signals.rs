@@ -1,0 +1,184 @@
+//! Signals, and two processes on one run.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::support::{
+    CONFIG, accepted, few, few_images, metrics, model, program, refused_in, temporary, train_few,
+};
+
+/// A run in the background.
+struct Started {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    seen: String,
+}
+
+impl Started {
+    fn new(folder: &Path, more: &[&str]) -> Self {
+        let arguments = few(more);
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(String::as_str)
+            .filter(|argument| *argument != "--quiet")
+            .collect();
+        Self::with(folder, &arguments)
+    }
+
+    fn with(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = program(folder, arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = child.stderr.take().expect("its messages");
+        Self {
+            child,
+            lines: BufReader::new(stderr).lines(),
+            seen: String::new(),
+        }
+    }
+
+    /// Reads its messages up to one with a word in it.
+    fn wait_for(&mut self, word: &str) {
+        for line in self.lines.by_ref() {
+            let line = line.expect("a line");
+            self.seen += &line;
+            self.seen.push('\n');
+            if line.contains(word) {
+                return;
+            }
+        }
+        panic!("no {word:?} in {}", self.seen);
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status();
+        assert!(status.expect("kill starts").success());
+    }
+
+    /// Its exit code and all of its messages.
+    fn end(mut self) -> (Option<i32>, String) {
+        for line in self.lines.by_ref() {
+            self.seen += &line.expect("a line");
+            self.seen.push('\n');
+        }
+        let status = self.child.wait().expect("the program ends");
+        (status.code(), self.seen)
+    }
+}
+
+#[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let folder = temporary();
+    few_images(folder.path());
+    let mut first = Started::new(folder.path(), &["--epochs", "1000000", "--out", "run"]);
+    first.wait_for("epoch 1/");
+    let words = ["run", "in use"];
+    refused_in(folder.path(), &["train", "--resume", "run"], CONFIG, &words);
+    refused_in(
+        folder.path(),
+        &["train", "--out", "run"],
+        CONFIG,
+        &["run", "not empty"],
+    );
+    // Looking is allowed.
+    accepted(
+        folder.path(),
+        &["sample", "run", "--device", "cpu", "--out", "a.png"],
+    );
+    first.signal("TERM");
+    assert_eq!(first.end().0, Some(143));
+    accepted(
+        folder.path(),
+        &[
+            "train",
+            "--quiet",
+            "--resume",
+            "run",
+            "--stop-after",
+            "1steps",
+        ],
+    );
+}
+
+#[test]
+fn a_signal_saves_the_run_says_where_and_gives_the_code_of_a_shell() {
+    let folder = temporary();
+    few_images(folder.path());
+    for (signal, code, out) in [("INT", 130, "int"), ("TERM", 143, "term")] {
+        let mut run = Started::new(folder.path(), &["--epochs", "1000000", "--out", out]);
+        run.wait_for("epoch 2/");
+        run.signal(signal);
+        let (found, text) = run.end();
+        assert_eq!(found, Some(code), "{text}");
+        for word in ["stopped by SIG", signal, "which is saved in", "--resume"] {
+            assert!(text.contains(word), "no {word:?} in {text}");
+        }
+        // What it saved is what a run of as many steps has.
+        let path = folder.path().join(out);
+        let lines = metrics(&path);
+        let all = fs::read_dir(path.join("checkpoints")).expect("checkpoints");
+        let last = all
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .max()
+            .expect("a checkpoint");
+        let steps = format!(
+            "{}steps",
+            last.trim_start_matches("step-").trim_start_matches('0')
+        );
+        assert!(
+            text.contains(&format!("at step {}", steps.trim_end_matches("steps"))),
+            "{text}"
+        );
+        let whole = format!("{out}-whole");
+        let more = [
+            "--epochs",
+            "1000000",
+            "--stop-after",
+            &steps,
+            "--out",
+            &whole,
+        ];
+        train_few(folder.path(), &more);
+        let whole = folder.path().join(whole);
+        assert!(model(&path) == model(&whole), "{signal}");
+        assert_eq!(lines, metrics(&whole), "{signal}");
+    }
+}
+
+/// A step of this model takes seconds, so that it is under way when the signals come.
+#[test]
+fn a_second_signal_stops_at_once() {
+    let folder = temporary();
+    let mut run = Started::with(
+        folder.path(),
+        &[
+            "train",
+            "--device",
+            "cpu",
+            "--hidden",
+            "2048,2048",
+            "--batch-size",
+            "16384",
+            "--out",
+            "run",
+        ],
+    );
+    run.wait_for("device memory");
+    run.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    run.signal("INT");
+    let (code, text) = run.end();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(!text.contains("which is saved"), "{text}");
+    assert!(!folder.path().join("run/checkpoints").exists());
+}
