@@ -5,15 +5,18 @@
 mod bench;
 mod bench_text;
 mod config;
+mod decode;
 mod devices;
 mod encode;
 mod evaluate;
+mod export;
 mod loading;
 mod model;
 mod reconstruct;
 mod report;
 mod sample;
 mod saved;
+mod streams;
 mod text;
 mod train;
 
@@ -52,7 +55,9 @@ enum Command {
     Sample(sample::SampleArgs),
     Reconstruct(reconstruct::ReconstructArgs),
     Encode(encode::EncodeArgs),
+    Decode(decode::DecodeArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Export(export::ExportArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -67,7 +72,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sample(args) => sample::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Encode(args) => encode::run(&args),
+        Command::Decode(args) => decode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }

@@ -2,6 +2,7 @@
 //!
 //! [`load`] takes the name of a data set or a path and picks the reader: [`digits`] draws,
 //! [`download`] fetches files for `idx`, and `idx`, `folder` and `array` read what the user has.
+//! [`Rows`] are those of an array that comes through a stream.
 //! Whatever a reader returns has passed `Dataset::check`.
 
 mod array;
@@ -10,11 +11,13 @@ pub mod download;
 mod folder;
 mod idx;
 mod images;
+mod npy;
 mod split;
 
 use std::path::{Path, PathBuf};
 
 pub use images::{Images, Values};
+pub use npy::Rows;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

@@ -7,6 +7,7 @@ use crate::kernel::Element;
 use crate::model::plans::{self, names};
 use crate::model::session::Session;
 use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Weights};
+use crate::ops::bounded;
 use crate::plan::{self, Tune};
 use crate::rng::{Purpose, Stream};
 
@@ -23,7 +24,7 @@ pub struct Inference {
 pub struct Latents {
     /// Means; the code itself for an autoencoder.
     pub mu: Vec<f32>,
-    /// Logarithms of the variances; empty for an autoencoder.
+    /// Logarithms of the variances, within the bound of ±30; empty for an autoencoder.
     pub logvar: Vec<f32>,
 }
 
@@ -49,6 +50,21 @@ impl Inference {
         let arena = weights.to_arena(&Parameters::new(spec))?;
         let session = Session::new(plan::open(device, Tune::Quick), spec, &arena, seed)?;
         Ok(Self { session })
+    }
+
+    /// What the model is.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.session.spec
+    }
+
+    /// The seed of every draw.
+    pub fn seed(&self) -> u64 {
+        self.session.seed
+    }
+
+    /// Most images that are computed at once.
+    pub fn batch_rows(&self) -> usize {
+        self.session.batch_rows()
     }
 
     /// `count` images: z from the prior, decoded; means, or drawn from p(x|z) where `draw`.
@@ -183,7 +199,8 @@ impl Inference {
             |_, batch| {
                 for row in batch.chunks(width) {
                     latents.mu.extend_from_slice(&row[..latent]);
-                    latents.logvar.extend_from_slice(&row[latent..]);
+                    let logvar = row[latent..].iter().map(|&value| bounded(value));
+                    latents.logvar.extend(logvar);
                 }
                 Ok(())
             },

@@ -73,23 +73,41 @@ impl Weights {
             .map(|(name, ..)| name)
     }
 
+    /// Shape and values of a tensor.
+    pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        let found = self.iter().find(|(known, ..)| *known == name);
+        found.map(|(_, shape, values)| (shape, values))
+    }
+
+    /// The bytes of a `.safetensors` file, with one pair of metadata. There is none for more: their order would
+    /// be another one every time.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the tensors cannot be laid out.
+    pub fn to_safetensors(&self, metadata: Option<(&str, String)>) -> Result<Vec<u8>> {
+        let views = self.tensors.iter().map(|(name, shape, values)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values));
+            view.map(|view| (name.as_str(), view))
+        });
+        let metadata = metadata.map(|(key, value)| HashMap::from([(key.to_owned(), value)]));
+        views
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|views| serialize(views, metadata))
+            .map_err(|error| {
+                Error::config(
+                    format!("the weights cannot be laid out: {error}"),
+                    "please report this as a fault of the program",
+                )
+            })
+    }
+
     /// Writes a `.safetensors` file, whole or not at all: to a temporary file in the same folder,
     /// synced, renamed.
     ///
     /// # Errors
     /// [`Error::Io`] where the folder or disk refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let views = self.tensors.iter().map(|(name, shape, values)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values));
-            view.map(|view| (name.as_str(), view))
-        });
-        let bytes = views
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(|views| serialize(views, None))
-            .map_err(|error| {
-                Error::io(path, "lay out the weights")(std::io::Error::other(error))
-            })?;
-        files::replace(path, &bytes)
+        files::replace(path, &self.to_safetensors(None)?)
     }
 
     /// Reads a `.safetensors` file and checks names, shapes, types and finiteness against `spec`.
