@@ -71,9 +71,9 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     let chosen = saved::images(run, args.data.as_deref(), args.split)?;
     let name = format!("codes-{}-{}.npy", chosen.name, chosen.split.name());
     let default = folder.path().join(name);
-    let mut outputs = Outputs::open(args, default, chosen.images.len(), run.model.latent)?;
+    let mut outputs = Outputs::open(args, default)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    outputs.begin()?;
+    outputs.begin(&[chosen.images.len(), run.model.latent])?;
     outputs.take(&model.encode(&chosen.images, chosen.split, run.train.binarize)?)?;
     outputs.finish()
 }
@@ -89,11 +89,11 @@ fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
     }
     let run = folder.config();
     let weights = folder.weights()?;
+    let mut outputs = Outputs::open(args, "-".into())?;
     let (input, name) = streams::input("-".as_ref())?;
     let mut images = Rows::of_images(input, &name, run.model.image)?;
-    let mut outputs = Outputs::open(args, "-".into(), images.count(), run.model.latent)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    outputs.begin()?;
+    outputs.begin(&[images.count(), run.model.latent])?;
     let binarize = run.train.binarize;
     export::encode(&mut model, &mut images, binarize, |latents| {
         outputs.take(latents)
@@ -103,34 +103,25 @@ fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
 
 /// Where the means go, and the logarithms of the variances where they are asked for.
 struct Outputs {
-    shape: [usize; 2],
     mu: Output,
     logvar: Option<Output>,
 }
 
 impl Outputs {
     /// `default` is the means' place without `--out`.
-    fn open(
-        args: &EncodeArgs,
-        default: PathBuf,
-        images: usize,
-        latent: usize,
-    ) -> anyhow::Result<Self> {
+    fn open(args: &EncodeArgs, default: PathBuf) -> anyhow::Result<Self> {
         let mu = args.out.clone().unwrap_or(default);
         check_apart(&mu, args.logvar.as_deref())?;
         let logvar = args.logvar.as_deref().map(Output::open);
         Ok(Self {
-            shape: [images, latent],
             mu: Output::open(&mu)?,
             logvar: logvar.transpose()?,
         })
     }
 
-    fn begin(&mut self) -> anyhow::Result<()> {
-        self.mu.begin(&self.shape)?;
-        self.logvar
-            .as_mut()
-            .map_or(Ok(()), |out| out.begin(&self.shape))
+    fn begin(&mut self, shape: &[usize]) -> anyhow::Result<()> {
+        self.mu.begin(shape)?;
+        self.logvar.as_mut().map_or(Ok(()), |out| out.begin(shape))
     }
 
     fn take(&mut self, latents: &Latents) -> anyhow::Result<()> {

@@ -3,10 +3,13 @@
 
 mod bad_data;
 mod bench;
+mod export;
 #[path = "../data/formats.rs"]
 mod formats;
 mod options;
+mod python;
 mod refused;
 mod runs;
+mod streams;
 mod support;
 mod tuning;

@@ -145,7 +145,9 @@ fn every_command_has_help_with_examples() {
         "sample",
         "reconstruct",
         "encode",
+        "decode",
         "evaluate",
+        "export",
         "devices",
         "bench",
     ] {
