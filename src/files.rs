@@ -82,29 +82,86 @@ impl NewFile {
 ///
 /// # Errors
 /// As [`create`].
-pub fn create_folder(path: &Path, files: &[(&str, &[u8])]) -> Result<()> {
+pub fn create_all(path: &Path, files: &[(&str, &[u8])]) -> Result<()> {
     check_new(path)?;
-    let failed = || Error::io(path, "write this folder");
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
+    // As for a file, what the umask says.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let folder = builder.tempdir_in(folder_of(path)).map_err(failed())?;
-    let write = |(name, bytes): &(&str, &[u8])| {
-        let mut file = fs::File::create_new(folder.path().join(name))?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    files.iter().try_for_each(write).map_err(failed())?;
-    sync(folder.path()).map_err(failed())?;
-    // Onto an empty folder that came to be meanwhile it succeeds, onto anything else it does not.
-    match fs::rename(folder.path(), path) {
-        Err(_) if fs::symlink_metadata(path).is_ok() => return Err(exists(path)),
-        renamed => renamed.map_err(failed())?,
+    let folder = builder
+        .tempdir_in(folder_of(path))
+        .map_err(Error::io(path, "write this folder"))?;
+    for (name, bytes) in files {
+        write_new(&folder.path().join(name), bytes)?;
     }
-    // What is gone from here need not be removed.
-    let _ = TempDir::keep(folder);
-    sync_folder(path).map_err(failed())
+    // An empty folder that came to be meanwhile is all that is replaced.
+    persist_folder(folder, path).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists
+        | io::ErrorKind::DirectoryNotEmpty
+        | io::ErrorKind::NotADirectory => exists(path),
+        _ => Error::io(path, "write this folder")(e),
+    })
+}
+
+/// Writes and syncs a new file in a folder that has no name of its own yet: nobody reads it before
+/// [`persist_folder`].
+///
+/// # Errors
+/// [`Error::Io`] with the system's reason.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::File::create_new(path)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(Error::io(path, "write it"))
+}
+
+/// Gives a temporary folder its name. A kill at any moment leaves the whole folder under that name, or none.
+pub(crate) fn persist_folder(folder: TempDir, path: &Path) -> io::Result<()> {
+    sync(folder.path())?;
+    fs::rename(folder.path(), path)?;
+    // There is nothing left to clean up under the temporary name.
+    let _ = folder.keep();
+    sync_folder(path)
+}
+
+/// Creates a folder, unless it is there, so that it survives a loss of power.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other.and_then(|()| sync_folder(path)),
+    }
+}
+
+/// Gives the file at `from` a second name, in place of what had it: by a link, or by a copy where the file system
+/// has no links.
+pub(crate) fn link(from: &Path, to: &Path) -> Result<()> {
+    let folder = folder_of(to);
+    let linked = tempfile::Builder::new()
+        .prefix(".elbo-")
+        .suffix(".part")
+        .make_in(&folder, |temporary| fs::hard_link(from, temporary));
+    match linked {
+        Ok(link) => {
+            let temporary = link.path().to_owned();
+            link.persist(to)
+                .map_err(|e| e.error)
+                .and_then(|()| {
+                    // Between two names of one file a rename does nothing.
+                    let _ = fs::remove_file(temporary);
+                    sync_folder(to)
+                })
+                .map_err(Error::io(to, "write it"))
+        }
+        Err(_) => {
+            let bytes = fs::read(from).map_err(Error::io(from, "read it"))?;
+            replace(to, &bytes)
+        }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Refuses an output that [`create`] would refuse, before any work is done for it.
@@ -301,6 +358,21 @@ mod tests {
         assert_eq!(fs::read(&path).expect("the file"), b"second");
     }
 
+    #[test]
+    fn a_second_name_replaces_what_had_it_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("new"), "new").expect("a file");
+        fs::write(at("old"), "old").expect("a file");
+        // Twice: the second time both are one file already.
+        for _ in 0..2 {
+            link(&at("new"), &at("old")).expect("a link");
+            assert_eq!(fs::read(at("old")).expect("the file"), b"new");
+            let names = fs::read_dir(folder.path()).expect("the folder").count();
+            assert_eq!(names, 2);
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn written_files_are_as_readable_as_any_other_new_file() {
@@ -370,14 +442,14 @@ mod tests {
     fn a_folder_appears_whole_and_replaces_nothing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("new");
-        create_folder(&path, &[("a", b"1"), ("b", b"22")]).expect("a free name");
+        create_all(&path, &[("a", b"1"), ("b", b"22")]).expect("a free name");
         assert_eq!(fs::read(path.join("b")).expect("the file"), b"22");
-        let again = create_folder(&path, &[("a", b"3")]).expect_err("taken");
+        let again = create_all(&path, &[("a", b"3")]).expect_err("taken");
         assert_eq!(again.exit_code(), 2);
         assert_eq!(fs::read(path.join("a")).expect("the file"), b"1");
         // A name with a folder in it cannot be written: nothing stays.
         let other = folder.path().join("other");
-        create_folder(&other, &[("a", b"1"), ("no/b", b"2")]).expect_err("no such folder");
+        create_all(&other, &[("a", b"1"), ("no/b", b"2")]).expect_err("no such folder");
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
     }
 
@@ -388,7 +460,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [plain, ours] = ["plain", "ours"].map(|name| folder.path().join(name));
         fs::create_dir(&plain).expect("a plain folder");
-        create_folder(&ours, &[]).expect("our folder");
+        create_all(&ours, &[]).expect("our folder");
         let mode = |path| fs::metadata(path).expect("metadata").permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
     }

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         .format_timestamp(None)
         .init();
     match elbo::cli::run(elbo::cli::Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => report(&error),
     }
 }

@@ -13,7 +13,10 @@ use crate::error::{Error, Result};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::plan::Tune;
 use crate::shape::ImageShape;
-use crate::train::{DataConfig, Record, TrainOptions, toml_fault};
+use crate::train::{
+    Checkpoints, DataConfig, KlWeight, LearningRate, Record, RunConfig, Span, TrainOptions,
+    toml_fault,
+};
 
 /// Stands for the images' size until they are loaded.
 const UNKNOWN_IMAGE: ImageShape = ImageShape::new(1, 1, 1);
@@ -27,6 +30,7 @@ pub(super) struct FileConfig {
     data: FileData,
     model: FileModel,
     train: FileTrain,
+    checkpoints: FileCheckpoints,
     /// What an earlier run happened to use; it decides nothing.
     #[serde(rename = "record")]
     _record: Option<Record>,
@@ -69,11 +73,23 @@ struct FileTrain {
     epochs: Option<u32>,
     batch_size: Option<usize>,
     learning_rate: Option<f32>,
+    learning_rate_schedule: LearningRate,
+    kl_schedule: KlWeight,
+    free_bits: Option<f32>,
+    patience: Option<u32>,
+    log_every: Option<u32>,
     weight_decay: Option<f32>,
     grad_clip: Option<f32>,
     binarize: Option<Binarize>,
     seed: Option<u64>,
     precision: Option<Precision>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct FileCheckpoints {
+    every: Option<Span>,
+    keep: Option<usize>,
 }
 
 impl FileConfig {
@@ -83,7 +99,35 @@ impl FileConfig {
         Self::parse(&text, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self> {
+    /// The configuration of a run.
+    pub(super) fn of(run: &RunConfig) -> Result<Self> {
+        Self::parse(&run.to_toml()?, Path::new("the run's config.toml"))
+    }
+
+    /// Its model, for images of any size.
+    pub(super) fn into_model(self) -> FileModel {
+        FileModel {
+            image: None,
+            ..self.model
+        }
+    }
+
+    /// The same, with a model in the place of what it does not say of its own.
+    pub(super) fn with_model(mut self, model: FileModel) -> Self {
+        let own = self.model;
+        self.model = FileModel {
+            kind: own.kind.or(model.kind),
+            image: own.image.or(model.image),
+            hidden: own.hidden.or(model.hidden),
+            latent: own.latent.or(model.latent),
+            activation: own.activation.or(model.activation),
+            likelihood: own.likelihood.or(model.likelihood),
+            beta: own.beta.or(model.beta),
+        };
+        self
+    }
+
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self> {
         toml::from_str(text).map_err(|e| {
             Error::config(
                 format!("--config {}: {}", path.display(), toml_fault(text, &e)),
@@ -103,6 +147,7 @@ pub(super) struct Resolved {
     /// Its `image` stands for an unknown one.
     pub(super) model: ModelSpec,
     pub(super) train: TrainOptions,
+    pub(super) checkpoints: Checkpoints,
     /// Size that the configuration file says the images have, unless a flag changes the images.
     pub(super) expected_image: Option<ImageShape>,
 }
@@ -121,6 +166,7 @@ pub(super) fn merge(args: &TrainArgs, file: FileConfig) -> Result<Resolved> {
         data: data(args, file.data),
         model: model(&args.model, file.model)?,
         train: train(args, &file.train),
+        checkpoints: checkpoints(args, &file.checkpoints),
         expected_image,
     })
 }
@@ -216,6 +262,7 @@ fn likelihood(
 
 fn train(args: &TrainArgs, file: &FileTrain) -> TrainOptions {
     let default = TrainOptions::default();
+    let (rate, kl) = (file.learning_rate_schedule, file.kl_schedule);
     TrainOptions {
         epochs: args.epochs.or(file.epochs).unwrap_or(default.epochs),
         batch_size: args
@@ -226,6 +273,25 @@ fn train(args: &TrainArgs, file: &FileTrain) -> TrainOptions {
             .lr
             .or(file.learning_rate)
             .unwrap_or(default.learning_rate),
+        learning_rate_schedule: LearningRate {
+            warm_up: args.lr_warmup.unwrap_or(rate.warm_up),
+            decay: args.lr_schedule.unwrap_or(rate.decay),
+            step_every: args.lr_step_every.unwrap_or(rate.step_every),
+            step_factor: args.lr_step_factor.unwrap_or(rate.step_factor),
+        },
+        kl_schedule: KlWeight {
+            warm_up: args.kl_warmup.unwrap_or(kl.warm_up),
+            cycles: args.kl_cycles.unwrap_or(kl.cycles),
+        },
+        free_bits: args
+            .free_bits
+            .or(file.free_bits)
+            .unwrap_or(default.free_bits),
+        patience: args.patience.or(file.patience).unwrap_or(default.patience),
+        log_every: args
+            .log_every
+            .or(file.log_every)
+            .unwrap_or(default.log_every),
         weight_decay: args
             .weight_decay
             .or(file.weight_decay)
@@ -243,10 +309,21 @@ fn train(args: &TrainArgs, file: &FileTrain) -> TrainOptions {
     }
 }
 
+fn checkpoints(args: &TrainArgs, file: &FileCheckpoints) -> Checkpoints {
+    let default = Checkpoints::default();
+    Checkpoints {
+        every: args
+            .checkpoint_every
+            .or(file.every)
+            .unwrap_or(default.every),
+        keep: args.keep.or(file.keep).unwrap_or(default.keep),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::RunConfig;
+    use crate::train::Decay;
 
     fn file(text: &str) -> FileConfig {
         FileConfig::parse(text, Path::new("some.toml")).expect("a configuration")
@@ -325,11 +402,28 @@ mod tests {
                 epochs: 2,
                 batch_size: 3,
                 learning_rate: 3e-4,
+                learning_rate_schedule: LearningRate {
+                    warm_up: Span::Steps(3),
+                    decay: Decay::Cosine,
+                    step_every: Span::Epochs(7.0),
+                    step_factor: 0.7,
+                },
+                kl_schedule: KlWeight {
+                    warm_up: Span::Epochs(0.5),
+                    cycles: 2,
+                },
+                free_bits: 0.3,
+                patience: 6,
+                log_every: 9,
                 weight_decay: 0.1,
                 grad_clip: 0.2,
                 binarize: Binarize::Fixed,
                 seed: 4,
                 precision: Precision::F16,
+            },
+            checkpoints: Checkpoints {
+                every: Span::Minutes(3.0),
+                keep: 8,
             },
             record: Record {
                 version: "0.1.0".into(),
@@ -338,6 +432,7 @@ mod tests {
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: Default::default(),
                 device_memory: Default::default(),
+                resumed: Default::default(),
             },
         };
         let text = run.to_toml().expect("a TOML text");
@@ -346,6 +441,7 @@ mod tests {
         assert_eq!(resolved.tune, run.tune);
         assert_eq!(resolved.data, run.data);
         assert_eq!(resolved.train, run.train);
+        assert_eq!(resolved.checkpoints, run.checkpoints);
         assert_eq!(resolved.expected_image, Some(run.model.image));
         let model = ModelSpec {
             image: run.model.image,

@@ -242,6 +242,7 @@ mod tests {
             data: DataConfig::default(),
             model: ModelSpec::reference(),
             train: TrainOptions::default(),
+            checkpoints: Default::default(),
             record: Record {
                 version: "0".into(),
                 device: "CPU".into(),
@@ -249,6 +250,7 @@ mod tests {
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: Default::default(),
                 device_memory: Default::default(),
+                resumed: Default::default(),
             },
         }
     }
@@ -261,6 +263,7 @@ mod tests {
                 kl: 25.0,
                 total: 80.0 + beta * 25.0,
             },
+            units: None,
             log_likelihood: Some((-100.5, 0.25)),
         }
     }

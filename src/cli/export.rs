@@ -79,7 +79,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
                 (Part::Encoder.file(), &encoder?),
                 (Part::Decoder.file(), &decoder?),
             ];
-            files::create_folder(&out, &parts)?;
+            files::create_all(&out, &parts)?;
         }
     }
     result(out.display())

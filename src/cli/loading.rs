@@ -13,7 +13,7 @@ use crate::error::Result;
 
 /// Loads a data set and shows how far it is.
 pub(super) fn load(source: &str, options: DataOptions) -> Result<Dataset> {
-    Loading::start(source, options).finish()
+    Loading::start(source, options, false).finish()
 }
 
 /// A data set that is being read on a thread of its own. It is not waited for where it is dropped: an error
@@ -21,27 +21,30 @@ pub(super) fn load(source: &str, options: DataOptions) -> Result<Dataset> {
 pub(super) struct Loading {
     /// On a terminal only.
     bar: Option<ProgressBar>,
+    quiet: bool,
     thread: JoinHandle<Result<Dataset>>,
 }
 
 impl Loading {
-    pub(super) fn start(source: &str, options: DataOptions) -> Self {
-        let terminal = io::stderr().is_terminal();
+    pub(super) fn start(source: &str, options: DataOptions, quiet: bool) -> Self {
+        let terminal = io::stderr().is_terminal() && !quiet;
         let bar = terminal.then(|| bar("{prefix} [{bar:30}] {pos}/{len} {msg}"));
         let mut display = Display {
             bar: bar.clone(),
+            quiet,
             tenths: 0,
         };
         let source = source.to_owned();
         let thread = thread::spawn(move || {
             data::load(&source, &options, &mut |progress| display.show(progress))
         });
-        Self { bar, thread }
+        Self { bar, quiet, thread }
     }
 
     /// A line for whoever watches, beside the bar.
     pub(super) fn note(&self, line: impl fmt::Display) {
         match &self.bar {
+            _ if self.quiet => {}
             Some(bar) => bar.suspend(|| note(line)),
             None => note(line),
         }
@@ -59,12 +62,16 @@ impl Loading {
 
 struct Display {
     bar: Option<ProgressBar>,
+    quiet: bool,
     /// Tenths of a part that a line was written for.
     tenths: u64,
 }
 
 impl Display {
     fn show(&mut self, progress: Progress<'_>) {
+        if self.quiet {
+            return;
+        }
         match (&self.bar, progress) {
             (Some(bar), Progress::Note(text)) => bar.suspend(|| note(text)),
             (None, Progress::Note(text)) => note(text),
@@ -117,6 +124,7 @@ mod tests {
     fn a_part_gives_a_line_for_each_tenth() {
         let mut display = Display {
             bar: None,
+            quiet: false,
             tenths: 0,
         };
         let mut lines = |total: u64| -> Vec<String> {

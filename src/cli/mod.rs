@@ -10,18 +10,21 @@ mod devices;
 mod encode;
 mod evaluate;
 mod export;
+mod init;
 mod loading;
 mod model;
 mod reconstruct;
 mod report;
 mod sample;
 mod saved;
+mod signals;
 mod streams;
 mod text;
 mod train;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -47,7 +50,7 @@ Examples:
   elbo bench                                   where the time of training goes
 
 Exit codes: 0 done, 1 input/output, 2 options or configuration, 3 data or saved run, 4 device,
-5 a loss that is not finite.";
+5 a loss that is not finite, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -62,13 +65,13 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// Runs a command.
+/// Runs a command and gives its exit code.
 ///
 /// # Errors
 /// A [`crate::Error`], or the [`io::Error`] of stdout.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Train(args) => train::run(&args),
+        Command::Train(args) => return train::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Encode(args) => encode::run(&args),
@@ -77,7 +80,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Export(args) => export::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A line of results.

@@ -1,66 +1,160 @@
 //! Watches training: writes the run folder and shows progress.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use serde_json::json;
 
+use super::signals::Signals;
 use super::{bar, note, result, text};
-use crate::error::Result;
-use crate::model::{Allocation, Weights};
-use crate::train::{EpochRecord, Observer, Pictures, Progress, RunFolder};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::train::metrics::{self, Line, Report};
+use crate::train::{Ending, EpochRecord, Observer, Pictures, Progress, RunFolder, Start, State};
 
 /// Seconds between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// What is shown of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// Nothing but results and errors.
+    pub(super) quiet: bool,
+    /// Every line of the metrics on stdout, and the end as JSON.
+    pub(super) json: bool,
+}
+
 /// Keeps a run and shows it: a bar on a terminal, otherwise plain lines.
-pub(super) struct Reporter {
+pub(super) struct Reporter<'a> {
     folder: RunFolder,
+    data: &'a Dataset,
+    signals: Signals,
+    shown: Shown,
+    /// Hash of the data, once it is needed.
+    fingerprint: Option<String>,
     /// On a terminal only.
     bar: Option<ProgressBar>,
     /// When the last line of progress was written; the first comes at once.
     last_line: Option<Instant>,
-    last_epoch: Option<EpochRecord>,
+    /// Step of the last checkpoint.
+    kept: Option<u64>,
+    /// Whether somebody reads stdout.
+    reader_is_there: bool,
 }
 
-impl Reporter {
-    pub(super) fn new(folder: RunFolder) -> Self {
-        let terminal = io::stderr().is_terminal();
+impl<'a> Reporter<'a> {
+    pub(super) fn new(
+        folder: RunFolder,
+        data: &'a Dataset,
+        signals: Signals,
+        shown: Shown,
+    ) -> Self {
+        let terminal = io::stderr().is_terminal() && !shown.quiet;
         Self {
             folder,
+            data,
+            signals,
+            shown,
+            fingerprint: None,
             bar: terminal.then(|| bar("{prefix} [{bar:30}] {pos}/{len} images, {msg}")),
             last_line: None,
-            last_epoch: None,
+            kept: None,
+            reader_is_there: true,
+        }
+    }
+
+    /// The same for data whose hash is known.
+    pub(super) fn with_fingerprint(self, fingerprint: String) -> Self {
+        Self {
+            fingerprint: Some(fingerprint),
+            ..self
         }
     }
 
     /// Ends the display; prints the results, or says what is left of a run that failed.
-    pub(super) fn finish(self, completed: bool) -> anyhow::Result<()> {
+    pub(super) fn finish(self, outcome: Result<Ending>) -> anyhow::Result<ExitCode> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        let path = self.folder.path().display();
-        let last = match &self.last_epoch {
-            Some(last) if completed => last,
-            Some(last) => {
-                let epoch = last.epoch;
-                note(format_args!("the model of epoch {epoch} is kept in {path}"));
-                return Ok(());
+        let ending = match outcome {
+            Ok(ending) => ending,
+            Err(error) => {
+                self.after_failure();
+                return Err(error.into());
             }
-            None => return Ok(self.folder.discard()?),
         };
-        let spec = &self.folder.config().model;
-        result(format_args!("run: {path}"))?;
-        result(format_args!("train: {}", text::loss(spec, &last.train)))?;
-        result(format_args!("test: {}", text::loss(spec, &last.test)))
+        let path = self.folder.path();
+        let signal = self
+            .signals
+            .received()
+            .filter(|_| ending == Ending::BrokenOff);
+        let step = self.kept.unwrap_or_default();
+        let resume = format!("`elbo train --resume {}` goes on", path.display());
+        match (ending, signal) {
+            (Ending::Finished, _) => {}
+            (Ending::Stale, _) => self.say(&format!(
+                "stopped early: no lower test loss for {} epochs; best.safetensors has the model with the lowest",
+                self.folder.config().train.patience
+            )),
+            (Ending::Stopped, _) => self.say(&format!("stopped at step {step}, which is saved; {resume}")),
+            // Not even --quiet is silent about a run that was cut short.
+            (Ending::BrokenOff, signal) => note(format_args!(
+                "stopped by {} at step {step}, which is saved in {}; {resume}",
+                signal.map_or("its observer", |(name, _)| name),
+                path.display()
+            )),
+        }
+        results(&self.folder, ending, self.shown)?;
+        Ok(signal.map_or(ExitCode::SUCCESS, |(_, code)| ExitCode::from(code)))
     }
 
-    fn line(&self, line: &str) {
+    /// Says what is left of a run that failed; one that has kept nothing leaves its name free.
+    fn after_failure(self) {
+        let path = self.folder.path().to_owned();
+        match self
+            .folder
+            .progressed()
+            .map(|progressed| progressed.position)
+        {
+            Ok(Some(position)) => note(format_args!(
+                "the model of step {} is kept in {}; `elbo train --resume` of it goes on from there",
+                position.steps,
+                path.display()
+            )),
+            Ok(None) => {
+                if let Err(error) = self.folder.discard() {
+                    note(format_args!("warning: {error}"));
+                }
+            }
+            Err(error) => note(format_args!("warning: {error}")),
+        }
+    }
+
+    /// A line for whoever watches, beside the bar.
+    fn say(&self, line: &str) {
         match &self.bar {
+            _ if self.shown.quiet => {}
             Some(bar) => bar.suspend(|| note(line)),
             None => note(line),
         }
+    }
+
+    /// A line of the metrics, in their file and on stdout where that is asked for.
+    fn keep(&mut self, line: &Line) -> Result<()> {
+        self.folder.append(line)?;
+        if self.shown.json && self.reader_is_there {
+            let text = serde_json::to_string(line).map_err(io::Error::from);
+            match text.and_then(|text| writeln!(io::stdout(), "{text}")) {
+                // Whoever read had enough; the run goes on.
+                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.reader_is_there = false,
+                written => written.map_err(Error::io("stdout", "write the metrics"))?,
+            }
+        }
+        Ok(())
     }
 
     fn progress_line(&self, progress: &Progress) -> String {
@@ -88,12 +182,81 @@ impl Reporter {
             record.seconds
         )
     }
+
+    /// What a run that goes on elsewhere has to know.
+    fn differences(&self, start: &Start<'_>) {
+        let record = &self.folder.config().record;
+        let device = |name: &String| *name == record.device;
+        let earlier = match record.resumed.as_slice() {
+            [.., before, _] => &before.device,
+            _ => return,
+        };
+        if !device(earlier) {
+            self.say(&format!(
+                "the run so far was on {earlier}: what follows is the same up to rounding"
+            ));
+            return;
+        }
+        let changed = start.variants.iter().find(|(step, variant)| {
+            record
+                .kernels
+                .get(step)
+                .is_some_and(|known| known != variant)
+        });
+        if let Some((step, variant)) = changed {
+            self.say(&format!(
+                "warning: another kernel than before was chosen for {step} ({variant}): what follows is the same up \
+                 to rounding"
+            ));
+        }
+    }
 }
 
-impl Observer for Reporter {
-    fn started(&mut self, variants: &[(String, String)], memory: &[Allocation]) -> Result<()> {
-        self.line(&format!("device memory: {}", text::memory(memory)));
-        self.folder.record_device(variants, memory)
+/// Prints what a run came to.
+pub(super) fn results(folder: &RunFolder, ending: Ending, shown: Shown) -> anyhow::Result<()> {
+    let path = folder.path();
+    let last = last_epoch(path)?;
+    let spec = &folder.config().model;
+    if shown.json {
+        let ending = match ending {
+            Ending::Finished => "finished",
+            Ending::Stale => "stale",
+            Ending::Stopped => "stopped",
+            Ending::BrokenOff => "interrupted",
+        };
+        return result(json!({
+            "kind": "end",
+            "run": path.display().to_string(),
+            "ending": ending,
+            "epochs": last.as_ref().map_or(0, |epoch| epoch.epoch),
+        }));
+    }
+    result(format_args!("run: {}", path.display()))?;
+    if let Some(last) = last {
+        result(format_args!("train: {}", text::loss(spec, &last.train())))?;
+        result(format_args!("test: {}", text::loss(spec, &last.test())))?;
+    }
+    Ok(())
+}
+
+/// The last finished epoch of a run.
+fn last_epoch(path: &Path) -> Result<Option<metrics::Epoch>> {
+    let path = path.join("metrics.jsonl");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let lines = Line::read(&path)?;
+    Ok(lines.into_iter().rev().find_map(|line| match line {
+        Line::Epoch(epoch) => Some(epoch),
+        Line::Report(_) => None,
+    }))
+}
+
+impl Observer for Reporter<'_> {
+    fn started(&mut self, start: &Start<'_>) -> Result<()> {
+        self.say(&format!("device memory: {}", text::memory(start.memory)));
+        self.differences(start);
+        self.folder.record_device(start.variants, start.memory)
     }
 
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
@@ -117,23 +280,38 @@ impl Observer for Reporter {
                 .is_none_or(|last| last.elapsed() >= LINE_EVERY) =>
             {
                 self.last_line = Some(Instant::now());
-                note(self.progress_line(progress));
+                self.say(&self.progress_line(progress));
             }
             None => {}
         }
-        ControlFlow::Continue(())
+        match self.wants_to_stop() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
-    fn epoch(
-        &mut self,
-        record: &EpochRecord,
-        pictures: &Pictures,
-        weights: &Weights,
-    ) -> Result<()> {
-        self.folder.record(record, pictures, weights)?;
-        self.line(&self.epoch_line(record));
+    fn wants_to_stop(&self) -> bool {
+        self.signals.received().is_some()
+    }
+
+    fn report(&mut self, report: &Report) -> Result<()> {
+        self.keep(&Line::Report(report.clone()))
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, pictures: &Pictures) -> Result<()> {
+        self.keep(&Line::Epoch(record.into()))?;
+        self.folder.write_pictures(record.epoch, pictures)?;
+        self.say(&self.epoch_line(record));
         self.last_line = Some(Instant::now());
-        self.last_epoch = Some(*record);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, state: &State) -> Result<()> {
+        let data = self.data;
+        let fingerprint = self.fingerprint.get_or_insert_with(|| data.fingerprint());
+        let keep = self.folder.config().checkpoints.keep;
+        self.folder.checkpoint(state, fingerprint, keep)?;
+        self.kept = Some(state.position.steps);
         Ok(())
     }
 }
@@ -141,6 +319,7 @@ impl Observer for Reporter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::digits;
     use crate::model::{Loss, ModelSpec};
     use crate::train::{DataConfig, Record, RunConfig, TrainOptions};
 
@@ -153,6 +332,7 @@ mod tests {
             data: DataConfig::default(),
             model: ModelSpec::reference(),
             train: TrainOptions::default(),
+            checkpoints: Default::default(),
             record: Record {
                 version: "0".into(),
                 device: "CPU".into(),
@@ -160,6 +340,7 @@ mod tests {
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: Default::default(),
                 device_memory: Default::default(),
+                resumed: Default::default(),
             },
         };
         let run = RunFolder::create(folder.path(), config).expect("an empty folder");
@@ -168,11 +349,17 @@ mod tests {
             kl: 25.0,
             total,
         };
-        let line = Reporter::new(run).epoch_line(&EpochRecord {
+        let data = digits::generate(1, 1, 0);
+        let signals = Signals::listen().expect("signals");
+        let reporter = Reporter::new(run, &data, signals, Shown::default());
+        let line = reporter.epoch_line(&EpochRecord {
             epoch: 3,
             step: 1407,
             train: loss(106.31),
             test: loss(105.59),
+            learning_rate: 1e-3,
+            kl_weight: 1.0,
+            units: None,
             images_per_s: 51_234.4,
             seconds: 12.34,
         });

@@ -1,6 +1,7 @@
 //! `elbo train`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::SystemTime;
 
@@ -8,16 +9,21 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::config::{self, FileConfig, Resolved};
+use super::init;
 use super::loading::Loading;
 use super::model::ModelArgs;
-use super::report::Reporter;
+use super::report::{self, Reporter, Shown};
+use super::signals::Signals;
 use super::{find_device, note, text};
 use crate::data::{self, Binarize, Dataset};
 use crate::device::Precision;
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
-use crate::plan::{self, Tune};
-use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, train, utc, warm_up};
+use crate::model::{ModelSpec, Weights};
+use crate::plan::{self, Runtime, Tune};
+use crate::train::{
+    Checkpoints, DataConfig, Decay, Ending, Pace, Record, Resumed, RunConfig, RunFolder, Span,
+    TrainOptions, Trainer, utc, warm_up,
+};
 
 /// Train a model and keep it in a run folder
 ///
@@ -70,6 +76,41 @@ pub(super) struct TrainArgs {
         help_heading = "Training"
     )]
     pub(super) lr: Option<f32>,
+    /// What the learning rate does after its warm-up [default: constant]
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub(super) lr_schedule: Option<Decay>,
+    /// Length in which the learning rate rises linearly to --lr: 2epochs, 500steps [default: 0]
+    #[arg(long, value_name = "LENGTH", help_heading = "Training")]
+    pub(super) lr_warmup: Option<Span>,
+    /// How often --lr-schedule step lowers the learning rate [default: 10epochs]
+    #[arg(long, value_name = "LENGTH", help_heading = "Training")]
+    pub(super) lr_step_every: Option<Span>,
+    /// By which factor it does [default: 0.1]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        allow_negative_numbers = true,
+        help_heading = "Training"
+    )]
+    pub(super) lr_step_factor: Option<f64>,
+    /// Length in which the weight of the KL rises linearly from 0 to --beta [default: 0]
+    #[arg(long, value_name = "LENGTH", help_heading = "Training")]
+    pub(super) kl_warmup: Option<Span>,
+    /// Cycles in each of which the weight of the KL rises from 0 to --beta, in its first half; 0 = none
+    /// [default: 0]
+    #[arg(long, value_name = "CYCLES", help_heading = "Training")]
+    pub(super) kl_cycles: Option<u32>,
+    /// Nats of each latent value's KL that cost nothing, as a mean over the batch [default: 0]
+    #[arg(
+        long,
+        value_name = "NATS",
+        allow_negative_numbers = true,
+        help_heading = "Training"
+    )]
+    pub(super) free_bits: Option<f32>,
+    /// Epochs without a lower test loss after which to stop; 0 = never [default: 0]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
+    pub(super) patience: Option<u32>,
     /// Decoupled weight decay (AdamW), per step and unit of learning rate [default: 0]
     #[arg(
         long,
@@ -104,12 +145,54 @@ pub(super) struct TrainArgs {
     pub(super) tune: Option<Tune>,
     /// Run folder to create; one that exists must be empty
     /// [default: runs/<UTC time>-<model>-<data>]
-    #[arg(long, value_name = "FOLDER", help_heading = "Run")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with = "resume",
+        help_heading = "Run"
+    )]
     pub(super) out: Option<PathBuf>,
     /// Configuration to start from; the config.toml of a run folder repeats that run
     /// [default: none]
-    #[arg(long, value_name = "FILE.toml", help_heading = "Run")]
+    #[arg(
+        long,
+        value_name = "FILE.toml",
+        conflicts_with = "resume",
+        help_heading = "Run"
+    )]
     pub(super) config: Option<PathBuf>,
+    /// Run folder to go on with, from its last checkpoint; of the options only --epochs, --patience,
+    /// --log-every and those under Run may differ from its own [default: a new run]
+    #[arg(long, value_name = "RUN", help_heading = "Run")]
+    pub(super) resume: Option<PathBuf>,
+    /// Parameters to start from: those of a run, or a .safetensors file of any program
+    /// [default: random ones]
+    #[arg(
+        long,
+        value_name = "RUN|FILE.safetensors",
+        conflicts_with = "resume",
+        help_heading = "Run"
+    )]
+    pub(super) init_from: Option<PathBuf>,
+    /// How often to keep a checkpoint: 1epoch, 500steps, 10minutes; there is also one at the end, at a stop,
+    /// and after an epoch with the lowest test loss [default: 1epoch]
+    #[arg(long, value_name = "LENGTH", help_heading = "Run")]
+    pub(super) checkpoint_every: Option<Span>,
+    /// Checkpoints to keep: the last ones, beside that with the lowest test loss [default: 1]
+    #[arg(long, value_name = "NUMBER", help_heading = "Run")]
+    pub(super) keep: Option<usize>,
+    /// Length after which to stop, with a checkpoint to go on from: 30minutes, 500steps [default: the end]
+    #[arg(long, value_name = "LENGTH", help_heading = "Run")]
+    pub(super) stop_after: Option<Span>,
+    /// Steps of a line in the metrics [default: 100]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
+    pub(super) log_every: Option<u32>,
+    /// Print nothing but results and errors [default: off]
+    #[arg(long, help_heading = "Run")]
+    pub(super) quiet: bool,
+    /// Print every line of the metrics on stdout, and the end as a JSON object [default: off]
+    #[arg(long, help_heading = "Run")]
+    pub(super) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -119,7 +202,9 @@ Examples:
   elbo train --data mnist --binarize dynamic --hidden 200,200 --latent 50 --activation tanh
   elbo train --data photos/ --image-size 64 --likelihood gaussian --sigma learned
   elbo train --model ae --data fashion-mnist --latent 8
-  elbo train --config runs/reference/config.toml --seed 2";
+  elbo train --config runs/reference/config.toml --seed 2
+  elbo train --resume runs/reference --epochs 20
+  elbo train --init-from runs/reference --data fashion-mnist --lr-schedule cosine";
 
 /// What `--image-size` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,38 +224,37 @@ impl FromStr for ImageSize {
     }
 }
 
-pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
+    match &args.resume {
+        Some(path) => resume(args, path),
+        None => start(args),
+    }
+}
+
+/// Trains a new model.
+fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
     let file = match &args.config {
         Some(path) => FileConfig::read(path)?,
         None => FileConfig::default(),
     };
+    let (file, earlier) = init::from(args.init_from.as_deref(), file)?;
     let resolved = config::merge(args, file)?;
     check_early(&resolved)?;
     if let Some(out) = &args.out {
         RunFolder::check_new(out)?;
     }
-
-    // The images are read while the device gets ready for them.
-    let source = &resolved.data.source;
-    let loading = Loading::start(source, resolved.data.options());
-    let (device, lines) = find_device(&resolved.device, resolved.train.precision)?;
-    loading.note(lines);
-    let device_name = device.name();
-    let mut runtime = plan::open(device, resolved.tune);
-    if let Some(expected) = data::expect(source) {
-        warm_up(runtime.as_mut(), &resolved.model, &resolved.train, expected);
-    }
-    let dataset = loading.finish()?;
-    let spec = with_image(&resolved, &dataset)?;
-    resolved.train.validate(dataset.train.len())?;
-    for images in [&dataset.train, &dataset.test] {
-        spec.check_range(images, resolved.train.binarize)?;
-    }
+    let ready = Ready::make(&resolved, args.quiet)?;
+    let spec = with_image(&resolved, &ready.dataset)?;
+    ready.check(&spec, &resolved.train)?;
+    // Before there is a folder: a file that does not fit leaves nothing behind.
+    let weights = earlier
+        .map(|file| Weights::load(&file, &spec))
+        .transpose()?;
 
     let path = match &args.out {
         Some(out) => out.clone(),
-        None => RunFolder::default_path(started, spec.kind, &dataset.name),
+        None => RunFolder::default_path(started, spec.kind, &ready.dataset.name),
     };
     let run = RunConfig {
         device: resolved.device,
@@ -178,28 +262,213 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         data: resolved.data.anchored(),
         model: spec.clone(),
         train: resolved.train.clone(),
+        checkpoints: resolved.checkpoints,
         record: Record {
             version: env!("CARGO_PKG_VERSION").into(),
-            device: device_name,
-            data: dataset.name.clone(),
+            device: ready.device.clone(),
+            data: ready.dataset.name.clone(),
             started: utc(started),
             kernels: Default::default(),
             device_memory: Default::default(),
+            resumed: Default::default(),
         },
     };
+    let signals = Signals::listen()?;
     let folder = RunFolder::create(&path, run)?;
-    introduce(&folder, &dataset);
+    if !args.quiet {
+        introduce(&folder, &ready.dataset);
+    }
+    let Ready {
+        runtime, dataset, ..
+    } = ready;
+    let mut reporter = Reporter::new(folder, &dataset, signals, args.shown());
+    let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset);
+    let outcome = trainer.and_then(|mut trainer| {
+        if let Some(weights) = &weights {
+            trainer.start_from(weights)?;
+        }
+        trainer.run(&args.pace(resolved.checkpoints), &mut reporter)
+    });
+    reporter.finish(outcome)
+}
 
-    let mut reporter = Reporter::new(folder);
-    let outcome = train(runtime, &spec, &resolved.train, &dataset, &mut reporter);
-    let finished = reporter.finish(outcome.is_ok());
-    outcome?;
-    finished
+/// Goes on with a run from its last checkpoint.
+fn resume(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
+    let mut folder = RunFolder::resume(path)?;
+    let before = folder.config().clone();
+    let resolved = config::merge(args, FileConfig::of(&before)?)?;
+    check_early(&resolved)?;
+    let mut config = RunConfig {
+        device: resolved.device.clone(),
+        tune: resolved.tune,
+        data: resolved.data.clone().anchored(),
+        model: ModelSpec {
+            image: before.model.image,
+            ..resolved.model.clone()
+        },
+        train: resolved.train.clone(),
+        checkpoints: resolved.checkpoints,
+        record: before.record.clone(),
+    };
+    refuse_changes(path, &before, &config)?;
+    let (state, known_data) = folder.last_state()?.unzip();
+    let position = state
+        .as_ref()
+        .map(|s| s.position.clone())
+        .unwrap_or_default();
+    if position.epochs > 0 && position.batches == 0 && position.epochs >= config.train.epochs {
+        if !args.quiet {
+            note(format_args!(
+                "{}: finished already, after {} epochs; --epochs with more of them goes on",
+                path.display(),
+                position.epochs
+            ));
+        }
+        report::results(&folder, Ending::Finished, args.shown())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let ready = Ready::make(&resolved, args.quiet)?;
+    let spec = with_image(&resolved, &ready.dataset)?;
+    ready.check(&spec, &resolved.train)?;
+    let fingerprint = ready.dataset.fingerprint();
+    if known_data.is_some_and(|known| known != fingerprint) {
+        return Err(Error::data(
+            &config.data.source,
+            "these are not the images that the run was trained on: it cannot go on as it would have",
+            "the same data, or a new run with --init-from",
+        )
+        .into());
+    }
+    config.record.resumed.push(Resumed {
+        at: utc(SystemTime::now()),
+        step: position.steps,
+        device: std::mem::replace(&mut config.record.device, ready.device.clone()),
+        version: env!("CARGO_PKG_VERSION").into(),
+    });
+    let signals = Signals::listen()?;
+    folder.go_on(&position, config)?;
+    if !args.quiet {
+        introduce(&folder, &ready.dataset);
+        note(format_args!(
+            "goes on at step {}, {} epochs are done",
+            position.steps, position.epochs
+        ));
+    }
+    let Ready {
+        runtime, dataset, ..
+    } = ready;
+    let mut reporter =
+        Reporter::new(folder, &dataset, signals, args.shown()).with_fingerprint(fingerprint);
+    let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset);
+    let outcome = trainer.and_then(|mut trainer| {
+        if let Some(state) = &state {
+            trainer.restore(state)?;
+        }
+        trainer.run(&args.pace(resolved.checkpoints), &mut reporter)
+    });
+    reporter.finish(outcome)
+}
+
+impl TrainArgs {
+    fn shown(&self) -> Shown {
+        Shown {
+            quiet: self.quiet,
+            json: self.json,
+        }
+    }
+
+    fn pace(&self, checkpoints: Checkpoints) -> Pace {
+        Pace {
+            checkpoint_every: checkpoints.every,
+            stop_after: self.stop_after,
+        }
+    }
+}
+
+/// What has to be there before training starts.
+struct Ready {
+    runtime: Box<dyn Runtime>,
+    /// Name of the device.
+    device: String,
+    dataset: Dataset,
+}
+
+impl Ready {
+    /// The images are read while the device gets ready for them.
+    fn make(resolved: &Resolved, quiet: bool) -> Result<Self> {
+        let source = &resolved.data.source;
+        let loading = Loading::start(source, resolved.data.options(), quiet);
+        let (device, lines) = find_device(&resolved.device, resolved.train.precision)?;
+        loading.note(lines);
+        let name = device.name();
+        let mut runtime = plan::open(device, resolved.tune);
+        if let Some(expected) = data::expect(source) {
+            warm_up(runtime.as_mut(), &resolved.model, &resolved.train, expected);
+        }
+        Ok(Self {
+            runtime,
+            device: name,
+            dataset: loading.finish()?,
+        })
+    }
+
+    /// Checks what needs the images.
+    fn check(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
+        options.validate(self.dataset.train.len())?;
+        for images in [&self.dataset.train, &self.dataset.test] {
+            spec.check_range(images, options.binarize)?;
+        }
+        Ok(())
+    }
+}
+
+/// Options that may change when a run goes on.
+const CHANGEABLE: [&str; 6] = [
+    "device",
+    "tune",
+    "train.epochs",
+    "train.patience",
+    "train.log-every",
+    "checkpoints",
+];
+
+/// Refuses to go on with another model, other data or other training than a run has.
+fn refuse_changes(path: &Path, before: &RunConfig, now: &RunConfig) -> Result<()> {
+    let changed: Vec<String> = before
+        .differences(now)?
+        .into_iter()
+        .filter(|change| {
+            let inside = |key: &str| change.key.starts_with(&format!("{key}."));
+            !CHANGEABLE
+                .iter()
+                .any(|key| change.key == *key || inside(key))
+        })
+        .map(|change| {
+            format!(
+                "{}: {} in the run, {} asked for",
+                change.key, change.one, change.other
+            )
+        })
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(
+        format!(
+            "--resume {}: the run is another one:\n  {}",
+            path.display(),
+            changed.join("\n  ")
+        ),
+        "the same options (or none: the run knows them), or a new run with --init-from",
+    ))
 }
 
 /// Checks what can be checked before anything slow is done.
 fn check_early(resolved: &Resolved) -> Result<()> {
     resolved.model.validate()?;
+    resolved.checkpoints.validate()?;
+    resolved.train.check_model(&resolved.model)?;
     // The batch size has to wait for the number of images.
     let others = TrainOptions {
         batch_size: 1,

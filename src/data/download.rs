@@ -13,6 +13,7 @@ use ureq::Agent;
 
 use super::Progress;
 use crate::error::{Error, Result};
+use crate::files::hex;
 
 /// Time to reach a server, and longest silence of one.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -365,10 +366,6 @@ impl Hasher {
             Self::Md5(hasher) => Hash::Md5(hex(&hasher.finalize())),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The hash of a file, of the same kind as `like`.

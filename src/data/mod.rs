@@ -19,8 +19,10 @@ use std::path::{Path, PathBuf};
 pub use images::{Images, Values};
 pub use npy::Rows;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::files::hex;
 use crate::shape::ImageShape;
 
 /// A data set with its two splits, of equal image shape; neither is empty.
@@ -35,6 +37,26 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// Hash of all images, in their order, with their shape: equal for equal data only. SHA-256 in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for images in [&self.train, &self.test] {
+            let ImageShape {
+                height,
+                width,
+                channels,
+            } = images.shape;
+            for number in [images.len(), height, width, channels] {
+                hash.update((number as u64).to_le_bytes());
+            }
+            match &images.values {
+                Values::Bytes(bytes) => hash.update(bytes),
+                Values::Floats(values) => hash.update(bytemuck::cast_slice::<f32, u8>(values)),
+            }
+        }
+        hex(&hash.finalize())
+    }
+
     /// What every reader promises: two splits of one shape, neither empty (but for the training split of a
     /// source that is left `whole`), a label for each image
     /// or none at all, and finite values.

@@ -48,13 +48,15 @@ pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
         binarize: trained.binarize,
         model: trained.spec,
     };
-    let about = serde_json::to_string(&about).map_err(|e| {
-        Error::config(
-            format!("the model cannot be described as JSON: {e}"),
-            "please report this as a fault of the program",
-        )
-    })?;
-    trained.weights.to_safetensors(Some((KEY, about)))
+    let about = serde_json::to_string(&about).map_err(failed)?;
+    trained.weights.to_bytes_with(KEY, about).map_err(failed)
+}
+
+fn failed(reason: impl std::fmt::Display) -> Error {
+    Error::config(
+        format!("the parameters cannot be laid out with their description: {reason}"),
+        "please report this as a fault of the program",
+    )
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, names};
-use crate::model::session::Session;
-use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Weights};
+use crate::model::session::{Measured, Session};
+use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Units, Weights};
 use crate::ops::bounded;
 use crate::plan::{self, Tune};
 use crate::rng::{Purpose, Stream};
@@ -29,12 +29,14 @@ pub struct Latents {
 }
 
 /// Losses over a split, and log p(x) where importance samples were asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Evaluation {
     /// Images measured.
     pub images: usize,
     /// Mean loss, one draw of z per image.
     pub loss: Loss,
+    /// What each latent value carries; `None` for an autoencoder.
+    pub units: Option<Units>,
     /// Mean of the importance-weighted bound of log p(x) over the images and its standard error, in nats
     /// per image. The error of a single image is NaN.
     pub log_likelihood: Option<(f64, f64)>,
@@ -229,7 +231,9 @@ impl Inference {
         }
         let source = self.upload(images, split, binarize)?;
         let passes = self.session.evaluation(&source)?;
-        let loss = self.session.measure(&source, &passes, 0)?;
+        let measured = self.session.measure(&source, &passes, 0, || true)?;
+        // It was told to go on.
+        let Measured { loss, units } = measured.unwrap_or_default();
         let log_likelihood = if importance_samples > 0 {
             Some(self.log_likelihood(&source, importance_samples, progress)?)
         } else {
@@ -238,6 +242,7 @@ impl Inference {
         Ok(Evaluation {
             images: images.len(),
             loss,
+            units,
             log_likelihood,
         })
     }

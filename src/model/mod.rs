@@ -9,6 +9,7 @@ pub mod plans;
 pub(crate) mod session;
 mod size;
 mod spec;
+mod units;
 mod weights;
 
 pub(crate) use inference::prior;
@@ -18,4 +19,5 @@ pub use memory::{Allocation, MemoryUse};
 pub use parameters::{Parameters, Tensor};
 pub use size::MOST_PARAMETERS;
 pub use spec::{Activation, Likelihood, ModelKind, ModelSpec};
+pub use units::Units;
 pub use weights::Weights;

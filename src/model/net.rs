@@ -4,11 +4,11 @@ use crate::data::Binarize;
 use crate::device::Precision;
 use crate::kernel::{Call, Element, Kernel};
 use crate::model::parameters::Linear;
-use crate::model::plans::{Source, Update, names};
+use crate::model::plans::{SCALARS, Source, Update, names};
 use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
 use crate::ops::{
-    activation, adam, clip, elbo, gather, likelihood, matmul, record, reparameterize, square_sum,
-    sum_threads, weight_update,
+    activation, adam, clip, elbo, gather, kl_weight, latent_units, likelihood, matmul, record,
+    reparameterize, schedule, square_sum, sum_threads, weight_update,
 };
 use crate::plan::{Builder, Slice};
 use crate::rng::Purpose;
@@ -302,7 +302,7 @@ impl<'a> Net<'a> {
         let second = self.floats(names::SECOND, self.parameters.len);
         let [parameters, first, second] = [self.arena, first, second].map(|a| layer.all(a));
         let counters = self.words(&source.counters_name(), 3);
-        let scalars = self.floats(names::SCALARS, 2);
+        let scalars = self.floats(names::SCALARS, SCALARS);
         let bias = layer.bias(self.arena).offset - parameters.offset;
         let (input, decay) = (step.input, update.weight_decay);
         self.product(
@@ -348,11 +348,40 @@ impl<'a> Net<'a> {
         (d_outputs, d_heads)
     }
 
+    /// Takes learning rate and share of beta from the schedule of an epoch of `steps`.
+    pub(super) fn follow_schedule(&mut self, source: &Source, steps: usize) {
+        let counters = self.words(&source.counters_name(), 3);
+        let rows = self.floats(&source.schedule_name(), 2 * steps);
+        let scalars = self.floats(names::SCALARS, SCALARS);
+        let slices = [counters, rows, scalars];
+        let call = schedule::call(steps);
+        self.plan.step("schedule", &schedule::KERNEL, call, &slices);
+    }
+
+    /// Sums of each latent value over the batch.
+    pub(super) fn sum_units(&mut self, heads: Slice, units: Slice, add: bool) {
+        let call = latent_units::call(self.rows, self.spec.latent, add);
+        let kernel = &latent_units::KERNEL;
+        self.plan
+            .step("latent units", kernel, call, &[heads, units]);
+    }
+
+    /// Weighs the gradient of the KL beside beta: by the schedule and the free bits.
+    pub(super) fn weigh_kl(&mut self, heads: Slice, d_heads: Slice, free_bits: f32) {
+        let units = self.plan.transient("latent units", 4 * self.spec.latent);
+        self.sum_units(heads, units, false);
+        let scalars = self.floats(names::SCALARS, SCALARS);
+        let call = kl_weight::call(self.rows, self.spec.latent, free_bits);
+        let slices = [units, scalars, d_heads];
+        self.plan
+            .step("KL weight", &kl_weight::KERNEL, call, &slices);
+    }
+
     /// Norm and clipping of the gradient, and the update of every parameter.
     pub(super) fn update_all(&mut self, source: &Source, update: Update) {
         if update.grad_clip > 0.0 {
             let gradient = self.floats(names::GRADIENT, self.parameters.len);
-            let scalars = self.floats(names::SCALARS, 2);
+            let scalars = self.floats(names::SCALARS, SCALARS);
             self.clip(gradient, scalars, update.grad_clip);
         }
         self.update(source, update, self.arena, "update");
@@ -368,7 +397,7 @@ impl<'a> Net<'a> {
     /// The update of a part of the arena: a dispatch, or one for every part of it that a device can surely bind.
     fn update(&mut self, source: &Source, update: Update, part: Slice, label: &str) {
         let gradient = self.floats(names::GRADIENT, self.parameters.len);
-        let scalars = self.floats(names::SCALARS, 2);
+        let scalars = self.floats(names::SCALARS, SCALARS);
         let first = self.floats(names::FIRST, self.parameters.len);
         let second = self.floats(names::SECOND, self.parameters.len);
         let counters = self.words(&source.counters_name(), 3);

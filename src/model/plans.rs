@@ -18,8 +18,10 @@ pub mod names {
     pub const FIRST: &str = "first moment";
     /// Arena of Adam's second moments.
     pub const SECOND: &str = "second moment";
-    /// `[learning rate, gradient scale]`
+    /// `[learning rate, gradient scale, share of beta]`
     pub const SCALARS: &str = "scalars";
+    /// `[latent, 4]`: sums over the test images of each latent value's KL, mu and mu².
+    pub const UNITS: &str = "latent units";
     /// `[1]`: logarithm of a fixed sigma.
     pub const LOG_SIGMA: &str = "log sigma";
     /// `[rows, latent]`: codes to decode.
@@ -75,10 +77,15 @@ impl Source {
     pub fn log_name(&self) -> String {
         format!("{} log", self.split)
     }
+
+    /// Name of the schedule, `[batches, 2]`: learning rate and share of beta of each step of an epoch.
+    pub fn schedule_name(&self) -> String {
+        format!("{} schedule", self.split)
+    }
 }
 
 /// Numbers of a training step beside the model.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Update {
     /// Decoupled weight decay.
     pub weight_decay: f32,
@@ -89,7 +96,23 @@ pub struct Update {
     pub fused: bool,
     /// What the operands of the matrix products are rounded to.
     pub precision: Precision,
+    /// Steps of an epoch whose learning rate and share of beta a schedule gives; `None` where they are constant.
+    pub schedule: Option<usize>,
+    /// Whether the share of beta varies.
+    pub kl_share: bool,
+    /// Nats of each latent value's KL that are free; 0 = none.
+    pub free_bits: f32,
 }
+
+impl Update {
+    /// Whether the gradient of the KL has a weight beside beta.
+    fn weighs_kl(&self) -> bool {
+        self.kl_share || self.free_bits > 0.0
+    }
+}
+
+/// Values of [`names::SCALARS`].
+pub const SCALARS: usize = 3;
 
 /// One training step on the next `rows` images of the source: loss, gradients, update, counters.
 pub fn train(
@@ -103,11 +126,17 @@ pub fn train(
     net.precision = update.precision;
     let fused = update.fused && update.grad_clip == 0.0 && parameters.layers_are_bindable();
     let by_layer = fused.then_some((source, update));
+    if let Some(steps) = update.schedule {
+        net.follow_schedule(source, steps);
+    }
     let forward = net.forward(source, Purpose::Epsilon);
     let d_z = net.backward(&forward.decoder, forward.d_outputs, true, by_layer);
     let d_heads = match forward.epsilon {
         None => d_z,
         Some(epsilon) => {
+            if update.weighs_kl() {
+                net.weigh_kl(forward.heads, forward.d_heads, update.free_bits);
+            }
             let slices = [forward.heads, epsilon, d_z, forward.d_heads];
             let call = reparameterize_backward::call(rows, spec.latent);
             net.plan.step(
@@ -127,10 +156,15 @@ pub fn train(
     net.plan.finish()
 }
 
-/// Losses of the next `rows` images of the source into its log; no gradients of parameters.
+/// Losses of the next `rows` images of the source into its log, and the sums of a VAE's latent values on top of
+/// [`names::UNITS`]; no gradients of parameters.
 pub fn evaluate(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
     let mut net = Net::new(spec, parameters, rows, "evaluate");
-    net.forward(source, Purpose::EvaluationEpsilon);
+    let forward = net.forward(source, Purpose::EvaluationEpsilon);
+    if spec.kind == ModelKind::Vae {
+        let units = net.floats(names::UNITS, 4 * spec.latent);
+        net.sum_units(forward.heads, units, true);
+    }
     net.plan.finish()
 }
 
@@ -234,10 +268,9 @@ mod tests {
         let source = source(60_000);
         let steps = |grad_clip, fused| {
             let update = Update {
-                weight_decay: 0.0,
                 grad_clip,
                 fused,
-                precision: Precision::F32,
+                ..Update::default()
             };
             train(&spec, &parameters, 128, &source, update).steps.len()
         };
@@ -252,10 +285,8 @@ mod tests {
         let parameters = Parameters::new(&spec);
         let source = source(8);
         let update = Update {
-            weight_decay: 0.0,
             grad_clip: 1.0,
-            fused: false,
-            precision: Precision::F32,
+            ..Update::default()
         };
         let plan = train(&spec, &parameters, 8, &source, update);
         for step in &plan.steps {

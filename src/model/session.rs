@@ -7,7 +7,7 @@ use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, Source, names};
-use crate::model::{Allocation, Loss, MemoryUse, ModelKind, ModelSpec, Parameters};
+use crate::model::{Allocation, Loss, MemoryUse, ModelKind, ModelSpec, Parameters, Units};
 use crate::plan::{Plan, PlanId, Runtime, buffer_bytes};
 use crate::rng::Purpose;
 
@@ -32,6 +32,14 @@ pub(crate) struct Session {
     prepared: HashMap<PlanKey, PlanId>,
     /// Elements of each shared buffer.
     allocated: BTreeMap<String, usize>,
+}
+
+/// What a pass over a split measured.
+#[derive(Default)]
+pub(crate) struct Measured {
+    pub(crate) loss: Loss,
+    /// Of a VAE.
+    pub(crate) units: Option<Units>,
 }
 
 /// A plan for whole batches and one for the rest of a split.
@@ -253,6 +261,9 @@ impl Session {
     /// Plans that measure a split.
     pub(crate) fn evaluation(&mut self, source: &Source) -> Result<Passes> {
         let rows = self.rows(source.images);
+        if self.is_variational() {
+            self.allocate(names::UNITS, Element::Float, 4 * self.spec.latent)?;
+        }
         self.passes(
             "evaluate",
             source.images,
@@ -262,24 +273,43 @@ impl Session {
         )
     }
 
-    /// Mean losses over a split; `pass` sets the noise apart from that of other passes.
-    pub(crate) fn measure(&mut self, source: &Source, passes: &Passes, pass: u32) -> Result<Loss> {
+    /// Measures a split; `pass` sets the noise apart from that of other passes. `None` where `go_on`, which is asked
+    /// before each batch, says no.
+    pub(crate) fn measure(
+        &mut self,
+        source: &Source,
+        passes: &Passes,
+        pass: u32,
+        mut go_on: impl FnMut() -> bool,
+    ) -> Result<Option<Measured>> {
         let batches = passes.batches();
-        self.rewind(source, passes.first_step(pass))?;
+        self.seek(source, passes.first_step(pass), [0, 0])?;
+        let sums = 4 * self.spec.latent;
+        if self.is_variational() {
+            self.runtime.write(names::UNITS, 0, &vec![0.0; sums])?;
+        }
         for (plan, _) in passes.each() {
+            if !go_on() {
+                return Ok(None);
+            }
             self.runtime.run(plan, 1)?;
         }
         let log = self.runtime.read(&source.log_name(), 0, 2 * batches)?;
-        Ok(self.mean_loss(&log, source.images))
+        let units = match self.is_variational() {
+            true => {
+                let sums = self.runtime.read(names::UNITS, 0, sums)?;
+                Some(Units::from_sums(&sums, source.images))
+            }
+            false => None,
+        };
+        let mut all = [0.0; 2];
+        add_rows(&mut all, &log);
+        let loss = self.mean_loss(all, source.images);
+        Ok(Some(Measured { loss, units }))
     }
 
-    /// Mean losses per image of the rows of a log.
-    pub(crate) fn mean_loss(&self, log: &[f32], images: usize) -> Loss {
-        let mut sums = [0.0; 2];
-        for row in log.chunks(2) {
-            sums[0] += f64::from(row[0]);
-            sums[1] += f64::from(row[1]);
-        }
+    /// Mean losses per image of sums over `images`: reconstruction and KL.
+    pub(crate) fn mean_loss(&self, sums: [f64; 2], images: usize) -> Loss {
         let [reconstruction, kl] = sums.map(|sum| sum / images as f64);
         Loss {
             reconstruction,
@@ -288,10 +318,16 @@ impl Session {
         }
     }
 
-    /// Sets a split's counters to its start.
-    pub(crate) fn rewind(&mut self, source: &Source, step: u32) -> Result<()> {
+    /// Sets a split's counters: the step, and the place in the split as `[images, batches]` before it.
+    pub(crate) fn seek(
+        &mut self,
+        source: &Source,
+        step: u32,
+        [images, batches]: [usize; 2],
+    ) -> Result<()> {
+        let counters = [step, images as u32, batches as u32];
         self.runtime
-            .write_words(&source.counters_name(), 0, &[step, 0, 0])
+            .write_words(&source.counters_name(), 0, &counters)
     }
 
     /// Runs a plan per batch over a split, and gives what each leaves in the shared buffer `output` (with
@@ -307,13 +343,11 @@ impl Session {
     ) -> Result<()> {
         let rows = self.rows(source.images);
         self.allocate_batch(rows)?;
-        self.rewind(source, 0)?;
         let passes = self.passes(purpose, source.images, rows, Some(source), make)?;
         let mut position = 0;
         for (plan, rows) in passes.each() {
-            let counters = [position as u32 / passes.rows as u32, position as u32, 0];
-            self.runtime
-                .write_words(&source.counters_name(), 0, &counters)?;
+            let batch = (position / passes.rows) as u32;
+            self.seek(source, batch, [position, 0])?;
             self.runtime.run(plan, 1)?;
             let values = self.runtime.read(output, 0, rows * width)?;
             take(self.runtime.as_mut(), &values)?;
@@ -360,6 +394,15 @@ impl Session {
     /// Whether the model has a prior to draw from.
     pub(crate) fn is_variational(&self) -> bool {
         self.spec.kind == ModelKind::Vae
+    }
+}
+
+/// Adds the rows of a log, reconstruction and KL, to sums: one after another, so that it does not matter how many
+/// are added at once.
+pub(crate) fn add_rows(sums: &mut [f64; 2], log: &[f32]) {
+    for row in log.chunks(2) {
+        sums[0] += f64::from(row[0]);
+        sums[1] += f64::from(row[1]);
     }
 }
 

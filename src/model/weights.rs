@@ -1,9 +1,11 @@
 //! Parameters of a model by name, and their file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io;
 use std::path::Path;
 
+use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -79,26 +81,46 @@ impl Weights {
         found.map(|(_, shape, values)| (shape, values))
     }
 
-    /// The bytes of a `.safetensors` file, with one pair of metadata. There is none for more: their order would
-    /// be another one every time.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where the tensors cannot be laid out.
-    pub fn to_safetensors(&self, metadata: Option<(&str, String)>) -> Result<Vec<u8>> {
-        let views = self.tensors.iter().map(|(name, shape, values)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values));
-            view.map(|view| (name.as_str(), view))
+    /// Name, with `prefix` before it, shape and values of every tensor.
+    pub(crate) fn named<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (String, &'a [usize], &'a [f32])> {
+        self.iter()
+            .map(move |(name, shape, values)| (format!("{prefix}{name}"), shape, values))
+    }
+
+    /// The bytes of a `.safetensors` file of tensors.
+    pub(crate) fn serialized<'a>(
+        tensors: impl Iterator<Item = (String, &'a [usize], &'a [f32])>,
+    ) -> io::Result<Vec<u8>> {
+        Self::laid_out(tensors, None)
+    }
+
+    fn laid_out<'a>(
+        tensors: impl Iterator<Item = (String, &'a [usize], &'a [f32])>,
+        metadata: Option<HashMap<String, String>>,
+    ) -> io::Result<Vec<u8>> {
+        let views = tensors.map(|(name, shape, values)| {
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values));
+            view.map(|view| (name, view))
         });
-        let metadata = metadata.map(|(key, value)| HashMap::from([(key.to_owned(), value)]));
+        let views = views.collect::<Result<Vec<_>, _>>();
         views
-            .collect::<Result<Vec<_>, _>>()
             .and_then(|views| serialize(views, metadata))
-            .map_err(|error| {
-                Error::config(
-                    format!("the weights cannot be laid out: {error}"),
-                    "please report this as a fault of the program",
-                )
-            })
+            .map_err(io::Error::other)
+    }
+
+    /// The bytes of a `.safetensors` file: equal tensors, equal bytes.
+    pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        Self::serialized(self.named(""))
+    }
+
+    /// The bytes of a `.safetensors` file with one pair of metadata: equal tensors, equal bytes. Of several pairs
+    /// the order would be another one every time.
+    pub(crate) fn to_bytes_with(&self, key: &str, value: String) -> io::Result<Vec<u8>> {
+        let metadata = HashMap::from([(key.to_owned(), value)]);
+        Self::laid_out(self.named(""), Some(metadata))
     }
 
     /// Writes a `.safetensors` file, whole or not at all: to a temporary file in the same folder,
@@ -107,59 +129,122 @@ impl Weights {
     /// # Errors
     /// [`Error::Io`] where the folder or disk refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
-        files::replace(path, &self.to_safetensors(None)?)
+        let bytes = self
+            .to_bytes()
+            .map_err(Error::io(path, "lay out the weights"))?;
+        files::replace(path, &bytes)
     }
 
-    /// Reads a `.safetensors` file and checks names, shapes, types and finiteness against `spec`.
+    /// Reads a `.safetensors` file and checks names, shapes, types and finiteness against `spec`. Tensors of f64, f16
+    /// and bf16, as other programs write them, are converted.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Model`] where it is not this model's.
     pub fn load(path: &Path, spec: &ModelSpec) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path, "read the weights"))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
+        Self::from_bytes(&bytes, spec, path)
+    }
+
+    /// [`Weights::load`] of the bytes of the file at `path`.
+    pub(crate) fn from_bytes(bytes: &[u8], spec: &ModelSpec, path: &Path) -> Result<Self> {
+        if bytes.starts_with(b"PK\x03\x04") {
+            return Err(Error::model(
+                path,
+                "a pickle of PyTorch, which can run code when it is read; expected a safetensors file",
+                "safetensors.torch.save_file(model.state_dict(), \"model.safetensors\") in Python",
+            ));
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(|error| {
             Error::model(
                 path,
                 format!("not a whole safetensors file: {error}"),
                 "the model.safetensors that training wrote",
             )
         })?;
-        let mut found: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
-        let hint = "the model.safetensors and config.toml of one run";
+        let weights = Self::take(&file, "", spec, path)?;
+        let known: HashSet<&str> = weights.iter().map(|(name, ..)| name).collect();
+        let mut extra: Vec<&str> = file
+            .names()
+            .into_iter()
+            .filter(|name| !known.contains(name))
+            .collect();
+        extra.sort_unstable();
+        if let Some(name) = extra.first() {
+            let what = format!("tensor {name} is not part of the model");
+            return Err(Error::model(path, what, FITTING));
+        }
+        Ok(weights)
+    }
+
+    /// Takes the tensors of a model, with `prefix` before their names, out of a file that may hold others.
+    pub(crate) fn take(
+        file: &SafeTensors<'_>,
+        prefix: &str,
+        spec: &ModelSpec,
+        path: &Path,
+    ) -> Result<Self> {
         let mut tensors = Vec::new();
         for wanted in Parameters::new(spec).tensors {
-            let Some(view) = found.remove(&wanted.name) else {
-                let what = format!("tensor {} is missing", wanted.name);
-                return Err(Error::model(path, what, hint));
+            let name = format!("{prefix}{}", wanted.name);
+            let Ok(view) = file.tensor(&name) else {
+                let what = format!("tensor {name} is missing");
+                return Err(Error::model(path, what, FITTING));
             };
-            if view.dtype() != Dtype::F32 || view.shape() != wanted.shape {
+            let values = floats(&view).filter(|_| view.shape() == wanted.shape);
+            let Some(values) = values else {
                 let what = format!(
-                    "tensor {}: expected F32 {:?}, found {:?} {:?}",
-                    wanted.name,
+                    "tensor {name}: expected F32 {:?}, found {:?} {:?}",
                     wanted.shape,
                     view.dtype(),
                     view.shape()
                 );
-                return Err(Error::model(path, what, hint));
+                return Err(Error::model(path, what, FITTING));
+            };
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(Error::model(
+                    path,
+                    format!("tensor {name} holds a value that is not finite"),
+                    "an earlier model, or training anew with a smaller --lr",
+                ));
             }
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
             tensors.push((wanted.name, wanted.shape, values));
         }
-        let mut extra: Vec<&String> = found.keys().collect();
-        extra.sort();
-        if let Some(name) = extra.first() {
-            let what = format!("tensor {name} is not part of the model");
-            return Err(Error::model(path, what, hint));
-        }
-        let weights = Self { tensors };
-        match weights.first_not_finite() {
-            None => Ok(weights),
-            Some(name) => Err(Error::model(
-                path,
-                format!("tensor {name} holds a value that is not finite"),
-                "an earlier model, or training anew with a smaller --lr",
-            )),
-        }
+        Ok(Self { tensors })
     }
+}
+
+/// What fits a model.
+const FITTING: &str =
+    "the model.safetensors and config.toml of one run, or the options of the model in the file";
+
+/// Values of a tensor of floats of any width, as f32.
+fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    Some(match view.dtype() {
+        Dtype::F32 => bytemuck::pod_collect_to_vec(data),
+        Dtype::F64 => {
+            let (values, _) = data.as_chunks();
+            values
+                .iter()
+                .map(|&bytes| f64::from_le_bytes(bytes) as f32)
+                .collect()
+        }
+        Dtype::F16 => {
+            let (values, _) = data.as_chunks();
+            values
+                .iter()
+                .map(|&bytes| f16::from_le_bytes(bytes).to_f32())
+                .collect()
+        }
+        Dtype::BF16 => {
+            let (values, _) = data.as_chunks();
+            values
+                .iter()
+                .map(|&bytes| bf16::from_le_bytes(bytes).to_f32())
+                .collect()
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -191,5 +276,105 @@ mod tests {
             error.contains("fc21.weight") && error.contains("[3, 3]"),
             "{error}"
         );
+    }
+
+    /// A file of a small model whose tensors are made by `tensor` from their index, name and shape.
+    fn file_with(
+        spec: &ModelSpec,
+        tensor: impl Fn(usize, &str, &[usize]) -> (String, Dtype, Vec<usize>, Vec<u8>),
+    ) -> Vec<u8> {
+        let tensors = Parameters::new(spec).tensors;
+        let made: Vec<_> = tensors
+            .iter()
+            .enumerate()
+            .map(|(i, t)| tensor(i, &t.name, &t.shape))
+            .collect();
+        let views = made.iter().map(|(name, dtype, shape, bytes)| {
+            let view = TensorView::new(*dtype, shape.clone(), bytes).expect("a tensor");
+            (name, view)
+        });
+        serialize(views, None).expect("a file")
+    }
+
+    fn tiny() -> ModelSpec {
+        let mut spec = ModelSpec::reference();
+        spec.image = crate::shape::ImageShape::new(2, 2, 1);
+        spec.hidden = vec![3];
+        spec.latent = 2;
+        spec
+    }
+
+    #[test]
+    fn floats_of_other_widths_are_converted() {
+        let spec = tiny();
+        for (dtype, bytes) in [
+            (Dtype::F64, 0.5_f64.to_le_bytes().to_vec()),
+            (Dtype::F16, f16::from_f32(0.5).to_le_bytes().to_vec()),
+            (Dtype::BF16, bf16::from_f32(0.5).to_le_bytes().to_vec()),
+            (Dtype::F32, 0.5_f32.to_le_bytes().to_vec()),
+        ] {
+            let file = file_with(&spec, |_, name, shape| {
+                let count = shape.iter().product();
+                (name.to_owned(), dtype, shape.to_vec(), bytes.repeat(count))
+            });
+            let weights = Weights::from_bytes(&file, &spec, Path::new("a")).expect("weights");
+            for (name, _, values) in weights.iter() {
+                assert!(values.iter().all(|&v| v == 0.5), "{dtype:?} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_model_is_named() {
+        let spec = tiny();
+        let refused = |file: &[u8]| {
+            let error =
+                Weights::from_bytes(file, &spec, Path::new("some.file")).expect_err("refused");
+            assert_eq!(error.exit_code(), 3);
+            let error = error.to_string();
+            assert!(error.contains("some.file"), "{error}");
+            error
+        };
+        let zeros = |shape: &[usize]| vec![0; 4 * shape.iter().product::<usize>()];
+        let error = refused(&file_with(&spec, |i, name, shape| {
+            let name = if i == 2 { "fc9.weight" } else { name };
+            (name.to_owned(), Dtype::F32, shape.to_vec(), zeros(shape))
+        }));
+        assert!(error.contains("fc21.weight is missing"), "{error}");
+        let error = refused(&file_with(&spec, |i, name, shape| {
+            let dtype = if i == 4 { Dtype::I32 } else { Dtype::F32 };
+            (name.to_owned(), dtype, shape.to_vec(), zeros(shape))
+        }));
+        assert!(
+            error.contains("fc22.weight") && error.contains("I32"),
+            "{error}"
+        );
+        let error = refused(&file_with(&spec, |i, name, shape| {
+            let mut bytes = zeros(shape);
+            if i == 1 {
+                bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+            }
+            (name.to_owned(), Dtype::F32, shape.to_vec(), bytes)
+        }));
+        assert!(
+            error.contains("fc1.bias") && error.contains("finite"),
+            "{error}"
+        );
+        let mut bigger = tiny();
+        bigger.likelihood = crate::model::Likelihood::Gaussian {
+            sigma: 1.0,
+            learned: true,
+        };
+        let error = refused(&file_with(&bigger, |_, name, shape| {
+            (name.to_owned(), Dtype::F32, shape.to_vec(), zeros(shape))
+        }));
+        assert!(error.contains("log_sigma is not part"), "{error}");
+        let error = refused(b"PK\x03\x04archive/data.pkl");
+        assert!(error.contains("save_file"), "{error}");
+        // A header that says it is longer than the file, and one of 2^63 bytes.
+        for length in [1_000_u64, 1 << 63] {
+            let error = refused(&[&length.to_le_bytes()[..], b"{}"].concat());
+            assert!(error.contains("not a whole"), "{error}");
+        }
     }
 }

@@ -10,12 +10,15 @@ pub mod copy;
 pub mod elbo;
 pub mod fma;
 pub mod gather;
+pub mod kl_weight;
+pub mod latent_units;
 pub mod likelihood;
 pub mod log_weight;
 pub mod matmul;
 pub mod record;
 pub mod reparameterize;
 pub mod reparameterize_backward;
+pub mod schedule;
 pub mod square_sum;
 pub mod weight_update;
 
@@ -30,6 +33,8 @@ pub static KERNELS: &[&Kernel] = &[
     &elbo::KERNEL,
     &fma::KERNEL,
     &gather::KERNEL,
+    &kl_weight::KERNEL,
+    &latent_units::KERNEL,
     &log_weight::KERNEL,
     &matmul::MATMUL,
     &matmul::LINEAR,
@@ -38,6 +43,7 @@ pub static KERNELS: &[&Kernel] = &[
     &record::KERNEL,
     &reparameterize::KERNEL,
     &reparameterize_backward::KERNEL,
+    &schedule::KERNEL,
     &square_sum::KERNEL,
     &weight_update::KERNEL,
 ];

@@ -1,6 +1,6 @@
 //! Everything that determines a run, as plain data that is saved with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::data::DataOptions;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::plan::Tune;
-use crate::train::TrainOptions;
+use crate::train::{Checkpoints, TrainOptions};
 
 /// Names that [`crate::data::load`] takes before it looks for a path.
 const NAMED_SOURCES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
@@ -31,6 +31,9 @@ pub struct RunConfig {
     pub model: ModelSpec,
     /// How it is trained.
     pub train: TrainOptions,
+    /// Which checkpoints are kept.
+    #[serde(default)]
+    pub checkpoints: Checkpoints,
     /// What happened to be used.
     pub record: Record,
 }
@@ -75,6 +78,23 @@ pub struct Record {
     /// Bytes of the device's memory that training holds, by what they are for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub device_memory: BTreeMap<String, u64>,
+    /// Where the run went on after a stop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumed>,
+}
+
+/// A place where a run went on after a stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Resumed {
+    /// When, UTC.
+    pub at: String,
+    /// After how many steps.
+    pub step: u64,
+    /// On which device.
+    pub device: String,
+    /// By which version of the program.
+    pub version: String,
 }
 
 impl Default for DataConfig {
@@ -144,6 +164,26 @@ impl RunConfig {
         ))
     }
 
+    /// Where `other` differs in what was asked for: not in what happened to be used.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a value has no place in TOML.
+    pub fn differences(&self, other: &Self) -> Result<Vec<Change>> {
+        let table = |config: &Self| -> Result<toml::Table> {
+            let mut table: toml::Table = toml::from_str(&config.to_toml()?).map_err(|e| {
+                Error::config(
+                    e.to_string(),
+                    "please report this as a fault of the program",
+                )
+            })?;
+            table.remove("record");
+            Ok(table)
+        };
+        let mut found = Vec::new();
+        compare("", &table(self)?, &table(other)?, &mut found);
+        Ok(found)
+    }
+
     /// Reads the text of the `config.toml` that lies at `path`.
     ///
     /// # Errors
@@ -156,6 +196,41 @@ impl RunConfig {
                 "the folder of a run that this version of the program made",
             )
         })
+    }
+}
+
+/// A value that two configurations have otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its key, as `model.latent`.
+    pub key: String,
+    /// In the one, as TOML; `nothing` where it is absent.
+    pub one: String,
+    /// In the other.
+    pub other: String,
+}
+
+/// Adds the differences of two tables under `prefix`.
+fn compare(prefix: &str, one: &toml::Table, other: &toml::Table, found: &mut Vec<Change>) {
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    for name in keys {
+        let key = format!("{prefix}{name}");
+        match (one.get(name), other.get(name)) {
+            (Some(toml::Value::Table(one)), Some(toml::Value::Table(other))) => {
+                compare(&format!("{key}."), one, other, found);
+            }
+            (one, other) if one != other => {
+                let text = |value: Option<&toml::Value>| {
+                    value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+                };
+                found.push(Change {
+                    key,
+                    one: text(one),
+                    other: text(other),
+                });
+            }
+            _ => {}
+        }
     }
 }
 
@@ -179,6 +254,7 @@ mod tests {
     use crate::device::Precision;
     use crate::model::{Activation, Likelihood, ModelKind};
     use crate::shape::ImageShape;
+    use crate::train::{Decay, KlWeight, LearningRate, Span};
 
     fn config() -> RunConfig {
         RunConfig {
@@ -187,6 +263,7 @@ mod tests {
             data: DataConfig::default(),
             model: ModelSpec::reference(),
             train: TrainOptions::default(),
+            checkpoints: Checkpoints::default(),
             record: Record {
                 version: "0.1.0".into(),
                 device: "CPU (2 threads)".into(),
@@ -194,6 +271,7 @@ mod tests {
                 started: "2026-01-31T23:59:59Z".into(),
                 kernels: BTreeMap::new(),
                 device_memory: BTreeMap::new(),
+                resumed: Vec::new(),
             },
         }
     }
@@ -233,11 +311,37 @@ mod tests {
                 epochs: 3,
                 batch_size: 7,
                 learning_rate: 3e-4,
+                learning_rate_schedule: LearningRate {
+                    warm_up: Span::Steps(7),
+                    decay: Decay::Step,
+                    step_every: Span::Epochs(2.5),
+                    step_factor: 0.3,
+                },
+                kl_schedule: KlWeight {
+                    warm_up: Span::Epochs(0.1),
+                    cycles: 3,
+                },
+                free_bits: 0.1,
+                patience: 4,
+                log_every: 5,
                 weight_decay: 1e-7,
                 grad_clip: 0.7,
                 binarize: Binarize::Dynamic,
                 seed: u64::MAX,
                 precision: Precision::F16,
+            },
+            checkpoints: Checkpoints {
+                every: Span::Minutes(2.5),
+                keep: 3,
+            },
+            record: Record {
+                resumed: vec![Resumed {
+                    at: "2026-01-31T23:59:59Z".into(),
+                    step: 7,
+                    device: "CPU (2 threads)".into(),
+                    version: "0.1.0".into(),
+                }],
+                ..plain.record.clone()
             },
             ..plain
         };

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::model::Loss;
 
 /// A line of `metrics.jsonl`; its field `kind` is `report` or `epoch`.
 ///
@@ -78,7 +79,34 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
+impl Epoch {
+    /// Losses of the training batches.
+    pub fn train(&self) -> Loss {
+        Loss {
+            reconstruction: self.train_reconstruction,
+            kl: self.train_kl,
+            total: self.train_loss,
+        }
+    }
+
+    /// Losses of the test images.
+    pub fn test(&self) -> Loss {
+        Loss {
+            reconstruction: self.test_reconstruction,
+            kl: self.test_kl,
+            total: self.test_loss,
+        }
+    }
+}
+
 impl Line {
+    /// The line's text with its end, for the file at `path`.
+    pub(super) fn text(&self, path: &Path) -> Result<String> {
+        let text = serde_json::to_string(self);
+        let text = text.map_err(|e| Error::io(path, "encode a line")(e.into()))?;
+        Ok(text + "\n")
+    }
+
     /// Reads a whole `metrics.jsonl`. A last line without an end, which a kill may leave, is left out.
     ///
     /// # Errors

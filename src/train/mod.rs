@@ -1,20 +1,30 @@
 //! Training: the loop over epochs, its options, and the folder that keeps a run.
 
 mod check;
+mod checkpoint;
 mod config;
 mod grid;
+mod lock;
 pub mod metrics;
 mod observer;
 mod options;
+mod pace;
 mod run_folder;
+mod schedule;
+mod span;
+mod state;
 mod trainer;
 mod warm_up;
 
 pub use check::check;
-pub use config::{DataConfig, Record, RunConfig, anchored, toml_fault};
+pub use config::{Change, DataConfig, Record, Resumed, RunConfig, anchored, toml_fault};
 pub use grid::Grid;
-pub use observer::{EpochRecord, Observer, Pictures, Progress};
+pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};
 pub use options::TrainOptions;
-pub use run_folder::{RunFolder, utc};
-pub use trainer::{Trainer, train};
+pub use pace::{Checkpoints, Pace};
+pub use run_folder::{Progressed, RunFolder, Which, utc};
+pub use schedule::{Course, Decay, KlWeight, LearningRate};
+pub use span::Span;
+pub use state::{Best, Position, State};
+pub use trainer::{Ending, Trainer, train};
 pub use warm_up::warm_up;

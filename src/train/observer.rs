@@ -3,13 +3,28 @@
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Allocation, Loss, Weights};
+use crate::model::{Allocation, Loss, Units};
+use crate::train::metrics::{self, Report};
+use crate::train::{Position, State};
+
+/// What is known when training starts or goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// Where it starts.
+    pub position: &'a Position,
+    /// The kernel variants in use, (plan and step, variant); none on the CPU device.
+    pub variants: &'a [(String, String)],
+    /// What training holds in the device's memory.
+    pub memory: &'a [Allocation],
+}
 
 /// A look at a running epoch, at most a few times a second.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Epoch, counted from 1.
     pub epoch: u32,
+    /// Optimiser steps since the start of training.
+    pub step: u64,
     /// Images done in this epoch.
     pub images_done: usize,
     /// Images of this epoch.
@@ -21,7 +36,7 @@ pub struct Progress {
 }
 
 /// A finished epoch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EpochRecord {
     /// Epoch, counted from 1.
     pub epoch: u32,
@@ -31,10 +46,40 @@ pub struct EpochRecord {
     pub train: Loss,
     /// Mean over the test images after the epoch.
     pub test: Loss,
+    /// Adam's step size in the last step.
+    pub learning_rate: f64,
+    /// Weight of the KL in the last step.
+    pub kl_weight: f64,
+    /// What each latent value of a VAE carries, over the test images.
+    pub units: Option<Units>,
     /// Training images per second.
     pub images_per_s: f64,
-    /// Seconds since the start of training.
+    /// Seconds of training, those before a stop included.
     pub seconds: f64,
+}
+
+impl From<&EpochRecord> for metrics::Epoch {
+    fn from(record: &EpochRecord) -> Self {
+        Self {
+            epoch: record.epoch,
+            step: record.step,
+            train_loss: record.train.total,
+            train_reconstruction: record.train.reconstruction,
+            train_kl: record.train.kl,
+            test_loss: record.test.total,
+            test_reconstruction: record.test.reconstruction,
+            test_kl: record.test.kl,
+            learning_rate: record.learning_rate,
+            kl_weight: record.kl_weight,
+            active_units: record.units.as_ref().map(Units::active),
+            kl_per_unit: record
+                .units
+                .as_ref()
+                .map_or_else(Vec::new, |u| u.kl.clone()),
+            images_per_s: record.images_per_s,
+            seconds: record.seconds,
+        }
+    }
 }
 
 /// Pictures of a model after an epoch; images as means in the range that the model gives, laid out
@@ -49,26 +94,53 @@ pub struct Pictures {
     pub reconstructions: Vec<f32>,
 }
 
-/// Watches a training run. The trainer calls `epoch` with the parameters after every epoch, so that
-/// the last good model can be kept.
+/// Watches a training run, and keeps what it is given. Each call does nothing unless it is implemented.
 pub trait Observer {
-    /// Called before the first epoch with the kernel variants in use, (plan and step, variant), which are none
-    /// on the CPU device, and with what training holds in the device's memory.
+    /// Called before the first step.
     ///
     /// # Errors
-    /// Whatever keeps the observer from recording them; it stops training.
-    fn started(&mut self, variants: &[(String, String)], memory: &[Allocation]) -> Result<()> {
-        let _ = (variants, memory);
+    /// Whatever keeps the observer from recording it; it stops training.
+    fn started(&mut self, start: &Start<'_>) -> Result<()> {
+        let _ = start;
         Ok(())
     }
 
-    /// Called while an epoch runs; `Break` stops training after this call.
-    fn progress(&mut self, progress: &Progress) -> ControlFlow<()>;
+    /// Called a few times a second while an epoch runs; `Break` stops training after this call, with a checkpoint.
+    fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
+        let _ = progress;
+        ControlFlow::Continue(())
+    }
+
+    /// Asked while the test images are measured; where it says yes, training stops, with a checkpoint from before
+    /// the test.
+    fn wants_to_stop(&self) -> bool {
+        false
+    }
+
+    /// Called whenever as many steps are done as [`crate::train::TrainOptions::log_every`] says.
+    ///
+    /// # Errors
+    /// As [`Observer::started`].
+    fn report(&mut self, report: &Report) -> Result<()> {
+        let _ = report;
+        Ok(())
+    }
 
     /// Called after each epoch.
     ///
     /// # Errors
-    /// Whatever keeps the observer from recording the epoch; it stops training.
-    fn epoch(&mut self, record: &EpochRecord, pictures: &Pictures, weights: &Weights)
-    -> Result<()>;
+    /// As [`Observer::started`].
+    fn epoch(&mut self, record: &EpochRecord, pictures: &Pictures) -> Result<()> {
+        let _ = (record, pictures);
+        Ok(())
+    }
+
+    /// Called where a checkpoint is due, after [`Observer::epoch`] of the same step.
+    ///
+    /// # Errors
+    /// As [`Observer::started`].
+    fn checkpoint(&mut self, state: &State) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 }

@@ -6,6 +6,8 @@ use crate::data::Binarize;
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::plans::Update;
+use crate::model::{ModelKind, ModelSpec};
+use crate::train::{KlWeight, LearningRate};
 
 /// How to train. Losses and gradients are sums over a batch, as in the reference job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,8 +17,24 @@ pub struct TrainOptions {
     pub epochs: u32,
     /// Images a step; the last step of an epoch takes what is left.
     pub batch_size: usize,
-    /// Adam's step size.
+    /// Adam's step size, at most.
     pub learning_rate: f32,
+    /// How it changes from step to step.
+    #[serde(default)]
+    pub learning_rate_schedule: LearningRate,
+    /// How the weight of the KL changes from step to step.
+    #[serde(default)]
+    pub kl_schedule: KlWeight,
+    /// Nats of each latent value's KL that are free (Kingma et al. 2016): below them, as a mean over the batch, the
+    /// KL has no gradient. 0 = none.
+    #[serde(default)]
+    pub free_bits: f32,
+    /// Epochs without a lower test loss after which training stops; 0 = never.
+    #[serde(default)]
+    pub patience: u32,
+    /// Steps of a report in the metrics.
+    #[serde(default = "log_every")]
+    pub log_every: u32,
     /// Decoupled weight decay (AdamW, Loshchilov & Hutter 2019), per step and unit of learning rate.
     pub weight_decay: f32,
     /// Upper bound of the norm of the gradient of the mean loss per image; 0 = no bound.
@@ -30,12 +48,22 @@ pub struct TrainOptions {
     pub precision: Precision,
 }
 
+/// Steps of a report, where nothing else is asked for.
+fn log_every() -> u32 {
+    100
+}
+
 impl Default for TrainOptions {
     fn default() -> Self {
         Self {
             epochs: 10,
             batch_size: 128,
             learning_rate: 1e-3,
+            learning_rate_schedule: LearningRate::default(),
+            kl_schedule: KlWeight::default(),
+            free_bits: 0.0,
+            patience: 0,
+            log_every: log_every(),
             weight_decay: 0.0,
             grad_clip: 0.0,
             binarize: Binarize::None,
@@ -46,14 +74,37 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
-    /// What a plan has to know of them.
-    pub(super) fn update(&self, fused: bool) -> Update {
+    /// Whether a step's learning rate or weight of the KL is another than that of the step before.
+    pub(super) fn is_scheduled(&self) -> bool {
+        !(self.learning_rate_schedule.is_constant() && self.kl_schedule.is_constant())
+    }
+
+    /// What a plan has to know of them, where an epoch has `batches`.
+    pub(super) fn update(&self, fused: bool, batches: usize) -> Update {
         Update {
+            schedule: self.is_scheduled().then_some(batches),
+            kl_share: !self.kl_schedule.is_constant(),
+            free_bits: self.free_bits,
             weight_decay: self.weight_decay,
             grad_clip: self.grad_clip,
             fused,
             precision: self.precision,
         }
+    }
+
+    /// Checks what only some models have.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where an autoencoder is to weigh a KL.
+    pub fn check_model(&self, spec: &ModelSpec) -> Result<()> {
+        let weighs = self.free_bits > 0.0 || !self.kl_schedule.is_constant();
+        if spec.kind == ModelKind::Ae && weighs {
+            return Err(Error::config(
+                "--free-bits, --kl-warmup and --kl-cycles weigh the KL, and an autoencoder has none",
+                "--model vae, or none of these",
+            ));
+        }
+        Ok(())
     }
 
     /// Checks every value, also against the number of training images.
@@ -88,6 +139,15 @@ impl TrainOptions {
         };
         finite("lr", self.learning_rate, 0.0)?;
         finite("weight-decay", self.weight_decay, 0.0)?;
-        finite("grad-clip", self.grad_clip, 0.0)
+        finite("grad-clip", self.grad_clip, 0.0)?;
+        finite("free-bits", self.free_bits, 0.0)?;
+        if self.log_every == 0 {
+            return Err(Error::config(
+                "--log-every 0: a report needs at least one step",
+                "--log-every 100",
+            ));
+        }
+        self.learning_rate_schedule.validate()?;
+        self.kl_schedule.validate()
     }
 }

@@ -5,17 +5,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::Serialize;
-
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Allocation, MemoryUse, ModelKind, Weights};
-use crate::shape::ImageShape;
-use crate::train::{EpochRecord, Grid, Pictures, RunConfig};
+use crate::train::checkpoint::{self, MODEL};
+use crate::train::lock::{LOCK, Lock};
+use crate::train::metrics::Line;
+use crate::train::{Grid, Pictures, Position, RunConfig, State};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
-const MODEL: &str = "model.safetensors";
+const BEST: &str = "best.safetensors";
+const CHECKPOINTS: &str = "checkpoints";
 const SAMPLES: &str = "samples";
 const RECONSTRUCTIONS: &str = "reconstructions";
 /// Columns of a grid of samples, rows of a grid of pairs.
@@ -25,30 +26,38 @@ const GRID: usize = 8;
 ///
 /// ```text
 /// config.toml                      everything the run was made from, and the device's name
-/// metrics.jsonl                    a line for each epoch
-/// model.safetensors                the parameters after the last finished epoch
+/// metrics.jsonl                    a line for each report and each epoch
+/// model.safetensors                the parameters of the last checkpoint
+/// best.safetensors                 those of the epoch with the lowest test loss
+/// checkpoints/step-0000004690/     all that training goes on from
 /// samples/epoch-0010.png           images decoded from the prior (VAE)
 /// reconstructions/epoch-0010.png   test images, each with its reconstruction to its right
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     config: RunConfig,
+    /// Of a folder that is written to.
+    lock: Option<Lock>,
 }
 
-/// A line of `metrics.jsonl`.
-#[derive(Serialize)]
-struct Metrics {
-    epoch: u32,
-    step: u64,
-    train_loss: f64,
-    train_reconstruction: f64,
-    train_kl: f64,
-    test_loss: f64,
-    test_reconstruction: f64,
-    test_kl: f64,
-    images_per_s: f64,
-    seconds: f64,
+/// Which parameters of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Which {
+    /// Those of the last checkpoint
+    #[default]
+    Last,
+    /// Those of the epoch with the lowest test loss
+    Best,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progressed {
+    /// Whether a process trains it.
+    pub running: bool,
+    /// Where its last checkpoint is; `None` before the first one.
+    pub position: Option<Position>,
 }
 
 impl RunFolder {
@@ -98,8 +107,10 @@ impl RunFolder {
                 "another --out",
             ));
         }
-        let mut entries = fs::read_dir(path).map_err(Error::io(path, "read the run folder"))?;
-        match entries.next() {
+        let entries = fs::read_dir(path).map_err(Error::io(path, "read the run folder"))?;
+        // A lock alone is what a process leaves that is killed before it writes anything.
+        let mut others = entries.filter(|entry| !matches!(entry, Ok(e) if e.file_name() == LOCK));
+        match others.next() {
             None => Ok(()),
             Some(_) => Err(Error::config(
                 format!(
@@ -118,11 +129,79 @@ impl RunFolder {
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
         Self::check_new(path)?;
         fs::create_dir_all(path).map_err(Error::io(path, "create the run folder"))?;
+        let lock = Lock::take(path)?;
         files::create(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
         Ok(Self {
             path: path.to_owned(),
             config,
+            lock: Some(lock),
         })
+    }
+
+    /// Opens the folder of an earlier run to go on with it: no other process may, until this is dropped.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`]; [`Error::Config`] where another process trains in it; [`Error::Io`] where it cannot
+    /// be written.
+    pub fn resume(path: &Path) -> Result<Self> {
+        let mut folder = Self::open(path)?;
+        folder.lock = Some(Lock::take(path)?);
+        // Again: the process that had the lock may have changed it.
+        folder.config = Self::open(path)?.config;
+        for inside in [folder.path.clone(), folder.checkpoints()] {
+            checkpoint::clean(&inside)?;
+        }
+        Ok(folder)
+    }
+
+    /// The state of the last checkpoint and the hash of the data that it is of; `None` before the first one.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where it is damaged, of another model or of a newer program.
+    pub fn last_state(&self) -> Result<Option<(State, String)>> {
+        match checkpoint::list(&self.checkpoints())?.last() {
+            Some((_, path)) => {
+                let loaded = checkpoint::load(path, &self.config.model)?;
+                Ok(Some((loaded.state, loaded.data)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// How far the run is.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where its last checkpoint is damaged.
+    pub fn progressed(&self) -> Result<Progressed> {
+        let all = checkpoint::list(&self.checkpoints())?;
+        let position = all.last().map(|(_, path)| checkpoint::position(path));
+        Ok(Progressed {
+            running: Lock::is_held(&self.path),
+            position: position.transpose()?,
+        })
+    }
+
+    /// Takes back what was measured after `position`, from which the run goes on, and records how it does.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where the metrics are damaged; [`Error::Io`].
+    pub fn go_on(&mut self, position: &Position, config: RunConfig) -> Result<()> {
+        let path = self.path.join(METRICS);
+        if path.exists() {
+            let lines = Line::read(&path)?;
+            let kept = lines.iter().filter(|line| match line {
+                Line::Report(report) => report.step <= position.steps,
+                Line::Epoch(epoch) => epoch.epoch <= position.epochs,
+            });
+            let text: Result<String> = kept.map(|line| line.text(&path)).collect();
+            files::replace(&path, text?.as_bytes())?;
+        }
+        self.config = config;
+        files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
+    }
+
+    fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
     }
 
     /// Adds the kernel variants in use, (step, variant), and what the device's memory holds to `config.toml`.
@@ -169,7 +248,13 @@ impl RunFolder {
         Ok(Self {
             path: path.to_owned(),
             config,
+            lock: None,
         })
+    }
+
+    /// The file of the parameters of the last checkpoint.
+    pub fn model_file(&self) -> PathBuf {
+        self.path.join(MODEL)
     }
 
     /// Where the folder is.
@@ -182,76 +267,101 @@ impl RunFolder {
         &self.config
     }
 
-    /// The parameters after the last finished epoch.
+    /// The parameters of the last checkpoint.
     ///
     /// # Errors
-    /// [`Error::Model`] where no epoch was finished, or the file does not fit the configuration.
+    /// As [`RunFolder::weights_of`].
     pub fn weights(&self) -> Result<Weights> {
-        let file = self.path.join(MODEL);
+        self.weights_of(Which::Last)
+    }
+
+    /// Parameters of the run.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where there is no checkpoint yet, or the file does not fit the configuration.
+    pub fn weights_of(&self, which: Which) -> Result<Weights> {
+        let (name, missing) = match which {
+            Which::Last => (MODEL, "the run stopped before its first checkpoint"),
+            Which::Best => (BEST, "the run stopped before the end of its first epoch"),
+        };
+        let file = self.path.join(name);
         if !file.exists() {
             return Err(Error::model(
                 &self.path,
-                format!("holds no {MODEL}: the run stopped before the end of its first epoch"),
-                "a run that finished an epoch",
+                format!("holds no {name}: {missing}"),
+                "a run that went further, or `elbo train --resume` of this one",
             ));
         }
         Weights::load(&file, &self.config.model)
     }
 
-    /// Removes the folder of a run that failed before the end of its first epoch, so that its name is free
-    /// for the next try. A folder that holds parameters stays.
+    /// Removes the folder of a run that failed before its first checkpoint, so that its name is free for the next
+    /// try. A folder that holds parameters stays.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be removed.
     pub fn discard(self) -> Result<()> {
-        if self.path.join(MODEL).exists() {
+        if self.path.join(MODEL).exists() || !checkpoint::list(&self.checkpoints())?.is_empty() {
             return Ok(());
         }
-        fs::remove_file(self.path.join(CONFIG))
-            .and_then(|()| fs::remove_dir(&self.path))
-            .map_err(Error::io(&self.path, "remove the folder of the failed run"))
+        for name in [CONFIG, METRICS, LOCK] {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(&path, "remove it")(e));
+                }
+                _ => {}
+            }
+        }
+        // Something else may lie there, and stays.
+        let _ = fs::remove_dir(self.checkpoints());
+        let _ = fs::remove_dir(&self.path);
+        Ok(())
     }
 
-    /// Records a finished epoch: first the parameters, so that they are kept whatever happens to
-    /// the rest, then the line of `metrics.jsonl`, then the pictures.
+    /// Keeps a state: its checkpoint first, then the parameters under the names that people load, then older
+    /// checkpoints go. The lines of `metrics.jsonl` so far are on the disk before it.
     ///
     /// # Errors
-    /// [`Error::Io`] with the file that cannot be written.
-    pub fn record(
-        &self,
-        record: &EpochRecord,
-        pictures: &Pictures,
-        weights: &Weights,
-    ) -> Result<()> {
-        weights.save(&self.path.join(MODEL))?;
-        self.append_metrics(record)?;
-        self.write_pictures(record.epoch, pictures, self.config.model.image)
+    /// [`Error::Io`] with the file that cannot be written. The checkpoints before this one stay.
+    pub fn checkpoint(&self, state: &State, data: &str, keep: usize) -> Result<()> {
+        let metrics = self.path.join(METRICS);
+        if metrics.exists() {
+            fs::File::open(&metrics)
+                .and_then(|file| file.sync_all())
+                .map_err(Error::io(&metrics, "write it"))?;
+        }
+        let folder = self.checkpoints();
+        let path = checkpoint::save(&folder, state, data)?;
+        files::link(&path.join(MODEL), &self.path.join(MODEL))?;
+        let best = state.position.best.map(|best| best.step);
+        if best == Some(state.position.steps) {
+            files::link(&path.join(MODEL), &self.path.join(BEST))?;
+        }
+        checkpoint::prune(&folder, keep, best)
     }
 
-    fn append_metrics(&self, record: &EpochRecord) -> Result<()> {
+    /// Adds a line to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn append(&self, line: &Line) -> Result<()> {
         let path = self.path.join(METRICS);
-        let line = serde_json::to_string(&Metrics {
-            epoch: record.epoch,
-            step: record.step,
-            train_loss: record.train.total,
-            train_reconstruction: record.train.reconstruction,
-            train_kl: record.train.kl,
-            test_loss: record.test.total,
-            test_reconstruction: record.test.reconstruction,
-            test_kl: record.test.kl,
-            images_per_s: record.images_per_s,
-            seconds: record.seconds,
-        })
-        .map_err(|e| Error::io(&path, "encode a line")(e.into()))?;
+        let text = line.text(&path)?;
         fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(Error::io(&path, "append a line"))
     }
 
-    fn write_pictures(&self, epoch: u32, pictures: &Pictures, shape: ImageShape) -> Result<()> {
+    /// Writes the pictures of an epoch.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file that cannot be written.
+    pub fn write_pictures(&self, epoch: u32, pictures: &Pictures) -> Result<()> {
+        let shape = self.config.model.image;
         if !pictures.samples.is_empty() {
             let grid = Grid::of_images(&pictures.samples, shape, GRID)?;
             self.write_picture(SAMPLES, epoch, &grid)?;
@@ -301,7 +411,9 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Loss, ModelSpec};
+    use crate::model::ModelSpec;
+    use crate::shape::ImageShape;
+    use crate::train::metrics::{Epoch, Report};
     use crate::train::{DataConfig, Record, TrainOptions};
     use std::time::Duration;
 
@@ -314,6 +426,7 @@ mod tests {
             data: DataConfig::default(),
             model,
             train: TrainOptions::default(),
+            checkpoints: Default::default(),
             record: Record {
                 version: env!("CARGO_PKG_VERSION").into(),
                 device: "CPU (2 threads)".into(),
@@ -321,24 +434,42 @@ mod tests {
                 started: utc(SystemTime::now()),
                 kernels: Default::default(),
                 device_memory: Default::default(),
+                resumed: Default::default(),
             },
         }
     }
 
-    fn epoch(epoch: u32) -> EpochRecord {
-        let loss = |reconstruction: f64, kl: f64| Loss {
-            reconstruction,
-            kl,
-            total: reconstruction + kl,
-        };
-        EpochRecord {
+    fn epoch(epoch: u32) -> Line {
+        Line::Epoch(Epoch {
             epoch,
             step: 12 * u64::from(epoch),
-            train: loss(20.5, 4.0),
-            test: loss(21.0, 4.25),
+            train_loss: 24.5,
+            train_reconstruction: 20.5,
+            train_kl: 4.0,
+            test_loss: 25.25,
+            test_reconstruction: 21.0,
+            test_kl: 4.25,
+            learning_rate: 1e-3,
+            kl_weight: 1.0,
+            active_units: Some(1),
+            kl_per_unit: vec![4.0, 0.25],
             images_per_s: 1000.0,
             seconds: 1.5,
-        }
+        })
+    }
+
+    fn report(step: u64) -> Line {
+        Line::Report(Report {
+            epoch: 1 + (step as u32 - 1) / 12,
+            step,
+            loss: 24.5,
+            reconstruction: 20.5,
+            kl: 4.0,
+            learning_rate: 1e-3,
+            kl_weight: 1.0,
+            images_per_s: 1000.0,
+            seconds: 1.5,
+        })
     }
 
     #[test]
@@ -346,7 +477,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("above/run");
         let created = RunFolder::create(&path, config()).expect("a new run folder");
-        assert_eq!(RunFolder::open(&path).expect("the run folder"), created);
+        let opened = RunFolder::open(&path).expect("the run folder");
+        assert_eq!(opened.config(), created.config());
+        assert_eq!(opened.path(), created.path());
     }
 
     #[test]
@@ -385,7 +518,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
         let error = run.weights().expect_err("no parameters");
-        assert!(error.to_string().contains("first epoch"), "{error}");
+        assert!(error.to_string().contains("first checkpoint"), "{error}");
         assert_eq!(error.exit_code(), 3);
     }
 
@@ -403,36 +536,55 @@ mod tests {
     }
 
     #[test]
-    fn each_epoch_is_a_line_of_metrics() {
+    fn what_was_measured_behind_a_checkpoint_is_taken_back() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut run = RunFolder::create(folder.path(), config()).expect("an empty folder");
+        let lines = [report(5), report(10), epoch(1), report(15), report(20)];
+        for line in &lines {
+            run.append(line).expect("a line");
+        }
+        let path = folder.path().join(METRICS);
+        // A kill in the middle of a line.
+        let text = fs::read_to_string(&path).expect("the metrics");
+        fs::write(&path, text + "{\"kind\":\"rep").expect("a half line");
+        let mut kept = |epochs, steps| {
+            let position = Position {
+                epochs,
+                steps,
+                ..Position::default()
+            };
+            run.go_on(&position, config()).expect("metrics");
+            Line::read(&path).expect("whole lines")
+        };
+        assert_eq!(kept(1, 20), lines);
+        assert_eq!(kept(1, 17), lines[..4]);
+        // All steps of the first epoch, and not yet its test.
+        assert_eq!(kept(0, 12), lines[..2]);
+        assert_eq!(kept(0, 0), []);
+    }
+
+    #[test]
+    fn another_process_may_not_go_on_with_a_run_that_is_being_trained() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
-        for number in 1..=3 {
-            run.append_metrics(&epoch(number)).expect("a line");
-        }
-        let text = fs::read_to_string(folder.path().join(METRICS)).expect("the metrics");
-        let lines: Vec<serde_json::Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("a JSON object"))
-            .collect();
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[2]["epoch"], 3);
-        assert_eq!(lines[2]["step"], 36);
-        assert_eq!(lines[2]["test_loss"], 25.25);
-        assert_eq!(lines[2]["train_kl"], 4.0);
-        assert_eq!(lines[2].as_object().expect("an object").len(), 10);
+        assert!(run.progressed().expect("progress").running);
+        let error = RunFolder::resume(folder.path()).expect_err("in use");
+        assert!(error.to_string().contains("in use"), "{error}");
+        drop(run);
+        let run = RunFolder::resume(folder.path()).expect("free");
+        assert_eq!(run.last_state().expect("no checkpoint"), None);
     }
 
     #[test]
     fn pictures_are_named_by_epoch_and_an_autoencoder_has_no_samples() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
-        let shape = ImageShape::new(8, 8, 1);
         let mut pictures = Pictures {
             samples: Vec::new(),
             originals: vec![0.5; 64 * 10],
             reconstructions: vec![0.25; 64 * 10],
         };
-        run.write_pictures(10, &pictures, shape).expect("a grid");
+        run.write_pictures(10, &pictures).expect("a grid");
         assert!(
             folder
                 .path()
@@ -441,7 +593,7 @@ mod tests {
         );
         assert!(!folder.path().join("samples").exists());
         pictures.samples = vec![0.5; 64 * 64];
-        run.write_pictures(11, &pictures, shape).expect("two grids");
+        run.write_pictures(11, &pictures).expect("two grids");
         assert!(folder.path().join("samples/epoch-0011.png").is_file());
     }
 

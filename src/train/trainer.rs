@@ -1,5 +1,9 @@
 //! The training loop.
 
+mod diagnosis;
+mod measurement;
+mod pictures;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -7,33 +11,37 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Dataset, Images, Values};
-use crate::device::Precision;
+use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
-use crate::model::plans::{self, Source, names};
-use crate::model::session::{Passes, Session};
-use crate::model::{Allocation, Loss, MemoryUse, ModelSpec, Parameters, Weights, prior};
-use crate::plan::{self, Difference, PlanId, Runtime, Times};
+use crate::model::plans::{self, SCALARS, Source, names};
+use crate::model::session::{Measured, Passes, Session, add_rows};
+use crate::model::{ModelSpec, Parameters, Weights};
+use crate::plan::Runtime;
 use crate::rng::Purpose;
-use crate::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions};
+use crate::train::metrics::Report;
+use crate::train::pace::Clock;
+use crate::train::{
+    Best, Course, EpochRecord, Observer, Pace, Position, Progress, Start, State, TrainOptions,
+};
 
 /// Time between two looks at the losses of a running epoch.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Seconds of a measurement of training, in which the ends of submissions count for little.
-const LONG: f64 = 0.1;
-
-/// Images in the grids of samples and reconstructions.
-const SAMPLES: usize = 64;
+/// Images in the grid of reconstructions.
 const RECONSTRUCTIONS: usize = 32;
 
-/// All that a run of an epoch starts from; with it, an epoch can be run again exactly.
-struct Snapshot {
-    parameters: Vec<f32>,
-    first: Vec<f32>,
-    second: Vec<f32>,
-    step: u64,
+/// Why training came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are done.
+    Finished,
+    /// The test loss did not fall for as many epochs as were asked for.
+    Stale,
+    /// The length after which to stop has gone by.
+    Stopped,
+    /// The observer broke off.
+    BrokenOff,
 }
 
 /// A model in training.
@@ -46,10 +54,14 @@ pub struct Trainer {
     evaluation: Passes,
     shown: Images,
     order: Vec<u32>,
-    epoch: u32,
-    step: u64,
+    /// Learning rate and share of beta of each step of the running epoch, `[batches, 2]`.
+    schedule: Vec<f32>,
+    position: Position,
     start: Instant,
-    good: Snapshot,
+    /// Seconds of training before `start`.
+    before: f64,
+    /// The last state that is known to be finite, no older than the start of the running epoch.
+    good: State,
 }
 
 impl Trainer {
@@ -83,7 +95,9 @@ impl Trainer {
         spec.validate()?;
         let count = dataset.train.len();
         options.validate(count)?;
-        let arena = Parameters::new(spec).initial(spec, options.seed);
+        options.check_model(spec)?;
+        let parameters = Parameters::new(spec);
+        let arena = parameters.initial(spec, options.seed);
         let mut session = Session::new(runtime, spec, &arena, options.seed)?;
         session.check_rows(options.batch_size)?;
         let binarize = options.binarize;
@@ -93,15 +107,20 @@ impl Trainer {
         let len = session.parameters.len;
         session.allocate(names::FIRST, Element::Float, len)?;
         session.allocate(names::SECOND, Element::Float, len)?;
-        session.allocate(names::SCALARS, Element::Float, 2)?;
-        let scalars = [options.learning_rate, 1.0];
+        session.allocate(names::SCALARS, Element::Float, SCALARS)?;
+        let scalars = [options.learning_rate, 1.0, 1.0];
         session.runtime.write(names::SCALARS, 0, &scalars)?;
-        let update = options.update(fused);
+        let batches = count.div_ceil(options.batch_size);
+        let update = options.update(fused, batches);
+        if update.schedule.is_some() {
+            session.allocate(&train.schedule_name(), Element::Float, 2 * batches)?;
+        }
         let make = |spec: &ModelSpec, parameters: &Parameters, rows| {
             plans::train(spec, parameters, rows, &train, update)
         };
         let passes = session.passes("train", count, options.batch_size, Some(&train), make)?;
         let evaluation = session.evaluation(&test)?;
+        let zeros = vec![0.0; len];
         Ok(Self {
             options: options.clone(),
             train,
@@ -110,17 +129,114 @@ impl Trainer {
             evaluation,
             shown: dataset.test.first(RECONSTRUCTIONS),
             order: (0..count as u32).collect(),
-            epoch: 0,
-            step: 0,
+            schedule: vec![0.0; 2 * batches],
+            position: Position::default(),
             start,
-            good: Snapshot {
-                parameters: arena,
-                first: vec![0.0; len],
-                second: vec![0.0; len],
-                step: 0,
+            before: 0.0,
+            good: State {
+                weights: Weights::from_arena(&parameters, &arena),
+                first: Weights::from_arena(&parameters, &zeros),
+                second: Weights::from_arena(&parameters, &zeros),
+                position: Position::default(),
             },
             session,
         })
+    }
+
+    /// Starts from other parameters than the initial ones.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where they are not the model's; [`Error::Device`].
+    pub fn start_from(&mut self, weights: &Weights) -> Result<()> {
+        let state = State {
+            weights: weights.clone(),
+            ..self.good.clone()
+        };
+        self.restore(&state)
+    }
+
+    /// Goes on from a state of an earlier trainer of the same model, options and data: what follows is the same to
+    /// the bit as if that one had gone on, on the same device.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the state is not one of this model and these options; [`Error::Device`].
+    pub fn restore(&mut self, state: &State) -> Result<()> {
+        let Position {
+            epochs, batches, ..
+        } = state.position;
+        if batches > self.passes.batches() {
+            return Err(Error::config(
+                format!(
+                    "the state is {batches} steps into an epoch of {}",
+                    self.passes.batches()
+                ),
+                "the data and the --batch-size that the state is of",
+            ));
+        }
+        if epochs > self.options.epochs || (epochs == self.options.epochs && batches > 0) {
+            return Err(Error::config(
+                format!(
+                    "--epochs {}: {epochs} epochs and {batches} steps are done already",
+                    self.options.epochs
+                ),
+                format!("--epochs {} or more", epochs + u32::from(batches > 0)),
+            ));
+        }
+        self.write(state)?;
+        self.position = state.position.clone();
+        self.before = state.position.seconds;
+        self.start = Instant::now();
+        self.good = state.clone();
+        Ok(())
+    }
+
+    /// Puts a state's arenas on the device.
+    fn write(&mut self, state: &State) -> Result<()> {
+        for (name, tensors) in [
+            (names::PARAMETERS, &state.weights),
+            (names::FIRST, &state.first),
+            (names::SECOND, &state.second),
+        ] {
+            let arena = tensors.to_arena(&self.session.parameters)?;
+            self.session.runtime.write(name, 0, &arena)?;
+        }
+        Ok(())
+    }
+
+    /// The state as it is now, from which [`Trainer::restore`] goes on.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where a parameter is not finite; [`Error::Device`].
+    pub fn state(&mut self) -> Result<State> {
+        let mut position = self.position.clone();
+        position.seconds = self.seconds();
+        let state = State {
+            weights: self.arena(names::PARAMETERS)?,
+            first: self.arena(names::FIRST)?,
+            second: self.arena(names::SECOND)?,
+            position,
+        };
+        if let Some(name) = state.weights.first_not_finite() {
+            return Err(self.not_finite(self.position.steps, name));
+        }
+        self.good = state.clone();
+        Ok(state)
+    }
+
+    fn arena(&mut self, name: &str) -> Result<Weights> {
+        let parameters = &self.session.parameters;
+        let arena = self.session.runtime.read(name, 0, parameters.len)?;
+        Ok(Weights::from_arena(parameters, &arena))
+    }
+
+    /// Where training is.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Seconds of training, those before a stop included.
+    fn seconds(&self) -> f64 {
+        self.before + self.start.elapsed().as_secs_f64()
     }
 
     /// The kernels' variants in use, for the run's record: (step, variant).
@@ -138,74 +254,212 @@ impl Trainer {
     /// # Errors
     /// [`Error::Device`].
     pub fn weights(&mut self) -> Result<Weights> {
-        let len = self.session.parameters.len;
-        let arena = self.session.runtime.read(names::PARAMETERS, 0, len)?;
-        Ok(Weights::from_arena(&self.session.parameters, &arena))
+        self.arena(names::PARAMETERS)
     }
 
-    /// The parameters after the last finished epoch, which have been read back already.
-    fn good_weights(&self) -> Weights {
-        Weights::from_arena(&self.session.parameters, &self.good.parameters)
-    }
-
-    /// Runs the next epoch and measures the test images.
+    /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite.
-    /// `None` where the observer broke off.
+    /// [`Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite; the observer's
+    /// errors; [`Error::Device`].
+    pub fn run(&mut self, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
+        observer.started(&Start {
+            position: &self.position,
+            variants: &self.choices(),
+            memory: &self.device_memory(),
+        })?;
+        let mut clock = Clock::start(pace, self.position.steps, self.passes.batches());
+        // A run that is over already has its checkpoint.
+        let mut kept = self.position.steps > 0;
+        let ending = loop {
+            if let Some(ending) = self.ending(&clock) {
+                break ending;
+            }
+            kept = false;
+            let Some(record) = self.advance(&mut clock, observer)? else {
+                let stopped = clock.stops(self.position.steps);
+                break if stopped {
+                    Ending::Stopped
+                } else {
+                    Ending::BrokenOff
+                };
+            };
+            let pictures = self.pictures()?;
+            observer.epoch(&record, &pictures)?;
+            let step = self.position.steps;
+            let state = self.good.clone();
+            let is_best = state.position.best.is_some_and(|best| best.step == step);
+            if is_best || clock.is_due(step) || self.ending(&clock).is_some() {
+                observer.checkpoint(&state)?;
+                clock.made();
+                kept = true;
+            }
+        };
+        if !kept {
+            let state = self.state()?;
+            observer.checkpoint(&state)?;
+        }
+        Ok(ending)
+    }
+
+    /// Whether training ends between two epochs.
+    fn ending(&self, clock: &Clock) -> Option<Ending> {
+        let Position {
+            epochs,
+            steps,
+            batches,
+            ..
+        } = self.position;
+        if epochs >= self.options.epochs {
+            return Some(Ending::Finished);
+        }
+        let patience = self.options.patience;
+        if batches == 0 && patience > 0 && self.position.stale() >= patience {
+            return Some(Ending::Stale);
+        }
+        clock.stops(steps).then_some(Ending::Stopped)
+    }
+
+    /// Runs what is left of the running epoch and measures the test images. `None` where the observer broke off.
+    ///
+    /// # Errors
+    /// As [`Trainer::run`].
     pub fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<EpochRecord>> {
-        self.epoch += 1;
-        self.shuffle()?;
+        let never = Pace {
+            checkpoint_every: crate::train::Span::Minutes(f64::MAX),
+            stop_after: None,
+        };
+        let mut clock = Clock::start(&never, self.position.steps, self.passes.batches());
+        self.advance(&mut clock, observer)
+    }
+
+    /// The same, with checkpoints on the way. `None` also where the clock says to stop.
+    fn advance(
+        &mut self,
+        clock: &mut Clock,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<EpochRecord>> {
+        self.begin()?;
         let started = Instant::now();
-        let Some((loss, images_per_s)) = self.learn(started, observer)? else {
+        let first = self.position.batches;
+        if !self.learn(clock, started, observer)? {
+            return Ok(None);
+        }
+        let learned = self.passes.images - self.images_in(first);
+        let images_per_s = learned as f64 / started.elapsed().as_secs_f64();
+        let epoch = self.position.epochs + 1;
+        let go_on = || !observer.wants_to_stop();
+        let measured = self
+            .session
+            .measure(&self.test, &self.evaluation, epoch, go_on)?;
+        let Some(Measured { loss: test, units }) = measured else {
             return Ok(None);
         };
-        let test = self
+        let train = self
             .session
-            .measure(&self.test, &self.evaluation, self.epoch)?;
-        self.keep()?;
+            .mean_loss(self.position.epoch_sums, self.passes.images);
+        let (learning_rate, kl_weight) = self.rates(self.passes.batches() - 1);
+        let steps = self.position.steps;
+        let earlier = self.position.best;
+        // Before the loss is looked at: a parameter that is not finite has the clearer message.
+        let mut position = Position {
+            epochs: epoch,
+            steps,
+            best: earlier,
+            ..Position::default()
+        };
+        if test.total.is_finite() && earlier.is_none_or(|best| test.total < best.test_loss) {
+            position.best = Some(Best {
+                epoch,
+                step: steps,
+                test_loss: test.total,
+            });
+        }
+        self.position = position;
+        self.state()?;
         if !test.total.is_finite() {
+            self.position.epochs -= 1;
             return Err(self.diagnose_test()?);
         }
         Ok(Some(EpochRecord {
-            epoch: self.epoch,
-            step: self.step,
-            train: loss,
+            epoch,
+            step: steps,
+            train,
             test,
+            learning_rate,
+            kl_weight,
+            units,
             images_per_s,
-            seconds: self.start.elapsed().as_secs_f64(),
+            seconds: self.seconds(),
         }))
     }
 
-    /// Draws the order of this epoch's images and sets the counters.
-    fn shuffle(&mut self) -> Result<()> {
+    /// Draws the order of the running epoch's images, writes its schedule, and sets the counters.
+    fn begin(&mut self) -> Result<()> {
+        let epoch = self.position.epochs + 1;
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
-        rng.set_stream(u64::from(self.epoch));
+        rng.set_stream(u64::from(epoch));
         for (i, place) in self.order.iter_mut().enumerate() {
             *place = i as u32;
         }
         self.order.shuffle(&mut rng);
         let name = self.train.order_name();
         self.session.runtime.write_words(&name, 0, &self.order)?;
-        self.session.rewind(&self.train, self.step as u32)
+
+        let batches = self.passes.batches();
+        let course = Course {
+            batches,
+            epochs: self.options.epochs,
+        };
+        let first = self.position.steps - self.position.batches as u64;
+        for (step, row) in (first..).zip(self.schedule.chunks_mut(2)) {
+            let rate = self.options.learning_rate_schedule.share(step, course)?;
+            row[0] = (f64::from(self.options.learning_rate) * rate) as f32;
+            row[1] = self.options.kl_schedule.share(step, course)? as f32;
+        }
+        if self.options.is_scheduled() {
+            let name = self.train.schedule_name();
+            self.session.runtime.write(&name, 0, &self.schedule)?;
+        }
+        self.seek(self.position.steps, self.position.batches)
     }
 
-    /// All steps of an epoch. Returns the mean loss and images per second, or `None` where the observer
-    /// broke off.
+    /// Sets the counters to a step that is so many batches into the running epoch.
+    fn seek(&mut self, step: u64, batches: usize) -> Result<()> {
+        let images = self.images_in(batches);
+        self.session
+            .seek(&self.train, step as u32, [images, batches])
+    }
+
+    /// Images of the first batches of an epoch.
+    fn images_in(&self, batches: usize) -> usize {
+        (batches * self.passes.rows).min(self.passes.images)
+    }
+
+    /// Learning rate and weight of the KL of a step of the running epoch.
+    fn rates(&self, batch: usize) -> (f64, f64) {
+        let row = &self.schedule[2 * batch..][..2];
+        let beta = f64::from(self.session.spec.beta);
+        (f64::from(row[0]), beta * f64::from(row[1]))
+    }
+
+    /// The steps that are left of the running epoch. Whether it came to its end: the observer may break off, and
+    /// the clock may say to stop.
     fn learn(
         &mut self,
+        clock: &mut Clock,
         started: Instant,
         observer: &mut dyn Observer,
-    ) -> Result<Option<(Loss, f64)>> {
+    ) -> Result<bool> {
         let batches = self.passes.batches();
-        let mut log: Vec<f32> = Vec::with_capacity(2 * batches);
-        let mut done = 0;
+        let (whole, first) = (self.passes.whole_batches(), self.position.batches);
         let mut chunk = 1;
-        while done < batches {
+        while self.position.batches < batches {
             let from = Instant::now();
-            let whole = self.passes.whole_batches();
+            let done = self.position.batches;
+            let left = usize::try_from(clock.steps_left(self.position.steps)).unwrap_or(usize::MAX);
             let (plan, times) = if done < whole {
-                (self.passes.whole, chunk.min(whole - done))
+                (self.passes.whole, chunk.min(whole - done).min(left.max(1)))
             } else {
                 (self.passes.rest, 1)
             };
@@ -219,253 +473,88 @@ impl Trainer {
             {
                 return Err(self.diagnose(done + bad)?);
             }
-            log.extend(rows);
-            done += times;
             // As many steps at once as fill the time to the next look; slow starts count less this way.
             let per_step = from.elapsed().as_secs_f64() / times as f64;
             let fitting = (LOOK.as_secs_f64() / per_step.max(1e-9)) as usize;
             chunk = fitting.clamp(1, 2 * times.max(8));
-            let images_done = (done * self.passes.rows).min(self.passes.images);
+            let images = self.images_in(done + times) - self.images_in(first);
+            let images_per_s = images as f64 / started.elapsed().as_secs_f64();
+            self.count(&rows, images_per_s, observer)?;
+            let images_done = self.images_in(self.position.batches);
             let progress = Progress {
-                epoch: self.epoch,
+                epoch: self.position.epochs + 1,
+                step: self.position.steps,
                 images_done,
                 images: self.passes.images,
-                loss: self.session.mean_loss(&log, images_done),
-                images_per_s: images_done as f64 / started.elapsed().as_secs_f64(),
+                loss: self
+                    .session
+                    .mean_loss(self.position.epoch_sums, images_done),
+                images_per_s,
             };
             if observer.progress(&progress) == ControlFlow::Break(()) {
-                return Ok(None);
+                return Ok(false);
+            }
+            // At the end of the epoch its test comes first.
+            if self.position.batches < batches {
+                if clock.stops(self.position.steps) {
+                    return Ok(false);
+                }
+                if clock.is_due(self.position.steps) {
+                    let state = self.state()?;
+                    observer.checkpoint(&state)?;
+                    clock.made();
+                }
             }
         }
-        self.step += batches as u64;
-        let seconds = started.elapsed().as_secs_f64();
-        let loss = self.session.mean_loss(&log, self.passes.images);
-        Ok(Some((loss, self.passes.images as f64 / seconds)))
+        Ok(true)
     }
 
-    /// Keeps the state after an epoch as the last good one.
-    fn keep(&mut self) -> Result<()> {
-        let len = self.session.parameters.len;
-        let runtime = &mut self.session.runtime;
-        let snapshot = Snapshot {
-            parameters: runtime.read(names::PARAMETERS, 0, len)?,
-            first: runtime.read(names::FIRST, 0, len)?,
-            second: runtime.read(names::SECOND, 0, len)?,
-            step: self.step,
-        };
-        let weights = Weights::from_arena(&self.session.parameters, &snapshot.parameters);
-        if let Some(name) = weights.first_not_finite() {
-            return Err(self.not_finite(self.step, name));
+    /// Adds the losses of steps that are done, and reports where a report is due.
+    fn count(
+        &mut self,
+        rows: &[f32],
+        images_per_s: f64,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        for row in rows.chunks(2) {
+            let batch = self.position.batches;
+            let images = self.images_in(batch + 1) - self.images_in(batch);
+            let position = &mut self.position;
+            add_rows(&mut position.epoch_sums, row);
+            add_rows(&mut position.report_sums, row);
+            position.report_images += images;
+            position.batches += 1;
+            position.steps += 1;
+            if !position
+                .steps
+                .is_multiple_of(u64::from(self.options.log_every))
+            {
+                continue;
+            }
+            let (sums, images) = (position.report_sums, position.report_images);
+            (position.report_sums, position.report_images) = ([0.0; 2], 0);
+            let loss = self.session.mean_loss(sums, images);
+            let (learning_rate, kl_weight) = self.rates(batch);
+            observer.report(&Report {
+                epoch: self.position.epochs + 1,
+                step: self.position.steps,
+                loss: loss.total,
+                reconstruction: loss.reconstruction,
+                kl: loss.kl,
+                learning_rate,
+                kl_weight,
+                images_per_s,
+                seconds: self.seconds(),
+            })?;
         }
-        self.good = snapshot;
         Ok(())
-    }
-
-    fn not_finite(&self, step: u64, tensor: &str) -> Error {
-        let hint = "a smaller --lr, --grad-clip 1, or data without extreme values";
-        let hint = match self.options.precision {
-            Precision::F16 => format!("--precision f32, whose range is wider; {hint}"),
-            Precision::F32 => hint.to_owned(),
-        };
-        Error::NotFinite {
-            step,
-            tensor: tensor.to_owned(),
-            hint,
-        }
-    }
-
-    /// Finds the tensor that spoilt the loss of a batch: runs the epoch again from its start, which gives
-    /// the same values, up to that batch, and then looks at every result of its step.
-    fn diagnose(&mut self, batch: usize) -> Result<Error> {
-        let runtime = &mut self.session.runtime;
-        runtime.write(names::PARAMETERS, 0, &self.good.parameters)?;
-        runtime.write(names::FIRST, 0, &self.good.first)?;
-        runtime.write(names::SECOND, 0, &self.good.second)?;
-        let step = self.good.step;
-        self.session.rewind(&self.train, step as u32)?;
-        let whole = self.passes.whole_batches().min(batch);
-        if let Some(plan) = self.passes.whole {
-            self.session.runtime.run(plan, whole as u32)?;
-        }
-        let step = step + batch as u64 + 1;
-        if let Some(name) = self.weights()?.first_not_finite() {
-            return Ok(self.not_finite(step, name));
-        }
-        let plan = if batch < self.passes.whole_batches() {
-            self.passes.whole
-        } else {
-            self.passes.rest
-        };
-        let fault = match plan {
-            Some(plan) => plan::find_fault(self.session.runtime.as_mut(), plan)?,
-            None => None,
-        };
-        Ok(match fault {
-            Some(fault) => self.not_finite(step, &format!("{} (of {})", fault.buffer, fault.step)),
-            None => self.not_finite(step, "the loss"),
-        })
-    }
-
-    /// Finds the tensor that spoilt the test loss: measures again, and looks at every result.
-    fn diagnose_test(&mut self) -> Result<Error> {
-        let step = self.evaluation.first_step(self.epoch);
-        self.session.rewind(&self.test, step)?;
-        for (plan, _) in self.evaluation.each() {
-            if let Some(fault) = plan::find_fault(self.session.runtime.as_mut(), plan)? {
-                let tensor = format!("{} (of {}, test images)", fault.buffer, fault.step);
-                return Ok(self.not_finite(self.step, &tensor));
-            }
-        }
-        Ok(self.not_finite(self.step, "the test loss"))
-    }
-
-    /// Samples of the prior, always the same codes, and reconstructions of the first test images.
-    ///
-    /// # Errors
-    /// [`Error::Device`].
-    pub fn pictures(&mut self) -> Result<Pictures> {
-        let samples = if self.session.is_variational() {
-            let codes = prior(self.options.seed, SAMPLES, self.session.spec.latent);
-            self.session.decode(&codes)?
-        } else {
-            Vec::new()
-        };
-        let binarize = self.options.binarize;
-        let purpose = Purpose::EvaluationBinarisation;
-        let source = self
-            .session
-            .upload("shown", &self.shown, binarize, purpose)?;
-        let mut pictures = Pictures {
-            samples,
-            originals: Vec::new(),
-            reconstructions: Vec::new(),
-        };
-        let values = self.shown.shape.values();
-        self.session.sweep(
-            "reconstruct",
-            &source,
-            names::DECODED,
-            values,
-            |spec, parameters, rows| plans::reconstruct(spec, parameters, rows, &source),
-            |runtime, batch| {
-                pictures.reconstructions.extend_from_slice(batch);
-                pictures
-                    .originals
-                    .extend(runtime.read(names::SEEN, 0, batch.len())?);
-                Ok(())
-            },
-        )?;
-        Ok(pictures)
-    }
-
-    /// Runs a training step on whole batches, one on the rest and an evaluation on this trainer's device and
-    /// on another's, and gives how far each result of the other is from this one's. Both must have been
-    /// made of the same model, options and data; neither is of use afterwards.
-    ///
-    /// # Errors
-    /// [`Error::Device`].
-    pub fn compare(&mut self, other: &mut Self) -> Result<Vec<Difference>> {
-        for trainer in [&mut *self, &mut *other] {
-            trainer.shuffle()?;
-            trainer.session.rewind(&trainer.test, 0)?;
-        }
-        let plans = |trainer: &Self| {
-            let (train, test) = (trainer.passes, trainer.evaluation);
-            [train.whole, train.rest, test.whole]
-        };
-        let mut all = Vec::new();
-        for ids in plans(self).into_iter().zip(plans(other)) {
-            if let (Some(own), Some(others)) = ids {
-                all.extend(plan::compare(
-                    (self.session.runtime.as_mut(), own),
-                    (other.session.runtime.as_mut(), others),
-                )?);
-            }
-        }
-        Ok(all)
-    }
-
-    /// The plan of a step on a whole batch.
-    ///
-    /// # Errors
-    /// [`Error::Config`] without a whole batch, which [`Trainer::new`] does not allow.
-    pub fn plan(&self) -> Result<PlanId> {
-        let none = || Error::config("no training images", "a data set with some");
-        self.passes.whole.ok_or_else(none)
-    }
-
-    /// How often [`Trainer::plan`] may run before the counters are at the end of the images.
-    pub fn steps_in_a_row(&self) -> u32 {
-        self.passes.whole_batches() as u32
-    }
-
-    /// Seconds of step `index` of [`Trainer::plan`] by itself. The model is of no use afterwards.
-    ///
-    /// # Errors
-    /// [`Error::Device`].
-    pub fn time_step(&mut self, index: usize) -> Result<Times> {
-        self.session.rewind(&self.train, self.step as u32)?;
-        let (plan, most) = (self.plan()?, self.steps_in_a_row());
-        plan::time_step(self.session.runtime.as_mut(), plan, index, most)
-    }
-
-    /// Seconds of a step of training among many in a row. The model is of no use afterwards.
-    ///
-    /// # Errors
-    /// [`Error::Device`].
-    pub fn time_training(&mut self) -> Result<Times> {
-        let (plan, most) = (self.plan()?, self.steps_in_a_row());
-        let (log, step) = (self.train.log_name(), self.step as u32);
-        plan::measure(most, LONG, |times| {
-            self.session.rewind(&self.train, step)?;
-            let start = Instant::now();
-            self.session.runtime.run(plan, times)?;
-            self.session.runtime.read(&log, 0, 1)?;
-            Ok(start.elapsed().as_secs_f64())
-        })
-    }
-
-    /// What training and testing hold in the device's memory. The pictures after an epoch add a little.
-    pub fn device_memory(&self) -> Vec<Allocation> {
-        self.session.memory()
-    }
-
-    /// What the trainer holds in the host's memory beside that: the state after the last epoch, from which one
-    /// that goes wrong is repeated, the order of the images, and the images of the grids. The data set is its
-    /// owner's.
-    pub fn host_memory(&self) -> Vec<Allocation> {
-        let part = |name: &str, used_for, bytes| Allocation {
-            name: name.to_owned(),
-            used_for,
-            bytes: bytes as u64,
-        };
-        let good = &self.good;
-        let floats = good.parameters.len() + good.first.len() + good.second.len();
-        let values = self.shown.len() * self.shown.shape.values();
-        let shown = match self.shown.values {
-            Values::Bytes(_) => values,
-            Values::Floats(_) => size_of::<f32>() * values,
-        };
-        vec![
-            part(
-                "state after the last epoch",
-                MemoryUse::Parameters,
-                size_of::<f32>() * floats,
-            ),
-            part("images of the grids", MemoryUse::Images, shown),
-            part(
-                "order of the images",
-                MemoryUse::Bookkeeping,
-                size_of::<u32>() * self.order.len(),
-            ),
-        ]
     }
 }
 
 /// Trains a model on a data set and reports to `observer`; returns the trained parameters.
 ///
 /// # Errors
-/// See [`Trainer::new`] and [`Trainer::epoch`].
+/// See [`Trainer::new`] and [`Trainer::run`].
 pub fn train(
     runtime: Box<dyn Runtime>,
     spec: &ModelSpec,
@@ -474,13 +563,6 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Weights> {
     let mut trainer = Trainer::new(runtime, spec, options, dataset)?;
-    observer.started(&trainer.choices(), &trainer.device_memory())?;
-    for _ in 0..options.epochs {
-        let Some(record) = trainer.epoch(observer)? else {
-            break;
-        };
-        let pictures = trainer.pictures()?;
-        observer.epoch(&record, &pictures, &trainer.good_weights())?;
-    }
+    trainer.run(&Pace::default(), observer)?;
     trainer.weights()
 }

@@ -37,7 +37,7 @@ pub fn warm_up(
         seed: options.seed,
     };
     let parameters = Parameters::new(&spec);
-    let update = options.update(runtime.fuses_updates());
     let rows = options.batch_size;
+    let update = options.update(runtime.fuses_updates(), images.div_ceil(rows));
     runtime.warm_up(&plans::train(&spec, &parameters, rows, &source, update));
 }

@@ -193,6 +193,34 @@ const SIMPLE: &[Fault] = &[
         "drawn(found, image, j / 4u)",
         "drawn(found, image, at)",
     ),
+    // Free bits that hide a NaN, or count images rather than their mean; a share that is not taken.
+    fault(
+        "kl_weight",
+        "a KL that is NaN",
+        "within = units[at % params.latent].x <= params.free * f32(params.rows)",
+        "within = !(units[at % params.latent].x > params.free * f32(params.rows))",
+    ),
+    fault("kl_weight", "37 rows", " * f32(params.rows)", ""),
+    fault(
+        "kl_weight",
+        "37 rows",
+        "select(share, 0.0",
+        "select(1.0, 0.0",
+    ),
+    // The last lane left out; a KL of mu alone; earlier sums lost.
+    fault(
+        "latent_units",
+        "64 rows",
+        "i < GROUP; i++",
+        "i + 1u < GROUP; i++",
+    ),
+    fault("latent_units", "37 rows", "exp(logvar) + mu", "mu"),
+    fault(
+        "latent_units",
+        "37 rows of 11, add true",
+        "ADD != 0u",
+        "false",
+    ),
     // The prior's sign; the wrong image's row; the next row's values.
     fault(
         "log_weight",
@@ -284,6 +312,19 @@ const SIMPLE: &[Fault] = &[
         "37 rows",
         "0.5 * gradient",
         "gradient",
+    ),
+    // By the step in place of the row; the gradient's scale overwritten.
+    fault(
+        "schedule",
+        "a step in the middle",
+        "counters[2]",
+        "counters[1]",
+    ),
+    fault(
+        "schedule",
+        "a step in the middle",
+        "scalars[2] = schedule",
+        "scalars[1] = schedule",
     ),
     // The last group left out; a column left out.
     fault(

@@ -27,12 +27,7 @@ fn reference(images: usize) -> Plan {
     let parameters = Parameters::new(&spec);
     assert_eq!(parameters.len as u64, ARENA);
     let source = byte_source(images, VALUES as usize, 1);
-    let update = plans::Update {
-        weight_decay: 0.0,
-        grad_clip: 0.0,
-        fused: false,
-        precision: Default::default(),
-    };
+    let update = plans::Update::default();
     plans::train(&spec, &parameters, ROWS as usize, &source, update)
 }
 

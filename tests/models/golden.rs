@@ -93,8 +93,7 @@ impl Golden {
             update: Update {
                 weight_decay: number("weight_decay") as f32,
                 grad_clip: number("grad_clip") as f32,
-                fused: false,
-                precision: Default::default(),
+                ..Update::default()
             },
             bytes: file.tensor("x_u8").expect("images").data().to_vec(),
             tensors: file

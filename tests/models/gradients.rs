@@ -30,12 +30,7 @@ impl Still {
     fn new(spec: &ModelSpec, seed: u64, bias: Option<(&str, f32)>) -> Self {
         let parameters = Parameters::new(spec);
         let source = byte_source(ROWS, spec.image.values(), seed);
-        let update = Update {
-            weight_decay: 0.0,
-            grad_clip: 0.0,
-            fused: false,
-            precision: Default::default(),
-        };
+        let update = Update::default();
         let plan: Plan = plans::train(spec, &parameters, ROWS, &source, update);
         let mut runtime = CpuRuntime::<f64>::new();
         let mut arena = parameters.initial(spec, seed);

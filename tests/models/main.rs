@@ -11,5 +11,6 @@ mod layers;
 mod mnist;
 mod not_finite;
 mod reproducibility;
+mod resume;
 mod step_by_step;
 mod support;

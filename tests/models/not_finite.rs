@@ -1,7 +1,6 @@
 //! A value that is not finite stops training with its step and its place, and spoils no saved model.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,7 +9,7 @@ use elbo::kernel::Element;
 use elbo::model::plans::names;
 use elbo::model::{Likelihood, ModelSpec, Parameters, Weights};
 use elbo::plan::{self, Plan, PlanId, Runtime, Slice};
-use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, train};
+use elbo::train::{Observer, State, TrainOptions, train};
 use elbo::{Error, Result};
 
 use crate::reproducibility::{Quiet, epoch, trainer};
@@ -176,13 +175,10 @@ struct Saving {
 }
 
 impl Observer for Saving {
-    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-    fn epoch(&mut self, record: &EpochRecord, _: &Pictures, weights: &Weights) -> Result<()> {
-        self.epochs = record.epoch;
-        self.last = digest(weights);
-        weights.save(&self.path)
+    fn checkpoint(&mut self, state: &State) -> Result<()> {
+        self.epochs = state.position.epochs;
+        self.last = digest(&state.weights);
+        state.weights.save(&self.path)
     }
 }
 

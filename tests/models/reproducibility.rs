@@ -1,16 +1,13 @@
 //! The same seed gives the same run, on one device bit for bit, between devices up to rounding.
 
-use std::ops::ControlFlow;
-
-use elbo::Result;
 use elbo::data::{Binarize, Dataset, Split, digits};
 use elbo::device::{Device, Precision};
 use elbo::kernel::Element;
 use elbo::model::plans::{self, Update, names};
-use elbo::model::{Inference, Likelihood, Loss, ModelKind, ModelSpec, Parameters, Weights};
+use elbo::model::{Inference, Likelihood, Loss, ModelKind, ModelSpec, Parameters};
 use elbo::plan::{CpuRuntime, Runtime};
 use elbo::rng::Purpose;
-use elbo::train::{EpochRecord, Observer, Pictures, Progress, TrainOptions, Trainer};
+use elbo::train::{EpochRecord, Observer, TrainOptions, Trainer};
 
 use crate::by_hand::{self, NOISE, noise};
 use crate::support::{
@@ -20,15 +17,7 @@ use crate::support::{
 /// An observer that watches only.
 pub(crate) struct Quiet;
 
-impl Observer for Quiet {
-    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn epoch(&mut self, _: &EpochRecord, _: &Pictures, _: &Weights) -> Result<()> {
-        Ok(())
-    }
-}
+impl Observer for Quiet {}
 
 pub(crate) fn trainer(
     runtime: Box<dyn Runtime>,
@@ -157,12 +146,7 @@ fn cpu_and_gpu_draw_the_same_noise() {
     let parameters = Parameters::new(&spec);
     let (rows, seed, step) = (33, 0x1234_5678_9abc_def0, 41);
     let source = byte_source(rows, spec.image.values(), seed);
-    let update = Update {
-        weight_decay: 0.0,
-        grad_clip: 0.0,
-        fused: false,
-        precision: Default::default(),
-    };
+    let update = Update::default();
     let len = rows * spec.latent;
     let expected = noise(seed, Purpose::Epsilon, step, len);
     for (device, mut runtime) in devices() {
@@ -272,9 +256,8 @@ fn updates_fused_with_their_gradients_give_the_bits_of_both_apart() {
     let run = |runtime: &mut dyn Runtime, fused| {
         let update = Update {
             weight_decay: 0.1,
-            grad_clip: 0.0,
             fused,
-            precision: Default::default(),
+            ..Update::default()
         };
         let plan = plans::train(&spec, &parameters, rows, &source, update);
         let steps = plan.steps.len();

@@ -45,10 +45,8 @@ fn beside(spoil: &dyn Fn(&mut Plan)) -> Vec<Difference> {
     let parameters = Parameters::new(&spec);
     let source = byte_source(rows, values, 7);
     let update = plans::Update {
-        weight_decay: 0.0,
         grad_clip: 1e-3,
-        fused: false,
-        precision: Default::default(),
+        ..plans::Update::default()
     };
     let prepared = |spoil: &dyn Fn(&mut Plan)| {
         let mut runtime = CpuRuntime::<f32>::new();

@@ -7,11 +7,14 @@ mod copy;
 mod elbo;
 mod fma;
 mod gather;
+mod kl_weight;
+mod latent_units;
 mod log_weight;
 pub(crate) mod matmul;
 mod record;
 mod reparameterize;
 mod reparameterize_backward;
+mod schedule;
 mod square_sum;
 mod weight_update;
 
@@ -29,11 +32,14 @@ pub(crate) fn cases() -> Vec<Case> {
         elbo::cases(),
         fma::cases(),
         gather::cases(),
+        kl_weight::cases(),
+        latent_units::cases(),
         log_weight::cases(),
         matmul::cases(),
         record::cases(),
         reparameterize::cases(),
         reparameterize_backward::cases(),
+        schedule::cases(),
         square_sum::cases(),
         weight_update::cases(),
     ]

@@ -1,0 +1,66 @@
+//! Each latent value's share of the KL, and how much its mean varies.
+
+use super::{bounded, lib};
+use crate::kernel::{Binding, Bound, Call, ELEMENTWISE_GROUP, Kernel, Real, bind, elementwise};
+
+crate::params! {
+    /// Parameters of [`KERNEL`].
+    pub struct Params {
+        /// Rows of the heads.
+        rows: u32,
+        /// Values of a latent code.
+        latent: u32,
+    }
+}
+
+/// Sums over a batch of each latent value's KL, mu and mu².
+///
+/// Bindings: heads `[rows, 2·latent]`, units `[latent, 4]` (the fourth is 0). Selector `ADD`: 1 adds to what units
+/// hold.
+pub static KERNEL: Kernel = Kernel {
+    name: "latent_units",
+    bindings: &[Binding::read("heads"), Binding::update("units")],
+    fields: Params::FIELDS,
+    multiply_adds: |_| 0,
+    variants: |call, _| {
+        elementwise(
+            &[lib::LATENT, include_str!("../../shaders/latent_units.wgsl")],
+            call.params::<Params>().latent * ELEMENTWISE_GROUP,
+        )
+    },
+    twin: twin::<f32>,
+    oracle: twin::<f64>,
+};
+
+/// The call for `rows` heads; with `add` on top of earlier sums.
+pub fn call(rows: usize, latent: usize, add: bool) -> Call {
+    let params = Params {
+        rows: rows as u32,
+        latent: latent as u32,
+    };
+    Call::new(params, &[("ADD", u32::from(add))])
+}
+
+fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [heads, units] = bind(bound);
+    let latent = call.params::<Params>().latent as usize;
+    let half = F::new(0.5);
+    let mut sums = vec![[0.0; 3]; latent];
+    for head in heads.floats().chunks(2 * latent) {
+        let (mu, logvar) = head.split_at(latent);
+        for ((sum, &mu), &raw) in sums.iter_mut().zip(mu).zip(logvar) {
+            let logvar = bounded(raw);
+            let kl = half * (logvar.exp() + mu * mu - F::ONE - logvar);
+            for (sum, term) in sum.iter_mut().zip([kl, mu, mu * mu]) {
+                *sum += term.wide();
+            }
+        }
+    }
+    let add = call.selector("ADD") != 0;
+    for (unit, sums) in units.floats_mut().chunks_mut(4).zip(sums) {
+        let [kl, mu, square] = sums.map(F::new);
+        for (value, sum) in unit.iter_mut().zip([kl, mu, square, F::ZERO]) {
+            *value = if add { *value + sum } else { sum };
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Checkpoints on the disk: folders that are whole from the instant they have their name.
+//!
+//! ```text
+//! checkpoints/step-0000004690/
+//!     model.safetensors     parameters
+//!     moments.safetensors   Adam's moments: first.<parameter>, second.<parameter>
+//!     state.json            where training is; the hashes of both, and of the data
+//! ```
+//!
+//! A folder is filled under another name, its files and itself synced, and then renamed. So a kill at any instant
+//! leaves the checkpoints that there were, and at most a folder that nobody reads, which the next writer removes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::{ModelSpec, Weights};
+use crate::train::{Position, State};
+
+/// Version of the layout; a program that does not know it reads nothing of it.
+const FORMAT: u32 = 1;
+
+pub(super) const MODEL: &str = "model.safetensors";
+const MOMENTS: &str = "moments.safetensors";
+const STATE: &str = "state.json";
+const FIRST: &str = "first.";
+const SECOND: &str = "second.";
+
+/// Start of a checkpoint's name, and of the name of one in the making.
+const STEP: &str = "step-";
+const PART: &str = ".elbo-";
+
+/// What `state.json` holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u32,
+    version: String,
+    position: Position,
+    /// Hash of the data set.
+    data: String,
+    /// Hashes of the other files.
+    files: BTreeMap<String, String>,
+    /// Hash of this object with nothing here.
+    own: String,
+}
+
+impl Manifest {
+    /// The hash that belongs into it.
+    fn hash(&self) -> serde_json::Result<String> {
+        let without = Self {
+            own: String::new(),
+            ..self.clone()
+        };
+        serde_json::to_vec(&without).map(|bytes| sha256(&bytes))
+    }
+}
+
+/// The part of it that every format has.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+    version: String,
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    files::hex(&Sha256::digest(bytes))
+}
+
+/// Name of the checkpoint of a step.
+fn name(step: u64) -> String {
+    format!("{STEP}{step:010}")
+}
+
+/// The checkpoints in a folder of them, (step, path), earliest first; none where there is no such folder.
+pub(super) fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io(folder, "look for checkpoints")(e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry
+            .map_err(Error::io(folder, "look for checkpoints"))?
+            .path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let step = name
+            .and_then(|name| name.strip_prefix(STEP))
+            .and_then(|digits| digits.parse().ok());
+        if let Some(step) = step
+            && path.is_dir()
+        {
+            found.push((step, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Keeps a state in a folder of checkpoints, unless that of its step is there already. Returns its path.
+pub(super) fn save(folder: &Path, state: &State, data: &str) -> Result<PathBuf> {
+    let path = folder.join(name(state.position.steps));
+    // A run that stops where it went on from: a state is a function of its step.
+    if path.join(STATE).is_file() {
+        return Ok(path);
+    }
+    let write = Error::io(&path, "write the checkpoint");
+    let new = files::create_folder(folder)
+        .and_then(|()| {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(PART).suffix(".part").tempdir_in(folder)
+        })
+        .map_err(write)?;
+    let mut hashes = BTreeMap::new();
+    let moments = state.first.named(FIRST).chain(state.second.named(SECOND));
+    for (name, bytes) in [
+        (MODEL, state.weights.to_bytes()),
+        (MOMENTS, Weights::serialized(moments)),
+    ] {
+        let bytes = bytes.map_err(Error::io(&path, "lay out the checkpoint"))?;
+        files::write_new(&new.path().join(name), &bytes)?;
+        hashes.insert(name.to_owned(), sha256(&bytes));
+    }
+    let mut manifest = Manifest {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").into(),
+        position: state.position.clone(),
+        data: data.to_owned(),
+        files: hashes,
+        own: String::new(),
+    };
+    let text = manifest
+        .hash()
+        .and_then(|own| {
+            manifest.own = own;
+            serde_json::to_string_pretty(&manifest)
+        })
+        .map_err(|e| Error::io(&path, "lay out the checkpoint")(e.into()))?;
+    files::write_new(&new.path().join(STATE), text.as_bytes())?;
+    files::persist_folder(new, &path).map_err(Error::io(&path, "write the checkpoint"))?;
+    Ok(path)
+}
+
+/// A checkpoint that was read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) state: State,
+    /// Hash of the data set that it is of.
+    pub(super) data: String,
+}
+
+/// Where the checkpoint at `path` is, and the hash of the data set that it is of.
+fn manifest(path: &Path) -> Result<Manifest> {
+    let file = path.join(STATE);
+    let text = fs::read_to_string(&file).map_err(|e| damaged(&file, e))?;
+    let known: Format = serde_json::from_str(&text).map_err(|e| damaged(&file, e))?;
+    if known.format != FORMAT {
+        return Err(Error::model(
+            &file,
+            format!(
+                "a checkpoint of format {}, written by elbo {}; this is elbo {}, which reads format {FORMAT}",
+                known.format,
+                known.version,
+                env!("CARGO_PKG_VERSION")
+            ),
+            format!("elbo {} or newer", known.version),
+        ));
+    }
+    let manifest: Manifest = serde_json::from_str(&text).map_err(|e| damaged(&file, e))?;
+    match manifest.hash() {
+        Ok(own) if own == manifest.own => Ok(manifest),
+        _ => Err(damaged(&file, CHANGED)),
+    }
+}
+
+/// What a hash tells that differs.
+const CHANGED: &str = "the file is not the one that the checkpoint was made with (another sha256)";
+
+/// The step, epoch and so on of the checkpoint at `path`.
+pub(super) fn position(path: &Path) -> Result<Position> {
+    manifest(path).map(|manifest| manifest.position)
+}
+
+/// Reads the checkpoint at `path` and checks it against its hashes and against the model.
+pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<Loaded> {
+    let manifest = manifest(path)?;
+    let read = |name: &str| {
+        let file = path.join(name);
+        let bytes = fs::read(&file).map_err(|e| damaged(&file, e))?;
+        match manifest.files.get(name) {
+            Some(hash) if *hash == sha256(&bytes) => Ok((file, bytes)),
+            _ => Err(damaged(&file, CHANGED)),
+        }
+    };
+    let (file, bytes) = read(MODEL)?;
+    let weights = Weights::from_bytes(&bytes, spec, &file)?;
+    let (file, bytes) = read(MOMENTS)?;
+    let moments = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&file, e))?;
+    let take = |prefix| Weights::take(&moments, prefix, spec, &file);
+    Ok(Loaded {
+        state: State {
+            weights,
+            first: take(FIRST)?,
+            second: take(SECOND)?,
+            position: manifest.position,
+        },
+        data: manifest.data,
+    })
+}
+
+fn damaged(file: &Path, reason: impl std::fmt::Display) -> Error {
+    Error::model(
+        file,
+        format!("the checkpoint is damaged: {reason}"),
+        "removing that checkpoint's folder, which leaves the one before it, if --keep kept one",
+    )
+}
+
+/// Removes all but the last `keep` and that of step `best`, and what earlier writers left unfinished.
+pub(super) fn prune(folder: &Path, keep: usize, best: Option<u64>) -> Result<()> {
+    let all = list(folder)?;
+    let old = all.len().saturating_sub(keep);
+    for (step, path) in &all[..old] {
+        if Some(*step) != best {
+            // It loses its name first, so that no half of it is ever taken for a checkpoint.
+            let gone = folder.join(format!("{PART}{}.part", name(*step)));
+            fs::rename(path, &gone)
+                .and_then(|()| fs::remove_dir_all(&gone))
+                .map_err(Error::io(path, "remove the old checkpoint"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a writer that was killed left unfinished. Only for who holds the lock of the run.
+pub(super) fn clean(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(()); // No folder, nothing unfinished.
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PART) && name.ends_with(".part") {
+            let path = entry.path();
+            let removed = match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            removed.map_err(Error::io(&path, "remove what a killed run left"))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Parameters;
+    use crate::train::Best;
+
+    fn spec() -> ModelSpec {
+        let mut spec = ModelSpec::reference();
+        spec.image = crate::shape::ImageShape::new(2, 2, 1);
+        spec.hidden = vec![3];
+        spec.latent = 2;
+        spec
+    }
+
+    fn state(step: u64) -> State {
+        let spec = spec();
+        let parameters = Parameters::new(&spec);
+        let weights = |seed| Weights::from_arena(&parameters, &parameters.initial(&spec, seed));
+        State {
+            weights: weights(step),
+            first: weights(step + 1),
+            second: weights(step + 2),
+            position: Position {
+                epochs: 3,
+                batches: 7,
+                steps: step,
+                epoch_sums: [0.1 + 0.2, 1e-300],
+                report_sums: [1.0 / 3.0, 2.0],
+                report_images: 5,
+                best: Some(Best {
+                    epoch: 2,
+                    step: 20,
+                    test_loss: 100.0 / 7.0,
+                }),
+                seconds: 1.5,
+            },
+        }
+    }
+
+    fn saved(folder: &Path, step: u64) -> PathBuf {
+        save(folder, &state(step), "hash").expect("a checkpoint")
+    }
+
+    #[test]
+    fn a_checkpoint_reads_back_to_the_last_bit() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = saved(folder.path(), 37);
+        let found = load(&path, &spec()).expect("a checkpoint");
+        assert_eq!(found.state, state(37));
+        assert_eq!(found.data, "hash");
+        assert_eq!(position(&path).expect("a position"), state(37).position);
+    }
+
+    #[test]
+    fn the_last_ones_and_the_best_stay() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for step in [10, 20, 30, 40, 50] {
+            saved(folder.path(), step);
+        }
+        fs::create_dir(folder.path().join(".elbo-abc.part")).expect("a folder");
+        prune(folder.path(), 2, Some(20)).expect("pruned");
+        let steps: Vec<u64> = list(folder.path())
+            .expect("checkpoints")
+            .into_iter()
+            .map(|(step, _)| step)
+            .collect();
+        assert_eq!(steps, [20, 40, 50]);
+        clean(folder.path()).expect("cleaned");
+        let left = fs::read_dir(folder.path()).expect("the folder").count();
+        assert_eq!(left, 3, "nothing unfinished is left");
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_of_a_file_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = saved(folder.path(), 1);
+        for name in [MODEL, MOMENTS, STATE] {
+            let file = path.join(name);
+            let whole = fs::read(&file).expect("a file");
+            let refused = |bytes: &[u8], what: String| {
+                fs::write(&file, bytes).expect("a damaged file");
+                let error = load(&path, &spec()).expect_err(&what);
+                assert!(error.to_string().contains(name), "{what}: {error}");
+                assert_eq!(error.exit_code(), 3, "{what}: {error}");
+            };
+            for len in 0..whole.len() {
+                refused(&whole[..len], format!("{name} cut to {len} bytes"));
+            }
+            for at in 0..whole.len() {
+                // Space between the parts of a JSON text says nothing.
+                if name == STATE && whole[at].is_ascii_whitespace() {
+                    continue;
+                }
+                let mut changed = whole.clone();
+                changed[at] ^= 1;
+                refused(&changed, format!("{name}, byte {at} changed"));
+            }
+            fs::remove_file(&file).expect("removed");
+            let error = load(&path, &spec()).expect_err("a file is missing");
+            assert!(error.to_string().contains(name), "{error}");
+            fs::write(&file, &whole).expect("the whole file");
+            load(&path, &spec()).expect("a whole checkpoint");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_and_another_model_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = saved(folder.path(), 1);
+        let mut other = spec();
+        other.latent = 3;
+        let error = load(&path, &other).expect_err("another model").to_string();
+        assert!(error.contains("fc21.weight"), "{error}");
+        let file = path.join(STATE);
+        let text = fs::read_to_string(&file).expect("the state");
+        let newer = text.replace("\"format\": 1", "\"format\": 2, \"unheard_of\": 0");
+        fs::write(&file, newer).expect("a newer state");
+        let error = load(&path, &spec()).expect_err("a newer format");
+        assert!(error.to_string().contains("format 2"), "{error}");
+        assert_eq!(error.exit_code(), 3);
+    }
+}

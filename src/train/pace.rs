@@ -1,0 +1,190 @@
+//! When a checkpoint is due, and when a run is to stop before its end.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::train::Span;
+
+/// Which checkpoints a run keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Checkpoints {
+    /// How often one is made; beside that at the end, at a stop, and after an epoch with the lowest test loss.
+    pub every: Span,
+    /// How many of the last ones stay; the one with the lowest test loss stays beside them.
+    pub keep: usize,
+}
+
+impl Default for Checkpoints {
+    fn default() -> Self {
+        Self {
+            every: Span::Epochs(1.0),
+            keep: 1,
+        }
+    }
+}
+
+impl Checkpoints {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the option at fault.
+    pub fn validate(&self) -> Result<()> {
+        if self.every.is_zero() {
+            return Err(Error::config(
+                format!(
+                    "--checkpoint-every {}: expected more than nothing",
+                    self.every
+                ),
+                "--checkpoint-every 1epoch, 500steps or 10minutes",
+            ));
+        }
+        if self.keep == 0 {
+            return Err(Error::config(
+                "--keep 0: a run keeps at least its last checkpoint",
+                "--keep 1",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What paces a run: how often a checkpoint is made, and after which length it stops.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// How often a checkpoint is made.
+    pub checkpoint_every: Span,
+    /// Length after which training stops, counted from where it starts or goes on.
+    pub stop_after: Option<Span>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            checkpoint_every: Checkpoints::default().every,
+            stop_after: None,
+        }
+    }
+}
+
+/// A pace under way.
+pub(super) struct Clock {
+    /// Steps from one checkpoint to the next.
+    every_steps: Option<u64>,
+    every_time: Option<Duration>,
+    stop_step: Option<u64>,
+    stop_time: Option<Instant>,
+    last_checkpoint: Instant,
+}
+
+fn duration(minutes: f64) -> Duration {
+    Duration::try_from_secs_f64(60.0 * minutes).unwrap_or(Duration::MAX)
+}
+
+impl Clock {
+    /// From `step` on, where an epoch has `batches`.
+    pub(super) fn start(pace: &Pace, step: u64, batches: usize) -> Self {
+        let now = Instant::now();
+        let time = |span| match span {
+            Span::Minutes(minutes) => Some(duration(minutes)),
+            Span::Epochs(_) | Span::Steps(_) => None,
+        };
+        let stop = pace.stop_after;
+        Self {
+            every_steps: pace.checkpoint_every.steps(batches).map(|n| n.max(1)),
+            every_time: time(pace.checkpoint_every),
+            stop_step: stop.and_then(|span| span.steps(batches)).map(|n| step + n),
+            stop_time: stop
+                .and_then(time)
+                .and_then(|length| now.checked_add(length)),
+            last_checkpoint: now,
+        }
+    }
+
+    /// Steps until a checkpoint is due or the run stops.
+    pub(super) fn steps_left(&self, step: u64) -> u64 {
+        let checkpoint = self
+            .every_steps
+            .map_or(u64::MAX, |every| every - step % every);
+        let stop = self
+            .stop_step
+            .map_or(u64::MAX, |stop| stop.saturating_sub(step));
+        checkpoint.min(stop)
+    }
+
+    /// Whether the run is to stop at this step.
+    pub(super) fn stops(&self, step: u64) -> bool {
+        self.stop_step.is_some_and(|stop| step >= stop)
+            || self.stop_time.is_some_and(|stop| Instant::now() >= stop)
+    }
+
+    /// Whether a checkpoint of this step is due.
+    pub(super) fn is_due(&self, step: u64) -> bool {
+        self.every_steps
+            .is_some_and(|every| step.is_multiple_of(every))
+            || self
+                .every_time
+                .is_some_and(|every| self.last_checkpoint.elapsed() >= every)
+    }
+
+    /// Notes that a checkpoint was made.
+    pub(super) fn made(&mut self) {
+        self.last_checkpoint = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(every: Span, stop: Option<Span>, step: u64) -> Clock {
+        let pace = Pace {
+            checkpoint_every: every,
+            stop_after: stop,
+        };
+        Clock::start(&pace, step, 10)
+    }
+
+    #[test]
+    fn checkpoints_fall_on_multiples_of_their_steps_wherever_a_run_goes_on() {
+        let clock = clock(Span::Epochs(1.5), None, 7);
+        assert_eq!(clock.steps_left(7), 8);
+        assert!(!clock.is_due(14) && clock.is_due(15) && clock.is_due(30));
+        assert!(!clock.stops(1_000_000));
+    }
+
+    #[test]
+    fn a_stop_is_counted_from_where_a_run_goes_on() {
+        let clock = clock(Span::Steps(100), Some(Span::Steps(5)), 7);
+        assert_eq!(clock.steps_left(7), 5);
+        assert!(!clock.stops(11) && clock.stops(12) && clock.stops(13));
+    }
+
+    #[test]
+    fn minutes_go_by_the_clock() {
+        let soon = clock(Span::Minutes(1e-9), Some(Span::Minutes(1e-9)), 0);
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(soon.is_due(3) && soon.stops(3));
+        let late = clock(Span::Minutes(1e300), Some(Span::Minutes(1e300)), 0);
+        assert!(!late.is_due(3) && !late.stops(3));
+        assert_eq!(late.steps_left(3), u64::MAX);
+    }
+
+    #[test]
+    fn a_run_that_would_keep_nothing_is_refused() {
+        let bad =
+            |checkpoints: Checkpoints| checkpoints.validate().expect_err("refused").to_string();
+        let keep = bad(Checkpoints {
+            keep: 0,
+            ..Checkpoints::default()
+        });
+        assert!(keep.contains("--keep 0"), "{keep}");
+        let every = bad(Checkpoints {
+            every: Span::Steps(0),
+            keep: 1,
+        });
+        assert!(every.contains("--checkpoint-every"), "{every}");
+    }
+}

@@ -1,0 +1,61 @@
+//! All that training goes on from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Weights;
+
+/// The state of training between two steps. With the model, the options and the data it determines all that
+/// follows: randomness is a function of seed and step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Parameters.
+    pub weights: Weights,
+    /// Adam's first moments, under the names of the parameters.
+    pub first: Weights,
+    /// Adam's second moments.
+    pub second: Weights,
+    /// Where training is.
+    pub position: Position,
+}
+
+/// Where training is, and what it knows of the way there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Finished epochs.
+    pub epochs: u32,
+    /// Steps of the running epoch that are done.
+    pub batches: usize,
+    /// Optimiser steps since the start of training.
+    pub steps: u64,
+    /// Reconstruction and KL, summed over the images of these batches.
+    pub epoch_sums: [f64; 2],
+    /// The same over the images since the last report of this epoch.
+    pub report_sums: [f64; 2],
+    /// Those images.
+    pub report_images: usize,
+    /// The epoch with the lowest test loss so far.
+    pub best: Option<Best>,
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
+impl Position {
+    /// Epochs since the lowest test loss.
+    pub fn stale(&self) -> u32 {
+        self.best
+            .map_or(0, |best| self.epochs - best.epoch.min(self.epochs))
+    }
+}
+
+/// The epoch with the lowest test loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// Epoch, counted from 1.
+    pub epoch: u32,
+    /// Optimiser steps at its end.
+    pub step: u64,
+    /// Its test loss, per image.
+    pub test_loss: f64,
+}

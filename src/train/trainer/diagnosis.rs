@@ -1,0 +1,65 @@
+//! Naming what is not finite.
+
+use super::Trainer;
+use crate::device::Precision;
+use crate::error::{Error, Result};
+use crate::plan;
+
+impl Trainer {
+    pub(super) fn not_finite(&self, step: u64, tensor: &str) -> Error {
+        let hint = "a smaller --lr, --grad-clip 1, or data without extreme values";
+        let hint = match self.options.precision {
+            Precision::F16 => format!("--precision f32, whose range is wider; {hint}"),
+            Precision::F32 => hint.to_owned(),
+        };
+        Error::NotFinite {
+            step,
+            tensor: tensor.to_owned(),
+            hint,
+        }
+    }
+
+    /// Finds the tensor that spoilt the loss of a batch of the running epoch: repeats the steps since the last
+    /// state that is known to be finite, which gives the same values, up to that batch, and then looks at every
+    /// result of its step.
+    pub(super) fn diagnose(&mut self, batch: usize) -> Result<Error> {
+        let good = self.good.clone();
+        self.write(&good)?;
+        let done = good.position.batches;
+        self.seek(good.position.steps, done)?;
+        let before = self.passes.whole_batches().min(batch) - done;
+        if let Some(plan) = self.passes.whole {
+            self.session.runtime.run(plan, before as u32)?;
+        }
+        let step = good.position.steps + (batch - done) as u64 + 1;
+        if let Some(name) = self.weights()?.first_not_finite() {
+            return Ok(self.not_finite(step, name));
+        }
+        let plan = if batch < self.passes.whole_batches() {
+            self.passes.whole
+        } else {
+            self.passes.rest
+        };
+        let fault = match plan {
+            Some(plan) => plan::find_fault(self.session.runtime.as_mut(), plan)?,
+            None => None,
+        };
+        Ok(match fault {
+            Some(fault) => self.not_finite(step, &format!("{} (of {})", fault.buffer, fault.step)),
+            None => self.not_finite(step, "the loss"),
+        })
+    }
+
+    /// Finds the tensor that spoilt the test loss: measures again, and looks at every result.
+    pub(super) fn diagnose_test(&mut self) -> Result<Error> {
+        let step = self.evaluation.first_step(self.position.epochs + 1);
+        self.session.seek(&self.test, step, [0, 0])?;
+        for (plan, _) in self.evaluation.each() {
+            if let Some(fault) = plan::find_fault(self.session.runtime.as_mut(), plan)? {
+                let tensor = format!("{} (of {}, test images)", fault.buffer, fault.step);
+                return Ok(self.not_finite(self.position.steps, &tensor));
+            }
+        }
+        Ok(self.not_finite(self.position.steps, "the test loss"))
+    }
+}

@@ -1,0 +1,122 @@
+//! Looking at a trainer's plans: for benchmarks, and beside another device.
+
+use std::time::Instant;
+
+use super::Trainer;
+use crate::data::Values;
+use crate::error::{Error, Result};
+use crate::model::{Allocation, MemoryUse};
+use crate::plan::{self, Difference, PlanId, Times};
+
+/// Seconds of a measurement of training, in which the ends of submissions count for little.
+const LONG: f64 = 0.1;
+
+impl Trainer {
+    /// Runs a training step on whole batches, one on the rest and an evaluation on this trainer's device and
+    /// on another's, and gives how far each result of the other is from this one's. Both must have been
+    /// made of the same model, options and data; neither is of use afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn compare(&mut self, other: &mut Self) -> Result<Vec<Difference>> {
+        for trainer in [&mut *self, &mut *other] {
+            trainer.begin()?;
+            trainer.session.seek(&trainer.test, 0, [0, 0])?;
+        }
+        let plans = |trainer: &Self| {
+            let (train, test) = (trainer.passes, trainer.evaluation);
+            [train.whole, train.rest, test.whole]
+        };
+        let mut all = Vec::new();
+        for ids in plans(self).into_iter().zip(plans(other)) {
+            if let (Some(own), Some(others)) = ids {
+                all.extend(plan::compare(
+                    (self.session.runtime.as_mut(), own),
+                    (other.session.runtime.as_mut(), others),
+                )?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Sets the counters to the start of an epoch.
+    fn rewind(&mut self) -> Result<()> {
+        let step = self.position.steps as u32;
+        self.session.seek(&self.train, step, [0, 0])
+    }
+
+    /// The plan of a step on a whole batch.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a whole batch, which [`Trainer::new`] does not allow.
+    pub fn plan(&self) -> Result<PlanId> {
+        let none = || Error::config("no training images", "a data set with some");
+        self.passes.whole.ok_or_else(none)
+    }
+
+    /// How often [`Trainer::plan`] may run before the counters are at the end of the images.
+    pub fn steps_in_a_row(&self) -> u32 {
+        self.passes.whole_batches() as u32
+    }
+
+    /// Seconds of step `index` of [`Trainer::plan`] by itself. The model is of no use afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn time_step(&mut self, index: usize) -> Result<Times> {
+        self.rewind()?;
+        let (plan, most) = (self.plan()?, self.steps_in_a_row());
+        plan::time_step(self.session.runtime.as_mut(), plan, index, most)
+    }
+
+    /// Seconds of a step of training among many in a row. The model is of no use afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn time_training(&mut self) -> Result<Times> {
+        let (plan, most) = (self.plan()?, self.steps_in_a_row());
+        let log = self.train.log_name();
+        plan::measure(most, LONG, |times| {
+            self.rewind()?;
+            let start = Instant::now();
+            self.session.runtime.run(plan, times)?;
+            self.session.runtime.read(&log, 0, 1)?;
+            Ok(start.elapsed().as_secs_f64())
+        })
+    }
+
+    /// What training and testing hold in the device's memory. The pictures after an epoch add a little.
+    pub fn device_memory(&self) -> Vec<Allocation> {
+        self.session.memory()
+    }
+
+    /// What the trainer holds in the host's memory beside that: the state of the last checkpoint, from which steps
+    /// that go wrong are repeated, the order of the images, and the images of the grids. The data set is its
+    /// owner's.
+    pub fn host_memory(&self) -> Vec<Allocation> {
+        let part = |name: &str, used_for, bytes| Allocation {
+            name: name.to_owned(),
+            used_for,
+            bytes: bytes as u64,
+        };
+        let floats = 3 * self.session.parameters.count();
+        let values = self.shown.len() * self.shown.shape.values();
+        let shown = match self.shown.values {
+            Values::Bytes(_) => values,
+            Values::Floats(_) => size_of::<f32>() * values,
+        };
+        vec![
+            part(
+                "state of the last checkpoint",
+                MemoryUse::Parameters,
+                size_of::<f32>() * floats,
+            ),
+            part("images of the grids", MemoryUse::Images, shown),
+            part(
+                "order of the images",
+                MemoryUse::Bookkeeping,
+                size_of::<u32>() * self.order.len(),
+            ),
+        ]
+    }
+}

@@ -1,0 +1,38 @@
+//! Cases of `schedule`.
+
+use ::elbo::ops::schedule;
+
+use crate::harness::{Case, Operand, values, verify};
+use crate::tolerance::Tolerance;
+
+/// An epoch of five steps.
+const STEPS: usize = 5;
+
+fn case(name: &str, row: u32) -> Case {
+    Case::new(
+        name,
+        &schedule::KERNEL,
+        schedule::call(STEPS),
+        vec![
+            // Neither the step nor the position is the row.
+            Operand::words(vec![41, 3, row]),
+            Operand::input(values(1, 2 * STEPS, 0.0, 1.0)),
+            // The scale of the gradient, in the middle, stays.
+            Operand::update(vec![7.0, 0.5, 9.0], Tolerance::exact()),
+        ],
+    )
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        case("the first step", 0),
+        case("a step in the middle", 2),
+        case("the last step", 4),
+        case("past the end: the last step", 5),
+    ]
+}
+
+#[test]
+fn a_step_takes_its_row_of_the_schedule() {
+    verify(&cases());
+}
