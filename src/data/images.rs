@@ -54,6 +54,15 @@ impl Values {
 }
 
 impl Images {
+    /// Images without labels.
+    pub fn new(shape: ImageShape, values: Values) -> Self {
+        Self {
+            shape,
+            values,
+            labels: None,
+        }
+    }
+
     /// Number of images; 0 where the shape holds no value.
     pub fn len(&self) -> usize {
         self.values

@@ -268,6 +268,25 @@ pub fn expect(source: &str) -> Option<Expected> {
 /// The names come first; a folder of such a name is reached as `./mnist`. `progress` gets
 /// news where reading takes long.
 ///
+/// ```
+/// use elbo::data::{DataOptions, load};
+/// use elbo::files::npy;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("mine.npy");
+/// std::fs::write(&path, npy(&[0.5; 20 * 12], 12)?)?; // 20 rows of 12 values
+///
+/// let options = DataOptions {
+///     image_size: Some((4, 3)),
+///     test_fraction: 0.25,
+///     ..DataOptions::default()
+/// };
+/// let dataset = load(&path.to_string_lossy(), &options, &mut |_| {})?;
+/// assert_eq!((dataset.train.len(), dataset.test.len()), (15, 5));
+/// assert_eq!(dataset.train.shape.to_string(), "4×3×1");
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Config`] for an unknown source or an option out of range, [`Error::Data`] for files

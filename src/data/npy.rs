@@ -332,3 +332,70 @@ impl<R: Read> Rows<R> {
         Error::data(&self.name, what, SAVE_HINT)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{npy_header, npy_values};
+
+    fn array(shape: &[usize]) -> Vec<u8> {
+        let count = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|i| i as f32).collect();
+        [npy_header(shape), npy_values(&values)].concat()
+    }
+
+    /// How many rows each call gives.
+    fn batches(rows: usize, most: usize) -> Vec<usize> {
+        let bytes = array(&[rows, 3]);
+        let mut rows = Rows::of_codes(&bytes[..], Path::new("stdin"), 3).expect("codes");
+        let batches = std::iter::from_fn(|| rows.next_rows(most).expect("rows"));
+        let found: Vec<Values> = batches.collect();
+        let all: Vec<f32> = found.iter().flat_map(Values::to_f32).collect();
+        assert_eq!(npy_values(&all), bytes[bytes.len() - 4 * all.len()..]);
+        found.iter().map(|values| values.len() / 3).collect()
+    }
+
+    #[test]
+    fn rows_come_in_order_in_batches_and_then_the_end() {
+        assert_eq!(batches(0, 4), []);
+        assert_eq!(batches(1, 4), [1]);
+        assert_eq!(batches(4, 4), [4]);
+        assert_eq!(batches(8, 4), [4, 4]);
+        assert_eq!(batches(9, 4), [4, 4, 1]);
+    }
+
+    #[test]
+    fn images_may_leave_out_a_single_channel_and_no_other_size() {
+        let open = |shape: &[usize], image| {
+            let bytes = array(shape);
+            Rows::of_images(&bytes[..], Path::new("stdin"), image).map(|rows| rows.count())
+        };
+        let grey = ImageShape::new(4, 3, 1);
+        for shape in [&[2, 12][..], &[2, 4, 3], &[2, 4, 3, 1]] {
+            assert_eq!(open(shape, grey).expect("images"), 2, "{shape:?}");
+        }
+        for shape in [
+            &[24][..],
+            &[2, 3, 4],
+            &[2, 4, 3, 2],
+            &[2, 1, 4, 3],
+            &[2, 2, 2, 3, 1],
+        ] {
+            let error = open(shape, grey).expect_err("other images").to_string();
+            assert!(error.contains("[images, 4, 3, 1]"), "{error}");
+        }
+        assert!(open(&[2, 4, 6], ImageShape::new(4, 3, 2)).is_err());
+        assert!(open(&[2, 4, 3], ImageShape::new(4, 3, 2)).is_err());
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_anywhere_is_refused() {
+        let whole = array(&[3, 2]);
+        for len in 0..whole.len() {
+            let rows = Rows::of_codes(&whole[..len], Path::new("stdin"), 2);
+            let outcome = rows.and_then(|mut rows| rows.next_rows(10));
+            let error = outcome.expect_err("a part").to_string();
+            assert!(error.contains("stdin"), "{len}: {error}");
+        }
+    }
+}

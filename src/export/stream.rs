@@ -24,11 +24,7 @@ pub fn encode<E: From<Error>>(
         let Some(values) = images.next_rows(most)? else {
             break;
         };
-        let mut images = Images {
-            shape,
-            values,
-            labels: None,
-        };
+        let mut images = Images::new(shape, values);
         model.spec().check_range(&images, binarize)?;
         images.values = draw(
             images.values,

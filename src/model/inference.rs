@@ -15,6 +15,27 @@ use crate::rng::{Purpose, Stream};
 const SAMPLE_ROWS: usize = 4096;
 
 /// A trained model on a device.
+///
+/// ```
+/// use elbo::data::{Binarize, Split, digits};
+/// use elbo::device::Device;
+/// use elbo::model::{Inference, ModelSpec, Parameters, Weights};
+///
+/// // Those of a run: `RunFolder::open(path)?.weights()?`, and its `config().model`.
+/// let spec = ModelSpec::reference();
+/// let parameters = Parameters::new(&spec);
+/// let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+///
+/// let mut model = Inference::new(Device::Cpu, &spec, &weights, 1)?;
+/// let images = digits::generate(10, 1, 0).train;
+/// let latents = model.encode(&images, Split::All, Binarize::None)?;
+/// assert_eq!(latents.mu.len(), 10 * spec.latent);
+/// let means = model.decode(&latents.mu)?;
+/// assert_eq!(means.len(), 10 * spec.image.values());
+/// let samples = model.sample(3, false)?;
+/// assert_eq!(samples.len(), 3 * spec.image.values());
+/// # elbo::Result::Ok(())
+/// ```
 pub struct Inference {
     session: Session,
 }

@@ -553,6 +553,34 @@ impl Trainer {
 
 /// Trains a model on a data set and reports to `observer`; returns the trained parameters.
 ///
+/// ```
+/// use elbo::data::digits;
+/// use elbo::device::Device;
+/// use elbo::model::{Activation, ModelSpec};
+/// use elbo::plan::{self, Tune};
+/// use elbo::train::{EpochRecord, TrainOptions, train};
+///
+/// let spec = ModelSpec {
+///     hidden: vec![16],
+///     latent: 2,
+///     activation: Activation::Silu,
+///     ..ModelSpec::reference()
+/// };
+/// let options = TrainOptions {
+///     epochs: 2,
+///     batch_size: 32,
+///     ..TrainOptions::default()
+/// };
+/// let dataset = digits::generate(256, 64, 0);
+/// let runtime = plan::open(Device::Cpu, Tune::Quick);
+/// let mut losses = Vec::new();
+/// let mut watch = |epoch: &EpochRecord| losses.push(epoch.test.total);
+/// let weights = train(runtime, &spec, &options, &dataset, &mut watch)?;
+/// assert!(losses[1] < losses[0], "nats per image: {losses:?}");
+/// assert_eq!(weights.get("fc1.weight").expect("a layer").0, [16, 784]);
+/// # elbo::Result::Ok(())
+/// ```
+///
 /// # Errors
 /// See [`Trainer::new`] and [`Trainer::run`].
 pub fn train(

@@ -130,11 +130,7 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
         .collect();
     save(folder, "images.npy", &sizes, &pixels);
     save(folder, "z.npy", &[ROWS, spec.latent], &z);
-    let images = Images {
-        shape: spec.image,
-        values: Values::Floats(pixels),
-        labels: None,
-    };
+    let images = Images::new(spec.image, Values::Floats(pixels));
     let mut model = Inference::new(Device::Cpu, spec, &weights, 1).expect("a model");
     let latents = model
         .encode(&images, Split::All, Binarize::None)
@@ -375,7 +371,9 @@ fn the_readmes_programs_compute_what_the_program_does() {
         run_block(&python, folder.path(), &block("python", word), &results);
         let pairs: Vec<_> = names.into_iter().zip(expected).collect();
         compare(folder.path(), &pairs);
-        names.map(|name| fs::remove_file(folder.path().join(name)).expect("a result"));
+        for name in names {
+            fs::remove_file(folder.path().join(name)).expect("a result");
+        }
     };
     check("onnxruntime", ["mu", "logvar", "means"]);
     let seen = "torch.from_numpy(numpy.load('images.npy').astype('float32') / 255)";
