@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn rows_come_in_order_in_batches_and_then_the_end() {
-        assert_eq!(batches(0, 4), []);
+        assert_eq!(batches(0, 4), [0; 0]);
         assert_eq!(batches(1, 4), [1]);
         assert_eq!(batches(4, 4), [4]);
         assert_eq!(batches(8, 4), [4, 4]);
