@@ -1,11 +1,14 @@
 //! Writing files so that a reader never finds half of one, and nothing of the user's is lost.
 
+mod array;
+
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+pub use array::{npy, npy_header, npy_values};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
@@ -84,8 +87,7 @@ impl NewFile {
 /// As [`create`].
 pub fn create_all(path: &Path, files: &[(&str, &[u8])]) -> Result<()> {
     check_new(path)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
+    let mut builder = unfinished();
     // As for a file, what the umask says.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
@@ -115,6 +117,53 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(Error::io(path, "write it"))
 }
 
+/// Start and end of the names of what is not finished.
+const PREFIX: &str = ".elbo-";
+const SUFFIX: &str = ".part";
+
+/// Makes files and folders with names of what is not finished.
+pub(crate) fn unfinished() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    builder
+}
+
+/// Whether a name is one of what is not finished.
+pub(crate) fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
+/// Removes from a folder what a process that was killed left unfinished. Only for who knows that no other process
+/// writes there.
+///
+/// # Errors
+/// [`Error::Io`] where something cannot be removed.
+pub(crate) fn clean(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(()); // No folder, nothing unfinished.
+    };
+    for entry in entries.flatten() {
+        if is_unfinished(&entry.file_name()) {
+            let path = entry.path();
+            let removed = match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            removed.map_err(Error::io(&path, "remove what was left unfinished"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder: first its name, so that nobody ever finds half of it under that.
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let gone = folder_of(path).join(format!("{PREFIX}{name}{SUFFIX}"));
+    fs::rename(path, &gone)?;
+    fs::remove_dir_all(&gone)
+}
+
 /// Gives a temporary folder its name. A kill at any moment leaves the whole folder under that name, or none.
 pub(crate) fn persist_folder(folder: TempDir, path: &Path) -> io::Result<()> {
     sync(folder.path())?;
@@ -136,10 +185,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
 /// has no links.
 pub(crate) fn link(from: &Path, to: &Path) -> Result<()> {
     let folder = folder_of(to);
-    let linked = tempfile::Builder::new()
-        .prefix(".elbo-")
-        .suffix(".part")
-        .make_in(&folder, |temporary| fs::hard_link(from, temporary));
+    let linked = unfinished().make_in(&folder, |temporary| fs::hard_link(from, temporary));
     match linked {
         Ok(link) => {
             let temporary = link.path().to_owned();
@@ -191,50 +237,6 @@ pub fn check_new(path: &Path) -> Result<()> {
     }
 }
 
-/// The bytes of a `.npy` file of `values` as float32 `[rows, columns]`; its rows follow from the length.
-///
-/// # Errors
-/// [`Error::Config`] where `values` are not whole rows.
-pub fn npy(values: &[f32], columns: usize) -> Result<Vec<u8>> {
-    let rows = values.len().checked_div(columns).unwrap_or(0);
-    if rows * columns != values.len() {
-        return Err(Error::config(
-            format!("{} values are not rows of {columns}", values.len()),
-            "please report this as a fault of the program",
-        ));
-    }
-    let mut bytes = npy_header(&[rows, columns]);
-    bytes.extend(npy_values(values));
-    Ok(bytes)
-}
-
-/// The beginning of a `.npy` file of float32 values of a shape; [`npy_values`] follow.
-pub fn npy_header(shape: &[usize]) -> Vec<u8> {
-    // Format 1.0 of `numpy.lib.format`: magic, version, length of the header, the header as a Python
-    // dictionary that spaces and a newline pad to a multiple of 64 bytes, then the values.
-    const START: usize = 10;
-    let mut sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    if sizes.len() == 1 {
-        // A tuple of one.
-        sizes.push(String::new());
-    }
-    let sizes = sizes.join(", ");
-    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
-    let header = (START + dictionary.len() + 1).next_multiple_of(64) - START;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header as u16).to_le_bytes());
-    bytes.extend(format!("{dictionary:<width$}\n", width = header - 1).bytes());
-    bytes
-}
-
-/// Values as they lie in a `.npy` file of float32.
-pub fn npy_values(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
-}
-
 fn exists(path: &Path) -> Error {
     Error::config(
         format!("{}: exists already and is not overwritten", path.display()),
@@ -249,14 +251,9 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// What names of temporary files begin and end with.
-const PREFIX: &str = ".elbo-";
-const SUFFIX: &str = ".part";
-
 /// A temporary file in the folder of `path`.
 fn temporary(path: &Path) -> Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
+    let mut builder = unfinished();
     // A temporary file is its owner's alone by default; a result gets what the umask says.
     #[cfg(unix)]
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
@@ -359,6 +356,21 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_unfinished_is_cleaned_away() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at(".elbo-a.part")).expect("a folder");
+        fs::write(at(".elbo-a.part/x"), "").expect("a file");
+        for name in [".elbo-b.part", ".elbo-c", "d.part", "e"] {
+            fs::write(at(name), "").expect("a file");
+        }
+        clean(folder.path()).expect("cleaned");
+        let names = [".elbo-c", "d.part", "e"].map(|name| at(name).exists());
+        assert_eq!(names, [true; 3]);
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 3);
+    }
+
+    #[test]
     fn a_second_name_replaces_what_had_it_and_leaves_nothing_else() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name);
@@ -391,30 +403,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let error = check_new(&folder.path().join("missing/a.png")).expect_err("no such folder");
         assert!(error.to_string().contains("missing"), "{error}");
-    }
-
-    #[test]
-    fn npy_has_its_shape_and_values() {
-        let bytes = npy(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3).expect("two rows");
-        let file = npyz::NpyFile::new(&bytes[..]).expect("an array file");
-        assert_eq!(file.shape(), [2, 3]);
-        let values: Vec<f32> = file.into_vec().expect("float32 values");
-        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert!(npy(&[1.0, 2.0], 3).is_err());
-    }
-
-    #[test]
-    fn an_array_header_holds_any_shape() {
-        for shape in [&[5][..], &[0, 7], &[2, 3, 4, 1]] {
-            let mut bytes = npy_header(shape);
-            assert_eq!(bytes.len() % 64, 0);
-            let count: usize = shape.iter().product();
-            bytes.extend(npy_values(&vec![0.5; count]));
-            let file = npyz::NpyFile::new(&bytes[..]).expect("an array file");
-            let found: Vec<usize> = file.shape().iter().map(|&size| size as usize).collect();
-            assert_eq!(found, shape);
-            assert_eq!(file.into_vec::<f32>().expect("values"), vec![0.5; count]);
-        }
     }
 
     #[test]

@@ -58,8 +58,15 @@ mod tests {
         }
     }
 
+    /// Initial parameters, with a logvar beyond its bound.
     pub(super) fn weights(spec: &ModelSpec) -> Weights {
         let parameters = Parameters::new(spec);
-        Weights::from_arena(&parameters, &parameters.initial(spec, 1))
+        let mut arena = parameters.initial(spec, 1);
+        let head = format!("fc{}2.bias", spec.hidden.len() + 1);
+        let mut tensors = parameters.tensors.iter();
+        if let Some(bias) = tensors.find(|tensor| tensor.name == head) {
+            arena[bias.offset] = -200.0;
+        }
+        Weights::from_arena(&parameters, &arena)
     }
 }

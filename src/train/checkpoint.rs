@@ -33,9 +33,8 @@ const STATE: &str = "state.json";
 const FIRST: &str = "first.";
 const SECOND: &str = "second.";
 
-/// Start of a checkpoint's name, and of the name of one in the making.
+/// Start of a checkpoint's name.
 const STEP: &str = "step-";
-const PART: &str = ".elbo-";
 
 /// What `state.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,9 +73,9 @@ fn sha256(bytes: &[u8]) -> String {
     files::hex(&Sha256::digest(bytes))
 }
 
-/// Name of the checkpoint of a step.
-fn name(step: u64) -> String {
-    format!("{STEP}{step:010}")
+/// Where the checkpoint of a step lies in a folder of them.
+pub(super) fn path(folder: &Path, step: u64) -> PathBuf {
+    folder.join(format!("{STEP}{step:010}"))
 }
 
 /// The checkpoints in a folder of them, (step, path), earliest first; none where there is no such folder.
@@ -107,17 +106,14 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
 
 /// Keeps a state in a folder of checkpoints, unless that of its step is there already. Returns its path.
 pub(super) fn save(folder: &Path, state: &State, data: &str) -> Result<PathBuf> {
-    let path = folder.join(name(state.position.steps));
+    let path = path(folder, state.position.steps);
     // A run that stops where it went on from: a state is a function of its step.
     if path.join(STATE).is_file() {
         return Ok(path);
     }
     let write = Error::io(&path, "write the checkpoint");
     let new = files::create_folder(folder)
-        .and_then(|()| {
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(PART).suffix(".part").tempdir_in(folder)
-        })
+        .and_then(|()| files::unfinished().tempdir_in(folder))
         .map_err(write)?;
     let mut hashes = BTreeMap::new();
     let moments = state.first.named(FIRST).chain(state.second.named(SECOND));
@@ -224,37 +220,13 @@ fn damaged(file: &Path, reason: impl std::fmt::Display) -> Error {
     )
 }
 
-/// Removes all but the last `keep` and that of step `best`, and what earlier writers left unfinished.
+/// Removes all but the last `keep` and that of step `best`.
 pub(super) fn prune(folder: &Path, keep: usize, best: Option<u64>) -> Result<()> {
     let all = list(folder)?;
     let old = all.len().saturating_sub(keep);
     for (step, path) in &all[..old] {
         if Some(*step) != best {
-            // It loses its name first, so that no half of it is ever taken for a checkpoint.
-            let gone = folder.join(format!("{PART}{}.part", name(*step)));
-            fs::rename(path, &gone)
-                .and_then(|()| fs::remove_dir_all(&gone))
-                .map_err(Error::io(path, "remove the old checkpoint"))?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes what a writer that was killed left unfinished. Only for who holds the lock of the run.
-pub(super) fn clean(folder: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(()); // No folder, nothing unfinished.
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(PART) && name.ends_with(".part") {
-            let path = entry.path();
-            let removed = match path.is_dir() {
-                true => fs::remove_dir_all(&path),
-                false => fs::remove_file(&path),
-            };
-            removed.map_err(Error::io(&path, "remove what a killed run left"))?;
+            files::remove_folder(path).map_err(Error::io(path, "remove the old checkpoint"))?;
         }
     }
     Ok(())
@@ -319,7 +291,6 @@ mod tests {
         for step in [10, 20, 30, 40, 50] {
             saved(folder.path(), step);
         }
-        fs::create_dir(folder.path().join(".elbo-abc.part")).expect("a folder");
         prune(folder.path(), 2, Some(20)).expect("pruned");
         let steps: Vec<u64> = list(folder.path())
             .expect("checkpoints")
@@ -327,9 +298,8 @@ mod tests {
             .map(|(step, _)| step)
             .collect();
         assert_eq!(steps, [20, 40, 50]);
-        clean(folder.path()).expect("cleaned");
         let left = fs::read_dir(folder.path()).expect("the folder").count();
-        assert_eq!(left, 3, "nothing unfinished is left");
+        assert_eq!(left, 3, "nothing else is left");
     }
 
     #[test]

@@ -108,8 +108,12 @@ impl RunFolder {
             ));
         }
         let entries = fs::read_dir(path).map_err(Error::io(path, "read the run folder"))?;
-        // A lock alone is what a process leaves that is killed before it writes anything.
-        let mut others = entries.filter(|entry| !matches!(entry, Ok(e) if e.file_name() == LOCK));
+        // A lock and unfinished files alone are what a process leaves that is killed before it has written anything.
+        let is_nothing = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            name == LOCK || files::is_unfinished(&name)
+        };
+        let mut others = entries.filter(|entry| !entry.as_ref().is_ok_and(is_nothing));
         match others.next() {
             None => Ok(()),
             Some(_) => Err(Error::config(
@@ -130,6 +134,7 @@ impl RunFolder {
         Self::check_new(path)?;
         fs::create_dir_all(path).map_err(Error::io(path, "create the run folder"))?;
         let lock = Lock::take(path)?;
+        files::clean(path)?;
         files::create(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
         Ok(Self {
             path: path.to_owned(),
@@ -149,7 +154,12 @@ impl RunFolder {
         // Again: the process that had the lock may have changed it.
         folder.config = Self::open(path)?.config;
         for inside in [folder.path.clone(), folder.checkpoints()] {
-            checkpoint::clean(&inside)?;
+            files::clean(&inside)?;
+        }
+        // What a kill right behind the last checkpoint left undone.
+        if let Some((_, last)) = checkpoint::list(&folder.checkpoints())?.last() {
+            let position = checkpoint::position(last)?;
+            folder.publish(&position, folder.config.checkpoints.keep)?;
         }
         Ok(folder)
     }
@@ -331,12 +341,20 @@ impl RunFolder {
                 .and_then(|file| file.sync_all())
                 .map_err(Error::io(&metrics, "write it"))?;
         }
+        checkpoint::save(&self.checkpoints(), state, data)?;
+        self.publish(&state.position, keep)
+    }
+
+    /// Gives the parameters of the last checkpoint, at `position`, and of the best one the names that people load, and
+    /// removes checkpoints that are no longer kept.
+    fn publish(&self, position: &Position, keep: usize) -> Result<()> {
         let folder = self.checkpoints();
-        let path = checkpoint::save(&folder, state, data)?;
-        files::link(&path.join(MODEL), &self.path.join(MODEL))?;
-        let best = state.position.best.map(|best| best.step);
-        if best == Some(state.position.steps) {
-            files::link(&path.join(MODEL), &self.path.join(BEST))?;
+        let best = position.best.map(|best| best.step);
+        for (step, name) in [(Some(position.steps), MODEL), (best, BEST)] {
+            let file = step.map(|step| checkpoint::path(&folder, step).join(MODEL));
+            if let Some(file) = file.filter(|file| file.exists()) {
+                files::link(&file, &self.path.join(name))?;
+            }
         }
         checkpoint::prune(&folder, keep, best)
     }

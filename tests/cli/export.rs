@@ -88,7 +88,12 @@ fn an_export_without_sense_is_refused() {
     fs::remove_file(folder.path().join("run/model.safetensors")).expect("the parameters");
     for format in ["onnx", "safetensors"] {
         let arguments = ["export", "run", "--format", format];
-        refused_in(folder.path(), &arguments, DATA_OR_MODEL, &["model.safetensors"]);
+        refused_in(
+            folder.path(),
+            &arguments,
+            DATA_OR_MODEL,
+            &["model.safetensors"],
+        );
     }
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::formats::{npy, write};
+
 pub(crate) const INPUT_OUTPUT: i32 = 1;
 pub(crate) const CONFIG: i32 = 2;
 pub(crate) const DATA_OR_MODEL: i32 = 3;
@@ -115,4 +117,21 @@ pub(crate) fn adapter() -> Option<String> {
             panic!("no GPU in {listed}\n  or ELBO_TEST_GPU=skip, to go without the tests of it")
         }
     }
+}
+
+/// Writes `few.npy`: 208 images of 8×8 grey values, of which 21 are held out by default.
+pub(crate) fn few_images(folder: &Path) {
+    // Bars at different places and heights: something to learn.
+    let values = (0..208 * 64).map(|i| {
+        let (image, row, column) = (i / 64, i / 8 % 8, i % 8);
+        match column == image % 8 || row < image / 8 % 4 {
+            true => 200 + (image % 50) as u8,
+            false => (i % 7) as u8,
+        }
+    });
+    let values: Vec<u8> = values.collect();
+    write(
+        &folder.join("few.npy"),
+        &npy("'|u1'", false, "(208, 8, 8)", &values),
+    );
 }

@@ -1,0 +1,602 @@
+//! A run that stops and goes on: options, signals, two writers.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{
+    CONFIG, DATA_OR_MODEL, accepted, adapter, contents, few_images, program, refused_in, stderr,
+    stdout, temporary,
+};
+
+/// A small run on a file of few images: twelve steps an epoch.
+const FEW: [&str; 12] = [
+    "train",
+    "--data",
+    "few.npy",
+    "--hidden",
+    "16",
+    "--latent",
+    "3",
+    "--batch-size",
+    "16",
+    "--log-every",
+    "5",
+    "--quiet",
+];
+
+/// `elbo train` of few images with more options.
+fn few(more: &[&str]) -> Vec<String> {
+    FEW.iter().chain(more).map(ToString::to_string).collect()
+}
+
+fn train(folder: &Path, more: &[&str]) -> String {
+    let arguments = few(more);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    stdout(&accepted(folder, &arguments))
+}
+
+/// Lines of a run's metrics without what a clock measured.
+fn metrics(run: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
+    text.lines()
+        .map(|line| {
+            let mut line: Value = serde_json::from_str(line).expect("a JSON object");
+            let object = line.as_object_mut().expect("an object");
+            object.remove("seconds");
+            object.remove("images_per_s");
+            line
+        })
+        .collect()
+}
+
+fn model(run: &Path) -> Vec<u8> {
+    fs::read(run.join("model.safetensors")).expect("a model")
+}
+
+#[test]
+fn a_run_in_parts_leaves_the_files_of_the_run_in_one_go() {
+    let folder = temporary();
+    few_images(folder.path());
+    let mut devices = vec!["cpu"];
+    if adapter().is_some() {
+        devices.push("gpu");
+    }
+    for device in devices {
+        let at = |name: &str| folder.path().join(format!("{device}-{name}"));
+        let out = |name: &str| format!("{device}-{name}");
+        let common = ["--device", device, "--epochs", "3", "--out"];
+        train(folder.path(), &[&common[..], &[&out("whole")]].concat());
+        let stop = ["--stop-after", "17steps"];
+        train(
+            folder.path(),
+            &[&common[..], &[&out("parts")], &stop].concat(),
+        );
+        for _ in 0..2 {
+            accepted(
+                folder.path(),
+                &[
+                    "train",
+                    "--quiet",
+                    "--resume",
+                    &out("parts"),
+                    "--stop-after",
+                    "11steps",
+                ],
+            );
+        }
+        assert_eq!(metrics(&at("parts")), metrics(&at("whole")), "{device}");
+        for name in [
+            "model.safetensors",
+            "best.safetensors",
+            "samples/epoch-0003.png",
+            "reconstructions/epoch-0002.png",
+        ] {
+            let bytes = |run: &str| fs::read(at(run).join(name)).expect(name);
+            assert!(bytes("parts") == bytes("whole"), "{device}: {name}");
+        }
+        let config = fs::read_to_string(at("parts").join("config.toml")).expect("a file");
+        assert_eq!(config.matches("[[record.resumed]]").count(), 2, "{config}");
+        assert!(
+            config.contains("step = 17") && config.contains("step = 28"),
+            "{config}"
+        );
+    }
+}
+
+#[test]
+fn more_epochs_may_be_asked_for_and_a_finished_run_says_so() {
+    let folder = temporary();
+    few_images(folder.path());
+    train(folder.path(), &["--epochs", "4", "--out", "whole"]);
+    train(folder.path(), &["--epochs", "2", "--out", "parts"]);
+    let again = ["train", "--resume", "parts"];
+    let output = accepted(folder.path(), &again);
+    assert!(
+        stderr(&output).contains("finished already"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stdout(&output).contains("test: ELBO"),
+        "{}",
+        stdout(&output)
+    );
+    accepted(folder.path(), &[&again[..], &["--epochs", "4"]].concat());
+    let at = |name: &str| folder.path().join(name);
+    assert_eq!(metrics(&at("parts")), metrics(&at("whole")));
+    assert!(model(&at("parts")) == model(&at("whole")));
+    refused_in(
+        folder.path(),
+        &[
+            &again[..],
+            &["--epochs", "9", "--data", "few.npy", "--batch-size", "32"],
+        ]
+        .concat(),
+        CONFIG,
+        &[
+            "train.batch-size: 16 in the run, 32 asked for",
+            "--init-from",
+        ],
+    );
+}
+
+#[test]
+fn another_model_other_data_and_no_run_are_refused() {
+    let folder = temporary();
+    few_images(folder.path());
+    train(
+        folder.path(),
+        &["--epochs", "2", "--stop-after", "5steps", "--out", "run"],
+    );
+    let before = contents(folder.path());
+    let resume = |more: &[&str], code, words: &[&str]| {
+        let arguments = [&["train", "--resume", "run"], more].concat();
+        refused_in(folder.path(), &arguments, code, words);
+        assert!(
+            contents(folder.path()) == before,
+            "{arguments:?} changed a file"
+        );
+    };
+    resume(
+        &["--latent", "7"],
+        CONFIG,
+        &["model.latent: 3 in the run, 7 asked for"],
+    );
+    resume(
+        &["--model", "ae", "--hidden", "16,16"],
+        CONFIG,
+        &[
+            "model.kind",
+            "model.hidden",
+            "\"vae\" in the run, \"ae\" asked for",
+        ],
+    );
+    resume(
+        &["--lr-warmup", "2"],
+        CONFIG,
+        &["train.learning-rate-schedule.warm-up"],
+    );
+    resume(&["--out", "other"], CONFIG, &["--out", "--resume"]);
+    refused_in(
+        folder.path(),
+        &["train", "--resume", "few.npy"],
+        DATA_OR_MODEL,
+        &["few.npy", "not a run folder"],
+    );
+    refused_in(
+        folder.path(),
+        &["train", "--resume", "nothing"],
+        DATA_OR_MODEL,
+        &["nothing", "no such run folder"],
+    );
+    // The same name, the same number of images, other values.
+    let path = folder.path().join("few.npy");
+    let mut bytes = fs::read(&path).expect("the images");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&path, bytes).expect("other images");
+    refused_in(
+        folder.path(),
+        &["train", "--resume", "run"],
+        DATA_OR_MODEL,
+        &["few.npy", "not the images", "--init-from"],
+    );
+}
+
+#[test]
+fn a_run_without_a_checkpoint_starts_anew() {
+    let folder = temporary();
+    few_images(folder.path());
+    train(folder.path(), &["--epochs", "1", "--out", "whole"]);
+    train(folder.path(), &["--epochs", "1", "--out", "run"]);
+    let run = folder.path().join("run");
+    // As if it had been killed before the first one.
+    fs::remove_dir_all(run.join("checkpoints")).expect("removed");
+    fs::remove_file(run.join("model.safetensors")).expect("removed");
+    accepted(folder.path(), &["train", "--resume", "run"]);
+    assert_eq!(metrics(&run), metrics(&folder.path().join("whole")));
+    assert!(model(&run) == model(&folder.path().join("whole")));
+}
+
+#[test]
+fn checkpoints_are_kept_as_asked_for_and_a_damaged_one_is_named() {
+    let folder = temporary();
+    few_images(folder.path());
+    let more = [
+        "--epochs",
+        "3",
+        "--checkpoint-every",
+        "5steps",
+        "--keep",
+        "3",
+    ];
+    train(folder.path(), &[&more[..], &["--out", "run"]].concat());
+    let run = folder.path().join("run");
+    let mut names: Vec<String> = contents(&run.join("checkpoints"))
+        .into_keys()
+        .filter(|path| path.is_dir())
+        .map(|path| {
+            path.file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    // The last three are the best one as well, as the loss of so young a model falls at each epoch.
+    assert_eq!(
+        names,
+        ["step-0000000030", "step-0000000035", "step-0000000036"]
+    );
+
+    let last = run.join("checkpoints/step-0000000036");
+    let file = last.join("moments.safetensors");
+    let mut bytes = fs::read(&file).expect("the moments");
+    bytes[200] ^= 1;
+    fs::write(&file, &bytes).expect("damaged");
+    let resume = ["train", "--quiet", "--resume", "run", "--epochs", "4"];
+    let words = ["moments.safetensors", "damaged", "removing that checkpoint"];
+    refused_in(folder.path(), &resume, DATA_OR_MODEL, &words);
+    // The remedy that the message names.
+    fs::remove_dir_all(&last).expect("removed");
+    accepted(folder.path(), &resume);
+    train(folder.path(), &["--epochs", "4", "--out", "whole"]);
+    assert!(model(&run) == model(&folder.path().join("whole")));
+    assert_eq!(metrics(&run), metrics(&folder.path().join("whole")));
+}
+
+#[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let folder = temporary();
+    few_images(folder.path());
+    let mut first = Started::new(folder.path(), &["--epochs", "1000000", "--out", "run"]);
+    first.wait_for("epoch 1/");
+    let words = ["run", "in use"];
+    refused_in(folder.path(), &["train", "--resume", "run"], CONFIG, &words);
+    refused_in(
+        folder.path(),
+        &["train", "--out", "run"],
+        CONFIG,
+        &["run", "not empty"],
+    );
+    // Looking is allowed.
+    accepted(
+        folder.path(),
+        &["sample", "run", "--device", "cpu", "--out", "a.png"],
+    );
+    first.signal("TERM");
+    assert_eq!(first.end().0, Some(143));
+    accepted(
+        folder.path(),
+        &[
+            "train",
+            "--quiet",
+            "--resume",
+            "run",
+            "--stop-after",
+            "1steps",
+        ],
+    );
+}
+
+/// A run in the background.
+struct Started {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    seen: String,
+}
+
+impl Started {
+    fn new(folder: &Path, more: &[&str]) -> Self {
+        let arguments = few(more);
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(String::as_str)
+            .filter(|argument| *argument != "--quiet")
+            .collect();
+        Self::with(folder, &arguments)
+    }
+
+    fn with(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = program(folder, arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = child.stderr.take().expect("its messages");
+        Self {
+            child,
+            lines: BufReader::new(stderr).lines(),
+            seen: String::new(),
+        }
+    }
+
+    /// Reads its messages up to one with a word in it.
+    fn wait_for(&mut self, word: &str) {
+        for line in self.lines.by_ref() {
+            let line = line.expect("a line");
+            self.seen += &line;
+            self.seen.push('\n');
+            if line.contains(word) {
+                return;
+            }
+        }
+        panic!("no {word:?} in {}", self.seen);
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status();
+        assert!(status.expect("kill starts").success());
+    }
+
+    /// Its exit code and all of its messages.
+    fn end(mut self) -> (Option<i32>, String) {
+        for line in self.lines.by_ref() {
+            self.seen += &line.expect("a line");
+            self.seen.push('\n');
+        }
+        let status = self.child.wait().expect("the program ends");
+        (status.code(), self.seen)
+    }
+}
+
+#[test]
+fn a_signal_saves_the_run_says_where_and_gives_the_code_of_a_shell() {
+    let folder = temporary();
+    few_images(folder.path());
+    for (signal, code, out) in [("INT", 130, "int"), ("TERM", 143, "term")] {
+        let mut run = Started::new(folder.path(), &["--epochs", "1000000", "--out", out]);
+        run.wait_for("epoch 2/");
+        run.signal(signal);
+        let (found, text) = run.end();
+        assert_eq!(found, Some(code), "{text}");
+        for word in ["stopped by SIG", signal, "which is saved in", "--resume"] {
+            assert!(text.contains(word), "no {word:?} in {text}");
+        }
+        // What it saved is what a run of as many steps has.
+        let path = folder.path().join(out);
+        let lines = metrics(&path);
+        let all = fs::read_dir(path.join("checkpoints")).expect("checkpoints");
+        let last = all
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .max()
+            .expect("a checkpoint");
+        let steps = format!(
+            "{}steps",
+            last.trim_start_matches("step-").trim_start_matches('0')
+        );
+        assert!(
+            text.contains(&format!("at step {}", steps.trim_end_matches("steps"))),
+            "{text}"
+        );
+        let whole = format!("{out}-whole");
+        let more = [
+            "--epochs",
+            "1000000",
+            "--stop-after",
+            &steps,
+            "--out",
+            &whole,
+        ];
+        train(folder.path(), &more);
+        let whole = folder.path().join(whole);
+        assert!(model(&path) == model(&whole), "{signal}");
+        assert_eq!(lines, metrics(&whole), "{signal}");
+    }
+}
+
+/// A step of this model takes seconds, so that it is under way when the signals come.
+#[test]
+fn a_second_signal_stops_at_once() {
+    let folder = temporary();
+    let mut run = Started::with(
+        folder.path(),
+        &[
+            "train",
+            "--device",
+            "cpu",
+            "--hidden",
+            "2048,2048",
+            "--batch-size",
+            "16384",
+            "--out",
+            "run",
+        ],
+    );
+    run.wait_for("device memory");
+    run.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    run.signal("INT");
+    let (code, text) = run.end();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(!text.contains("which is saved"), "{text}");
+    assert!(!folder.path().join("run/checkpoints").exists());
+}
+
+#[test]
+fn training_starts_from_the_parameters_of_a_run_or_a_file() {
+    let folder = temporary();
+    few_images(folder.path());
+    train(folder.path(), &["--epochs", "2", "--out", "first"]);
+    let first = folder.path().join("first");
+    // Without a step the parameters stay what they were.
+    let frozen = ["--epochs", "1", "--lr", "0", "--out"];
+    for (from, out) in [("first", "a"), ("first/model.safetensors", "b")] {
+        let more = [&frozen[..], &[out, "--init-from", from]].concat();
+        train(folder.path(), &more);
+        assert!(model(&folder.path().join(out)) == model(&first), "{from}");
+    }
+    // The run's model is the default: no option has to repeat it.
+    let arguments = [
+        "train",
+        "--quiet",
+        "--data",
+        "few.npy",
+        "--init-from",
+        "first",
+        "--lr",
+        "0",
+    ];
+    let more = ["--batch-size", "16", "--epochs", "1", "--out", "c"];
+    accepted(folder.path(), &[&arguments[..], &more].concat());
+    assert!(model(&folder.path().join("c")) == model(&first));
+    let wider: &[&str] = &["--latent", "5"];
+    for (from, more, words) in [
+        ("first", wider, &["fc21.weight", "[5, 16]", "[3, 16]"][..]),
+        ("few.npy", &[], &["few.npy", "not a whole safetensors"]),
+        ("missing", &[], &["missing", "no such run folder or file"]),
+        (".", &[], &["not a run folder"]),
+    ] {
+        let start = [
+            "train",
+            "--data",
+            "few.npy",
+            "--batch-size",
+            "16",
+            "--out",
+            "d",
+        ];
+        let arguments = [&start[..], &["--init-from", from], more].concat();
+        refused_in(folder.path(), &arguments, DATA_OR_MODEL, words);
+        assert!(!folder.path().join("d").exists());
+    }
+}
+
+#[test]
+fn json_lines_on_stdout_are_those_of_the_metrics_and_an_end() {
+    let folder = temporary();
+    few_images(folder.path());
+    let text = train(folder.path(), &["--epochs", "2", "--out", "run", "--json"]);
+    let kept = fs::read_to_string(folder.path().join("run/metrics.jsonl")).expect("metrics");
+    let (end, lines) = {
+        let mut lines: Vec<&str> = text.lines().collect();
+        (lines.pop().expect("an end"), lines)
+    };
+    assert_eq!(lines, kept.lines().collect::<Vec<_>>());
+    let end: Value = serde_json::from_str(end).expect("JSON");
+    assert_eq!(end["kind"], "end");
+    assert_eq!(end["ending"], "finished");
+    assert_eq!(end["run"], "run");
+    let kinds: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["kind"].clone())
+        .collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "epoch").count(), 2);
+    assert_eq!(kinds.iter().filter(|kind| *kind == "report").count(), 4);
+}
+
+#[test]
+fn quiet_prints_results_only() {
+    let folder = temporary();
+    few_images(folder.path());
+    let arguments = few(&["--epochs", "1", "--out", "run", "--device", "cpu"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = accepted(folder.path(), &arguments);
+    assert_eq!(stderr(&output), "");
+    assert!(
+        stdout(&output).contains("test: ELBO"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn schedules_are_in_the_metrics_and_training_stops_early() {
+    let folder = temporary();
+    few_images(folder.path());
+    let more = [
+        "--epochs",
+        "4",
+        "--lr",
+        "0.01",
+        "--lr-schedule",
+        "step",
+        "--lr-step-every",
+        "1",
+        "--lr-step-factor",
+        "0.5",
+        "--kl-warmup",
+        "2epochs",
+        "--beta",
+        "4",
+        "--out",
+        "run",
+    ];
+    train(folder.path(), &more);
+    let epochs: Vec<Value> = metrics(&folder.path().join("run"))
+        .into_iter()
+        .filter(|line| line["kind"] == "epoch")
+        .collect();
+    let column = |name: &str| -> Vec<f64> {
+        epochs
+            .iter()
+            .map(|line| line[name].as_f64().expect(name))
+            .collect()
+    };
+    for (found, expected) in column("learning_rate")
+        .iter()
+        .zip([0.01, 0.005, 0.0025, 0.00125])
+    {
+        assert!((found / expected - 1.0).abs() < 1e-6, "{found} {expected}");
+    }
+    for (found, expected) in column("kl_weight")
+        .iter()
+        .zip([11.0 / 6.0, 23.0 / 6.0, 4.0, 4.0])
+    {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+    let per_unit: f64 = epochs[3]["kl_per_unit"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|kl| kl.as_f64().expect("a number"))
+        .sum();
+    let kl = epochs[3]["test_kl"].as_f64().expect("a number");
+    assert!((per_unit - kl).abs() < 1e-4 * (1.0 + kl), "{per_unit} {kl}");
+
+    let arguments = few(&[
+        "--epochs",
+        "50",
+        "--lr",
+        "0",
+        "--patience",
+        "2",
+        "--out",
+        "still",
+        "--json",
+    ]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let text = stdout(&accepted(folder.path(), &arguments));
+    let end: Value = serde_json::from_str(text.lines().last().expect("an end")).expect("JSON");
+    assert_eq!(end["ending"], "stale", "{end}");
+}
