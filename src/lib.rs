@@ -32,7 +32,7 @@
 //! let grid = Grid::of_images(&model.sample(64, false)?, spec.image, 8)?;
 //! let png = grid.png()?;
 //! # assert!(png.starts_with(b"\x89PNG"));
-//! # elbo::Result::Ok(())
+//! # Ok::<(), elbo::Error>(())
 //! ```
 //!
 //! Layers, each of which imports only those before it (a test checks it):

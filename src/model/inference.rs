@@ -34,7 +34,7 @@ const SAMPLE_ROWS: usize = 4096;
 /// assert_eq!(means.len(), 10 * spec.image.values());
 /// let samples = model.sample(3, false)?;
 /// assert_eq!(samples.len(), 3 * spec.image.values());
-/// # elbo::Result::Ok(())
+/// # Ok::<(), elbo::Error>(())
 /// ```
 pub struct Inference {
     session: Session,

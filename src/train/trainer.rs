@@ -578,7 +578,7 @@ impl Trainer {
 /// let weights = train(runtime, &spec, &options, &dataset, &mut watch)?;
 /// assert!(losses[1] < losses[0], "nats per image: {losses:?}");
 /// assert_eq!(weights.get("fc1.weight").expect("a layer").0, [16, 784]);
-/// # elbo::Result::Ok(())
+/// # Ok::<(), elbo::Error>(())
 /// ```
 ///
 /// # Errors
