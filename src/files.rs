@@ -1,11 +1,14 @@
 //! Writing files so that a reader never finds half of one, and nothing of the user's is lost.
 
+mod array;
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+pub use array::{npy, npy_header, npy_values};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
@@ -28,13 +31,79 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`Error::Config`] where there is a file of that name, otherwise [`Error::Io`].
 pub fn create(path: &Path, bytes: &[u8]) -> Result<()> {
-    let file = written(path, bytes)?;
-    match file.persist_noclobber(path).map_err(|e| e.error) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
-        other => other
-            .and_then(|_| sync_folder(path))
-            .map_err(Error::io(path, "write it")),
+    persist_new(written(path, bytes)?, path)
+}
+
+/// A new file that is written piece by piece. It has its name, whole, only after [`NewFile::finish`]; dropped
+/// before, it leaves nothing.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl NewFile {
+    /// Starts the file that shall lie at `path`.
+    ///
+    /// # Errors
+    /// As [`check_new`], [`Error::Io`].
+    pub fn start(path: &Path) -> Result<Self> {
+        check_new(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufWriter::new(temporary(path)?),
+        })
     }
+
+    /// Where it will lie.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds bytes at its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes);
+        written.map_err(Error::io(&self.path, "write it"))
+    }
+
+    /// Gives it its name, as [`create`] does.
+    ///
+    /// # Errors
+    /// As [`create`].
+    pub fn finish(self) -> Result<()> {
+        let file = self.file.into_inner().map_err(io::Error::from);
+        let file = file.and_then(|file| file.as_file().sync_all().map(|()| file));
+        persist_new(file.map_err(Error::io(&self.path, "write it"))?, &self.path)
+    }
+}
+
+/// Writes a new folder of files, (name, bytes), whole or not at all: to a temporary folder beside it, synced,
+/// renamed. Refuses to overwrite.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_all(path: &Path, files: &[(&str, &[u8])]) -> Result<()> {
+    check_new(path)?;
+    let mut builder = unfinished();
+    // As for a file, what the umask says.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let folder = builder
+        .tempdir_in(folder_of(path))
+        .map_err(Error::io(path, "write this folder"))?;
+    for (name, bytes) in files {
+        write_new(&folder.path().join(name), bytes)?;
+    }
+    // An empty folder that came to be meanwhile is all that is replaced.
+    persist_folder(folder, path).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists
+        | io::ErrorKind::DirectoryNotEmpty
+        | io::ErrorKind::NotADirectory => exists(path),
+        _ => Error::io(path, "write this folder")(e),
+    })
 }
 
 /// Writes and syncs a new file in a folder that has no name of its own yet: nobody reads it before
@@ -168,32 +237,6 @@ pub fn check_new(path: &Path) -> Result<()> {
     }
 }
 
-/// The bytes of a `.npy` file of `values` as float32 `[rows, columns]`; its rows follow from the length.
-///
-/// # Errors
-/// [`Error::Config`] where `values` are not whole rows.
-pub fn npy(values: &[f32], columns: usize) -> Result<Vec<u8>> {
-    let rows = values.len().checked_div(columns).unwrap_or(0);
-    if rows * columns != values.len() {
-        return Err(Error::config(
-            format!("{} values are not rows of {columns}", values.len()),
-            "please report this as a fault of the program",
-        ));
-    }
-    // Format 1.0 of `numpy.lib.format`: magic, version, length of the header, the header as a Python
-    // dictionary that spaces and a newline pad to a multiple of 64 bytes, then the values.
-    const PREFIX: usize = 10;
-    let dictionary =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    let header = (PREFIX + dictionary.len() + 1).next_multiple_of(64) - PREFIX;
-    let mut bytes = Vec::with_capacity(PREFIX + header + 4 * values.len());
-    bytes.extend(b"\x93NUMPY\x01\x00");
-    bytes.extend((header as u16).to_le_bytes());
-    bytes.extend(format!("{dictionary:<width$}\n", width = header - 1).bytes());
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    Ok(bytes)
-}
-
 fn exists(path: &Path) -> Error {
     Error::config(
         format!("{}: exists already and is not overwritten", path.display()),
@@ -208,29 +251,43 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn written(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
-    let folder = folder_of(path);
+/// A temporary file in the folder of `path`.
+fn temporary(path: &Path) -> Result<NamedTempFile> {
     let mut builder = unfinished();
     // A temporary file is its owner's alone by default; a result gets what the umask says.
     #[cfg(unix)]
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    let mut file = builder
-        .tempfile_in(&folder)
-        .map_err(Error::io(path, "write it"))?;
+    builder
+        .tempfile_in(folder_of(path))
+        .map_err(Error::io(path, "write it"))
+}
+
+fn written(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
+    let mut file = temporary(path)?;
     file.write_all(bytes)
         .and_then(|()| file.as_file().sync_all())
         .map_err(Error::io(path, "write it"))?;
     Ok(file)
 }
 
-/// The new name itself is durable only once its folder is synced; other systems have no such call.
+/// Gives a temporary file its name, unless there is something of that name.
+fn persist_new(file: NamedTempFile, path: &Path) -> Result<()> {
+    match file.persist_noclobber(path).map_err(|e| e.error) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+        other => other
+            .and_then(|_| sync_folder(path))
+            .map_err(Error::io(path, "write it")),
+    }
+}
+
+/// The new name itself is durable only once its folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {
     sync(&folder_of(path))
 }
 
-/// Syncs a folder: the names in it.
+/// Makes the names in a folder durable; systems other than Unix have no such call.
 fn sync(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         fs::File::open(folder)?.sync_all()
@@ -349,13 +406,51 @@ mod tests {
     }
 
     #[test]
-    fn npy_has_its_shape_and_values() {
-        let bytes = npy(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3).expect("two rows");
-        let file = npyz::NpyFile::new(&bytes[..]).expect("an array file");
-        assert_eq!(file.shape(), [2, 3]);
-        let values: Vec<f32> = file.into_vec().expect("float32 values");
-        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert!(npy(&[1.0, 2.0], 3).is_err());
+    fn a_new_file_has_its_name_only_when_it_is_finished() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.npy");
+        let names = || fs::read_dir(folder.path()).expect("the folder").count();
+        let mut file = NewFile::start(&path).expect("a free name");
+        file.write(b"first ").expect("written");
+        assert!(!path.exists());
+        drop(file);
+        assert_eq!(names(), 0, "an unfinished file leaves nothing");
+        let mut file = NewFile::start(&path).expect("a free name");
+        let late = NewFile::start(&path).expect("still free");
+        file.write(b"first ").expect("written");
+        file.write(b"second").expect("written");
+        file.finish().expect("whole");
+        assert_eq!(fs::read(&path).expect("the file"), b"first second");
+        assert_eq!(late.finish().expect_err("taken").exit_code(), 2);
+        assert_eq!(NewFile::start(&path).expect_err("taken").exit_code(), 2);
+        assert_eq!((names(), fs::read(&path).expect("the file").len()), (1, 12));
+    }
+
+    #[test]
+    fn a_folder_appears_whole_and_replaces_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("new");
+        create_all(&path, &[("a", b"1"), ("b", b"22")]).expect("a free name");
+        assert_eq!(fs::read(path.join("b")).expect("the file"), b"22");
+        let again = create_all(&path, &[("a", b"3")]).expect_err("taken");
+        assert_eq!(again.exit_code(), 2);
+        assert_eq!(fs::read(path.join("a")).expect("the file"), b"1");
+        // A name with a folder in it cannot be written: nothing stays.
+        let other = folder.path().join("other");
+        create_all(&other, &[("a", b"1"), ("no/b", b"2")]).expect_err("no such folder");
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_as_open_as_any_other() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [plain, ours] = ["plain", "ours"].map(|name| folder.path().join(name));
+        fs::create_dir(&plain).expect("a plain folder");
+        create_all(&ours, &[]).expect("our folder");
+        let mode = |path| fs::metadata(path).expect("metadata").permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
     }
 
     #[test]

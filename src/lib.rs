@@ -1,9 +1,43 @@
 //! `elbo` trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12
 //! reaches, and on the CPU.
 //!
+//! From a data set to a picture of what was learned (`examples/train_own_data.rs` has the same with images of one's
+//! own):
+//!
+//! ```
+//! use elbo::data::digits;
+//! use elbo::device::{Device, Precision, Selection};
+//! use elbo::model::{Inference, ModelSpec};
+//! use elbo::plan::{self, Tune};
+//! use elbo::train::{EpochRecord, Grid, TrainOptions, train};
+//!
+//! let dataset = digits::generate(1_000, 200, 0);
+//! let spec = ModelSpec {
+//!     hidden: vec![64],
+//!     latent: 8,
+//!     ..ModelSpec::reference()
+//! };
+//! let options = TrainOptions {
+//!     epochs: 1,
+//!     ..TrainOptions::default()
+//! };
+//! // `Selection::Auto` takes a GPU where there is one.
+//! let device = || Device::open(&Selection::Cpu, Precision::F32);
+//!
+//! let runtime = plan::open(device()?, Tune::Quick);
+//! let mut watch = |epoch: &EpochRecord| println!("{:.1} nats per image", epoch.test.total);
+//! let weights = train(runtime, &spec, &options, &dataset, &mut watch)?;
+//!
+//! let mut model = Inference::new(device()?, &spec, &weights, options.seed)?;
+//! let grid = Grid::of_images(&model.sample(64, false)?, spec.image, 8)?;
+//! let png = grid.png()?;
+//! # assert!(png.starts_with(b"\x89PNG"));
+//! # Ok::<(), elbo::Error>(())
+//! ```
+//!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`shape`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`model`] ← [`train`] ← [`export`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;
@@ -11,6 +45,7 @@ pub mod data;
 pub mod device;
 pub mod draw;
 pub mod error;
+pub mod export;
 pub mod files;
 pub mod kernel;
 pub mod model;

@@ -30,6 +30,23 @@ impl ImageShape {
     pub const fn values(&self) -> usize {
         self.height * self.width * self.channels
     }
+
+    /// Sizes of one image in an array: `[height, width, channels]`, or `[values]` where images came as rows of
+    /// values (one pixel high, of one channel).
+    pub fn sizes(&self) -> Vec<usize> {
+        match *self {
+            Self {
+                height: 1,
+                width,
+                channels: 1,
+            } => vec![width],
+            Self {
+                height,
+                width,
+                channels,
+            } => vec![height, width, channels],
+        }
+    }
 }
 
 impl fmt::Display for ImageShape {

@@ -5,9 +5,11 @@
 mod bench;
 mod bench_text;
 mod config;
+mod decode;
 mod devices;
 mod encode;
 mod evaluate;
+mod export;
 mod init;
 mod loading;
 mod model;
@@ -16,6 +18,7 @@ mod report;
 mod sample;
 mod saved;
 mod signals;
+mod streams;
 mod text;
 mod train;
 
@@ -55,7 +58,9 @@ enum Command {
     Sample(sample::SampleArgs),
     Reconstruct(reconstruct::ReconstructArgs),
     Encode(encode::EncodeArgs),
+    Decode(decode::DecodeArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Export(export::ExportArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -70,7 +75,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sample(args) => sample::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Encode(args) => encode::run(&args),
+        Command::Decode(args) => decode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }?;

@@ -1,7 +1,6 @@
 //! NumPy's files: `.npy` (one array) and `.npz` (a zip of them).
 //!
-//! Format: the `numpy.lib.format` page of NumPy's documentation. The header is read here rather
-//! than by a library because it is foreign input: nothing is allocated on its word alone.
+//! [`super::npy`] reads headers and values.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -9,19 +8,17 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
+use super::npy::{self, Header, SAVE_HINT};
 use super::{DataOptions, Dataset, Images, Values, split};
 use crate::error::{Error, Result};
 use crate::shape::ImageShape;
 
-/// Longer than any header of a plain array; version 2 allows 4 GiB.
-const MAX_HEADER: usize = 1 << 16;
 /// Deflate cannot pack better than 1032 to 1, so a greater promise is a lie.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 const TRAIN_NAMES: [&str; 2] = ["train", "x_train"];
 const TEST_NAMES: [&str; 2] = ["test", "x_test"];
 /// What NumPy appends to an array's name to name its entry of a `.npz`.
 const ENTRY_SUFFIX: &str = ".npy";
-const SAVE_HINT: &str = "save it again, with `np.save` for .npy or `np.savez` for .npz";
 
 /// One array as it lies in the file.
 struct Array {
@@ -131,43 +128,19 @@ fn read_entry(
 /// Reads an array from a stream of exactly `length` bytes.
 fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Result<Array> {
     let broken = |message: String| Error::data(path, format!("{what}: {message}"), SAVE_HINT);
-    let (header, header_size) = read_header(reader).map_err(broken)?;
-    let fields = parse_header(&header).map_err(broken)?;
-    let width: usize = match fields.kind.as_str() {
-        "|u1" | "u1" | "<u1" | ">u1" => 1,
-        "<f4" => 4,
-        other => {
-            return Err(Error::data(
-                path,
-                format!("{what}: expected u8 or little-endian f32 (`|u1`, `<f4`), got `{other}`"),
-                "convert it first: `x.astype(np.float32)`, or `x.astype(np.uint8)` for 0..=255",
-            ));
-        }
-    };
-    if fields.fortran_order {
-        return Err(Error::data(
-            path,
-            format!("{what}: expected C order, got Fortran order"),
-            "save it as `np.save(path, np.ascontiguousarray(x))`",
-        ));
-    }
-    let shape = fields.shape;
+    let header = Header::read(path, what, reader)?;
+    let width = header.kind.bytes();
+    let shape = header.shape;
     let product = |total: usize, &size: &usize| total.checked_mul(size);
     let bytes = shape.iter().try_fold(width, product);
-    let present = length.saturating_sub(header_size);
+    let present = length.saturating_sub(header.size);
     let Some(bytes) = bytes.filter(|&bytes| bytes as u64 == present) else {
         return Err(broken(format!(
             "its header promises shape {shape:?} of `{}`, but {present} bytes follow",
-            fields.kind
+            header.kind.name()
         )));
     };
-    let values = if width == 1 {
-        let mut values = Vec::new();
-        let outcome = reader.by_ref().take(bytes as u64).read_to_end(&mut values);
-        outcome.map(|_| Values::Bytes(values))
-    } else {
-        read_floats(reader, bytes / 4).map(Values::Floats)
-    };
+    let values = npy::read_values(reader, header.kind, bytes / width);
     let values = values.map_err(|reason| broken(format!("reading its values failed: {reason}")))?;
     if values.len() * width != bytes {
         return Err(broken(format!(
@@ -182,104 +155,6 @@ fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Res
         Ok(_) => Err(broken("bytes follow its last value".to_owned())),
         Err(reason) => Err(broken(format!("its end is damaged: {reason}"))),
     }
-}
-
-/// Up to `count` numbers; fewer where the stream ends early. Memory grows with what arrives.
-fn read_floats(reader: &mut impl Read, count: usize) -> std::io::Result<Vec<f32>> {
-    let mut values = Vec::new();
-    let mut chunk = Vec::new();
-    while values.len() < count {
-        let wanted = (count - values.len()).min(1 << 16) * 4;
-        chunk.clear();
-        reader
-            .by_ref()
-            .take(wanted as u64)
-            .read_to_end(&mut chunk)?;
-        let numbers = chunk.as_chunks::<4>().0;
-        values.extend(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)));
-        if chunk.len() < wanted {
-            break;
-        }
-    }
-    Ok(values)
-}
-
-/// The header's text, and how many bytes come before the values.
-fn read_header(reader: &mut impl Read) -> Result<(String, u64), String> {
-    let mut start = [0; 8];
-    let early = |reason: std::io::Error| format!("it ends within its header ({reason})");
-    reader.read_exact(&mut start).map_err(early)?;
-    if start[..6] != *b"\x93NUMPY" {
-        return Err("expected NumPy's signature `\\x93NUMPY`, got something else".to_owned());
-    }
-    let mut size = [0; 4];
-    let size_bytes = match start[6] {
-        1 => 2,
-        2 | 3 => 4,
-        version => return Err(format!("expected format version 1, 2 or 3, got {version}")),
-    };
-    reader.read_exact(&mut size[..size_bytes]).map_err(early)?;
-    let size = u32::from_le_bytes(size) as usize;
-    if size > MAX_HEADER {
-        return Err(format!(
-            "expected a header of at most {MAX_HEADER} bytes, got {size}"
-        ));
-    }
-    let mut text = vec![0; size];
-    reader.read_exact(&mut text).map_err(early)?;
-    let text = String::from_utf8(text).map_err(|_| "its header is no text".to_owned())?;
-    Ok((text, (8 + size_bytes + size) as u64))
-}
-
-/// What the header's dictionary says.
-struct Fields {
-    /// NumPy's `descr`, such as `<f4`.
-    kind: String,
-    fortran_order: bool,
-    shape: Vec<usize>,
-}
-
-/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`; NumPy writes no other form
-/// for an array of plain numbers.
-fn parse_header(text: &str) -> Result<Fields, String> {
-    let value_of = |key: &str| {
-        let quoted = [format!("'{key}':"), format!("\"{key}\":")];
-        quoted
-            .iter()
-            .find_map(|quoted| text.split_once(quoted.as_str()))
-            .map(|(_, rest)| rest.trim_start())
-            .ok_or_else(|| format!("its header has no `{key}`"))
-    };
-    let kind = value_of("descr")?;
-    let kind = match kind.chars().next() {
-        Some(quote @ ('\'' | '"')) => kind[1..].split(quote).next().unwrap_or_default(),
-        _ => "a structured type",
-    };
-    let order = value_of("fortran_order")?;
-    let fortran_order = match (order.starts_with("True"), order.starts_with("False")) {
-        (true, _) => true,
-        (_, true) => false,
-        _ => return Err("its header's `fortran_order` is neither True nor False".to_owned()),
-    };
-    let shape = value_of("shape")?
-        .strip_prefix('(')
-        .and_then(|rest| rest.split_once(')'))
-        .ok_or("its header's `shape` is no tuple")?
-        .0;
-    let shape = shape
-        .split(',')
-        .map(str::trim)
-        .filter(|size| !size.is_empty())
-        .map(|size| {
-            size.parse()
-                .map_err(|_| format!("its header's `shape` holds `{size}`, expected a number"))
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Fields {
-        kind: kind.to_owned(),
-        fortran_order,
-        shape,
-    })
 }
 
 fn to_images(path: &Path, what: &str, array: Array, options: &DataOptions) -> Result<Images> {

@@ -36,7 +36,16 @@ impl Values {
         self.len() == 0
     }
 
-    fn to_f32(&self) -> Vec<f32> {
+    /// Place of the first NaN or infinity; bytes hold none.
+    pub fn first_non_finite(&self) -> Option<usize> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::Floats(floats) => floats.iter().position(|value| !value.is_finite()),
+        }
+    }
+
+    /// The values as the model sees them; bytes become `byte / 255`.
+    pub fn to_f32(&self) -> Vec<f32> {
         match self {
             Self::Bytes(bytes) => bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
             Self::Floats(floats) => floats.clone(),
@@ -45,6 +54,15 @@ impl Values {
 }
 
 impl Images {
+    /// Images without labels.
+    pub fn new(shape: ImageShape, values: Values) -> Self {
+        Self {
+            shape,
+            values,
+            labels: None,
+        }
+    }
+
     /// Number of images; 0 where the shape holds no value.
     pub fn len(&self) -> usize {
         self.values
@@ -138,14 +156,9 @@ impl Images {
 
     /// The first NaN or infinity as `(image, value within the image)`; bytes hold none.
     pub fn first_non_finite(&self) -> Option<(usize, usize)> {
-        match &self.values {
-            Values::Bytes(_) => None,
-            Values::Floats(floats) => {
-                let at = floats.iter().position(|value| !value.is_finite())?;
-                let size = self.shape.values();
-                Some((at.checked_div(size)?, at.checked_rem(size)?))
-            }
-        }
+        let at = self.values.first_non_finite()?;
+        let size = self.shape.values();
+        Some((at.checked_div(size)?, at.checked_rem(size)?))
     }
 }
 

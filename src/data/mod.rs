@@ -2,6 +2,7 @@
 //!
 //! [`load`] takes the name of a data set or a path and picks the reader: [`digits`] draws,
 //! [`download`] fetches files for `idx`, and `idx`, `folder` and `array` read what the user has.
+//! [`Rows`] are those of an array that comes through a stream.
 //! Whatever a reader returns has passed `Dataset::check`.
 
 mod array;
@@ -10,11 +11,13 @@ pub mod download;
 mod folder;
 mod idx;
 mod images;
+mod npy;
 mod split;
 
 use std::path::{Path, PathBuf};
 
 pub use images::{Images, Values};
+pub use npy::Rows;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -264,6 +267,25 @@ pub fn expect(source: &str) -> Option<Expected> {
 ///
 /// The names come first; a folder of such a name is reached as `./mnist`. `progress` gets
 /// news where reading takes long.
+///
+/// ```
+/// use elbo::data::{DataOptions, load};
+/// use elbo::files::npy;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("mine.npy");
+/// std::fs::write(&path, npy(&[0.5; 20 * 12], 12)?)?; // 20 rows of 12 values
+///
+/// let options = DataOptions {
+///     image_size: Some((4, 3)),
+///     test_fraction: 0.25,
+///     ..DataOptions::default()
+/// };
+/// let dataset = load(&path.to_string_lossy(), &options, &mut |_| {})?;
+/// assert_eq!((dataset.train.len(), dataset.test.len()), (15, 5));
+/// assert_eq!(dataset.train.shape.to_string(), "4×3×1");
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 ///
 /// # Errors
 ///

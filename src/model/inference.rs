@@ -7,6 +7,7 @@ use crate::kernel::Element;
 use crate::model::plans::{self, names};
 use crate::model::session::{Measured, Session};
 use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Units, Weights};
+use crate::ops::bounded;
 use crate::plan::{self, Tune};
 use crate::rng::{Purpose, Stream};
 
@@ -14,6 +15,27 @@ use crate::rng::{Purpose, Stream};
 const SAMPLE_ROWS: usize = 4096;
 
 /// A trained model on a device.
+///
+/// ```
+/// use elbo::data::{Binarize, Split, digits};
+/// use elbo::device::Device;
+/// use elbo::model::{Inference, ModelSpec, Parameters, Weights};
+///
+/// // Those of a run: `RunFolder::open(path)?.weights()?`, and its `config().model`.
+/// let spec = ModelSpec::reference();
+/// let parameters = Parameters::new(&spec);
+/// let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+///
+/// let mut model = Inference::new(Device::Cpu, &spec, &weights, 1)?;
+/// let images = digits::generate(10, 1, 0).train;
+/// let latents = model.encode(&images, Split::All, Binarize::None)?;
+/// assert_eq!(latents.mu.len(), 10 * spec.latent);
+/// let means = model.decode(&latents.mu)?;
+/// assert_eq!(means.len(), 10 * spec.image.values());
+/// let samples = model.sample(3, false)?;
+/// assert_eq!(samples.len(), 3 * spec.image.values());
+/// # Ok::<(), elbo::Error>(())
+/// ```
 pub struct Inference {
     session: Session,
 }
@@ -23,7 +45,7 @@ pub struct Inference {
 pub struct Latents {
     /// Means; the code itself for an autoencoder.
     pub mu: Vec<f32>,
-    /// Logarithms of the variances; empty for an autoencoder.
+    /// Logarithms of the variances, within the bound of ±30; empty for an autoencoder.
     pub logvar: Vec<f32>,
 }
 
@@ -51,6 +73,21 @@ impl Inference {
         let arena = weights.to_arena(&Parameters::new(spec))?;
         let session = Session::new(plan::open(device, Tune::Quick), spec, &arena, seed)?;
         Ok(Self { session })
+    }
+
+    /// What the model is.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.session.spec
+    }
+
+    /// The seed of every draw.
+    pub fn seed(&self) -> u64 {
+        self.session.seed
+    }
+
+    /// Most images that are computed at once.
+    pub fn batch_rows(&self) -> usize {
+        self.session.batch_rows()
     }
 
     /// `count` images: z from the prior, decoded; means, or drawn from p(x|z) where `draw`.
@@ -185,7 +222,8 @@ impl Inference {
             |_, batch| {
                 for row in batch.chunks(width) {
                     latents.mu.extend_from_slice(&row[..latent]);
-                    latents.logvar.extend_from_slice(&row[latent..]);
+                    let logvar = row[latent..].iter().map(|&value| bounded(value));
+                    latents.logvar.extend(logvar);
                 }
                 Ok(())
             },

@@ -206,10 +206,8 @@ impl<'a> Net<'a> {
     /// Means of p(x|z) from the decoder's outputs.
     pub(super) fn means(&mut self, outputs: Slice) {
         let decoded = self.floats(names::DECODED, outputs.len);
-        let act = match self.spec.likelihood {
-            Likelihood::Bernoulli | Likelihood::SquaredError => activation::SIGMOID,
-            Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => activation::IDENTITY,
-        };
+        let act = self.spec.likelihood.mean_activation();
+        let act = act.map_or(activation::IDENTITY, activation_selector);
         let call = activation::call(act, outputs.len);
         self.plan
             .step("means", &activation::KERNEL, call, &[outputs, decoded]);

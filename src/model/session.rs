@@ -248,9 +248,14 @@ impl Session {
         (BATCH_VALUES / self.widest()).clamp(1, most)
     }
 
+    /// Most images of a batch where nothing is learned.
+    pub(crate) fn batch_rows(&self) -> usize {
+        self.rows_within(ROWS)
+    }
+
     /// Images of a batch where nothing is learned, of a number of them.
     fn rows(&self, images: usize) -> usize {
-        self.rows_within(ROWS).min(images)
+        self.batch_rows().min(images)
     }
 
     /// Plans that measure a split.

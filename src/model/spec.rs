@@ -59,6 +59,14 @@ impl Likelihood {
     pub fn is_squared_error(&self) -> bool {
         matches!(self, Self::SquaredError | Self::LinearSquaredError)
     }
+
+    /// What makes the mean of p(x|z) of a decoder's output.
+    pub fn mean_activation(&self) -> Option<Activation> {
+        match self {
+            Self::Bernoulli | Self::SquaredError => Some(Activation::Sigmoid),
+            Self::Gaussian { .. } | Self::LinearSquaredError => None,
+        }
+    }
 }
 
 /// Everything that determines a model's parameters and loss.

@@ -1,6 +1,6 @@
 //! Parameters of a model by name, and their file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -75,6 +75,12 @@ impl Weights {
             .map(|(name, ..)| name)
     }
 
+    /// Shape and values of a tensor.
+    pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        let found = self.iter().find(|(known, ..)| *known == name);
+        found.map(|(_, shape, values)| (shape, values))
+    }
+
     /// Name, with `prefix` before it, shape and values of every tensor.
     pub(crate) fn named<'a>(
         &'a self,
@@ -88,19 +94,33 @@ impl Weights {
     pub(crate) fn serialized<'a>(
         tensors: impl Iterator<Item = (String, &'a [usize], &'a [f32])>,
     ) -> io::Result<Vec<u8>> {
+        Self::laid_out(tensors, None)
+    }
+
+    fn laid_out<'a>(
+        tensors: impl Iterator<Item = (String, &'a [usize], &'a [f32])>,
+        metadata: Option<HashMap<String, String>>,
+    ) -> io::Result<Vec<u8>> {
         let views = tensors.map(|(name, shape, values)| {
             let view = TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values));
             view.map(|view| (name, view))
         });
         let views = views.collect::<Result<Vec<_>, _>>();
         views
-            .and_then(|views| serialize(views, None))
+            .and_then(|views| serialize(views, metadata))
             .map_err(io::Error::other)
     }
 
     /// The bytes of a `.safetensors` file: equal tensors, equal bytes.
     pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
         Self::serialized(self.named(""))
+    }
+
+    /// The bytes of a `.safetensors` file with one pair of metadata: equal tensors, equal bytes. Of several pairs
+    /// the order would be another one every time.
+    pub(crate) fn to_bytes_with(&self, key: &str, value: String) -> io::Result<Vec<u8>> {
+        let metadata = HashMap::from([(key.to_owned(), value)]);
+        Self::laid_out(self.named(""), Some(metadata))
     }
 
     /// Writes a `.safetensors` file, whole or not at all: to a temporary file in the same folder,

@@ -144,3 +144,11 @@ pub trait Observer {
         Ok(())
     }
 }
+
+/// A closure is told of each epoch, and of nothing else.
+impl<F: FnMut(&EpochRecord)> Observer for F {
+    fn epoch(&mut self, record: &EpochRecord, _: &Pictures) -> Result<()> {
+        self(record);
+        Ok(())
+    }
+}

@@ -4,6 +4,9 @@ mod diagnosis;
 mod keeping;
 mod measurement;
 mod pictures;
+mod whole;
+
+pub use whole::train;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -69,7 +72,7 @@ impl Trainer {
     /// A model with initial parameters on a device, with its data.
     ///
     /// # Errors
-    /// [`Error::Config`] where an option or size is not usable, [`Error::Device`] where the device refuses.
+    /// [`crate::Error::Config`] where an option or size is not usable, [`crate::Error::Device`] where the device refuses.
     pub fn new(
         runtime: Box<dyn Runtime>,
         spec: &ModelSpec,
@@ -167,7 +170,7 @@ impl Trainer {
     /// The parameters as they are now.
     ///
     /// # Errors
-    /// [`Error::Device`].
+    /// [`crate::Error::Device`].
     pub fn weights(&mut self) -> Result<Weights> {
         self.arena(names::PARAMETERS)
     }
@@ -175,8 +178,8 @@ impl Trainer {
     /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite; the observer's
-    /// errors; [`Error::Device`].
+    /// [`crate::Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite; the observer's
+    /// errors; [`crate::Error::Device`].
     pub fn run(&mut self, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
         observer.started(&Start {
             position: &self.position,
@@ -464,20 +467,4 @@ impl Trainer {
         }
         Ok(())
     }
-}
-
-/// Trains a model on a data set and reports to `observer`; returns the trained parameters.
-///
-/// # Errors
-/// See [`Trainer::new`] and [`Trainer::run`].
-pub fn train(
-    runtime: Box<dyn Runtime>,
-    spec: &ModelSpec,
-    options: &TrainOptions,
-    dataset: &Dataset,
-    observer: &mut dyn Observer,
-) -> Result<Weights> {
-    let mut trainer = Trainer::new(runtime, spec, options, dataset)?;
-    trainer.run(&Pace::default(), observer)?;
-    trainer.weights()
 }

@@ -3,14 +3,17 @@
 
 mod bad_data;
 mod bench;
+mod export;
 #[cfg(target_os = "linux")]
 mod faults;
 #[path = "../data/formats.rs"]
 mod formats;
 mod options;
+mod python;
 mod refused;
 mod runs;
 mod signals;
 mod stopping;
+mod streams;
 mod support;
 mod tuning;

@@ -303,6 +303,8 @@ fn what_is_no_run_folder_is_refused_by_every_command() {
         refused(&[command, "missing"], DATA_OR_MODEL, &["missing", "try: "]);
         refused(&[command, "."], DATA_OR_MODEL, &["config.toml", "try: "]);
     }
+    let decode = ["decode", "missing", "codes.npy"];
+    refused(&decode, DATA_OR_MODEL, &["missing", "try: "]);
 }
 
 #[test]

@@ -143,7 +143,9 @@ fn every_command_has_help_with_examples() {
         "sample",
         "reconstruct",
         "encode",
+        "decode",
         "evaluate",
+        "export",
         "devices",
         "bench",
     ] {

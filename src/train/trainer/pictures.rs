@@ -14,7 +14,7 @@ impl Trainer {
     /// Samples of the prior, always the same codes, and reconstructions of the first test images.
     ///
     /// # Errors
-    /// [`Error::Device`].
+    /// [`crate::Error::Device`].
     pub fn pictures(&mut self) -> Result<Pictures> {
         let samples = if self.session.is_variational() {
             let codes = prior(self.options.seed, SAMPLES, self.session.spec.latent);

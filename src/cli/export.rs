@@ -1,0 +1,86 @@
+//! `elbo export`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{result, saved};
+use crate::error::Error;
+use crate::export::{self, Part, Trained};
+use crate::files;
+use crate::train::RunFolder;
+
+/// Write a trained model for other programs, as ONNX or safetensors
+///
+/// ONNX: encoder.onnx takes `images`, float32 [batch, height, width, channels] ([batch, values] of a model of rows
+/// of values), and gives `mu` and `logvar`, or the `code` of an autoencoder, [batch, latent]. decoder.onnx takes `z`
+/// [batch, latent] and gives `means`, images. Opset 17.
+///
+/// safetensors: the parameters, with a description of the model as JSON under the metadata key `elbo`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ExportArgs {
+    /// Run folder
+    run: PathBuf,
+    /// What to write
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Write this half of the model only, as one file; ONNX only [default: both, in a folder]
+    #[arg(long, value_enum)]
+    part: Option<Part>,
+    /// File to create, or folder for both parts of ONNX [default: export.safetensors, onnx or <PART>.onnx in the
+    /// run folder]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+}
+
+/// Formats of `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Encoder and decoder for ONNX Runtime and whatever else reads ONNX
+    Onnx,
+    /// One file of tensors under PyTorch's names, with the architecture beside them
+    Safetensors,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo export runs/reference --format onnx                             encoder.onnx, decoder.onnx in a folder
+  elbo export runs/reference --format onnx --part decoder --out decoder.onnx
+  elbo export runs/reference --format safetensors --out model.safetensors";
+
+pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let name = match (args.format, args.part) {
+        (Format::Safetensors, None) => "export.safetensors",
+        (Format::Safetensors, Some(_)) => {
+            return Err(Error::config(
+                "--part: a file of safetensors holds the whole model",
+                "no --part, or --format onnx",
+            )
+            .into());
+        }
+        (Format::Onnx, None) => "onnx",
+        (Format::Onnx, Some(part)) => part.file(),
+    };
+    let out = saved::output(&folder, args.out.as_deref(), name)?;
+    let weights = folder.weights()?;
+    let trained = Trained {
+        spec: &folder.config().model,
+        weights: &weights,
+        binarize: folder.config().train.binarize,
+    };
+    match (args.format, args.part) {
+        (Format::Safetensors, _) => files::create(&out, &export::safetensors(&trained)?)?,
+        (Format::Onnx, Some(part)) => files::create(&out, &export::onnx(&trained, part)?)?,
+        (Format::Onnx, None) => {
+            let [encoder, decoder] = Part::ALL.map(|part| export::onnx(&trained, part));
+            let parts: [(&str, &[u8]); 2] = [
+                (Part::Encoder.file(), &encoder?),
+                (Part::Decoder.file(), &decoder?),
+            ];
+            files::create_all(&out, &parts)?;
+        }
+    }
+    result(out.display())
+}

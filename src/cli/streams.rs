@@ -1,0 +1,105 @@
+//! Arrays through stdin and stdout, and the files that stand in for them. `-` means the stream.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, IsTerminal, Read, StdoutLock, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{note, result};
+use crate::error::Error;
+use crate::files::{self, NewFile};
+
+/// Whether a path means stdin or stdout.
+pub(super) fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// A file, or stdin, and its name for errors.
+pub(super) fn input(path: &Path) -> anyhow::Result<(Box<dyn Read>, PathBuf)> {
+    if is_stream(path) {
+        if io::stdin().is_terminal() {
+            return Err(Error::config(
+                "stdin is a terminal, and an array in NumPy's format was expected from it",
+                "`< array.npy` behind the command, or a program and `|` before it",
+            )
+            .into());
+        }
+        // Whole batches are read at once: a buffer would be one more copy.
+        return Ok((Box::new(io::stdin().lock()), "stdin".into()));
+    }
+    let file = File::open(path).map_err(Error::io(path, "open it"))?;
+    Ok((Box::new(BufReader::new(file)), path.to_owned()))
+}
+
+/// A new array of float32 that is written piece by piece.
+pub(super) enum Output {
+    /// What a reader gets as it comes.
+    Stdout(BufWriter<StdoutLock<'static>>),
+    /// What is there whole or not at all.
+    File(NewFile),
+}
+
+impl Output {
+    /// A new file, or stdout.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        if !is_stream(path) {
+            return Ok(Self::File(NewFile::start(path)?));
+        }
+        let stdout = io::stdout();
+        if stdout.is_terminal() {
+            return Err(Error::config(
+                "stdout is a terminal, and the result is an array in NumPy's format",
+                "`> array.npy` behind the command, or --out array.npy",
+            )
+            .into());
+        }
+        Ok(Self::Stdout(BufWriter::new(stdout.lock())))
+    }
+
+    /// The header; values of this shape follow.
+    pub(super) fn begin(&mut self, shape: &[usize]) -> anyhow::Result<()> {
+        self.write(&files::npy_header(shape))
+    }
+
+    pub(super) fn values(&mut self, values: &[f32]) -> anyhow::Result<()> {
+        self.write(&files::npy_values(values))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        match self {
+            // Not an error of the library: a reader that has enough is none at all (`main.rs`).
+            Self::Stdout(stdout) => stdout.write_all(bytes).context(STDOUT),
+            Self::File(file) => Ok(file.write(bytes)?),
+        }
+    }
+
+    /// Ends it; a file gets its name. Returns where the file is.
+    pub(super) fn finish(self) -> anyhow::Result<Option<PathBuf>> {
+        match self {
+            Self::Stdout(mut stdout) => stdout.flush().map(|()| None).context(STDOUT),
+            Self::File(file) => {
+                let path = file.path().to_owned();
+                file.finish()?;
+                Ok(Some(path))
+            }
+        }
+    }
+}
+
+/// Ends outputs in turn, and prints where the files are; beside an array on stdout that goes to stderr.
+pub(super) fn finish(outputs: impl IntoIterator<Item = Output>) -> anyhow::Result<()> {
+    let ended = outputs.into_iter().map(Output::finish);
+    let ended = ended.collect::<anyhow::Result<Vec<_>>>()?;
+    let apart = ended.iter().all(Option::is_some);
+    for path in ended.into_iter().flatten() {
+        if apart {
+            result(path.display())?;
+        } else {
+            note(path.display());
+        }
+    }
+    Ok(())
+}
+
+const STDOUT: &str = "stdout: cannot write the array";

@@ -1,0 +1,189 @@
+//! Files are read back and computed with, beside the program.
+
+use super::interpret::{Interpreter, Value, signature};
+use super::*;
+use crate::data::{Binarize, Images, Split, Values};
+use crate::device::Device;
+use crate::export::tests::{model, weights};
+use crate::model::{Inference, Likelihood};
+use crate::shape::ImageShape;
+
+const TOLERANCE: f32 = 1e-5;
+const ROWS: usize = 3;
+
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Silu,
+    Activation::Gelu,
+];
+
+fn part(spec: &ModelSpec, part: Part) -> Interpreter {
+    let weights = weights(spec);
+    let trained = Trained {
+        spec,
+        weights: &weights,
+        binarize: Binarize::Dynamic,
+    };
+    Interpreter::new(&onnx(&trained, part).expect("a file"))
+}
+
+fn near(found: &Value, expected: &[f32]) {
+    assert_eq!(found.values.len(), expected.len());
+    for (found, expected) in found.values.iter().zip(expected) {
+        let error = (found - expected).abs();
+        assert!(error <= TOLERANCE, "found {found}, expected {expected}");
+    }
+}
+
+/// Both parts of a model, read back, against the program.
+fn check(spec: &ModelSpec) {
+    let mut inference = Inference::new(Device::Cpu, spec, &weights(spec), 1).expect("a model");
+    let wave = |len: usize| (0..len).map(|i| 0.5 + 0.5 * (i as f32).sin());
+    let pixels: Vec<f32> = wave(ROWS * spec.image.values()).collect();
+    let codes: Vec<f32> = wave(ROWS * spec.latent)
+        .map(|value| 6.0 * value - 3.0)
+        .collect();
+    let images = Images {
+        shape: spec.image,
+        values: Values::Floats(pixels.clone()),
+        labels: None,
+    };
+    let latents = inference
+        .encode(&images, Split::All, Binarize::None)
+        .expect("codes");
+    let sizes = [vec![ROWS], spec.image.sizes()].concat();
+    let seen = part(spec, Part::Encoder).run(Value {
+        sizes: sizes.clone(),
+        values: pixels,
+    });
+    match spec.kind {
+        ModelKind::Vae => {
+            assert_eq!(seen.len(), 2);
+            near(&seen["mu"], &latents.mu);
+            near(&seen["logvar"], &latents.logvar);
+        }
+        ModelKind::Ae => {
+            assert_eq!(seen.len(), 1);
+            near(&seen["code"], &latents.mu);
+        }
+    }
+    let means = inference.decode(&codes).expect("means");
+    let seen = part(spec, Part::Decoder).run(Value {
+        sizes: vec![ROWS, spec.latent],
+        values: codes,
+    });
+    assert_eq!(seen["means"].sizes, sizes);
+    near(&seen["means"], &means);
+}
+
+#[test]
+fn every_model_reads_back_as_what_the_program_computes() {
+    let gaussian = |learned| Likelihood::Gaussian {
+        sigma: 0.5,
+        learned,
+    };
+    let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
+    let both = [Likelihood::Bernoulli, gaussian(false), gaussian(true)];
+    for activation in ACTIVATIONS {
+        for likelihood in both {
+            check(&model(ModelKind::Vae, likelihood, activation));
+        }
+        for likelihood in both.into_iter().chain(squared) {
+            check(&model(ModelKind::Ae, likelihood, activation));
+        }
+    }
+}
+
+#[test]
+fn a_model_of_rows_of_values_takes_and_gives_rows() {
+    let mut spec = model(ModelKind::Vae, Likelihood::Bernoulli, Activation::Relu);
+    spec.image = ImageShape::new(1, 9, 1);
+    check(&spec);
+    let read = part(&spec, Part::Decoder);
+    let means = signature(&read.graph().output[0]);
+    assert_eq!(means, ("means", vec![None, Some(9)]));
+}
+
+#[test]
+fn a_file_says_what_it_is() {
+    let likelihood = Likelihood::Gaussian {
+        sigma: 0.5,
+        learned: true,
+    };
+    let spec = model(ModelKind::Vae, likelihood, Activation::LeakyRelu);
+    let read = part(&spec, Part::Encoder);
+    let graph = read.graph();
+    assert_eq!(
+        signature(&graph.input[0]),
+        ("images", vec![None, Some(3), Some(2), Some(2)])
+    );
+    let outputs: Vec<_> = graph.output.iter().map(signature).collect();
+    assert_eq!(
+        outputs,
+        ["mu", "logvar"].map(|name| (name, vec![None, Some(4)]))
+    );
+    let model = &read.model;
+    assert_eq!(
+        (model.ir_version, model.opset_import[0].version),
+        (IR_VERSION, OPSET)
+    );
+    assert_eq!(model.producer_name, "elbo");
+    assert_eq!(model.producer_version, env!("CARGO_PKG_VERSION"));
+    assert!(
+        model.doc_string.contains("12-7-5-4-5-7-12"),
+        "{}",
+        model.doc_string
+    );
+    let property = |key: &str| {
+        let found = model.metadata_props.iter().find(|known| known.key == key);
+        found.map(|property| property.value.as_str())
+    };
+    assert_eq!(property("likelihood"), Some("gaussian"));
+    assert_eq!(property("activation"), Some("leaky-relu"));
+    assert_eq!(property("image"), Some("[3, 2, 2]"));
+    assert_eq!(property("binarize"), Some("dynamic"));
+    assert_eq!(property("sigma"), Some("0.5"), "as it is before training");
+}
+
+#[test]
+fn more_than_a_file_holds_is_refused_before_it_is_made() {
+    let mut spec = ModelSpec::reference();
+    spec.hidden = vec![20_000, 30_000];
+    // None are looked at: the size is known without them.
+    let none = weights(&model(
+        ModelKind::Vae,
+        Likelihood::Bernoulli,
+        Activation::Relu,
+    ));
+    let trained = Trained {
+        spec: &spec,
+        weights: &none,
+        binarize: Binarize::None,
+    };
+    for part in Part::ALL {
+        let error = onnx(&trained, part).expect_err("over 2 GiB").to_string();
+        assert!(
+            error.contains(part.name()) && error.contains("safetensors"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn weights_of_another_model_are_refused() {
+    let spec = model(ModelKind::Vae, Likelihood::Bernoulli, Activation::Relu);
+    let weights = weights(&spec);
+    let other = ModelSpec { latent: 2, ..spec };
+    let trained = Trained {
+        spec: &other,
+        weights: &weights,
+        binarize: Binarize::None,
+    };
+    let error = onnx(&trained, Part::Encoder)
+        .expect_err("other sizes")
+        .to_string();
+    assert!(error.contains("fc31.weight"), "{error}");
+}

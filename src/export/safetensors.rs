@@ -1,0 +1,114 @@
+//! Parameters as safetensors, with a description of the model beside them.
+
+use serde::Serialize;
+
+use super::Trained;
+use super::layers::Layers;
+use crate::data::Binarize;
+use crate::error::{Error, Result};
+use crate::model::ModelSpec;
+use crate::ops::LOGVAR_BOUND;
+
+/// The only key of the metadata. With more of them the bytes of two equal files differ.
+const KEY: &str = "elbo";
+
+/// What the description holds: all that is needed to compute with the parameters.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct About<'a> {
+    program: &'static str,
+    version: &'static str,
+    /// Sizes of an image in an array.
+    image: Vec<usize>,
+    latent: usize,
+    #[serde(flatten)]
+    layers: Layers,
+    /// logvar is used within plus and minus this.
+    logvar_bound: f64,
+    /// Standard deviation of a Gaussian likelihood, as it is after training.
+    sigma: Option<f32>,
+    binarize: Binarize,
+    model: &'a ModelSpec,
+}
+
+/// The parameters under their names in a run folder, and in the metadata, under the key `elbo`, a JSON object that
+/// describes the model: layers in order with their activations, sizes of an image, likelihood.
+///
+/// # Errors
+/// [`Error::Config`] where the parameters cannot be laid out.
+pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
+    let about = About {
+        program: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        image: trained.spec.image.sizes(),
+        latent: trained.spec.latent,
+        layers: Layers::new(trained.spec),
+        logvar_bound: LOGVAR_BOUND,
+        sigma: trained.sigma(),
+        binarize: trained.binarize,
+        model: trained.spec,
+    };
+    let about = serde_json::to_string(&about).map_err(failed)?;
+    trained.weights.to_bytes_with(KEY, about).map_err(failed)
+}
+
+fn failed(reason: impl std::fmt::Display) -> Error {
+    Error::config(
+        format!("the parameters cannot be laid out with their description: {reason}"),
+        "please report this as a fault of the program",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::tests::{model, weights};
+    use crate::model::{Activation, Likelihood, ModelKind};
+    use safetensors::SafeTensors;
+
+    #[test]
+    fn a_file_holds_the_parameters_and_describes_the_model() {
+        let likelihood = Likelihood::Gaussian {
+            sigma: 0.5,
+            learned: true,
+        };
+        let spec = model(ModelKind::Vae, likelihood, Activation::LeakyRelu);
+        let weights = weights(&spec);
+        let trained = Trained {
+            spec: &spec,
+            weights: &weights,
+            binarize: Binarize::None,
+        };
+        let bytes = safetensors(&trained).expect("a file");
+        assert_eq!(safetensors(&trained).expect("again"), bytes);
+        let file = SafeTensors::deserialize(&bytes).expect("a whole file");
+        assert_eq!(file.len(), weights.iter().count());
+        for (name, shape, values) in weights.iter() {
+            let tensor = file.tensor(name).expect(name);
+            assert_eq!(tensor.shape(), shape, "{name}");
+            assert_eq!(
+                tensor.data(),
+                bytemuck::cast_slice::<f32, u8>(values),
+                "{name}"
+            );
+        }
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("a header");
+        let about = header.metadata().as_ref().expect("metadata");
+        assert_eq!(about.len(), 1);
+        let about: serde_json::Value = serde_json::from_str(&about[KEY]).expect("JSON");
+        assert_eq!(about["encoder"][0]["name"], "fc1");
+        assert_eq!(about["encoder"][0]["activation"], "leaky-relu");
+        assert_eq!(about["heads"][1]["output"], "logvar");
+        assert_eq!(about["decoder"][2]["activation"], serde_json::Value::Null);
+        assert_eq!(about["image"], serde_json::json!([3, 2, 2]));
+        assert_eq!(about["binarize"], "none");
+        let (_, log_sigma) = weights.get("log_sigma").expect("a learned sigma");
+        let sigma = about["sigma"].as_f64().expect("a number");
+        assert!(
+            (sigma - f64::from(log_sigma[0]).exp()).abs() < 1e-6,
+            "{sigma}"
+        );
+        let again: ModelSpec = serde_json::from_value(about["model"].clone()).expect("a model");
+        assert_eq!(again, spec);
+    }
+}

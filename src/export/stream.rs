@@ -1,0 +1,148 @@
+//! Arrays that flow through a model: a batch is read, computed and given away before the next one is read.
+
+use std::io::Read;
+
+use crate::data::{Binarize, Images, Rows, Split, Values};
+use crate::error::{Error, Result};
+use crate::model::{Inference, Latents};
+use crate::rng::{Purpose, Stream};
+
+/// Encodes images batch by batch, as [`Inference::encode`] does with all images of another data set at once; each
+/// batch goes to `take`.
+///
+/// # Errors
+/// As [`Rows::next_rows`] and [`Inference::encode`]; what `take` returns.
+pub fn encode<E: From<Error>>(
+    model: &mut Inference,
+    images: &mut Rows<impl Read>,
+    binarize: Binarize,
+    mut take: impl FnMut(&Latents) -> Result<(), E>,
+) -> Result<(), E> {
+    let shape = model.spec().image;
+    let most = model.batch_rows();
+    for batch in 0.. {
+        let Some(values) = images.next_rows(most)? else {
+            break;
+        };
+        let mut images = Images::new(shape, values);
+        model.spec().check_range(&images, binarize)?;
+        images.values = draw(
+            images.values,
+            shape.values(),
+            model.seed(),
+            (batch, most),
+            binarize,
+        );
+        take(&model.encode(&images, Split::All, Binarize::None)?)?;
+    }
+    Ok(())
+}
+
+/// Decodes codes batch by batch to means, `[rows, values]`; each batch goes to `take`.
+///
+/// # Errors
+/// As [`Rows::next_rows`] and [`Inference::decode`]; what `take` returns.
+pub fn decode<E: From<Error>>(
+    model: &mut Inference,
+    codes: &mut Rows<impl Read>,
+    mut take: impl FnMut(&[f32]) -> Result<(), E>,
+) -> Result<(), E> {
+    let most = model.batch_rows();
+    while let Some(codes) = codes.next_rows(most)? {
+        take(&model.decode(&codes.to_f32())?)?;
+    }
+    Ok(())
+}
+
+/// Binarises batch `batch` of `rows` images each. The draws are those of a data set that lies on the device as a
+/// whole, where they are numbered by image or by batch (`ops::gather`).
+fn draw(
+    values: Values,
+    width: usize,
+    seed: u64,
+    (batch, rows): (usize, usize),
+    binarize: Binarize,
+) -> Values {
+    let purpose = Purpose::EvaluationBinarisation;
+    let drawn = |values: &mut [f32], mut stream: Stream| {
+        for value in values {
+            *value = f32::from(u8::from(stream.uniform() < *value));
+        }
+    };
+    let mut floats = match binarize {
+        Binarize::None => return values,
+        Binarize::Fixed | Binarize::Dynamic => values.to_f32(),
+    };
+    if binarize == Binarize::Dynamic {
+        drawn(&mut floats, Stream::new(seed, purpose, batch as u32));
+    } else {
+        for (i, image) in floats.chunks_mut(width).enumerate() {
+            // The seed is not the run's: runs of every seed see the same binary images.
+            drawn(image, Stream::new(0, purpose, (batch * rows + i) as u32));
+        }
+    }
+    Values::Floats(floats)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::data::digits;
+    use crate::device::Device;
+    use crate::error::Result;
+    use crate::export::tests::weights;
+    use crate::files::{npy_header, npy_values};
+    use crate::model::ModelSpec;
+
+    fn digit_model() -> (ModelSpec, Inference) {
+        let mut spec = ModelSpec::reference();
+        spec.hidden = vec![8];
+        spec.latent = 3;
+        let model = Inference::new(Device::Cpu, &spec, &weights(&spec), 5).expect("a model");
+        (spec, model)
+    }
+
+    #[test]
+    fn a_stream_gives_the_codes_of_the_whole_array_however_it_is_binarised() {
+        let (spec, mut model) = digit_model();
+        let count = 2 * model.batch_rows() + 7;
+        let images = digits::generate(count, 1, 3).train;
+        let mut array = npy_header(&[count, 28, 28, 1]);
+        array.extend(npy_values(&images.to_f32()));
+        for binarize in [Binarize::None, Binarize::Fixed, Binarize::Dynamic] {
+            let whole = model.encode(&images, Split::All, binarize).expect("codes");
+            let mut rows =
+                Rows::of_images(&array[..], Path::new("stdin"), spec.image).expect("rows");
+            let (mut mu, mut logvar) = (Vec::<f32>::new(), Vec::<f32>::new());
+            let take = |latents: &Latents| -> Result<()> {
+                mu.extend(&latents.mu);
+                logvar.extend(&latents.logvar);
+                Ok(())
+            };
+            encode(&mut model, &mut rows, binarize, take).expect("codes");
+            // Equal inputs give equal bits.
+            assert_eq!(mu, whole.mu, "{binarize:?}");
+            assert_eq!(logvar, whole.logvar, "{binarize:?}");
+        }
+    }
+
+    #[test]
+    fn decoded_batches_are_those_of_the_whole_array() {
+        let (_, mut model) = digit_model();
+        let count = model.batch_rows() + 1;
+        let codes: Vec<f32> = (0..3 * count).map(|i| (i % 7) as f32 - 3.0).collect();
+        let mut array = npy_header(&[count, 3]);
+        array.extend(npy_values(&codes));
+        let mut rows = Rows::of_codes(&array[..], Path::new("stdin"), 3).expect("rows");
+        let mut batches = Vec::new();
+        let take = |means: &[f32]| -> Result<()> {
+            batches.push(means.to_vec());
+            Ok(())
+        };
+        decode(&mut model, &mut rows, take).expect("means");
+        assert_eq!(batches.len(), 2);
+        assert_eq!(batches.concat(), model.decode(&codes).expect("means"));
+    }
+}

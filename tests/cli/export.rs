@@ -1,0 +1,99 @@
+//! `elbo export`: what it writes and where, and what it refuses. `python.rs` has what others make of the files.
+
+use std::fs;
+
+use crate::support::{
+    CONFIG, DATA_OR_MODEL, accepted, refused, refused_in, stdout, temporary, train_small,
+};
+
+#[test]
+fn both_formats_are_written_to_where_they_were_asked_for() {
+    let folder = temporary();
+    train_small(folder.path(), "run", &[]);
+    let at = |name: &str| folder.path().join(name);
+    let export = |more: &[&str]| {
+        let arguments = [&["export", "run", "--format"], more].concat();
+        stdout(&accepted(folder.path(), &arguments))
+    };
+    assert_eq!(export(&["onnx", "--out", "both"]), "both\n");
+    let names = ["encoder.onnx", "decoder.onnx"];
+    let both = names.map(|name| fs::read(at("both").join(name)).expect(name));
+    assert_eq!(fs::read_dir(at("both")).expect("the folder").count(), 2);
+    export(&["onnx", "--part", "encoder", "--out", "one.onnx"]);
+    assert!(fs::read(at("one.onnx")).expect("a file") == both[0]);
+    export(&["onnx", "--part", "decoder"]);
+    assert!(fs::read(at("run/decoder.onnx")).expect("a file") == both[1]);
+    export(&["onnx"]);
+    assert!(at("run/onnx/decoder.onnx").is_file());
+    export(&["safetensors"]);
+    export(&["safetensors", "--out", "again.safetensors"]);
+    let first = fs::read(at("run/export.safetensors")).expect("a file");
+    assert!(fs::read(at("again.safetensors")).expect("a file") == first);
+    assert!(
+        first.windows(7).any(|part| part == b"decoder"),
+        "a description"
+    );
+}
+
+#[test]
+fn nothing_is_overwritten_by_an_export() {
+    let folder = temporary();
+    train_small(folder.path(), "run", &[]);
+    fs::write(folder.path().join("mine"), "dear").expect("a file");
+    fs::create_dir(folder.path().join("empty")).expect("a folder");
+    for format in [
+        &["onnx"][..],
+        &["onnx", "--part", "decoder"],
+        &["safetensors"],
+    ] {
+        for out in ["mine", "empty"] {
+            let arguments = [&["export", "run", "--out", out, "--format"], format].concat();
+            refused_in(folder.path(), &arguments, CONFIG, &[out, "not overwritten"]);
+        }
+    }
+    let text = fs::read_to_string(folder.path().join("mine")).expect("the file");
+    assert_eq!(text, "dear");
+    assert_eq!(
+        fs::read_dir(folder.path().join("empty"))
+            .expect("it")
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn an_export_without_sense_is_refused() {
+    refused(&["export", "run"], CONFIG, &["--format"]);
+    refused(
+        &["export", "run", "--format", "torch"],
+        CONFIG,
+        &["onnx", "safetensors"],
+    );
+    refused(
+        &["export", "none", "--format", "onnx"],
+        DATA_OR_MODEL,
+        &["none"],
+    );
+    let folder = temporary();
+    train_small(folder.path(), "run", &[]);
+    let arguments = [
+        "export",
+        "run",
+        "--format",
+        "safetensors",
+        "--part",
+        "encoder",
+    ];
+    refused_in(folder.path(), &arguments, CONFIG, &["--part", "try: "]);
+    fs::remove_file(folder.path().join("run/model.safetensors")).expect("the parameters");
+    for format in ["onnx", "safetensors"] {
+        let arguments = ["export", "run", "--format", format];
+        refused_in(
+            folder.path(),
+            &arguments,
+            DATA_OR_MODEL,
+            &["model.safetensors"],
+        );
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}

@@ -1,0 +1,393 @@
+//! What other programs make of a trained model: ONNX Runtime, PyTorch, and the README's own programs.
+//!
+//! Needs Python with numpy, onnx, onnxruntime, safetensors and torch. `ELBO_PYTHON` names the interpreter, and
+//! then a missing package is an error; without it `python3` is tried, and what is missing is said.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use elbo::data::{Binarize, Images, Split, Values};
+use elbo::device::Device;
+use elbo::export::{self, Part, Trained};
+use elbo::files;
+use elbo::model::{Activation, Inference, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
+use elbo::shape::ImageShape;
+use tempfile::TempDir;
+
+use crate::formats::npy;
+use crate::support::{accepted, temporary};
+
+/// Absolute below 1, relative above.
+const TOLERANCE: f32 = 1e-5;
+
+const ROWS: usize = 5;
+
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Silu,
+    Activation::Gelu,
+];
+
+/// An interpreter that has these packages.
+fn python(packages: &[&str]) -> Option<OsString> {
+    let demanded = env::var_os("ELBO_PYTHON").filter(|name| !name.is_empty());
+    let interpreter = demanded.clone().unwrap_or_else(|| "python3".into());
+    let import = format!("import {}", packages.join(", "));
+    let outcome = Command::new(&interpreter).args(["-c", &import]).output();
+    let missing = match outcome {
+        Ok(output) if output.status.success() => return Some(interpreter),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    let last = missing.lines().last().unwrap_or_default();
+    let what = format!("{} cannot `{import}`: {last}", interpreter.display());
+    assert!(demanded.is_none(), "ELBO_PYTHON: {what}");
+    eprintln!(
+        "SKIPPED: {what}\n  to run it: ELBO_PYTHON=/path/to/python with these packages installed"
+    );
+    None
+}
+
+/// Runs Python, and gives what it printed.
+fn run(python: &OsString, folder: &Path, arguments: &[&Path]) -> String {
+    // The README says `elbo`, and means the program under test.
+    let program = Path::new(env!("CARGO_BIN_EXE_elbo"))
+        .parent()
+        .expect("a folder");
+    let old = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(
+        [program.to_owned()]
+            .into_iter()
+            .chain(env::split_paths(&old)),
+    );
+    let output = Command::new(python)
+        .args(arguments)
+        .current_dir(folder)
+        .env("PATH", path.expect("a PATH"))
+        .output()
+        .expect("the interpreter starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {text}{errors}");
+    text
+}
+
+/// Values from 0 to 1, none like its neighbours.
+fn wave(len: usize) -> Vec<f32> {
+    (0..len)
+        .map(|i| 0.5 + 0.5 * (0.37 * i as f32).sin())
+        .collect()
+}
+
+/// How far parameters are from 0, in multiples of initial ones.
+const SPREAD: f32 = 3.0;
+
+/// A model with random parameters, some logvar of which lie beyond the bound.
+fn weights(spec: &ModelSpec) -> Weights {
+    let parameters = Parameters::new(spec);
+    let mut arena = parameters.initial(spec, 3);
+    arena.iter_mut().for_each(|value| *value *= SPREAD);
+    let mut tensors = parameters.tensors.iter();
+    let head = format!("fc{}2.bias", spec.hidden.len() + 1);
+    if let Some(bias) = tensors.find(|tensor| tensor.name == head) {
+        arena[bias.offset] = 200.0;
+        arena[bias.offset + 1] = -200.0;
+    }
+    Weights::from_arena(&parameters, &arena)
+}
+
+fn save(folder: &Path, name: &str, shape: &[usize], values: &[f32]) {
+    let bytes = [files::npy_header(shape), files::npy_values(values)].concat();
+    fs::write(folder.join(name), bytes).expect("an array");
+}
+
+/// Exports a model into a folder, with inputs and what the program computes from them.
+fn prepare(folder: &Path, spec: &ModelSpec) {
+    fs::create_dir(folder).expect("a folder");
+    let weights = weights(spec);
+    let trained = Trained {
+        spec,
+        weights: &weights,
+        binarize: Binarize::None,
+    };
+    for part in Part::ALL {
+        let bytes = export::onnx(&trained, part).expect("a file");
+        files::create(&folder.join(part.file()), &bytes).expect("written");
+    }
+    let bytes = export::safetensors(&trained).expect("a file");
+    files::create(&folder.join("model.safetensors"), &bytes).expect("written");
+    let sizes = [vec![ROWS], spec.image.sizes()].concat();
+    let pixels = wave(ROWS * spec.image.values());
+    let z: Vec<f32> = wave(ROWS * spec.latent)
+        .iter()
+        .map(|value| 4.0 * value - 2.0)
+        .collect();
+    save(folder, "images.npy", &sizes, &pixels);
+    save(folder, "z.npy", &[ROWS, spec.latent], &z);
+    let images = Images::new(spec.image, Values::Floats(pixels));
+    let mut model = Inference::new(Device::Cpu, spec, &weights, 1).expect("a model");
+    let latents = model
+        .encode(&images, Split::All, Binarize::None)
+        .expect("codes");
+    let shape = [ROWS, spec.latent];
+    match spec.kind {
+        ModelKind::Ae => save(folder, "code.npy", &shape, &latents.mu),
+        ModelKind::Vae => {
+            save(folder, "mu.npy", &shape, &latents.mu);
+            save(folder, "logvar.npy", &shape, &latents.logvar);
+            assert_eq!((latents.logvar[0], latents.logvar[1]), (30.0, -30.0));
+        }
+    }
+    save(
+        folder,
+        "means.npy",
+        &sizes,
+        &model.decode(&z).expect("means"),
+    );
+}
+
+/// Every activation with every loss as VAE and AE, small; the reference model; one of rows of values.
+fn models(folder: &Path) -> Vec<PathBuf> {
+    let gaussian = |learned| Likelihood::Gaussian {
+        sigma: 0.5,
+        learned,
+    };
+    let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
+    let both = [Likelihood::Bernoulli, gaussian(false), gaussian(true)];
+    let mut all = vec![ModelSpec::reference()];
+    for activation in ACTIVATIONS {
+        for kind in [ModelKind::Vae, ModelKind::Ae] {
+            let own = squared.into_iter().filter(|_| kind == ModelKind::Ae);
+            all.extend(both.into_iter().chain(own).map(|likelihood| ModelSpec {
+                kind,
+                image: ImageShape::new(4, 3, 2),
+                hidden: vec![9, 7, 8],
+                latent: 5,
+                activation,
+                likelihood,
+                beta: 1.0,
+            }));
+        }
+    }
+    all.push(ModelSpec {
+        image: ImageShape::new(1, 11, 1),
+        hidden: vec![6],
+        ..ModelSpec::reference()
+    });
+    let numbered = all.iter().enumerate().map(|(i, spec)| {
+        let path = folder.join(format!("model-{i}"));
+        prepare(&path, spec);
+        path
+    });
+    numbered.collect()
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/python")
+}
+
+#[test]
+fn onnx_runtime_computes_what_the_program_does() {
+    let Some(python) = python(&["numpy", "onnx", "onnxruntime"]) else {
+        return;
+    };
+    let folder = temporary();
+    let models = models(folder.path());
+    let script = scripts().join("check_onnx.py");
+    let arguments: Vec<&Path> = [&script]
+        .into_iter()
+        .chain(&models)
+        .map(PathBuf::as_path)
+        .collect();
+    let printed = run(&python, folder.path(), &arguments);
+    assert!(
+        printed.contains(&format!("{} models", models.len())),
+        "{printed}"
+    );
+    println!("ONNX Runtime: {printed}");
+}
+
+#[test]
+fn pytorch_computes_what_the_program_does_by_the_readme() {
+    let Some(python) = python(&["numpy", "safetensors", "torch"]) else {
+        return;
+    };
+    let folder = temporary();
+    let models = models(folder.path());
+    let program = folder.path().join("readme.py");
+    fs::write(&program, block("python", "safe_open")).expect("a file");
+    let script = scripts().join("check_torch.py");
+    let arguments = [&script, &program].into_iter().chain(&models);
+    let arguments: Vec<&Path> = arguments.map(PathBuf::as_path).collect();
+    let printed = run(&python, folder.path(), &arguments);
+    assert!(
+        printed.contains(&format!("{} models", models.len())),
+        "{printed}"
+    );
+    println!("PyTorch: {printed}");
+}
+
+/// All blocks of code of a language in the README.
+fn blocks(language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(path).expect("the README");
+    let fence = format!("```{language}\n");
+    let rest = text.split(&fence).skip(1);
+    let blocks = rest.map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
+    blocks.collect()
+}
+
+/// The one block with a word in it.
+fn block(language: &str, word: &str) -> String {
+    let mut found = blocks(language);
+    found.retain(|text| text.contains(word));
+    assert_eq!(found.len(), 1, "blocks of {language} with {word}");
+    found.remove(0)
+}
+
+/// A folder as the README has it: `images.npy`, `runs/reference`, what the program makes of them, and exports.
+fn readme_folder() -> TempDir {
+    let folder = temporary();
+    let bytes: Vec<u8> = wave(96 * 784)
+        .iter()
+        .map(|value| (255.0 * value) as u8)
+        .collect();
+    let array = npy("'|u1'", false, "(96, 28, 28, 1)", &bytes);
+    fs::write(folder.path().join("images.npy"), array).expect("a file");
+    let on_cpu = ["--device", "cpu"];
+    let accepted = |arguments: &[&str]| accepted(folder.path(), arguments);
+    let train = [
+        "train",
+        "--data",
+        "images.npy",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "16",
+    ];
+    accepted(&[&train[..], &on_cpu, &["--out", "runs/reference"]].concat());
+    let encode = [
+        "encode",
+        "runs/reference",
+        "--data",
+        "images.npy",
+        "--split",
+        "all",
+        "--out",
+        "mu.npy",
+    ];
+    accepted(&[&encode[..], &on_cpu, &["--logvar", "logvar.npy"]].concat());
+    let decode = ["decode", "runs/reference", "mu.npy", "--out", "means.npy"];
+    accepted(&[&decode[..], &on_cpu].concat());
+    folder
+}
+
+fn array(folder: &Path, name: &str) -> (Vec<u64>, Vec<f32>) {
+    let bytes = fs::read(folder.join(name)).expect(name);
+    let array = npyz::NpyFile::new(&bytes[..]).expect("an array");
+    (array.shape().to_vec(), array.into_vec().expect("float32"))
+}
+
+/// Compares arrays of float32, (found, expected).
+fn compare(folder: &Path, pairs: &[(&str, &str)]) {
+    for (name, wanted) in pairs {
+        let (shape, values) = array(folder, name);
+        let (wanted_shape, wanted) = array(folder, wanted);
+        assert_eq!(shape, wanted_shape, "{name}");
+        for (found, wanted) in values.iter().zip(&wanted) {
+            let error = (found - wanted).abs();
+            let limit = TOLERANCE * wanted.abs().max(1.0);
+            assert!(error <= limit, "{name}: found {found}, expected {wanted}");
+        }
+    }
+}
+
+/// Runs a block of the README, and saves what it computed: (array to write, expression).
+fn run_block(python: &OsString, folder: &Path, text: &str, results: &[(&str, &str)]) {
+    let mut text = format!("{text}\nimport numpy\n");
+    for (name, expression) in results {
+        text += &format!("numpy.save(\"{name}\", {expression})\n");
+    }
+    let program = folder.join("block.py");
+    fs::write(&program, text).expect("a file");
+    run(python, folder, &[&program]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_readmes_pipes_give_what_the_program_gives_by_files() {
+    let folder = readme_folder();
+    let commands = block("sh", "elbo decode runs/reference -");
+    fs::write(folder.path().join("commands"), commands).expect("a file");
+    run(
+        &"sh".into(),
+        folder.path(),
+        &["-e".as_ref(), "commands".as_ref()],
+    );
+    let pairs = [
+        ("codes.npy", "mu.npy"),
+        ("reconstructions.npy", "means.npy"),
+    ];
+    compare(folder.path(), &pairs);
+    let Some(python) = python(&["numpy"]) else {
+        return;
+    };
+    let results = [("found.npy", "codes"), ("decoded.npy", "reconstructions")];
+    run_block(
+        &python,
+        folder.path(),
+        &block("python", "subprocess"),
+        &results,
+    );
+    let pairs = [("found.npy", "mu.npy"), ("decoded.npy", "means.npy")];
+    compare(folder.path(), &pairs);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_readmes_programs_compute_what_the_program_does() {
+    let Some(python) = python(&["numpy", "onnxruntime", "safetensors", "torch"]) else {
+        return;
+    };
+    let folder = readme_folder();
+    for command in ["--format onnx", "--format safetensors"] {
+        fs::write(folder.path().join("commands"), block("sh", command)).expect("a file");
+        run(
+            &"sh".into(),
+            folder.path(),
+            &["-e".as_ref(), "commands".as_ref()],
+        );
+    }
+    let expected = ["mu.npy", "logvar.npy", "means.npy"];
+    let check = |word: &str, expressions: [&str; 3]| {
+        let names = ["found-mu.npy", "found-logvar.npy", "found-means.npy"];
+        let results: Vec<_> = names.into_iter().zip(expressions).collect();
+        run_block(&python, folder.path(), &block("python", word), &results);
+        let pairs: Vec<_> = names.into_iter().zip(expected).collect();
+        compare(folder.path(), &pairs);
+        for name in names {
+            fs::remove_file(folder.path().join(name)).expect("a result");
+        }
+    };
+    check("onnxruntime", ["mu", "logvar", "means"]);
+    let seen = "torch.from_numpy(numpy.load('images.npy').astype('float32') / 255)";
+    let code = "torch.from_numpy(numpy.load('mu.npy'))";
+    let decoded = format!("decode({code})");
+    let [mu, logvar] = ["mu", "logvar"].map(|head| format!("encode({seen})['{head}']"));
+    check("safe_open", [&mu, &logvar, &decoded]);
+    let [mu, logvar] =
+        [0, 1].map(|head| format!("model.encode({seen}.flatten(1))[{head}].detach()"));
+    let decoded = format!("model.decode({code}).detach().reshape(-1, 28, 28, 1)");
+    check("load_file", [&mu, &logvar, &decoded]);
+    assert_eq!(
+        blocks("python").len(),
+        4,
+        "a block of the README that no test runs"
+    );
+}
