@@ -8,7 +8,10 @@ mod config;
 mod devices;
 mod encode;
 mod evaluate;
+mod interpolate;
+mod latents;
 mod loading;
+mod manifold;
 mod model;
 mod reconstruct;
 mod report;
@@ -16,6 +19,7 @@ mod sample;
 mod saved;
 mod text;
 mod train;
+mod traverse;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -53,6 +57,10 @@ enum Command {
     Reconstruct(reconstruct::ReconstructArgs),
     Encode(encode::EncodeArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Interpolate(interpolate::InterpolateArgs),
+    Traverse(traverse::TraverseArgs),
+    Manifold(manifold::ManifoldArgs),
+    Latents(latents::LatentsArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -68,6 +76,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Interpolate(args) => interpolate::run(&args),
+        Command::Traverse(args) => traverse::run(&args),
+        Command::Manifold(args) => manifold::run(&args),
+        Command::Latents(args) => latents::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }

@@ -3,6 +3,8 @@
 //! Format: the `numpy.lib.format` page of NumPy's documentation. The header is read here rather
 //! than by a library because it is foreign input: nothing is allocated on its word alone.
 
+mod labels;
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -19,6 +21,8 @@ const MAX_HEADER: usize = 1 << 16;
 const MAX_DEFLATE_RATIO: u64 = 1032;
 const TRAIN_NAMES: [&str; 2] = ["train", "x_train"];
 const TEST_NAMES: [&str; 2] = ["test", "x_test"];
+/// Labels of the training images, of the test images, and of those of a single array.
+const LABEL_NAMES: [&str; 3] = ["y_train", "y_test", "y"];
 /// What NumPy appends to an array's name to name its entry of a `.npz`.
 const ENTRY_SUFFIX: &str = ".npy";
 const SAVE_HINT: &str = "save it again, with `np.save` for .npy or `np.savez` for .npz";
@@ -30,7 +34,8 @@ struct Array {
 }
 
 /// Reads a `.npy` file, split by the seed, or a `.npz` file with the arrays `train` and `test` (or
-/// `x_train` and `x_test`) or with one array, split by the seed.
+/// `x_train` and `x_test`) or with one array, split by the seed. Labels are `y_train` and `y_test`, or `y` beside
+/// a single array; they are read where [`DataOptions::labels`] asks for them.
 ///
 /// Arrays hold u8 or little-endian f32 in C order, as `[images, values]`, `[images, height,
 /// width]` or `[images, height, width, channels]`.
@@ -50,8 +55,12 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
     } else if extension == "npz" {
         match load_npz(path, options)? {
             (train, Some(test)) => {
-                let name = name.to_owned();
-                return Ok(Dataset { name, train, test });
+                return Ok(Dataset {
+                    name: name.to_owned(),
+                    train,
+                    test,
+                    classes: Vec::new(),
+                });
             }
             (images, None) => images,
         }
@@ -67,6 +76,7 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
         name: name.to_owned(),
         train: images.select(&train),
         test: images.select(&test),
+        classes: Vec::new(),
     })
 }
 
@@ -87,10 +97,42 @@ fn load_npz(path: &Path, options: &DataOptions) -> Result<(Images, Option<Images
         .collect();
     names.sort_unstable();
     let pick = |wanted: &[&str]| names.iter().find(|name| wanted.contains(&name.as_str()));
-    let mut read = |name: &str| read_entry(path, &mut archive, name, packed.len(), options);
-    match (pick(&TRAIN_NAMES), pick(&TEST_NAMES), names.as_slice()) {
-        (Some(train), Some(test), _) => Ok((read(train)?, Some(read(test)?))),
-        (_, _, [only]) => Ok((read(only)?, None)),
+    let mut read = |name: &str, labels: &str| {
+        let mut images = read_entry(
+            path,
+            &mut archive,
+            name,
+            packed.len(),
+            |what, mut entry, size| {
+                let array = read_npy(path, what, &mut entry, size)?;
+                to_images(path, what, array, options)
+            },
+        )?;
+        if options.labels && name != labels && names.iter().any(|name| name == labels) {
+            let found = read_entry(
+                path,
+                &mut archive,
+                labels,
+                packed.len(),
+                |what, mut entry, size| labels::read(path, what, &mut entry, size, images.len()),
+            )?;
+            images.labels = Some(found);
+        }
+        Ok(images)
+    };
+    let others = names
+        .iter()
+        .filter(|name| !LABEL_NAMES.contains(&name.as_str()));
+    let others: Vec<&String> = others.collect();
+    let single = match (names.as_slice(), others.as_slice()) {
+        ([only], _) => Some(only),
+        (_, [only]) => Some(*only),
+        _ => None,
+    };
+    let [of_train, of_test, of_single] = LABEL_NAMES;
+    match (pick(&TRAIN_NAMES), pick(&TEST_NAMES), single) {
+        (Some(train), Some(test), _) => Ok((read(train, of_train)?, Some(read(test, of_test)?))),
+        (_, _, Some(only)) => Ok((read(only, of_single)?, None)),
         _ => Err(Error::data(
             path,
             format!(
@@ -104,13 +146,14 @@ fn load_npz(path: &Path, options: &DataOptions) -> Result<(Images, Option<Images
     }
 }
 
-fn read_entry(
+/// Opens an entry and gives `read` its description, its bytes, and how many there are.
+fn read_entry<T>(
     path: &Path,
     archive: &mut ZipArchive<BufReader<File>>,
     name: &str,
     packed: u64,
-    options: &DataOptions,
-) -> Result<Images> {
+    read: impl FnOnce(&str, &mut dyn Read, u64) -> Result<T>,
+) -> Result<T> {
     let what = format!("array `{name}`");
     let entry = archive.by_name(&format!("{name}{ENTRY_SUFFIX}"));
     let mut entry = entry.map_err(|reason| {
@@ -124,8 +167,7 @@ fn read_entry(
             SAVE_HINT,
         ));
     }
-    let array = read_npy(path, &what, &mut entry, size)?;
-    to_images(path, &what, array, options)
+    read(&what, &mut entry, size)
 }
 
 /// Reads an array from a stream of exactly `length` bytes.
@@ -151,16 +193,8 @@ fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Res
             "save it as `np.save(path, np.ascontiguousarray(x))`",
         ));
     }
-    let shape = fields.shape;
-    let product = |total: usize, &size: &usize| total.checked_mul(size);
-    let bytes = shape.iter().try_fold(width, product);
     let present = length.saturating_sub(header_size);
-    let Some(bytes) = bytes.filter(|&bytes| bytes as u64 == present) else {
-        return Err(broken(format!(
-            "its header promises shape {shape:?} of `{}`, but {present} bytes follow",
-            fields.kind
-        )));
-    };
+    let bytes = fields.bytes(width, present).map_err(broken)?;
     let values = if width == 1 {
         let mut values = Vec::new();
         let outcome = reader.by_ref().take(bytes as u64).read_to_end(&mut values);
@@ -176,11 +210,19 @@ fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Res
             values.len()
         )));
     }
-    // Reading on to the end lets a zip archive compare its checksum.
+    read_end(reader).map_err(broken)?;
+    Ok(Array {
+        shape: fields.shape,
+        values,
+    })
+}
+
+/// Reads on to the end, which lets a zip archive compare its checksum.
+fn read_end(reader: &mut impl Read) -> Result<(), String> {
     match reader.read(&mut [0]) {
-        Ok(0) => Ok(Array { shape, values }),
-        Ok(_) => Err(broken("bytes follow its last value".to_owned())),
-        Err(reason) => Err(broken(format!("its end is damaged: {reason}"))),
+        Ok(0) => Ok(()),
+        Ok(_) => Err("bytes follow its last value".to_owned()),
+        Err(reason) => Err(format!("its end is damaged: {reason}")),
     }
 }
 
@@ -237,6 +279,22 @@ struct Fields {
     kind: String,
     fortran_order: bool,
     shape: Vec<usize>,
+}
+
+impl Fields {
+    /// Bytes of all values, `width` each; refused unless they are the `present` ones.
+    fn bytes(&self, width: usize, present: u64) -> Result<usize, String> {
+        let product = |total: usize, &size: &usize| total.checked_mul(size);
+        let bytes = self.shape.iter().try_fold(width, product);
+        bytes
+            .filter(|&bytes| bytes as u64 == present)
+            .ok_or_else(|| {
+                format!(
+                    "its header promises shape {:?} of `{}`, but {present} bytes follow",
+                    self.shape, self.kind
+                )
+            })
+    }
 }
 
 /// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`; NumPy writes no other form

@@ -1,0 +1,292 @@
+//! Where images lie in the latent space.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pca::Plane;
+use super::plot::{self, MOST_CLASSES, Mark, Scale};
+use crate::draw::{Alignment, BLACK, Canvas, FONT_7X13, FONT_9X15_BOLD, Point, WHITE};
+use crate::error::{Error, Result};
+
+/// Pixels a side of the plot, and around it.
+const SIDE: i32 = 640;
+const LEFT: i32 = 64;
+const RIGHT: i32 = 24;
+const TOP: i32 = 72;
+const BOTTOM: i32 = 56;
+/// Pixels from a line of the legend to the next.
+const PITCH: i32 = 20;
+/// Letters of a name in the legend at most.
+const LONGEST: usize = 20;
+/// Bars of a histogram.
+const BARS: usize = 80;
+
+/// Classes of images.
+#[derive(Clone, Copy, Debug)]
+pub struct Classes<'a> {
+    /// The class of each image.
+    pub labels: &'a [u32],
+    /// Names by label; empty where a label is its own name.
+    pub names: &'a [String],
+}
+
+impl Classes<'_> {
+    /// How many there are, where that is more than can be told apart on a plot.
+    pub fn too_many(&self) -> Option<usize> {
+        let seen: BTreeSet<u32> = self.labels.iter().copied().collect();
+        (seen.len() > MOST_CLASSES).then_some(seen.len())
+    }
+}
+
+/// Images of one class, and how they look.
+struct Group {
+    name: String,
+    mark: Mark,
+    /// Indices of its images.
+    images: Vec<usize>,
+}
+
+/// The PNG file of a plot of `codes`, `[images, latent]`, coloured by class: the plane itself for two latent values,
+/// the plane of the first two principal components for more, and a histogram for each class for one.
+///
+/// # Errors
+/// [`Error::Config`] where there are no codes or more classes than can be told apart, and as [`Plane::of`].
+pub fn latents(
+    codes: &[f32],
+    latent: usize,
+    classes: Option<Classes<'_>>,
+    title: &str,
+) -> Result<Vec<u8>> {
+    let count = codes.len().checked_div(latent).unwrap_or(0);
+    if count == 0 {
+        return Err(Error::config(
+            "there are no codes to show",
+            "a split with images",
+        ));
+    }
+    let groups = groups(count, classes)?;
+    match latent {
+        1 => histograms(codes, &groups, title).png(),
+        2 => {
+            let places: Vec<[f64; 2]> = codes
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|code| code.map(f64::from))
+                .collect();
+            scatter(&places, ["z0", "z1"].map(str::to_owned), &groups, title).png()
+        }
+        _ => {
+            let plane = Plane::of(codes, latent)?;
+            let name = |number: usize| {
+                let share = 100.0 * plane.shares[number];
+                let of = "principal component";
+                format!(
+                    "{of} {}: {share:.1} % of the variance of {latent} values",
+                    number + 1
+                )
+            };
+            scatter(&plane.project(codes), [name(0), name(1)], &groups, title).png()
+        }
+    }
+}
+
+fn groups(count: usize, classes: Option<Classes<'_>>) -> Result<Vec<Group>> {
+    let Some(Classes { labels, names }) = classes else {
+        return Ok(vec![Group {
+            name: String::new(),
+            mark: Mark::of(0),
+            images: (0..count).collect(),
+        }]);
+    };
+    let mut images: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (image, &label) in labels.iter().enumerate().take(count) {
+        images.entry(label).or_default().push(image);
+    }
+    if images.len() > MOST_CLASSES {
+        return Err(Error::config(
+            format!("{} classes: {MOST_CLASSES} can be told apart", images.len()),
+            "data with fewer classes, or without labels",
+        ));
+    }
+    let groups = images
+        .into_iter()
+        .enumerate()
+        .map(|(number, (label, images))| Group {
+            name: name(label, names),
+            mark: Mark::of(number),
+            images,
+        });
+    Ok(groups.collect())
+}
+
+/// The name of a class, cut to what the legend has room for. What the font has no letters for goes by its number.
+fn name(label: u32, names: &[String]) -> String {
+    let known = names.get(label as usize);
+    let known = known.filter(|name| name.chars().all(|c| (' '..='\u{ff}').contains(&c)));
+    match known {
+        Some(name) if name.chars().count() > LONGEST => name
+            .chars()
+            .take(LONGEST - 3)
+            .chain("...".chars())
+            .collect(),
+        Some(name) => name.clone(),
+        None => label.to_string(),
+    }
+}
+
+/// An empty picture with a title, and room for a legend where there are several groups.
+fn page(groups: &[Group], height: i32, title: &str) -> Canvas {
+    let letters = groups.iter().map(|group| group.name.chars().count()).max();
+    let legend = match groups {
+        [only] if only.name.is_empty() => 0,
+        _ => 44 + 7 * letters.unwrap_or(0) as i32,
+    };
+    let legend_height = TOP + PITCH * groups.len() as i32;
+    let width = (LEFT + SIDE + RIGHT + legend) as u32;
+    let mut canvas = Canvas::new(width, height.max(legend_height) as u32);
+    canvas.text(title, Point::new(16, 22), &FONT_9X15_BOLD, Alignment::Left);
+    canvas
+}
+
+fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &str) -> Canvas {
+    let mut canvas = page(groups, TOP + SIDE + BOTTOM, title);
+    // One unit is as long on both axes, so that distances are what they look like.
+    let extent = |axis: usize| {
+        places.iter().fold(
+            (f64::INFINITY, f64::NEG_INFINITY),
+            |(least, most), place| (least.min(place[axis]), most.max(place[axis])),
+        )
+    };
+    let extents = [extent(0), extent(1)];
+    let span = extents
+        .iter()
+        .map(|(least, most)| most - least)
+        .fold(0.0, f64::max);
+    let half = if span > 0.0 { 0.52 * span } else { 1.0 };
+    let scale = |axis: usize, pixels: (i32, i32)| {
+        let middle = 0.5 * (extents[axis].0 + extents[axis].1);
+        Scale {
+            values: (middle - half, middle + half),
+            pixels: (f64::from(pixels.0), f64::from(pixels.1)),
+        }
+    };
+    let (across, up) = (scale(0, (LEFT, LEFT + SIDE)), scale(1, (TOP + SIDE, TOP)));
+    plot::axes(&mut canvas, (across, &names[0]), (up, Some(&names[1])));
+
+    let at = |image: usize| (across.place(places[image][0]), up.place(places[image][1]));
+    let count = places.len();
+    let radius = (5.0 - 0.75 * (count as f64).log10()).clamp(1.6, 4.0);
+    let opacity = (1.3 - 0.15 * (count as f64).log10()).clamp(0.55, 0.9);
+    let mut dots: Vec<(usize, Mark)> = groups
+        .iter()
+        .flat_map(|group| group.images.iter().map(|&image| (image, group.mark)))
+        .collect();
+    // Scattered in depth too: in order of classes, the last would cover the others.
+    dots.sort_by_key(|&(image, _)| (image as u32).wrapping_mul(0x9E37_79B9));
+    for (image, mark) in dots {
+        mark.draw(&mut canvas, at(image), radius, opacity);
+    }
+    if groups.len() > 1 {
+        for group in groups {
+            let middle =
+                |axis: usize| median(group.images.iter().map(|&image| places[image][axis]));
+            let place = (across.place(middle(0)), up.place(middle(1)));
+            outlined(&mut canvas, &group.name, place);
+        }
+        legend(&mut canvas, groups);
+    }
+    canvas
+}
+
+/// Bars of how many images have what code, a lane for each group. Each lane has its own height: the share of its own
+/// images.
+fn histograms(codes: &[f32], groups: &[Group], title: &str) -> Canvas {
+    let lane = (SIDE / groups.len() as i32).clamp(40, 320);
+    let height = lane * groups.len() as i32;
+    let mut canvas = page(groups, TOP + height + BOTTOM, title);
+    let (least, most) = codes.iter().fold(
+        (f64::INFINITY, f64::NEG_INFINITY),
+        |(least, most), &code| (least.min(f64::from(code)), most.max(f64::from(code))),
+    );
+    let room = if most > least {
+        0.02 * (most - least)
+    } else {
+        1.0
+    };
+    let across = Scale {
+        values: (least - room, most + room),
+        pixels: (f64::from(LEFT), f64::from(LEFT + SIDE)),
+    };
+    let up = Scale {
+        values: (0.0, 1.0),
+        pixels: (f64::from(TOP + height), f64::from(TOP)),
+    };
+    plot::axes(&mut canvas, (across, "z0"), (up, None));
+    let bar = SIDE / BARS as i32;
+    let counts: Vec<[usize; BARS]> = groups
+        .iter()
+        .map(|group| {
+            let mut counts = [0; BARS];
+            for &image in &group.images {
+                let place = across.place(f64::from(codes[image])) - f64::from(LEFT);
+                counts[((place / f64::from(bar)) as usize).min(BARS - 1)] += 1;
+            }
+            counts
+        })
+        .collect();
+    let share = |count: usize, group: &Group| count as f64 / group.images.len() as f64;
+    let shares = counts.iter().zip(groups);
+    let tallest =
+        shares.flat_map(|(counts, group)| counts.iter().map(move |&count| share(count, group)));
+    let tallest = tallest.fold(f64::MIN_POSITIVE, f64::max);
+    for (number, (counts, group)) in counts.iter().zip(groups).enumerate() {
+        let bottom = TOP + lane * (number as i32 + 1);
+        for (place, &count) in (0..).zip(counts) {
+            let tall = (share(count, group) / tallest * f64::from(lane - 6)).round() as i32;
+            let corner = Point::new(LEFT + place * bar, bottom - tall);
+            canvas.fill(corner, bar as u32, tall as u32, group.mark.colour);
+        }
+        let (from, to) = (Point::new(LEFT, bottom), Point::new(LEFT + SIDE, bottom));
+        canvas.line(from, to, BLACK, 1);
+        let at = Point::new(LEFT - 8, bottom - 10);
+        if group.name.chars().count() <= 6 {
+            canvas.text(&group.name, at, &FONT_7X13, Alignment::Right);
+        }
+    }
+    if groups.len() > 1 {
+        legend(&mut canvas, groups);
+    }
+    canvas
+}
+
+fn legend(canvas: &mut Canvas, groups: &[Group]) {
+    for (line, group) in (0..).zip(groups) {
+        let (x, y) = (LEFT + SIDE + RIGHT, TOP + 8 + PITCH * line);
+        let place = (f64::from(x), f64::from(y));
+        group.mark.draw(canvas, place, 6.0, 1.0);
+        canvas.text(
+            &group.name,
+            Point::new(x + 14, y),
+            &FONT_7X13,
+            Alignment::Left,
+        );
+    }
+}
+
+/// Text that can be read on dots.
+fn outlined(canvas: &mut Canvas, text: &str, (x, y): (f64, f64)) {
+    let (x, y) = (x.round() as i32, y.round() as i32);
+    for dy in -2..=2 {
+        for dx in -2..=2 {
+            let at = Point::new(x + dx, y + dy);
+            canvas.text_in(WHITE, text, at, &FONT_9X15_BOLD, Alignment::Center);
+        }
+    }
+    canvas.text(text, Point::new(x, y), &FONT_9X15_BOLD, Alignment::Center);
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
