@@ -54,7 +54,11 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
     let out = saved::output(&folder, args.out.as_deref(), "manifold.png")?;
     let weights = folder.weights()?;
     let chosen = match spec.kind {
-        ModelKind::Vae => None,
+        ModelKind::Vae => {
+            let hint = "it left out: a VAE's plane is that of its prior";
+            saved::no_images(args.data.as_deref(), args.split, hint)?;
+            None
+        }
         ModelKind::Ae => Some(saved::images(run, args.data.as_deref(), args.split)?),
     };
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;

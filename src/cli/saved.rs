@@ -104,6 +104,15 @@ fn choose(
     })
 }
 
+/// Refuses a choice of images where none are needed.
+pub(super) fn no_images(source: Option<&str>, split: Option<Split>, hint: &str) -> Result<()> {
+    match source.map(|source| format!("--data {source}")) {
+        Some(option) => Err(option),
+        None => split.map_or(Ok(()), |split| Err(format!("--split {}", split.name()))),
+    }
+    .map_err(|option| Error::config(format!("{option}: no image is needed for this"), hint))
+}
+
 /// Where to write: `--out`, or a name in the run folder. Refuses what exists.
 pub(super) fn output(folder: &RunFolder, out: Option<&Path>, name: &str) -> Result<PathBuf> {
     let path = out.map_or_else(|| folder.path().join(name), Path::to_owned);

@@ -75,7 +75,11 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
     let prior = spec.kind == ModelKind::Vae;
     let chosen = match args.image.is_some() || args.top.is_some() || !prior {
         true => Some(saved::images(run, args.data.as_deref(), args.split)?),
-        false => None,
+        false => {
+            let hint = "--image or --top with it, or neither";
+            saved::no_images(args.data.as_deref(), args.split, hint)?;
+            None
+        }
     };
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     let binarize = run.train.binarize;

@@ -124,7 +124,8 @@ impl Film {
         } else {
             LINE + MARGIN
         };
-        let mut canvas = Canvas::new((left + width) as u32, (top + height) as u32);
+        let size = [left + width + MARGIN, top + height + MARGIN];
+        let mut canvas = Canvas::new(size[0] as u32, size[1] as u32);
         let corner = Point::new(left as i32, top as i32);
         canvas.paste(corner, width, grid.channels(), grid.pixels());
         let (tile_height, tile_width) = Grid::shown(self.shape);
@@ -221,5 +222,167 @@ fn frame_layout(rows: usize, shape: ImageShape, ends: bool, text: bool) -> Layou
     Layout {
         above: if text { LINE } else { 0 },
         ..Layout::new((square.ceil() as usize).clamp(1, rows.max(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::gif::tests::read;
+
+    /// Shown as they are.
+    const SHAPE: ImageShape = ImageShape::new(32, 40, 1);
+
+    /// Grey level of an image of a film: all differ.
+    fn level(row: usize, step: usize) -> u8 {
+        (60 * row + 10 * step + 5) as u8
+    }
+
+    fn flat(level: u8) -> Vec<f32> {
+        vec![f32::from(level) / 255.0; SHAPE.values()]
+    }
+
+    fn film(rows: usize, steps: usize, ends: bool, text: bool) -> Film {
+        let all = (0..rows).flat_map(|row| (0..steps).map(move |step| (row, step)));
+        let levels = [200, 250].into_iter().cycle().take(2 * rows);
+        Film {
+            shape: SHAPE,
+            steps,
+            images: all.flat_map(|(row, step)| flat(level(row, step))).collect(),
+            ends: ends.then(|| levels.flat_map(flat).collect()),
+            rows: (0..rows)
+                .filter(|_| text)
+                .map(|row| format!("z{row}  KL 1"))
+                .collect(),
+            columns: (0..steps)
+                .filter(|_| text)
+                .map(|step| step.to_string())
+                .collect(),
+        }
+    }
+
+    fn picture(film: &Film) -> image::GrayImage {
+        let bytes = film.bytes(Format::Png).expect("a picture");
+        image::load_from_memory(&bytes).expect("a PNG").to_luma8()
+    }
+
+    #[test]
+    fn rows_lie_below_each_other_in_the_order_of_their_steps() {
+        let film = film(3, 4, false, false);
+        assert_eq!((film.rows(), film.steps()), (3, 4));
+        let picture = picture(&film);
+        assert_eq!(picture.dimensions(), (4 * 42 + 2, 3 * 34 + 2));
+        for row in 0..3 {
+            for step in 0..4 {
+                let (x, y) = (2 + 42 * step as u32, 2 + 34 * row as u32);
+                for (dx, dy) in [(0, 0), (39, 31)] {
+                    let pixel = picture.get_pixel(x + dx, y + dy).0;
+                    assert_eq!(pixel, [level(row, step)], "{row}, {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ends_stand_before_and_behind_their_row_at_a_distance() {
+        let picture = picture(&film(2, 3, true, false));
+        // Five images, of which the first and the last stand 8 pixels off.
+        assert_eq!(picture.dimensions(), (5 * 42 + 2 + 2 * 6, 2 * 34 + 2));
+        let seen = [2, 50, 92, 134, 182].map(|x| picture.get_pixel(x, 36).0[0]);
+        assert_eq!(seen, [200, level(1, 0), level(1, 1), level(1, 2), 250]);
+    }
+
+    #[test]
+    fn text_stands_beside_the_grid_and_leaves_its_pixels_alone() {
+        let (plain, text) = (
+            picture(&film(2, 3, false, false)),
+            picture(&film(2, 3, false, true)),
+        );
+        let left = 8 * LETTER as u32 + 2 * MARGIN as u32;
+        let top = (LINE + MARGIN) as u32;
+        let margin = MARGIN as u32;
+        let (width, height) = plain.dimensions();
+        assert_eq!(
+            text.dimensions(),
+            (left + width + margin, top + height + margin)
+        );
+        for (x, y, pixel) in plain.enumerate_pixels() {
+            assert_eq!(text.get_pixel(left + x, top + y), pixel);
+        }
+        let dark = |xs: std::ops::Range<u32>, ys: std::ops::Range<u32>| {
+            let all = xs.flat_map(|x| ys.clone().map(move |y| (x, y)));
+            all.filter(|&(x, y)| text.get_pixel(x, y).0[0] < 100)
+                .count()
+        };
+        assert!(
+            dark(0..left, top..top + height / 2) > 20,
+            "text of the first row"
+        );
+        assert!(
+            dark(0..left, top + height / 2..top + height) > 20,
+            "of the second"
+        );
+        assert!(dark(left..left + width, 0..top) > 20, "above");
+        assert_eq!(dark(0..left, 0..top), 0, "the corner is empty");
+    }
+
+    #[test]
+    fn a_gif_has_the_images_of_the_png_there_and_back() {
+        let film = film(3, 4, false, false);
+        let (width, height, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
+        // Three images in two columns.
+        assert_eq!((width, height), (2 * 42 + 2, 2 * 34 + 2));
+        let order = [0, 1, 2, 3, 2, 1];
+        assert_eq!(frames.len(), order.len());
+        for ((_, pixels), step) in frames.iter().zip(order) {
+            for (row, (x, y)) in [(2, 2), (44, 2), (2, 36)].into_iter().enumerate() {
+                for at in [y * width + x, (y + 31) * width + x + 39] {
+                    assert_eq!(
+                        pixels[3 * at..][..3],
+                        [level(row, step); 3],
+                        "{row}, {step}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn frames_between_ends_keep_these_in_view() {
+        let film = film(2, 3, true, false);
+        let (width, _, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
+        assert_eq!(width, 3 * 42 + 2 + 2 * 6);
+        for ((_, pixels), step) in frames.iter().zip([0, 1, 2, 1]) {
+            let seen = [2, 50, 98].map(|x| pixels[3 * (36 * width + x)]);
+            assert_eq!(seen, [200, level(1, step), 250]);
+        }
+    }
+
+    #[test]
+    fn captions_are_above_the_images_of_a_frame() {
+        let film = film(3, 2, false, true);
+        let (width, height, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
+        assert_eq!((width, height), (2 * 42 + 2, 2 * (34 + LINE) + 2));
+        let white = |pixels: &[u8]| pixels.chunks(3).filter(|pixel| *pixel == [255; 3]).count();
+        let strip = 3 * width * (2 + LINE);
+        assert!(white(&frames[0].1[..strip]) > 20);
+        assert_eq!(frames[0].1[3 * (width * (2 + LINE) + 2)], level(0, 0));
+    }
+
+    #[test]
+    fn a_film_that_would_be_too_large_is_refused_before_it_is_made() {
+        let check = |format, rows, steps| {
+            let checked = Film::check(format, (rows, steps), SHAPE, false, false);
+            checked.err().map(|error| error.to_string())
+        };
+        assert_eq!(check(Format::Png, 100, 100), None);
+        let error = check(Format::Png, 10_000, 10_000).expect("a huge picture");
+        assert!(
+            error.contains("too large") && error.contains("--rows"),
+            "{error}"
+        );
+        assert!(check(Format::Png, usize::MAX, 2).is_some());
+        assert_eq!(check(Format::Gif, 100, 30), None);
+        assert!(check(Format::Gif, 300, 300).is_some_and(|error| error.contains("frames")));
     }
 }

@@ -146,6 +146,10 @@ fn every_command_has_help_with_examples() {
         "reconstruct",
         "encode",
         "evaluate",
+        "interpolate",
+        "traverse",
+        "manifold",
+        "latents",
         "devices",
         "bench",
     ] {
