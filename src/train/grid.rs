@@ -29,6 +29,8 @@ pub struct Layout {
     pub apart: Vec<usize>,
     /// Pixels above each row, beside the gap: room for text.
     pub above: usize,
+    /// How many times larger than usual images are shown.
+    pub zoom: usize,
 }
 
 impl Layout {
@@ -39,12 +41,27 @@ impl Layout {
             gap: GAP,
             apart: Vec::new(),
             above: 0,
+            zoom: 1,
         }
+    }
+
+    /// Pixels a side of one value.
+    fn scale(&self, shape: ImageShape) -> usize {
+        scale(shape).saturating_mul(self.zoom)
+    }
+
+    /// Height and width of an image as it is shown, in pixels.
+    pub fn shown(&self, shape: ImageShape) -> (usize, usize) {
+        let scale = self.scale(shape);
+        (
+            shape.height.saturating_mul(scale),
+            shape.width.saturating_mul(scale),
+        )
     }
 
     /// Width and height in pixels of a grid of `count` images; the greatest number there is where that is more.
     pub fn size(&self, count: usize, shape: ImageShape) -> (usize, usize) {
-        let scale = scale(shape);
+        let (height, width) = self.shown(shape);
         let columns = self.columns.clamp(1, count.max(1));
         let apart = self
             .apart
@@ -52,32 +69,28 @@ impl Layout {
             .filter(|column| (1..columns).contains(column));
         let apart = apart.count();
         let span = |images: usize, side: usize, between: usize| {
-            let pitch = side.saturating_mul(scale).saturating_add(between);
+            let pitch = side.saturating_add(between);
             images.saturating_mul(pitch).saturating_add(self.gap)
         };
-        let width = span(columns, shape.width, self.gap);
+        let width = span(columns, width, self.gap);
         (
             width.saturating_add(apart.saturating_mul(PAIR_GAP.saturating_sub(self.gap))),
-            span(count.div_ceil(columns), shape.height, self.gap + self.above),
+            span(count.div_ceil(columns), height, self.gap + self.above),
         )
     }
 
     fn positions(&self, count: usize, shape: ImageShape) -> (Positions, Positions) {
         let columns = self.columns.clamp(1, count);
-        let scale = scale(shape);
-        let xs = positions(columns, shape.width * scale, self.gap, |column| match self
-            .apart
-            .contains(&column)
-        {
-            true => PAIR_GAP.max(self.gap),
-            false => self.gap,
+        let (height, width) = self.shown(shape);
+        let xs = positions(columns, width, self.gap, |column| {
+            match self.apart.contains(&column) {
+                true => PAIR_GAP.max(self.gap),
+                false => self.gap,
+            }
         });
-        let mut ys = positions(
-            count.div_ceil(columns),
-            shape.height * scale,
-            self.gap,
-            |_| self.gap + self.above,
-        );
+        let mut ys = positions(count.div_ceil(columns), height, self.gap, |_| {
+            self.gap + self.above
+        });
         ys.at.iter_mut().for_each(|y| *y += self.above);
         ys.total += self.above;
         (xs, ys)
@@ -92,6 +105,8 @@ impl Layout {
 pub struct Grid {
     xs: Positions,
     ys: Positions,
+    /// Pixels a side of one value.
+    scale: usize,
     /// 1 or 3.
     channels: usize,
     /// `[height, width, channels]`.
@@ -115,7 +130,7 @@ impl Grid {
         let count = count(values, shape)?;
         let columns = layout.columns.clamp(1, count);
         let (xs, ys) = layout.positions(count, shape);
-        let mut grid = Self::empty(shape, xs, ys);
+        let mut grid = Self::empty(shape, xs, ys, layout.scale(shape));
         for (index, image) in values.chunks_exact(shape.values()).enumerate() {
             grid.draw(image, shape, index % columns, index / columns);
         }
@@ -140,11 +155,6 @@ impl Grid {
     /// Where columns begin and rows begin, in pixels.
     pub fn places(&self) -> (&[usize], &[usize]) {
         (&self.xs.at, &self.ys.at)
-    }
-
-    /// Height and width of an image as it is shown, in pixels.
-    pub fn shown(shape: ImageShape) -> (usize, usize) {
-        (shape.height * scale(shape), shape.width * scale(shape))
     }
 
     /// Each original with its reconstruction to its right, in `rows` rows (fewer for few images),
@@ -175,7 +185,7 @@ impl Grid {
             ..Layout::new(2 * pairs)
         };
         let (xs, ys) = layout.positions(2 * count, shape);
-        let mut grid = Self::empty(shape, xs, ys);
+        let mut grid = Self::empty(shape, xs, ys, layout.scale(shape));
         let images = originals
             .chunks_exact(shape.values())
             .zip(reconstructions.chunks_exact(shape.values()));
@@ -218,9 +228,10 @@ impl Grid {
         Ok(bytes.into_inner())
     }
 
-    fn empty(shape: ImageShape, xs: Positions, ys: Positions) -> Self {
+    fn empty(shape: ImageShape, xs: Positions, ys: Positions, scale: usize) -> Self {
         let channels = if shape.channels == 3 { 3 } else { 1 };
         Self {
+            scale,
             channels,
             pixels: vec![BACKGROUND; xs.total * ys.total * channels],
             xs,
@@ -229,7 +240,7 @@ impl Grid {
     }
 
     fn draw(&mut self, image: &[f32], shape: ImageShape, column: usize, row: usize) {
-        let scale = scale(shape);
+        let scale = self.scale;
         let (left, top, width) = (self.xs.at[column], self.ys.at[row], self.xs.total);
         for y in 0..shape.height * scale {
             for x in 0..shape.width * scale {
@@ -373,16 +384,17 @@ mod tests {
 
     #[test]
     fn a_layout_foretells_the_size_of_its_grid() {
-        for (columns, gap, apart, above) in [
-            (2, 2, vec![], 0),
-            (3, 0, vec![1, 2], 0),
-            (7, 2, vec![1, 6, 9], 14),
+        for (columns, gap, apart, above, zoom) in [
+            (2, 2, vec![], 0, 1),
+            (3, 0, vec![1, 2], 0, 2),
+            (7, 2, vec![1, 6, 9], 14, 3),
         ] {
             let layout = Layout {
                 columns,
                 gap,
                 apart,
                 above,
+                zoom,
             };
             for count in [1, 6, 7, 8] {
                 let grid = Grid::laid_out(&flat(&vec![0.5; count], SHAPE), SHAPE, &layout);
@@ -393,6 +405,9 @@ mod tests {
                     "{count}, {layout:?}"
                 );
                 assert_eq!(grid.places().1[0], gap + above);
+                assert_eq!(layout.shown(SHAPE), (60 * zoom, 60 * zoom));
+                let grey = grid.pixels().iter().filter(|&&pixel| pixel == 128).count();
+                assert_eq!(grey, count * 3600 * zoom * zoom, "the images' own pixels");
             }
         }
         let huge = ImageShape::new(usize::MAX / 2, usize::MAX / 2, 1);

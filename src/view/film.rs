@@ -11,6 +11,10 @@ use crate::train::{Grid, Layout};
 const EACH: u16 = 6;
 const ENDS: u16 = 60;
 
+/// Frames of few images are enlarged towards so many pixels a side, and to so many times the size at most.
+const FRAME_SIDE: usize = 320;
+const MOST_ZOOM: usize = 4;
+
 /// Pixels of a letter, and of a line of text.
 const LETTER: usize = 7;
 const LINE: usize = 14;
@@ -111,11 +115,11 @@ impl Film {
         if self.rows.is_empty() && self.columns.is_empty() {
             return grid.png();
         }
-        self.labelled(&grid).png()
+        self.labelled(&grid, &layout).png()
     }
 
     /// A grid with text to its left and above it. Text that would run into the last one is left out.
-    fn labelled(&self, grid: &Grid) -> Canvas {
+    fn labelled(&self, grid: &Grid, layout: &Layout) -> Canvas {
         let (width, height) = grid.size();
         let longest = self.rows.iter().map(|text| text.chars().count()).max();
         let left = longest.map_or(0, |letters| letters * LETTER + 2 * MARGIN);
@@ -128,7 +132,7 @@ impl Film {
         let mut canvas = Canvas::new(size[0] as u32, size[1] as u32);
         let corner = Point::new(left as i32, top as i32);
         canvas.paste(corner, width, grid.channels(), grid.pixels());
-        let (tile_height, tile_width) = Grid::shown(self.shape);
+        let (tile_height, tile_width) = layout.shown(self.shape);
         let (xs, ys) = grid.places();
         let mut free = 0;
         for (text, y) in self.rows.iter().zip(ys) {
@@ -189,7 +193,7 @@ impl Film {
         let (width, height) = grid.size();
         let mut canvas = Canvas::new(width as u32, height as u32);
         canvas.paste(Point::new(0, 0), width, grid.channels(), grid.pixels());
-        let (_, tile_width) = Grid::shown(self.shape);
+        let (_, tile_width) = layout.shown(self.shape);
         let (xs, ys) = grid.places();
         for (index, text) in self.rows.iter().enumerate() {
             let word = text.split_whitespace().next().unwrap_or("");
@@ -214,15 +218,18 @@ fn layout(steps: usize, ends: bool) -> Layout {
 
 /// A frame: each row's image between its ends, or all rows' images in a nearly square block.
 fn frame_layout(rows: usize, shape: ImageShape, ends: bool, text: bool) -> Layout {
-    if ends {
-        return layout(1, true);
-    }
-    let (height, width) = Grid::shown(shape);
-    let square = (rows as f64 * height as f64 / width.max(1) as f64).sqrt();
-    Layout {
-        above: if text { LINE } else { 0 },
-        ..Layout::new((square.ceil() as usize).clamp(1, rows.max(1)))
-    }
+    let mut layout = if ends {
+        layout(1, true)
+    } else {
+        let square = (rows as f64 * shape.height as f64 / shape.width.max(1) as f64).sqrt();
+        Layout {
+            above: if text { LINE } else { 0 },
+            ..Layout::new((square.ceil() as usize).clamp(1, rows.max(1)))
+        }
+    };
+    let (width, height) = layout.size(rows.saturating_mul(if ends { 3 } else { 1 }), shape);
+    layout.zoom = (FRAME_SIDE / width.max(height)).clamp(1, MOST_ZOOM);
+    layout
 }
 
 #[cfg(test)]
@@ -330,13 +337,13 @@ mod tests {
     fn a_gif_has_the_images_of_the_png_there_and_back() {
         let film = film(3, 4, false, false);
         let (width, height, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
-        // Three images in two columns.
-        assert_eq!((width, height), (2 * 42 + 2, 2 * 34 + 2));
+        // Three images in two columns, three times as large.
+        assert_eq!((width, height), (2 * 122 + 2, 2 * 98 + 2));
         let order = [0, 1, 2, 3, 2, 1];
         assert_eq!(frames.len(), order.len());
         for ((_, pixels), step) in frames.iter().zip(order) {
-            for (row, (x, y)) in [(2, 2), (44, 2), (2, 36)].into_iter().enumerate() {
-                for at in [y * width + x, (y + 31) * width + x + 39] {
+            for (row, (x, y)) in [(2, 2), (124, 2), (2, 100)].into_iter().enumerate() {
+                for at in [y * width + x, (y + 95) * width + x + 119] {
                     assert_eq!(
                         pixels[3 * at..][..3],
                         [level(row, step); 3],
@@ -351,9 +358,10 @@ mod tests {
     fn frames_between_ends_keep_these_in_view() {
         let film = film(2, 3, true, false);
         let (width, _, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
-        assert_eq!(width, 3 * 42 + 2 + 2 * 6);
+        // Twice as large.
+        assert_eq!(width, 3 * 82 + 2 + 2 * 6);
         for ((_, pixels), step) in frames.iter().zip([0, 1, 2, 1]) {
-            let seen = [2, 50, 98].map(|x| pixels[3 * (36 * width + x)]);
+            let seen = [2, 90, 178].map(|x| pixels[3 * (68 * width + x)]);
             assert_eq!(seen, [200, level(1, step), 250]);
         }
     }
@@ -362,7 +370,7 @@ mod tests {
     fn captions_are_above_the_images_of_a_frame() {
         let film = film(3, 2, false, true);
         let (width, height, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
-        assert_eq!((width, height), (2 * 42 + 2, 2 * (34 + LINE) + 2));
+        assert_eq!((width, height), (2 * 122 + 2, 2 * (98 + LINE) + 2));
         let white = |pixels: &[u8]| pixels.chunks(3).filter(|pixel| *pixel == [255; 3]).count();
         let strip = 3 * width * (2 + LINE);
         assert!(white(&frames[0].1[..strip]) > 20);

@@ -7,7 +7,7 @@ use super::plot::{self, MOST_CLASSES, Mark, Scale};
 use crate::draw::{Alignment, BLACK, Canvas, FONT_7X13, FONT_9X15_BOLD, Point, WHITE};
 use crate::error::{Error, Result};
 
-/// Pixels a side of the plot, and around it.
+/// Pixels of the plot's longer side, and around it.
 const SIDE: i32 = 640;
 const LEFT: i32 = 64;
 const RIGHT: i32 = 24;
@@ -134,22 +134,21 @@ fn name(label: u32, names: &[String]) -> String {
     }
 }
 
-/// An empty picture with a title, and room for a legend where there are several groups.
-fn page(groups: &[Group], height: i32, title: &str) -> Canvas {
+/// An empty picture for a plot of this size, with a title, and room for a legend where there are classes.
+fn page(groups: &[Group], (width, height): (i32, i32), title: &str) -> Canvas {
     let letters = groups.iter().map(|group| group.name.chars().count()).max();
     let legend = match groups {
         [only] if only.name.is_empty() => 0,
         _ => 44 + 7 * letters.unwrap_or(0) as i32,
     };
     let legend_height = TOP + PITCH * groups.len() as i32;
-    let width = (LEFT + SIDE + RIGHT + legend) as u32;
-    let mut canvas = Canvas::new(width, height.max(legend_height) as u32);
+    let height = (TOP + height + BOTTOM).max(legend_height);
+    let mut canvas = Canvas::new((LEFT + width + RIGHT + legend) as u32, height as u32);
     canvas.text(title, Point::new(16, 22), &FONT_9X15_BOLD, Alignment::Left);
     canvas
 }
 
 fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &str) -> Canvas {
-    let mut canvas = page(groups, TOP + SIDE + BOTTOM, title);
     // One unit is as long on both axes, so that distances are what they look like.
     let extent = |axis: usize| {
         places.iter().fold(
@@ -162,15 +161,24 @@ fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &st
         .iter()
         .map(|(least, most)| most - least)
         .fold(0.0, f64::max);
-    let half = if span > 0.0 { 0.52 * span } else { 1.0 };
+    let unit = if span > 0.0 { 1.04 * span } else { 2.0 } / f64::from(SIDE);
+    let [width, height] = extents.map(|(least, most)| {
+        let pixels = (1.04 * (most - least) / unit).round() as i32;
+        pixels.clamp(SIDE / 2, SIDE)
+    });
     let scale = |axis: usize, pixels: (i32, i32)| {
         let middle = 0.5 * (extents[axis].0 + extents[axis].1);
+        let half = 0.5 * unit * f64::from((pixels.1 - pixels.0).abs());
         Scale {
             values: (middle - half, middle + half),
             pixels: (f64::from(pixels.0), f64::from(pixels.1)),
         }
     };
-    let (across, up) = (scale(0, (LEFT, LEFT + SIDE)), scale(1, (TOP + SIDE, TOP)));
+    let (across, up) = (
+        scale(0, (LEFT, LEFT + width)),
+        scale(1, (TOP + height, TOP)),
+    );
+    let mut canvas = page(groups, (width, height), title);
     plot::axes(&mut canvas, (across, &names[0]), (up, Some(&names[1])));
 
     let at = |image: usize| (across.place(places[image][0]), up.place(places[image][1]));
@@ -187,23 +195,26 @@ fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &st
         mark.draw(&mut canvas, at(image), radius, opacity);
     }
     if groups.len() > 1 {
-        for group in groups {
+        let middles = groups.iter().map(|group| {
             let middle =
                 |axis: usize| median(group.images.iter().map(|&image| places[image][axis]));
-            let place = (across.place(middle(0)), up.place(middle(1)));
+            (across.place(middle(0)), up.place(middle(1)))
+        });
+        let mut middles: Vec<(f64, f64)> = middles.collect();
+        move_apart(&mut middles, groups);
+        for (group, place) in groups.iter().zip(middles) {
             outlined(&mut canvas, &group.name, place);
         }
-        legend(&mut canvas, groups);
     }
+    legend(&mut canvas, groups, LEFT + width + RIGHT);
     canvas
 }
 
-/// Bars of how many images have what code, a lane for each group. Each lane has its own height: the share of its own
-/// images.
+/// Bars of what share of a group's images has what code, a lane for each group, all to one scale.
 fn histograms(codes: &[f32], groups: &[Group], title: &str) -> Canvas {
     let lane = (SIDE / groups.len() as i32).clamp(40, 320);
     let height = lane * groups.len() as i32;
-    let mut canvas = page(groups, TOP + height + BOTTOM, title);
+    let mut canvas = page(groups, (SIDE, height), title);
     let (least, most) = codes.iter().fold(
         (f64::INFINITY, f64::NEG_INFINITY),
         |(least, most), &code| (least.min(f64::from(code)), most.max(f64::from(code))),
@@ -253,15 +264,14 @@ fn histograms(codes: &[f32], groups: &[Group], title: &str) -> Canvas {
             canvas.text(&group.name, at, &FONT_7X13, Alignment::Right);
         }
     }
-    if groups.len() > 1 {
-        legend(&mut canvas, groups);
-    }
+    legend(&mut canvas, groups, LEFT + SIDE + RIGHT);
     canvas
 }
 
-fn legend(canvas: &mut Canvas, groups: &[Group]) {
-    for (line, group) in (0..).zip(groups) {
-        let (x, y) = (LEFT + SIDE + RIGHT, TOP + 8 + PITCH * line);
+fn legend(canvas: &mut Canvas, groups: &[Group], x: i32) {
+    let named = groups.iter().filter(|group| !group.name.is_empty());
+    for (line, group) in (0..).zip(named) {
+        let y = TOP + 8 + PITCH * line;
         let place = (f64::from(x), f64::from(y));
         group.mark.draw(canvas, place, 6.0, 1.0);
         canvas.text(
@@ -270,6 +280,30 @@ fn legend(canvas: &mut Canvas, groups: &[Group]) {
             &FONT_7X13,
             Alignment::Left,
         );
+    }
+}
+
+/// Moves names up and down until they do not lie on each other, as far as a few hundred small steps do that.
+fn move_apart(places: &mut [(f64, f64)], groups: &[Group]) {
+    const LINE: f64 = 16.0;
+    for _ in 0..300 {
+        let mut moved = false;
+        for a in 1..places.len() {
+            for b in 0..a {
+                let letters = groups[a].name.chars().count() + groups[b].name.chars().count();
+                let (dx, dy) = (places[a].0 - places[b].0, places[a].1 - places[b].1);
+                // Half the width of both, of nine pixels a letter.
+                if dx.abs() < 4.5 * letters as f64 + 2.0 && dy.abs() < LINE {
+                    let step = if dy < 0.0 { -1.0 } else { 1.0 };
+                    places[a].1 += step;
+                    places[b].1 -= step;
+                    moved = true;
+                }
+            }
+        }
+        if !moved {
+            return;
+        }
     }
 }
 
@@ -351,6 +385,43 @@ mod tests {
         assert_eq!((lower_left(1), upper_right(0)), (0, 0));
         assert!(counts(&seen, 0).0 > 50 && counts(&seen, 1).0 > 50, "legend");
         assert_eq!(counts(&seen, 2), (0, 0));
+    }
+
+    #[test]
+    fn names_that_lie_on_each_other_are_moved_apart() {
+        let group = |name: &str| Group {
+            name: name.to_owned(),
+            mark: Mark::of(0),
+            images: Vec::new(),
+        };
+        let groups = ["3", "5", "8", "far"].map(group);
+        let mut places = [
+            (100.0, 100.0),
+            (102.0, 103.0),
+            (98.0, 100.0),
+            (300.0, 100.0),
+        ];
+        move_apart(&mut places, &groups);
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            assert!((places[a].1 - places[b].1).abs() >= 16.0, "{places:?}");
+        }
+        assert_eq!(places[3], (300.0, 100.0));
+        assert!(
+            places.iter().all(|place| (place.1 - 100.0).abs() < 40.0),
+            "{places:?}"
+        );
+    }
+
+    #[test]
+    fn a_plot_is_as_high_as_its_codes_need() {
+        let size = |codes: &[f32]| {
+            let bytes = latents(codes, 2, None, "title").expect("a picture");
+            let (width, height) = picture(&bytes).dimensions();
+            (width as i32 - LEFT - RIGHT, height as i32 - TOP - BOTTOM)
+        };
+        assert_eq!(size(&[0.0, 0.0, 4.0, 4.0]), (SIDE, SIDE));
+        assert_eq!(size(&[0.0, 0.0, 4.0, 3.0]), (SIDE, SIDE * 3 / 4));
+        assert_eq!(size(&[0.0, 0.0, 0.1, 4.0]), (SIDE / 2, SIDE));
     }
 
     #[test]

@@ -221,10 +221,11 @@ fn a_name_in_gif_gives_a_picture_that_moves() {
     let folder = temporary();
     train(folder.path(), "run", &["--latent", "4"]);
     let at = |name: &str| folder.path().join(name);
+    // Frames this small are enlarged: to four, three and three times the size.
     for (arguments, expected) in [
         (
             vec!["interpolate", "--out", "a.gif"],
-            (60, (across(1), down(1))),
+            (60, (96 + 4, 128 + 4)),
         ),
         (
             vec![
@@ -238,12 +239,12 @@ fn a_name_in_gif_gives_a_picture_that_moves() {
                 "--steps",
                 "4",
             ],
-            (6, (across(3) + 12, down(1))),
+            (6, (3 * 74 + 2 + 12, 96 + 4)),
         ),
         // Four images in a block of three columns, as they are higher than wide; 14 pixels for text.
         (
             vec!["traverse", "--out", "c.GIF", "--steps", "2"],
-            (2, (across(3), down(2) + 28)),
+            (2, (3 * 74 + 2, 2 * (98 + 14) + 2)),
         ),
     ] {
         let command = [&[arguments[0], "run", "--device", "cpu"], &arguments[1..]].concat();
