@@ -12,7 +12,7 @@ const GAP: usize = 2;
 /// Pixels between two pairs of an image and its reconstruction.
 const PAIR_GAP: usize = 8;
 /// Colour of the gaps: visible beside black and beside white.
-const BACKGROUND: u8 = 96;
+pub(crate) const BACKGROUND: u8 = 96;
 /// Images of fewer pixels a side are enlarged towards this many.
 const COMFORTABLE_SIDE: usize = 64;
 /// No pixel becomes larger than this.
@@ -150,6 +150,11 @@ impl Grid {
     /// `[height, width, channels]`.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
+    }
+
+    /// As [`Grid::pixels`], for keeps.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
     }
 
     /// Where columns begin and rows begin, in pixels.

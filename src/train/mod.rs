@@ -12,6 +12,7 @@ mod warm_up;
 
 pub use check::check;
 pub use config::{DataConfig, Record, RunConfig, anchored, toml_fault};
+pub(crate) use grid::BACKGROUND;
 pub use grid::{Grid, Layout};
 pub use observer::{EpochRecord, Observer, Pictures, Progress};
 pub use options::TrainOptions;

@@ -174,12 +174,19 @@ impl Film {
             let grid = Grid::laid_out(&images, self.shape, &layout)?;
             let gif = match &mut gif {
                 Some(gif) => gif,
-                none => none.insert(Gif::new(grid.size())?),
+                none => {
+                    let channels = if self.rows.is_empty() {
+                        grid.channels()
+                    } else {
+                        3
+                    };
+                    none.insert(Gif::new(grid.size(), channels)?)
+                }
             };
             if self.rows.is_empty() {
-                gif.push(grid.channels(), grid.pixels());
+                gif.push(grid.into_pixels());
             } else {
-                gif.push(3, &self.captioned(&grid, &layout));
+                gif.push(self.captioned(&grid, &layout));
             }
         }
         match gif {
@@ -391,6 +398,7 @@ mod tests {
         );
         assert!(check(Format::Png, usize::MAX, 2).is_some());
         assert_eq!(check(Format::Gif, 100, 30), None);
-        assert!(check(Format::Gif, 300, 300).is_some_and(|error| error.contains("frames")));
+        let error = check(Format::Gif, 1, 7000).expect("too many frames");
+        assert!(error.contains("14000 frames"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ pub enum Format {
 /// Pixels of a picture at most: 100 MB as RGB.
 const MOST_PIXELS: usize = 1 << 25;
 /// Pixels of all frames of a GIF at most.
-const MOST_PIXELS_OF_FRAMES: usize = 1 << 28;
+const MOST_PIXELS_OF_FRAMES: usize = 1 << 27;
 /// A GIF has 16 bits for a side.
 const MOST_SIDE_OF_A_GIF: usize = 65_535;
 
@@ -113,7 +113,7 @@ mod tests {
         assert!(bad(Format::Png, (usize::MAX, usize::MAX), 1));
         assert!(!bad(Format::Png, (65_536, 1), 1));
         assert!(bad(Format::Gif, (65_536, 1), 1));
-        assert!(!bad(Format::Gif, (1 << 10, 1 << 10), 256));
-        assert!(bad(Format::Gif, (1 << 10, 1 << 10), 257));
+        assert!(!bad(Format::Gif, (1 << 10, 1 << 10), 128));
+        assert!(bad(Format::Gif, (1 << 10, 1 << 10), 129));
     }
 }

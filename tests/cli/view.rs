@@ -320,94 +320,112 @@ fn latents_are_coloured_where_there_are_labels() {
     size(folder.path(), &["reconstruct", "2", "--data", "wrong.npz"]);
 }
 
-#[test]
-fn what_cannot_be_shown_is_refused_and_leaves_nothing() {
+/// Runs what has to be refused beside a run of a VAE, one of an autoencoder, and a file; nothing may change.
+fn refuses(cases: &[(&str, i32, &[&str])]) {
     let folder = temporary();
     train(folder.path(), "run", &["--latent", "2"]);
     train(folder.path(), "ae", &["--latent", "2", "--model", "ae"]);
     fs::write(folder.path().join("mine.png"), "dear").expect("a file");
     let before = contents(folder.path());
-    let refuse = |arguments: &[&str], code: i32, words: &[&str]| {
-        refused_in(
-            folder.path(),
-            arguments,
-            code,
-            &[words, &["error: "]].concat(),
-        );
-    };
-    let from =
-        |from: &'static str, to: &'static str| ["interpolate", "run", "--from", from, "--to", to];
-    refuse(
-        &from("12", "0"),
-        CONFIG,
-        &["no image 12", "0 to 11", "try: "],
-    );
-    refuse(&from("0", "99999999999999999999"), CONFIG, &["--to"]);
-    refuse(
-        &[&from("8", "3")[..], &["--rows", "5"]].concat(),
-        CONFIG,
-        &["no image 12"],
-    );
-    refuse(&["interpolate", "run", "--from", "1"], CONFIG, &["--to"]);
-    refuse(
-        &["interpolate", "run", "--data", "data.npz"],
-        CONFIG,
-        &["--from"],
-    );
-    refuse(
-        &[&from("0", "1")[..], &["--seed", "2"]].concat(),
-        CONFIG,
-        &["--seed"],
-    );
-    refuse(
-        &["interpolate", "ae"],
-        DATA_OR_MODEL,
-        &["no prior", "--from 0 --to 1"],
-    );
-    for command in ["interpolate", "traverse"] {
-        for steps in ["0", "1", "-3", "nan"] {
-            refuse(&[command, "run", "--steps", steps], CONFIG, &["--steps"]);
-        }
-        let out = [command, "run", "--out", "no/a.png"];
-        refuse(&out, INPUT_OUTPUT, &["no", "try: "]);
-    }
-    refuse(&["interpolate", "run", "--rows", "0"], CONFIG, &["--rows"]);
-    refuse(
-        &["interpolate", "run", "--path", "crooked"],
-        CONFIG,
-        &["linear", "spherical"],
-    );
-    let huge = ["interpolate", "run", "--rows", "10000", "--steps", "10000"];
-    refuse(&huge, CONFIG, &["too large", "--rows", "try: "]);
-    refuse(
-        &["manifold", "run", "--size", "10000"],
-        CONFIG,
-        &["too large", "--size", "try: "],
-    );
-    refuse(&["manifold", "run", "--size", "0"], CONFIG, &["--size"]);
-    refuse(
-        &["manifold", "run", "--data", "data.npz"],
-        CONFIG,
-        &["--data", "prior"],
-    );
-    refuse(
-        &["traverse", "run", "--split", "train"],
-        CONFIG,
-        &["--split", "--image"],
-    );
-    refuse(
-        &["traverse", "run", "--image", "12"],
-        CONFIG,
-        &["--image 12", "0 to 11"],
-    );
-    refuse(&["traverse", "run", "--top", "0"], CONFIG, &["--top"]);
-    for range in ["0", "-3", "nan", "inf"] {
-        let range = format!("--range={range}");
-        refuse(&["traverse", "run", &range], CONFIG, &["--range", "try: "]);
-    }
-    for command in ["interpolate", "traverse", "manifold", "latents"] {
-        let out = [command, "run", "--out", "mine.png"];
-        refuse(&out, CONFIG, &["mine.png", "not overwritten"]);
+    for (command, code, words) in cases {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        refused_in(folder.path(), &arguments, *code, words);
     }
     assert!(contents(folder.path()) == before, "nothing was written");
+}
+
+#[test]
+fn ends_that_there_are_not_are_refused() {
+    let no_image = ["no image 12", "0 to 11", "try: "];
+    refuses(&[
+        ("interpolate run --from 12 --to 0", CONFIG, &no_image),
+        (
+            "interpolate run --from 8 --to 3 --rows 5",
+            CONFIG,
+            &no_image,
+        ),
+        (
+            "interpolate run --from 0 --to 99999999999999999999",
+            CONFIG,
+            &["--to"],
+        ),
+        ("interpolate run --from 1", CONFIG, &["--to"]),
+        ("interpolate run --data data.npz", CONFIG, &["--from"]),
+        (
+            "interpolate run --from 0 --to 1 --seed 2",
+            CONFIG,
+            &["--seed"],
+        ),
+        (
+            "interpolate run --path crooked",
+            CONFIG,
+            &["linear", "spherical"],
+        ),
+        (
+            "interpolate ae",
+            DATA_OR_MODEL,
+            &["no prior", "--from 0 --to 1"],
+        ),
+        (
+            "traverse run --image 12",
+            CONFIG,
+            &["--image 12", "0 to 11"],
+        ),
+        (
+            "traverse run --split train",
+            CONFIG,
+            &["--split train", "--image"],
+        ),
+        (
+            "manifold run --data data.npz",
+            CONFIG,
+            &["--data data.npz", "prior"],
+        ),
+    ]);
+}
+
+#[test]
+fn sizes_that_make_no_picture_are_refused() {
+    let ranges = ["0", "-3", "nan", "inf"].map(|range| format!("traverse run --range={range}"));
+    let steps = ["0", "1", "-3", "nan"].map(|steps| format!("interpolate run --steps={steps}"));
+    let ranges = ranges
+        .iter()
+        .map(|range| (range.as_str(), CONFIG, &["--range", "try: "][..]));
+    let steps = steps
+        .iter()
+        .map(|steps| (steps.as_str(), CONFIG, &["--steps"][..]));
+    let too_large = |option| ["too large", option, "try: "];
+    let others: [(&str, i32, &[&str]); 7] = [
+        ("traverse run --steps 1", CONFIG, &["--steps"]),
+        ("traverse run --top 0", CONFIG, &["--top"]),
+        ("interpolate run --rows 0", CONFIG, &["--rows"]),
+        ("manifold run --size 0", CONFIG, &["--size"]),
+        (
+            "interpolate run --rows 10000 --steps 10000",
+            CONFIG,
+            &too_large("--rows"),
+        ),
+        (
+            "traverse run --steps 10000 --out a.gif",
+            CONFIG,
+            &too_large("--steps"),
+        ),
+        ("manifold run --size 10000", CONFIG, &too_large("--size")),
+    ];
+    let cases: Vec<_> = ranges.chain(steps).chain(others).collect();
+    refuses(&cases);
+}
+
+#[test]
+fn pictures_are_not_put_where_they_cannot_be() {
+    let not_overwritten = ["mine.png", "not overwritten"];
+    let no_folder = ["no", "try: "];
+    refuses(&[
+        ("interpolate run --out mine.png", CONFIG, &not_overwritten),
+        ("traverse run --out mine.png", CONFIG, &not_overwritten),
+        ("manifold run --out mine.png", CONFIG, &not_overwritten),
+        ("latents run --out mine.png", CONFIG, &not_overwritten),
+        ("interpolate run --out no/a.png", INPUT_OUTPUT, &no_folder),
+        ("latents run --out no/a.png", INPUT_OUTPUT, &no_folder),
+    ]);
 }
