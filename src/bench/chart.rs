@@ -53,7 +53,7 @@ fn ticks(least: f64, most: f64) -> Vec<f64> {
 /// The PNG file of a picture.
 ///
 /// # Errors
-/// [`Error::Config`] where it cannot be encoded.
+/// [`crate::Error::Config`] where it cannot be encoded.
 pub fn picture(growth: &Growth) -> Result<Vec<u8>> {
     let axes = growth.axes();
     let panels = axes.len().max(1) as i32;

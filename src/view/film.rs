@@ -12,7 +12,7 @@ const EACH: u16 = 6;
 const ENDS: u16 = 60;
 
 /// Frames of few images are enlarged towards so many pixels a side, and to so many times the size at most.
-const FRAME_SIDE: usize = 320;
+const FRAME_SIDE: usize = 480;
 const MOST_ZOOM: usize = 4;
 
 /// Pixels of a letter, and of a line of text.
@@ -344,13 +344,13 @@ mod tests {
     fn a_gif_has_the_images_of_the_png_there_and_back() {
         let film = film(3, 4, false, false);
         let (width, height, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
-        // Three images in two columns, three times as large.
-        assert_eq!((width, height), (2 * 122 + 2, 2 * 98 + 2));
+        // Three images in two columns, four times as large.
+        assert_eq!((width, height), (2 * 162 + 2, 2 * 130 + 2));
         let order = [0, 1, 2, 3, 2, 1];
         assert_eq!(frames.len(), order.len());
         for ((_, pixels), step) in frames.iter().zip(order) {
-            for (row, (x, y)) in [(2, 2), (124, 2), (2, 100)].into_iter().enumerate() {
-                for at in [y * width + x, (y + 95) * width + x + 119] {
+            for (row, (x, y)) in [(2, 2), (164, 2), (2, 132)].into_iter().enumerate() {
+                for at in [y * width + x, (y + 127) * width + x + 159] {
                     assert_eq!(
                         pixels[3 * at..][..3],
                         [level(row, step); 3],
@@ -365,10 +365,10 @@ mod tests {
     fn frames_between_ends_keep_these_in_view() {
         let film = film(2, 3, true, false);
         let (width, _, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
-        // Twice as large.
-        assert_eq!(width, 3 * 82 + 2 + 2 * 6);
+        // Three times as large.
+        assert_eq!(width, 3 * 122 + 2 + 2 * 6);
         for ((_, pixels), step) in frames.iter().zip([0, 1, 2, 1]) {
-            let seen = [2, 90, 178].map(|x| pixels[3 * (68 * width + x)]);
+            let seen = [2, 130, 258].map(|x| pixels[3 * (100 * width + x)]);
             assert_eq!(seen, [200, level(1, step), 250]);
         }
     }
@@ -377,7 +377,7 @@ mod tests {
     fn captions_are_above_the_images_of_a_frame() {
         let film = film(3, 2, false, true);
         let (width, height, frames) = read(&film.bytes(Format::Gif).expect("a picture"));
-        assert_eq!((width, height), (2 * 122 + 2, 2 * (98 + LINE) + 2));
+        assert_eq!((width, height), (2 * 162 + 2, 2 * (130 + LINE) + 2));
         let white = |pixels: &[u8]| pixels.chunks(3).filter(|pixel| *pixel == [255; 3]).count();
         let strip = 3 * width * (2 + LINE);
         assert!(white(&frames[0].1[..strip]) > 20);

@@ -349,14 +349,14 @@ mod tests {
 
     #[test]
     fn a_class_is_where_its_codes_are_and_in_the_legend() {
-        // Two clusters: class 3 at the lower left, class 7 at the upper right.
+        // Two clusters: class 3 at the lower right, class 7 at the upper left.
         let codes: Vec<f32> = (0..40)
             .flat_map(|i| {
                 let (x, y) = ((i % 5) as f32 / 5.0, (i / 5 % 4) as f32 / 5.0);
                 if i % 2 == 0 {
-                    [x, y]
+                    [9.0 + x, y]
                 } else {
-                    [9.0 + x, 9.0 + y]
+                    [x, 9.0 + y]
                 }
             })
             .collect();
@@ -379,10 +379,10 @@ mod tests {
             .count()
         };
         let (middle, bottom) = (LEFT + SIDE / 2, TOP + SIDE / 2);
-        let lower_left = |class| coloured(LEFT..middle, bottom..TOP + SIDE, class);
-        let upper_right = |class| coloured(middle..LEFT + SIDE, TOP..bottom, class);
-        assert!(lower_left(0) > 50 && upper_right(1) > 50);
-        assert_eq!((lower_left(1), upper_right(0)), (0, 0));
+        let lower_right = |class| coloured(middle..LEFT + SIDE, bottom..TOP + SIDE, class);
+        let upper_left = |class| coloured(LEFT..middle, TOP..bottom, class);
+        assert!(lower_right(0) > 50 && upper_left(1) > 50);
+        assert_eq!((lower_right(1), upper_left(0)), (0, 0));
         assert!(counts(&seen, 0).0 > 50 && counts(&seen, 1).0 > 50, "legend");
         assert_eq!(counts(&seen, 2), (0, 0));
     }

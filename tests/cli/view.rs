@@ -221,7 +221,7 @@ fn a_name_in_gif_gives_a_picture_that_moves() {
     let folder = temporary();
     train(folder.path(), "run", &["--latent", "4"]);
     let at = |name: &str| folder.path().join(name);
-    // Frames this small are enlarged: to four, three and three times the size.
+    // Frames this small are shown four times as large.
     for (arguments, expected) in [
         (
             vec!["interpolate", "--out", "a.gif"],
@@ -239,12 +239,12 @@ fn a_name_in_gif_gives_a_picture_that_moves() {
                 "--steps",
                 "4",
             ],
-            (6, (3 * 74 + 2 + 12, 96 + 4)),
+            (6, (3 * 98 + 2 + 12, 128 + 4)),
         ),
         // Four images in a block of three columns, as they are higher than wide; 14 pixels for text.
         (
             vec!["traverse", "--out", "c.GIF", "--steps", "2"],
-            (2, (3 * 74 + 2, 2 * (98 + 14) + 2)),
+            (2, (3 * 98 + 2, 2 * (130 + 14) + 2)),
         ),
     ] {
         let command = [&[arguments[0], "run", "--device", "cpu"], &arguments[1..]].concat();
