@@ -13,7 +13,7 @@ pub use embedded_graphics::prelude::Point;
 use embedded_graphics::prelude::{
     DrawTarget, Drawable, OriginDimensions, Pixel, Primitive, RgbColor, Size,
 };
-use embedded_graphics::primitives::{Circle, Line, PrimitiveStyle};
+use embedded_graphics::primitives::{Circle, Line, PrimitiveStyle, Rectangle};
 pub use embedded_graphics::text::Alignment;
 use embedded_graphics::text::{Baseline, Text, TextStyleBuilder};
 use image::codecs::png::PngEncoder;
@@ -21,6 +21,8 @@ use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 
 use crate::error::{Error, Result};
 
+/// Colour of the paper.
+pub const WHITE: Rgb888 = Rgb888::new(255, 255, 255);
 /// Colour of text.
 pub const BLACK: Rgb888 = Rgb888::new(30, 30, 30);
 /// Colour of the lines of a grid.
@@ -74,13 +76,68 @@ impl Canvas {
         let Ok(()) = dot.draw(self);
     }
 
+    /// Mixes a colour into a pixel; `share` of 0 leaves it, of 1 replaces it.
+    pub fn blend(&mut self, x: i32, y: i32, colour: Rgb888, share: f64) {
+        if let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y))
+            && let Some(Rgb(pixel)) = self.0.get_pixel_mut_checked(x, y)
+        {
+            for (value, new) in pixel.iter_mut().zip([colour.r(), colour.g(), colour.b()]) {
+                let mixed = (1.0 - share) * f64::from(*value) + share * f64::from(new);
+                *value = mixed.round() as u8;
+            }
+        }
+    }
+
+    /// Fills a rectangle.
+    pub fn fill(&mut self, at: Point, width: u32, height: u32, colour: Rgb888) {
+        let style = PrimitiveStyle::with_fill(colour);
+        let area = Rectangle::new(at, Size::new(width, height)).into_styled(style);
+        let Ok(()) = area.draw(self);
+    }
+
+    /// Lays pixels `[height, width, channels]` of 1 (grey) or 3 (RGB) channels onto the picture.
+    pub fn paste(&mut self, at: Point, width: usize, channels: usize, pixels: &[u8]) {
+        let rows = pixels.chunks_exact((width * channels).max(1));
+        for (row, y) in rows.zip(at.y..) {
+            for (pixel, x) in row.chunks_exact(channels.max(1)).zip(at.x..) {
+                let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
+                    continue;
+                };
+                if let Some(place) = self.0.get_pixel_mut_checked(x, y) {
+                    *place = match *pixel {
+                        [r, g, b] => Rgb([r, g, b]),
+                        _ => Rgb([pixel[0]; 3]),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Width, height, and the pixels `[height, width, 3]`.
+    pub fn into_pixels(self) -> (usize, usize, Vec<u8>) {
+        let (width, height) = self.0.dimensions();
+        (width as usize, height as usize, self.0.into_raw())
+    }
+
     /// Writes a line of text, its middle at the height of the point.
     pub fn text(&mut self, text: &str, at: Point, font: &MonoFont<'_>, alignment: Alignment) {
+        self.text_in(BLACK, text, at, font, alignment);
+    }
+
+    /// Writes a line of text in a colour, its middle at the height of the point.
+    pub fn text_in(
+        &mut self,
+        colour: Rgb888,
+        text: &str,
+        at: Point,
+        font: &MonoFont<'_>,
+        alignment: Alignment,
+    ) {
         let style = TextStyleBuilder::new()
             .alignment(alignment)
             .baseline(Baseline::Middle)
             .build();
-        let character = MonoTextStyle::new(font, BLACK);
+        let character = MonoTextStyle::new(font, colour);
         let Ok(_) = Text::with_text_style(text, at, character, style).draw(self);
     }
 

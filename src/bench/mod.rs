@@ -89,6 +89,7 @@ impl Subject {
             name: "random bytes".to_owned(),
             train: split(TRAIN.min(most).max(self.batch_size)),
             test: split(TEST.min(most).max(1)),
+            classes: Vec::new(),
         }
     }
 

@@ -220,6 +220,7 @@ mod tests {
                 values: Values::Bytes(Vec::new()),
                 labels: None,
             },
+            classes: Vec::new(),
         }
     }
 

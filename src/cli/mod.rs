@@ -11,7 +11,10 @@ mod encode;
 mod evaluate;
 mod export;
 mod init;
+mod interpolate;
+mod latents;
 mod loading;
+mod manifold;
 mod model;
 mod reconstruct;
 mod report;
@@ -21,6 +24,7 @@ mod signals;
 mod streams;
 mod text;
 mod train;
+mod traverse;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -61,6 +65,10 @@ enum Command {
     Decode(decode::DecodeArgs),
     Evaluate(evaluate::EvaluateArgs),
     Export(export::ExportArgs),
+    Interpolate(interpolate::InterpolateArgs),
+    Traverse(traverse::TraverseArgs),
+    Manifold(manifold::ManifoldArgs),
+    Latents(latents::LatentsArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -78,6 +86,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Decode(args) => decode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Interpolate(args) => interpolate::run(&args),
+        Command::Traverse(args) => traverse::run(&args),
+        Command::Manifold(args) => manifold::run(&args),
+        Command::Latents(args) => latents::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }?;

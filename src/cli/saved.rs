@@ -31,6 +31,8 @@ pub(super) struct Chosen {
     pub(super) name: String,
     pub(super) split: Split,
     pub(super) images: Images,
+    /// Names of the classes that the images' labels count; empty where a label is its own name.
+    pub(super) classes: Vec<String>,
 }
 
 /// Loads images of the run's own data or those of `source`, brought to the size that the model takes.
@@ -39,6 +41,24 @@ pub(super) fn images(
     run: &RunConfig,
     source: Option<&str>,
     split: Option<Split>,
+) -> Result<Chosen> {
+    choose(run, source, split, false)
+}
+
+/// As [`images`], with their labels where the source has some.
+pub(super) fn labelled_images(
+    run: &RunConfig,
+    source: Option<&str>,
+    split: Option<Split>,
+) -> Result<Chosen> {
+    choose(run, source, split, true)
+}
+
+fn choose(
+    run: &RunConfig,
+    source: Option<&str>,
+    split: Option<Split>,
+    labels: bool,
 ) -> Result<Chosen> {
     let shape = run.model.image;
     let other = source
@@ -50,6 +70,7 @@ pub(super) fn images(
     });
     let own = DataOptions {
         whole: split == Split::All,
+        labels,
         ..run.data.options()
     };
     let (source, options) = match &other {
@@ -78,8 +99,18 @@ pub(super) fn images(
     Ok(Chosen {
         name: dataset.name.clone(),
         split,
+        classes: dataset.classes.clone(),
         images: split.of(dataset),
     })
+}
+
+/// Refuses a choice of images where none are needed.
+pub(super) fn no_images(source: Option<&str>, split: Option<Split>, hint: &str) -> Result<()> {
+    match source.map(|source| format!("--data {source}")) {
+        Some(option) => Err(option),
+        None => split.map_or(Ok(()), |split| Err(format!("--split {}", split.name()))),
+    }
+    .map_err(|option| Error::config(format!("{option}: no image is needed for this"), hint))
 }
 
 /// Where to write: `--out`, or a name in the run folder. Refuses what exists.

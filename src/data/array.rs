@@ -2,6 +2,8 @@
 //!
 //! [`super::npy`] reads headers and values.
 
+mod labels;
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -17,6 +19,8 @@ use crate::shape::ImageShape;
 const MAX_DEFLATE_RATIO: u64 = 1032;
 const TRAIN_NAMES: [&str; 2] = ["train", "x_train"];
 const TEST_NAMES: [&str; 2] = ["test", "x_test"];
+/// Labels of the training images, of the test images, and of those of a single array.
+const LABEL_NAMES: [&str; 3] = ["y_train", "y_test", "y"];
 /// What NumPy appends to an array's name to name its entry of a `.npz`.
 const ENTRY_SUFFIX: &str = ".npy";
 
@@ -27,7 +31,8 @@ struct Array {
 }
 
 /// Reads a `.npy` file, split by the seed, or a `.npz` file with the arrays `train` and `test` (or
-/// `x_train` and `x_test`) or with one array, split by the seed.
+/// `x_train` and `x_test`) or with one array, split by the seed. Labels are `y_train` and `y_test`, or `y` beside
+/// a single array; they are read where [`DataOptions::labels`] asks for them.
 ///
 /// Arrays hold u8 or little-endian f32 in C order, as `[images, values]`, `[images, height,
 /// width]` or `[images, height, width, channels]`.
@@ -47,8 +52,12 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
     } else if extension == "npz" {
         match load_npz(path, options)? {
             (train, Some(test)) => {
-                let name = name.to_owned();
-                return Ok(Dataset { name, train, test });
+                return Ok(Dataset {
+                    name: name.to_owned(),
+                    train,
+                    test,
+                    classes: Vec::new(),
+                });
             }
             (images, None) => images,
         }
@@ -64,6 +73,7 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
         name: name.to_owned(),
         train: images.select(&train),
         test: images.select(&test),
+        classes: Vec::new(),
     })
 }
 
@@ -84,10 +94,42 @@ fn load_npz(path: &Path, options: &DataOptions) -> Result<(Images, Option<Images
         .collect();
     names.sort_unstable();
     let pick = |wanted: &[&str]| names.iter().find(|name| wanted.contains(&name.as_str()));
-    let mut read = |name: &str| read_entry(path, &mut archive, name, packed.len(), options);
-    match (pick(&TRAIN_NAMES), pick(&TEST_NAMES), names.as_slice()) {
-        (Some(train), Some(test), _) => Ok((read(train)?, Some(read(test)?))),
-        (_, _, [only]) => Ok((read(only)?, None)),
+    let mut read = |name: &str, labels: &str| {
+        let mut images = read_entry(
+            path,
+            &mut archive,
+            name,
+            packed.len(),
+            |what, mut entry, size| {
+                let array = read_npy(path, what, &mut entry, size)?;
+                to_images(path, what, array, options)
+            },
+        )?;
+        if options.labels && name != labels && names.iter().any(|name| name == labels) {
+            let found = read_entry(
+                path,
+                &mut archive,
+                labels,
+                packed.len(),
+                |what, mut entry, size| labels::read(path, what, &mut entry, size, images.len()),
+            )?;
+            images.labels = Some(found);
+        }
+        Ok(images)
+    };
+    let others = names
+        .iter()
+        .filter(|name| !LABEL_NAMES.contains(&name.as_str()));
+    let others: Vec<&String> = others.collect();
+    let single = match (names.as_slice(), others.as_slice()) {
+        ([only], _) => Some(only),
+        (_, [only]) => Some(*only),
+        _ => None,
+    };
+    let [of_train, of_test, of_single] = LABEL_NAMES;
+    match (pick(&TRAIN_NAMES), pick(&TEST_NAMES), single) {
+        (Some(train), Some(test), _) => Ok((read(train, of_train)?, Some(read(test, of_test)?))),
+        (_, _, Some(only)) => Ok((read(only, of_single)?, None)),
         _ => Err(Error::data(
             path,
             format!(
@@ -101,13 +143,14 @@ fn load_npz(path: &Path, options: &DataOptions) -> Result<(Images, Option<Images
     }
 }
 
-fn read_entry(
+/// Opens an entry and gives `read` its description, its bytes, and how many there are.
+fn read_entry<T>(
     path: &Path,
     archive: &mut ZipArchive<BufReader<File>>,
     name: &str,
     packed: u64,
-    options: &DataOptions,
-) -> Result<Images> {
+    read: impl FnOnce(&str, &mut dyn Read, u64) -> Result<T>,
+) -> Result<T> {
     let what = format!("array `{name}`");
     let entry = archive.by_name(&format!("{name}{ENTRY_SUFFIX}"));
     let mut entry = entry.map_err(|reason| {
@@ -121,8 +164,7 @@ fn read_entry(
             SAVE_HINT,
         ));
     }
-    let array = read_npy(path, &what, &mut entry, size)?;
-    to_images(path, &what, array, options)
+    read(&what, &mut entry, size)
 }
 
 /// Reads an array from a stream of exactly `length` bytes.
@@ -130,16 +172,9 @@ fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Res
     let broken = |message: String| Error::data(path, format!("{what}: {message}"), SAVE_HINT);
     let header = Header::read(path, what, reader)?;
     let width = header.kind.bytes();
-    let shape = header.shape;
-    let product = |total: usize, &size: &usize| total.checked_mul(size);
-    let bytes = shape.iter().try_fold(width, product);
     let present = length.saturating_sub(header.size);
-    let Some(bytes) = bytes.filter(|&bytes| bytes as u64 == present) else {
-        return Err(broken(format!(
-            "its header promises shape {shape:?} of `{}`, but {present} bytes follow",
-            header.kind.name()
-        )));
-    };
+    let bytes = npy::promised(&header.shape, (header.kind.name(), width), present);
+    let bytes = bytes.map_err(broken)?;
     let values = npy::read_values(reader, header.kind, bytes / width);
     let values = values.map_err(|reason| broken(format!("reading its values failed: {reason}")))?;
     if values.len() * width != bytes {
@@ -149,11 +184,19 @@ fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Res
             values.len()
         )));
     }
-    // Reading on to the end lets a zip archive compare its checksum.
+    read_end(reader).map_err(broken)?;
+    Ok(Array {
+        shape: header.shape,
+        values,
+    })
+}
+
+/// Reads on to the end, which lets a zip archive compare its checksum.
+fn read_end(reader: &mut impl Read) -> Result<(), String> {
     match reader.read(&mut [0]) {
-        Ok(0) => Ok(Array { shape, values }),
-        Ok(_) => Err(broken("bytes follow its last value".to_owned())),
-        Err(reason) => Err(broken(format!("its end is damaged: {reason}"))),
+        Ok(0) => Ok(()),
+        Ok(_) => Err("bytes follow its last value".to_owned()),
+        Err(reason) => Err(format!("its end is damaged: {reason}")),
     }
 }
 

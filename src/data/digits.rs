@@ -40,6 +40,7 @@ pub fn generate(train: usize, test: usize, seed: u64) -> Dataset {
         name: "digits".to_owned(),
         train: draw_images(train, seed, 0),
         test: draw_images(test, seed, TEST_STREAM),
+        classes: Vec::new(),
     }
 }
 

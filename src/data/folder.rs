@@ -64,7 +64,7 @@ pub(super) fn load(
     let train_count = pictures.len();
     pictures.extend(test_pictures);
     let shape = choose_shape(&pictures, options)?;
-    let labels = labels(&pictures);
+    let (labels, classes) = labels(&pictures).unzip();
     // Split before decoding: the decoded pictures are then never copied.
     let (train, test) = if own_splits {
         (0..pictures.len()).partition(|&i| i < train_count)
@@ -85,6 +85,7 @@ pub(super) fn load(
         name: name.to_owned(),
         train: read(&train)?,
         test: read(&test)?,
+        classes: classes.unwrap_or_default(),
     })
 }
 
@@ -167,8 +168,8 @@ fn is_picture(path: &Path) -> bool {
         .any(|known| extension == *known)
 }
 
-/// The number of each picture's class among the sorted names; `None` unless all have a class.
-fn labels(pictures: &[Picture]) -> Option<Vec<u32>> {
+/// The number of each picture's class among the sorted names, and these; `None` unless all have a class.
+fn labels(pictures: &[Picture]) -> Option<(Vec<u32>, Vec<String>)> {
     let classes: Option<Vec<&str>> = pictures
         .iter()
         .map(|picture| picture.class.as_deref())
@@ -177,7 +178,8 @@ fn labels(pictures: &[Picture]) -> Option<Vec<u32>> {
     let sorted: BTreeSet<&str> = classes.iter().copied().collect();
     let sorted: Vec<&str> = sorted.into_iter().collect();
     let number = |class: &&str| sorted.binary_search(class).map(|at| at as u32).ok();
-    classes.iter().map(number).collect()
+    let labels: Option<Vec<u32>> = classes.iter().map(number).collect();
+    Some((labels?, sorted.into_iter().map(str::to_owned).collect()))
 }
 
 /// The shape that all pictures get; reads headers only.

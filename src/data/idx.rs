@@ -34,6 +34,7 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
         name: name.to_owned(),
         train: load_split(folder, "train")?,
         test: load_split(folder, "t10k")?,
+        classes: Vec::new(),
     })
 }
 

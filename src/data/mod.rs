@@ -34,6 +34,8 @@ pub struct Dataset {
     pub train: Images,
     /// Images to measure on.
     pub test: Images,
+    /// Names of the classes, which labels count; empty where a label is its own name.
+    pub classes: Vec<String>,
 }
 
 impl Dataset {
@@ -188,6 +190,9 @@ pub struct DataOptions {
     /// Leaves such a source in one piece: all its images are the test split, in their own order, and the
     /// training split is empty.
     pub whole: bool,
+    /// Reads the labels of a `.npz` file's images as well. Other sources bring theirs anyway: they are bytes, or
+    /// follow from names.
+    pub labels: bool,
     /// Chooses the test images of such a source, and the digits of `digits`. It is not the seed of
     /// a run: keep it, and losses of different runs compare.
     pub seed: u64,
@@ -204,6 +209,7 @@ impl Default for DataOptions {
             channels: None,
             test_fraction: 0.1,
             whole: false,
+            labels: false,
             seed: 0,
             mirrors: Vec::new(),
             cache: None,
@@ -262,6 +268,20 @@ pub fn expect(source: &str) -> Option<Expected> {
     }
 }
 
+/// The classes of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, table 2).
+const FASHION: [&str; 10] = [
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+];
+
 /// Reads the data set `source`: `digits`, `mnist`, `fashion-mnist`, or the path of a folder with
 /// IDX files, of a folder with pictures, or of a `.npy` or `.npz` file.
 ///
@@ -304,7 +324,14 @@ pub fn load(
             options.seed,
         )),
         "mnist" => load_remote(&download::Remote::mnist(), options, progress),
-        "fashion-mnist" => load_remote(&download::Remote::fashion_mnist(), options, progress),
+        "fashion-mnist" => {
+            let remote = download::Remote::fashion_mnist();
+            let dataset = load_remote(&remote, options, progress)?;
+            Ok(Dataset {
+                classes: FASHION.map(str::to_owned).to_vec(),
+                ..dataset
+            })
+        }
         path => load_path(path, options, progress),
     }
 }

@@ -116,7 +116,7 @@ fn read_floats(reader: &mut impl Read, count: usize) -> io::Result<Vec<f32>> {
 }
 
 /// The header's text, and how many bytes come before the values.
-fn read_header(reader: &mut impl Read) -> Result<(String, u64), String> {
+pub(super) fn read_header(reader: &mut impl Read) -> Result<(String, u64), String> {
     let mut start = [0; 8];
     let early = |reason: io::Error| format!("it ends within its header ({reason})");
     reader.read_exact(&mut start).map_err(early)?;
@@ -143,16 +143,31 @@ fn read_header(reader: &mut impl Read) -> Result<(String, u64), String> {
 }
 
 /// What the header's dictionary says.
-struct Fields {
+pub(super) struct Fields {
     /// NumPy's `descr`, such as `<f4`.
-    kind: String,
+    pub(super) kind: String,
     fortran_order: bool,
-    shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
+}
+
+/// Bytes of all values of a shape, of NumPy's type `kind` of `width` bytes; refused unless they are the `present` ones.
+pub(super) fn promised(
+    shape: &[usize],
+    (kind, width): (&str, usize),
+    present: u64,
+) -> Result<usize, String> {
+    let product = |total: usize, &size: &usize| total.checked_mul(size);
+    let bytes = shape.iter().try_fold(width, product);
+    bytes
+        .filter(|&bytes| bytes as u64 == present)
+        .ok_or_else(|| {
+            format!("its header promises shape {shape:?} of `{kind}`, but {present} bytes follow")
+        })
 }
 
 /// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`; NumPy writes no other form
 /// for an array of plain numbers.
-fn parse_header(text: &str) -> Result<Fields, String> {
+pub(super) fn parse_header(text: &str) -> Result<Fields, String> {
     let value_of = |key: &str| {
         let quoted = [format!("'{key}':"), format!("\"{key}\":")];
         quoted

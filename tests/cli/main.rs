@@ -17,3 +17,4 @@ mod stopping;
 mod streams;
 mod support;
 mod tuning;
+mod view;

@@ -146,6 +146,10 @@ fn every_command_has_help_with_examples() {
         "decode",
         "evaluate",
         "export",
+        "interpolate",
+        "traverse",
+        "manifold",
+        "latents",
         "devices",
         "bench",
     ] {

@@ -266,3 +266,110 @@ fn other_files_are_refused_by_extension() {
     );
     assert_says(&error_of(Path::new(file!())), &["expected a .npy or .npz"]);
 }
+
+fn with_labels(options: DataOptions) -> DataOptions {
+    DataOptions {
+        labels: true,
+        ..options
+    }
+}
+
+/// An archive of three training and two test images, with these labels of the test images.
+fn labelled(kind: &str, shape: &str, values: &[u8]) -> (TempDir, PathBuf) {
+    let images =
+        |count: u8, shape: &str| npy("'|u1'", false, shape, &(0..count).collect::<Vec<u8>>());
+    let arrays = [
+        ("x_train", images(3, "(3, 1)")),
+        ("x_test", images(2, "(2, 1)")),
+        ("y_train", npy("'|u1'", false, "(3,)", &[7, 0, 255])),
+        ("y_test", npy(kind, false, shape, values)),
+    ];
+    file("x.npz", &npz(&arrays, true))
+}
+
+#[test]
+fn labels_of_every_whole_type_are_read_where_they_are_asked_for() {
+    let two = |bytes: &[&[u8]]| bytes.concat();
+    for (kind, shape, values) in [
+        ("'|u1'", "(2,)", two(&[&[5], &[1]])),
+        ("'|i1'", "(2, 1)", two(&[&[5], &[1]])),
+        (
+            "'<u2'",
+            "(2,)",
+            two(&[&5_u16.to_le_bytes(), &1_u16.to_le_bytes()]),
+        ),
+        (
+            "'<i4'",
+            "(2,)",
+            two(&[&5_i32.to_le_bytes(), &1_i32.to_le_bytes()]),
+        ),
+        (
+            "'<i8'",
+            "(2,)",
+            two(&[&5_i64.to_le_bytes(), &1_i64.to_le_bytes()]),
+        ),
+        (
+            "'<u8'",
+            "(2, 1)",
+            two(&[&5_u64.to_le_bytes(), &1_u64.to_le_bytes()]),
+        ),
+    ] {
+        let (_folder, path) = labelled(kind, shape, &values);
+        let dataset = load_with(&path, &with_labels(DataOptions::default())).expect("labels");
+        assert_eq!(
+            dataset.train.labels.as_deref(),
+            Some(&[7, 0, 255][..]),
+            "{kind}"
+        );
+        assert_eq!(dataset.test.labels.as_deref(), Some(&[5, 1][..]), "{kind}");
+        let without = load_path(&path).expect("images");
+        assert_eq!((without.train.labels, without.test.labels), (None, None));
+    }
+}
+
+#[test]
+fn labels_that_are_none_are_refused_only_where_they_are_asked_for() {
+    for (kind, shape, values, words) in [
+        ("'|u1'", "(3,)", vec![0; 3], "expected 2 labels"),
+        ("'|u1'", "(2, 3)", vec![0; 6], "argmax"),
+        ("'<f4'", "(2,)", vec![0; 8], "astype(np.int64)"),
+        ("'|i1'", "(2,)", vec![1, 0xff], "got -1 for image 1"),
+        (
+            "'<u8'",
+            "(2,)",
+            vec![0xff; 16],
+            "got 18446744073709551615 for image 0",
+        ),
+        ("'<i4'", "(2,)", vec![0; 7], "7 bytes follow"),
+    ] {
+        let (_folder, path) = labelled(kind, shape, &values);
+        let message = error_with(&path, &with_labels(DataOptions::default()));
+        assert_says(&message, &["array `y_test`", words]);
+        load_path(&path).expect("images without labels");
+    }
+}
+
+#[test]
+fn labels_beside_a_single_array_go_with_its_images() {
+    let values: Vec<u8> = (0..20).collect();
+    let image_array = npy("'|u1'", false, "(20, 1)", &values);
+    let labels: Vec<u8> = values.iter().map(|value| 100 + value).collect();
+    let label_array = npy("'|u1'", false, "(20,)", &labels);
+    let arrays = [("faces", image_array), ("y", label_array.clone())];
+    let (_folder, path) = file("x.npz", &npz(&arrays, false));
+    let dataset = load_with(&path, &with_labels(DataOptions::default())).expect("labels");
+    for images in [&dataset.train, &dataset.test] {
+        let expected = bytes_of(images).iter().map(|&value| 100 + u32::from(value));
+        assert_eq!(images.labels, Some(expected.collect()));
+    }
+    assert_eq!(load_path(&path).expect("images").test.labels, None);
+    // A single array is the images, whatever its name.
+    let (_folder, path) = file("y.npz", &npz(&[("y", label_array)], false));
+    let dataset = load_with(&path, &with_labels(DataOptions::default()));
+    assert_eq!(
+        dataset
+            .err()
+            .map(|error| error.to_string().contains("shape [20]")),
+        Some(true)
+    );
+}

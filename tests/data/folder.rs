@@ -43,6 +43,7 @@ fn equal_grey_pictures_keep_size_and_channel() {
     assert_eq!(dataset.train.shape, ImageShape::new(4, 3, 1));
     assert_eq!((dataset.train.len(), dataset.test.len()), (18, 2));
     assert_eq!(dataset.train.labels, None);
+    assert!(dataset.classes.is_empty());
     let mut seen: Vec<u8> = [bytes_of(&dataset.train), bytes_of(&dataset.test)].concat();
     seen.sort_unstable();
     seen.dedup();
@@ -126,6 +127,7 @@ fn subfolders_are_classes_in_the_order_of_their_names() {
         );
     }
     let dataset = load_path(folder.path()).expect("pictures");
+    assert_eq!(dataset.classes, ["cat", "dog"]);
     for images in [&dataset.train, &dataset.test] {
         let labels = images.labels.as_ref().expect("classes");
         for (image, &label) in bytes_of(images).chunks(4).zip(labels) {

@@ -24,7 +24,7 @@ const PASS: usize = 4096;
 const SPREAD: f32 = 3.0;
 
 /// A small model of 11 values with random parameters.
-fn model(kind: ModelKind, likelihood: Likelihood) -> (ModelSpec, Weights) {
+pub(crate) fn model(kind: ModelKind, likelihood: Likelihood) -> (ModelSpec, Weights) {
     let spec = ModelSpec {
         activation: Activation::Relu,
         likelihood,
@@ -41,7 +41,7 @@ fn vae() -> (ModelSpec, Weights) {
     model(ModelKind::Vae, Likelihood::Bernoulli)
 }
 
-fn images(count: usize, spec: &ModelSpec) -> Images {
+pub(crate) fn images(count: usize, spec: &ModelSpec) -> Images {
     Images {
         shape: spec.image,
         values: Values::Bytes(few_bytes(count, spec.image.values())),
@@ -56,7 +56,11 @@ fn all_seen(images: &Images) -> Vec<Vec<Near>> {
 }
 
 /// The model on the CPU device and, where there is one, on the GPU.
-fn on_devices(spec: &ModelSpec, weights: &Weights, seed: u64) -> Vec<(&'static str, Inference)> {
+pub(crate) fn on_devices(
+    spec: &ModelSpec,
+    weights: &Weights,
+    seed: u64,
+) -> Vec<(&'static str, Inference)> {
     let gpu = gpu().map(|gpu| ("GPU", Device::Gpu(Box::new(gpu))));
     let devices = [("CPU", Device::Cpu)].into_iter().chain(gpu);
     let open = |device| Inference::new(device, spec, weights, seed).expect("a model on a device");
@@ -64,7 +68,12 @@ fn on_devices(spec: &ModelSpec, weights: &Weights, seed: u64) -> Vec<(&'static s
 }
 
 /// Compares rows of values, each an image's.
-fn compare(report: &mut Report, kind: &'static str, found: &[f32], expected: &[Vec<Near>]) {
+pub(crate) fn compare(
+    report: &mut Report,
+    kind: &'static str,
+    found: &[f32],
+    expected: &[Vec<Near>],
+) {
     let width = expected[0].len();
     assert_eq!(found.len(), expected.len() * width, "{kind}");
     for (image, (found, expected)) in found.chunks(width).zip(expected).enumerate() {

@@ -15,3 +15,4 @@ mod resume;
 mod schedules;
 mod step_by_step;
 mod support;
+mod view;

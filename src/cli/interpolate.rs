@@ -1,0 +1,118 @@
+//! `elbo interpolate`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+
+use super::{result, saved};
+use crate::data::Split;
+use crate::files;
+use crate::train::RunFolder;
+use crate::view::{self, Ends, Format, Path};
+
+/// Show the images along a way through the latent space, between two images or two draws of the prior
+///
+/// With `--from` and `--to` the way leads from the code of an image to that of another, and both are shown at the
+/// ends of the row. Without them it leads from a draw of a VAE's prior to another.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct InterpolateArgs {
+    /// Run folder
+    run: PathBuf,
+    /// Image to begin with, counted from 0 [default: a draw of the prior]
+    #[arg(long, value_name = "INDEX", requires = "to")]
+    from: Option<usize>,
+    /// Image to end with
+    #[arg(long, value_name = "INDEX", requires = "from")]
+    to: Option<usize>,
+    /// Data set that the images are from [default: the run's]
+    #[arg(long, value_name = "NAME|PATH", requires = "from")]
+    data: Option<String>,
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum, requires = "from")]
+    split: Option<Split>,
+    /// Form of the way
+    #[arg(long, value_enum, default_value = "linear")]
+    path: Path,
+    /// Images of a row, both ends included [default: 11; 31 of a GIF]
+    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(2..=10_000))]
+    steps: Option<usize>,
+    /// Number of ways: the next one is between the next image after each, or the next two draws
+    #[arg(long, value_name = "WAYS", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    rows: usize,
+    /// Seed of the draws of the prior; they are those of `elbo sample`
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 1,
+        conflicts_with = "from"
+    )]
+    seed: u64,
+    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Picture to create, .png, or .gif for one that moves [default: interpolation-….png in the run folder]
+    #[arg(long, value_name = "FILE.png|FILE.gif")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo interpolate runs/reference --rows 8 --path spherical
+  elbo interpolate runs/reference --from 3 --to 17
+  elbo interpolate runs/reference --from 3 --to 17 --rows 4 --out way.gif";
+
+pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let run = folder.config();
+    let pair = args.from.zip(args.to);
+    if pair.is_none() {
+        saved::require_vae(
+            &folder,
+            "which has no prior to draw ends from",
+            "two images: --from 0 --to 1",
+        )?;
+    }
+    let format = args.out.as_deref().map_or(Ok(Format::Png), Format::of)?;
+    if args.out.is_some() {
+        saved::output(&folder, args.out.as_deref(), "")?;
+    }
+    let steps = args.steps.unwrap_or(match format {
+        Format::Png => 11,
+        Format::Gif => 31,
+    });
+    let weights = folder.weights()?;
+    let spec = &run.model;
+    let chosen = match pair {
+        Some(_) => Some(saved::images(run, args.data.as_deref(), args.split)?),
+        None => None,
+    };
+    let name = match (pair, &chosen) {
+        (Some((from, to)), Some(chosen)) => {
+            format!(
+                "interpolation-{}-{}-{from}-{to}.png",
+                chosen.name,
+                chosen.split.name()
+            )
+        }
+        _ => format!("interpolation-seed-{}.png", args.seed),
+    };
+    let out = saved::output(&folder, args.out.as_deref(), &name)?;
+    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let ends = match (pair, &chosen) {
+        (Some(pair), Some(chosen)) => Ends::of_images(
+            &mut model,
+            &chosen.images,
+            pair,
+            args.rows,
+            chosen.split,
+            run.train.binarize,
+        )?,
+        _ => Ends::of_prior(args.seed, args.rows, spec.latent),
+    };
+    let film = view::interpolate(&mut model, spec, ends, args.path, steps, format)?;
+    files::create(&out, &film.bytes(format)?)?;
+    result(out.display())?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! `elbo traverse`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+
+use super::{result, saved};
+use crate::data::Split;
+use crate::files;
+use crate::model::ModelKind;
+use crate::train::RunFolder;
+use crate::view::{self, Format, Traversal};
+
+/// Show what each latent value does: a row for each, in which it alone changes
+///
+/// A value goes from -RANGE to RANGE. The others stay at the mean of a VAE's prior, 0, or with `--image` at those of
+/// an image's code. Codes of an autoencoder have no unit: there 0 is the mean of the test images' codes, and 1 their
+/// standard deviation. Values are counted from 0, as the columns of `elbo encode` are.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct TraverseArgs {
+    /// Run folder
+    run: PathBuf,
+    /// Image whose code the other values are taken from, counted from 0 [default: none]
+    #[arg(long, value_name = "INDEX")]
+    image: Option<usize>,
+    /// Only so many values, those with the most KL over the images first (AE: with the greatest standard deviation)
+    /// [default: all, in their order]
+    #[arg(long, value_name = "VALUES", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    top: Option<usize>,
+    /// How far each value goes from 0 (AE: from its mean, in standard deviations)
+    #[arg(long, value_name = "NUMBER", default_value_t = 3.0)]
+    range: f64,
+    /// Images of a row [default: 13; 31 of a GIF]
+    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(2..=10_000))]
+    steps: Option<usize>,
+    /// Data set for --image, --top and the codes of an autoencoder [default: the run's]
+    #[arg(long, value_name = "NAME|PATH")]
+    data: Option<String>,
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum)]
+    split: Option<Split>,
+    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Picture to create, .png, or .gif for one that moves [default: traversal-….png in the run folder]
+    #[arg(long, value_name = "FILE.png|FILE.gif")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo traverse runs/reference
+  elbo traverse runs/reference --top 8 --image 3
+  elbo traverse runs/reference --top 9 --range 2.5 --out values.gif";
+
+pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let run = folder.config();
+    let format = args.out.as_deref().map_or(Ok(Format::Png), Format::of)?;
+    let name = match (args.image, args.top) {
+        (None, None) => "traversal.png".to_owned(),
+        (Some(image), None) => format!("traversal-image-{image}.png"),
+        (None, Some(top)) => format!("traversal-top-{top}.png"),
+        (Some(image), Some(top)) => format!("traversal-image-{image}-top-{top}.png"),
+    };
+    let out = saved::output(&folder, args.out.as_deref(), &name)?;
+    let steps = args.steps.unwrap_or(match format {
+        Format::Png => 13,
+        Format::Gif => 31,
+    });
+    let weights = folder.weights()?;
+    let spec = &run.model;
+    let prior = spec.kind == ModelKind::Vae;
+    let chosen = match args.image.is_some() || args.top.is_some() || !prior {
+        true => Some(saved::images(run, args.data.as_deref(), args.split)?),
+        false => {
+            let hint = "--image or --top with it, or neither";
+            saved::no_images(args.data.as_deref(), args.split, hint)?;
+            None
+        }
+    };
+    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let binarize = run.train.binarize;
+    let mut traversal = Traversal::of_prior(spec.latent);
+    if let Some(chosen) = &chosen {
+        if args.top.is_some() || !prior {
+            let latents = view::encode(&mut model, &chosen.images, chosen.split, binarize)?;
+            if !prior {
+                traversal = Traversal::of_codes(&latents.mu, spec.latent);
+            }
+            if let Some(top) = args.top {
+                traversal = traversal.top(top, spec.kind, &latents);
+            }
+        }
+        if let Some(image) = args.image {
+            let images = &chosen.images;
+            traversal = traversal.about(&mut model, images, image, chosen.split, binarize)?;
+        }
+    }
+    let film = view::traverse(&mut model, spec, &traversal, args.range, steps, format)?;
+    files::create(&out, &film.bytes(format)?)?;
+    result(out.display())?;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! From one code to another.
+
+use super::encode;
+use super::film::Film;
+use super::format::Format;
+use super::path::Path;
+use crate::data::{Binarize, Images, Split};
+use crate::error::{Error, Result};
+use crate::model::{Inference, ModelSpec, prior};
+
+/// The ends of some ways.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// `[ways, 2, latent]`.
+    codes: Vec<f32>,
+    /// The images that they are codes of, `[ways, 2, values]`.
+    images: Option<Vec<f32>>,
+}
+
+impl Ends {
+    /// Draws from the prior: the codes 0 and 1, 2 and 3, … of `elbo sample` with the same seed.
+    pub fn of_prior(seed: u64, ways: usize, latent: usize) -> Self {
+        Self {
+            codes: prior(seed, 2 * ways, latent),
+            images: None,
+        }
+    }
+
+    /// The codes (means) of images: from image `from + i` to image `to + i`, for each i of `0..ways`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no such image, and as [`encode`].
+    pub fn of_images(
+        model: &mut Inference,
+        images: &Images,
+        (from, to): (usize, usize),
+        ways: usize,
+        split: Split,
+        binarize: Binarize,
+    ) -> Result<Self> {
+        let count = images.len();
+        for (option, first) in [("--from", from), ("--to", to)] {
+            let last = first.saturating_add(ways - 1);
+            if last >= count {
+                return Err(Error::config(
+                    format!(
+                        "{option} {first}: there is no image {last}, they are 0 to {}",
+                        count - 1
+                    ),
+                    "a smaller index, or fewer --rows",
+                ));
+            }
+        }
+        let indices: Vec<usize> = (0..ways).flat_map(|way| [from + way, to + way]).collect();
+        Ok(Self {
+            codes: encode_some(model, images, &indices, split, binarize)?,
+            images: Some(images.select(&indices).to_f32()),
+        })
+    }
+
+    fn ways(&self, latent: usize) -> usize {
+        self.codes.len() / (2 * latent)
+    }
+}
+
+/// Codes (means) of the images at `indices`, `[indices, latent]`.
+///
+/// # Errors
+/// As [`encode`].
+pub(super) fn encode_some(
+    model: &mut Inference,
+    images: &Images,
+    indices: &[usize],
+    split: Split,
+    binarize: Binarize,
+) -> Result<Vec<f32>> {
+    if binarize == Binarize::None {
+        return Ok(encode(model, &images.select(indices), split, binarize)?.mu);
+    }
+    // Draws go by an image's place: only with all those before it does it get those of `elbo encode`.
+    let most = indices.iter().max().map_or(0, |last| last + 1);
+    let all = encode(model, &images.first(most), split, binarize)?.mu;
+    let latent = all.len() / most.max(1);
+    let codes = indices
+        .iter()
+        .flat_map(|&index| &all[index * latent..][..latent]);
+    Ok(codes.copied().collect())
+}
+
+/// Images along the ways between `ends`, `steps` each, the ends included. Where these are images, they are shown
+/// themselves before and behind their row.
+///
+/// # Errors
+/// [`Error::Config`] where the picture would be too large for its format; [`Error::Device`].
+pub fn interpolate(
+    model: &mut Inference,
+    spec: &ModelSpec,
+    ends: Ends,
+    path: Path,
+    steps: usize,
+    format: Format,
+) -> Result<Film> {
+    let (latent, ways) = (spec.latent, ends.ways(spec.latent));
+    Film::check(
+        format,
+        (ways, steps),
+        spec.image,
+        ends.images.is_some(),
+        false,
+    )?;
+    let mut codes = Vec::with_capacity(ways * steps * latent);
+    for pair in ends.codes.chunks_exact(2 * latent) {
+        codes.extend(path.codes(&pair[..latent], &pair[latent..], steps));
+    }
+    Ok(Film {
+        shape: spec.image,
+        steps,
+        images: model.decode(&codes)?,
+        ends: ends.images,
+        rows: Vec::new(),
+        columns: Vec::new(),
+    })
+}

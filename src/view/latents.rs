@@ -1,0 +1,483 @@
+//! Where images lie in the latent space.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pca::Plane;
+use super::plot::{self, MOST_CLASSES, Mark, Scale};
+use crate::draw::{Alignment, BLACK, Canvas, FONT_7X13, FONT_9X15_BOLD, Point, WHITE};
+use crate::error::{Error, Result};
+
+/// Pixels of the plot's longer side, and around it.
+const SIDE: i32 = 640;
+const LEFT: i32 = 64;
+const RIGHT: i32 = 24;
+const TOP: i32 = 72;
+const BOTTOM: i32 = 56;
+/// Pixels from a line of the legend to the next.
+const PITCH: i32 = 20;
+/// Letters of a name in the legend at most.
+const LONGEST: usize = 20;
+/// Bars of a histogram.
+const BARS: usize = 80;
+
+/// Classes of images.
+#[derive(Clone, Copy, Debug)]
+pub struct Classes<'a> {
+    /// The class of each image.
+    pub labels: &'a [u32],
+    /// Names by label; empty where a label is its own name.
+    pub names: &'a [String],
+}
+
+impl Classes<'_> {
+    /// How many there are, where that is more than can be told apart on a plot.
+    pub fn too_many(&self) -> Option<usize> {
+        let seen: BTreeSet<u32> = self.labels.iter().copied().collect();
+        (seen.len() > MOST_CLASSES).then_some(seen.len())
+    }
+}
+
+/// Images of one class, and how they look.
+struct Group {
+    name: String,
+    mark: Mark,
+    /// Indices of its images.
+    images: Vec<usize>,
+}
+
+/// The PNG file of a plot of `codes`, `[images, latent]`, coloured by class: the plane itself for two latent values,
+/// the plane of the first two principal components for more, and a histogram for each class for one.
+///
+/// # Errors
+/// [`Error::Config`] where there are no codes or more classes than can be told apart, and as [`Plane::of`].
+pub fn latents(
+    codes: &[f32],
+    latent: usize,
+    classes: Option<Classes<'_>>,
+    title: &str,
+) -> Result<Vec<u8>> {
+    let count = codes.len().checked_div(latent).unwrap_or(0);
+    if count == 0 {
+        return Err(Error::config(
+            "there are no codes to show",
+            "a split with images",
+        ));
+    }
+    let groups = groups(count, classes)?;
+    match latent {
+        1 => histograms(codes, &groups, title).png(),
+        2 => {
+            let places: Vec<[f64; 2]> = codes
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|code| code.map(f64::from))
+                .collect();
+            scatter(&places, ["z0", "z1"].map(str::to_owned), &groups, title).png()
+        }
+        _ => {
+            let plane = Plane::of(codes, latent)?;
+            let name = |number: usize| {
+                let share = 100.0 * plane.shares[number];
+                let of = "principal component";
+                format!(
+                    "{of} {}: {share:.1} % of the variance of {latent} values",
+                    number + 1
+                )
+            };
+            scatter(&plane.project(codes), [name(0), name(1)], &groups, title).png()
+        }
+    }
+}
+
+fn groups(count: usize, classes: Option<Classes<'_>>) -> Result<Vec<Group>> {
+    let Some(Classes { labels, names }) = classes else {
+        return Ok(vec![Group {
+            name: String::new(),
+            mark: Mark::of(0),
+            images: (0..count).collect(),
+        }]);
+    };
+    let mut images: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (image, &label) in labels.iter().enumerate().take(count) {
+        images.entry(label).or_default().push(image);
+    }
+    if images.len() > MOST_CLASSES {
+        return Err(Error::config(
+            format!("{} classes: {MOST_CLASSES} can be told apart", images.len()),
+            "data with fewer classes, or without labels",
+        ));
+    }
+    let groups = images
+        .into_iter()
+        .enumerate()
+        .map(|(number, (label, images))| Group {
+            name: name(label, names),
+            mark: Mark::of(number),
+            images,
+        });
+    Ok(groups.collect())
+}
+
+/// The name of a class, cut to what the legend has room for. What the font has no letters for goes by its number.
+fn name(label: u32, names: &[String]) -> String {
+    let known = names.get(label as usize);
+    let known = known.filter(|name| name.chars().all(|c| (' '..='\u{ff}').contains(&c)));
+    match known {
+        Some(name) if name.chars().count() > LONGEST => name
+            .chars()
+            .take(LONGEST - 3)
+            .chain("...".chars())
+            .collect(),
+        Some(name) => name.clone(),
+        None => label.to_string(),
+    }
+}
+
+/// An empty picture for a plot of this size, with a title, and room for a legend where there are classes.
+fn page(groups: &[Group], (width, height): (i32, i32), title: &str) -> Canvas {
+    let letters = groups.iter().map(|group| group.name.chars().count()).max();
+    let legend = match groups {
+        [only] if only.name.is_empty() => 0,
+        _ => 44 + 7 * letters.unwrap_or(0) as i32,
+    };
+    let legend_height = TOP + PITCH * groups.len() as i32;
+    let height = (TOP + height + BOTTOM).max(legend_height);
+    let mut canvas = Canvas::new((LEFT + width + RIGHT + legend) as u32, height as u32);
+    canvas.text(title, Point::new(16, 22), &FONT_9X15_BOLD, Alignment::Left);
+    canvas
+}
+
+fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &str) -> Canvas {
+    // One unit is as long on both axes, so that distances are what they look like.
+    let extent = |axis: usize| {
+        places.iter().fold(
+            (f64::INFINITY, f64::NEG_INFINITY),
+            |(least, most), place| (least.min(place[axis]), most.max(place[axis])),
+        )
+    };
+    let extents = [extent(0), extent(1)];
+    let span = extents
+        .iter()
+        .map(|(least, most)| most - least)
+        .fold(0.0, f64::max);
+    let unit = if span > 0.0 { 1.04 * span } else { 2.0 } / f64::from(SIDE);
+    let [width, height] = extents.map(|(least, most)| {
+        let pixels = (1.04 * (most - least) / unit).round() as i32;
+        pixels.clamp(SIDE / 2, SIDE)
+    });
+    let scale = |axis: usize, pixels: (i32, i32)| {
+        let middle = 0.5 * (extents[axis].0 + extents[axis].1);
+        let half = 0.5 * unit * f64::from((pixels.1 - pixels.0).abs());
+        Scale {
+            values: (middle - half, middle + half),
+            pixels: (f64::from(pixels.0), f64::from(pixels.1)),
+        }
+    };
+    let (across, up) = (
+        scale(0, (LEFT, LEFT + width)),
+        scale(1, (TOP + height, TOP)),
+    );
+    let mut canvas = page(groups, (width, height), title);
+    plot::axes(&mut canvas, (across, &names[0]), (up, Some(&names[1])));
+
+    let at = |image: usize| (across.place(places[image][0]), up.place(places[image][1]));
+    let count = places.len();
+    let radius = (5.0 - 0.75 * (count as f64).log10()).clamp(1.6, 4.0);
+    let opacity = (1.3 - 0.15 * (count as f64).log10()).clamp(0.55, 0.9);
+    let mut dots: Vec<(usize, Mark)> = groups
+        .iter()
+        .flat_map(|group| group.images.iter().map(|&image| (image, group.mark)))
+        .collect();
+    // Scattered in depth too: in order of classes, the last would cover the others.
+    dots.sort_by_key(|&(image, _)| (image as u32).wrapping_mul(0x9E37_79B9));
+    for (image, mark) in dots {
+        mark.draw(&mut canvas, at(image), radius, opacity);
+    }
+    if groups.len() > 1 {
+        let middles = groups.iter().map(|group| {
+            let middle =
+                |axis: usize| median(group.images.iter().map(|&image| places[image][axis]));
+            (across.place(middle(0)), up.place(middle(1)))
+        });
+        let mut middles: Vec<(f64, f64)> = middles.collect();
+        move_apart(&mut middles, groups);
+        for (group, place) in groups.iter().zip(middles) {
+            outlined(&mut canvas, &group.name, place);
+        }
+    }
+    legend(&mut canvas, groups, LEFT + width + RIGHT);
+    canvas
+}
+
+/// Bars of what share of a group's images has what code, a lane for each group, all to one scale.
+fn histograms(codes: &[f32], groups: &[Group], title: &str) -> Canvas {
+    let lane = (SIDE / groups.len() as i32).clamp(40, 320);
+    let height = lane * groups.len() as i32;
+    let mut canvas = page(groups, (SIDE, height), title);
+    let (least, most) = codes.iter().fold(
+        (f64::INFINITY, f64::NEG_INFINITY),
+        |(least, most), &code| (least.min(f64::from(code)), most.max(f64::from(code))),
+    );
+    let room = if most > least {
+        0.02 * (most - least)
+    } else {
+        1.0
+    };
+    let across = Scale {
+        values: (least - room, most + room),
+        pixels: (f64::from(LEFT), f64::from(LEFT + SIDE)),
+    };
+    let up = Scale {
+        values: (0.0, 1.0),
+        pixels: (f64::from(TOP + height), f64::from(TOP)),
+    };
+    plot::axes(&mut canvas, (across, "z0"), (up, None));
+    let bar = SIDE / BARS as i32;
+    let counts: Vec<[usize; BARS]> = groups
+        .iter()
+        .map(|group| {
+            let mut counts = [0; BARS];
+            for &image in &group.images {
+                let place = across.place(f64::from(codes[image])) - f64::from(LEFT);
+                counts[((place / f64::from(bar)) as usize).min(BARS - 1)] += 1;
+            }
+            counts
+        })
+        .collect();
+    let share = |count: usize, group: &Group| count as f64 / group.images.len() as f64;
+    let shares = counts.iter().zip(groups);
+    let tallest =
+        shares.flat_map(|(counts, group)| counts.iter().map(move |&count| share(count, group)));
+    let tallest = tallest.fold(f64::MIN_POSITIVE, f64::max);
+    for (number, (counts, group)) in counts.iter().zip(groups).enumerate() {
+        let bottom = TOP + lane * (number as i32 + 1);
+        for (place, &count) in (0..).zip(counts) {
+            let tall = (share(count, group) / tallest * f64::from(lane - 6)).round() as i32;
+            let corner = Point::new(LEFT + place * bar, bottom - tall);
+            canvas.fill(corner, bar as u32, tall as u32, group.mark.colour);
+        }
+        let (from, to) = (Point::new(LEFT, bottom), Point::new(LEFT + SIDE, bottom));
+        canvas.line(from, to, BLACK, 1);
+        let at = Point::new(LEFT - 8, bottom - 10);
+        if group.name.chars().count() <= 6 {
+            canvas.text(&group.name, at, &FONT_7X13, Alignment::Right);
+        }
+    }
+    legend(&mut canvas, groups, LEFT + SIDE + RIGHT);
+    canvas
+}
+
+fn legend(canvas: &mut Canvas, groups: &[Group], x: i32) {
+    let named = groups.iter().filter(|group| !group.name.is_empty());
+    for (line, group) in (0..).zip(named) {
+        let y = TOP + 8 + PITCH * line;
+        let place = (f64::from(x), f64::from(y));
+        group.mark.draw(canvas, place, 6.0, 1.0);
+        canvas.text(
+            &group.name,
+            Point::new(x + 14, y),
+            &FONT_7X13,
+            Alignment::Left,
+        );
+    }
+}
+
+/// Moves names up and down until they do not lie on each other, as far as a few hundred small steps do that.
+fn move_apart(places: &mut [(f64, f64)], groups: &[Group]) {
+    const LINE: f64 = 16.0;
+    for _ in 0..300 {
+        let mut moved = false;
+        for a in 1..places.len() {
+            for b in 0..a {
+                let letters = groups[a].name.chars().count() + groups[b].name.chars().count();
+                let (dx, dy) = (places[a].0 - places[b].0, places[a].1 - places[b].1);
+                // Half the width of both, of nine pixels a letter.
+                if dx.abs() < 4.5 * letters as f64 + 2.0 && dy.abs() < LINE {
+                    let step = if dy < 0.0 { -1.0 } else { 1.0 };
+                    places[a].1 += step;
+                    places[b].1 -= step;
+                    moved = true;
+                }
+            }
+        }
+        if !moved {
+            return;
+        }
+    }
+}
+
+/// Text that can be read on dots.
+fn outlined(canvas: &mut Canvas, text: &str, (x, y): (f64, f64)) {
+    let (x, y) = (x.round() as i32, y.round() as i32);
+    for dy in -2..=2 {
+        for dx in -2..=2 {
+            let at = Point::new(x + dx, y + dy);
+            canvas.text_in(WHITE, text, at, &FONT_9X15_BOLD, Alignment::Center);
+        }
+    }
+    canvas.text(text, Point::new(x, y), &FONT_9X15_BOLD, Alignment::Center);
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded_graphics::prelude::RgbColor;
+
+    use super::*;
+
+    fn picture(bytes: &[u8]) -> image::RgbImage {
+        image::load_from_memory(bytes).expect("a PNG").to_rgb8()
+    }
+
+    /// How many pixels have a class's colour to the bit, in the legend and left of it.
+    fn counts(picture: &image::RgbImage, class: usize) -> (usize, usize) {
+        let colour = Mark::of(class).colour;
+        let colour = [colour.r(), colour.g(), colour.b()];
+        let own = picture
+            .enumerate_pixels()
+            .filter(|(_, _, pixel)| pixel.0 == colour);
+        let (legend, plot): (Vec<_>, Vec<_>) =
+            own.partition(|(x, _, _)| *x as i32 > LEFT + SIDE + 4);
+        (legend.len(), plot.len())
+    }
+
+    #[test]
+    fn a_class_is_where_its_codes_are_and_in_the_legend() {
+        // Two clusters: class 3 at the lower right, class 7 at the upper left.
+        let codes: Vec<f32> = (0..40)
+            .flat_map(|i| {
+                let (x, y) = ((i % 5) as f32 / 5.0, (i / 5 % 4) as f32 / 5.0);
+                if i % 2 == 0 {
+                    [9.0 + x, y]
+                } else {
+                    [x, 9.0 + y]
+                }
+            })
+            .collect();
+        let labels: Vec<u32> = (0..40).map(|i| if i % 2 == 0 { 3 } else { 7 }).collect();
+        let classes = Classes {
+            labels: &labels,
+            names: &[],
+        };
+        let bytes = latents(&codes, 2, Some(classes), "title").expect("a picture");
+        let seen = picture(&bytes);
+        // Darkest where dots lie on each other; look for anything but paper and lines of the grid.
+        let coloured = |xs: std::ops::Range<i32>, ys: std::ops::Range<i32>, class: usize| {
+            let colour = Mark::of(class).colour;
+            let all = xs.flat_map(|x| ys.clone().map(move |y| (x, y)));
+            all.filter(|&(x, y)| {
+                let [r, g, b] = seen.get_pixel(x as u32, y as u32).0;
+                let near = |a: u8, b: u8| a.abs_diff(b) < 60;
+                near(r, colour.r()) && near(g, colour.g()) && near(b, colour.b())
+            })
+            .count()
+        };
+        let (middle, bottom) = (LEFT + SIDE / 2, TOP + SIDE / 2);
+        let lower_right = |class| coloured(middle..LEFT + SIDE, bottom..TOP + SIDE, class);
+        let upper_left = |class| coloured(LEFT..middle, TOP..bottom, class);
+        assert!(lower_right(0) > 50 && upper_left(1) > 50);
+        assert_eq!((lower_right(1), upper_left(0)), (0, 0));
+        assert!(counts(&seen, 0).0 > 50 && counts(&seen, 1).0 > 50, "legend");
+        assert_eq!(counts(&seen, 2), (0, 0));
+    }
+
+    #[test]
+    fn names_that_lie_on_each_other_are_moved_apart() {
+        let group = |name: &str| Group {
+            name: name.to_owned(),
+            mark: Mark::of(0),
+            images: Vec::new(),
+        };
+        let groups = ["3", "5", "8", "far"].map(group);
+        let mut places = [
+            (100.0, 100.0),
+            (102.0, 103.0),
+            (98.0, 100.0),
+            (300.0, 100.0),
+        ];
+        move_apart(&mut places, &groups);
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            assert!((places[a].1 - places[b].1).abs() >= 16.0, "{places:?}");
+        }
+        assert_eq!(places[3], (300.0, 100.0));
+        assert!(
+            places.iter().all(|place| (place.1 - 100.0).abs() < 40.0),
+            "{places:?}"
+        );
+    }
+
+    #[test]
+    fn a_plot_is_as_high_as_its_codes_need() {
+        let size = |codes: &[f32]| {
+            let bytes = latents(codes, 2, None, "title").expect("a picture");
+            let (width, height) = picture(&bytes).dimensions();
+            (width as i32 - LEFT - RIGHT, height as i32 - TOP - BOTTOM)
+        };
+        assert_eq!(size(&[0.0, 0.0, 4.0, 4.0]), (SIDE, SIDE));
+        assert_eq!(size(&[0.0, 0.0, 4.0, 3.0]), (SIDE, SIDE * 3 / 4));
+        assert_eq!(size(&[0.0, 0.0, 0.1, 4.0]), (SIDE / 2, SIDE));
+    }
+
+    #[test]
+    fn without_labels_there_is_one_colour_and_no_legend() {
+        let codes: Vec<f32> = (0..60).map(|i| (i * i % 17) as f32).collect();
+        for latent in [1, 2, 3] {
+            let plain = latents(&codes, latent, None, "title").expect("a picture");
+            let plain = picture(&plain);
+            assert_eq!(plain.width() as i32, LEFT + SIDE + RIGHT, "{latent}");
+            let labels = vec![0; 60 / latent];
+            let classes = Classes {
+                labels: &labels,
+                names: &["a".to_owned()],
+            };
+            let with = latents(&codes, latent, Some(classes), "title").expect("a picture");
+            assert!(picture(&with).width() > plain.width(), "{latent}");
+        }
+    }
+
+    #[test]
+    fn one_latent_value_gives_bars_of_each_class() {
+        let codes = [0.0, 0.0, 0.0, 1.0];
+        let classes = Classes {
+            labels: &[0, 0, 1, 1],
+            names: &[],
+        };
+        let seen = latents(&codes, 1, Some(classes), "title").expect("a picture");
+        let seen = picture(&seen);
+        let bar = (SIDE / BARS as i32) as usize;
+        // A lane is 320 pixels high, of which the whole of a class takes 314.
+        assert_eq!(counts(&seen, 0).1, bar * 314);
+        assert_eq!(counts(&seen, 1).1, 2 * bar * 157);
+    }
+
+    #[test]
+    fn codes_that_are_all_alike_have_a_picture() {
+        for latent in 1..4 {
+            assert!(latents(&vec![0.5; 6 * latent], latent, None, "title").is_ok());
+        }
+        assert!(latents(&[], 2, None, "title").is_err());
+    }
+
+    #[test]
+    fn names_are_cut_and_those_without_letters_go_by_number() {
+        let names = ["cat", "\u{732b}", "a-very-long-name-of-a-class"].map(str::to_owned);
+        let seen = [0, 1, 2, 3].map(|label| name(label, &names));
+        assert_eq!(seen, ["cat", "1", "a-very-long-name-...", "3"]);
+    }
+
+    #[test]
+    fn more_classes_than_can_be_told_apart_are_counted() {
+        let labels: Vec<u32> = (0..=MOST_CLASSES as u32).collect();
+        let classes = |labels| Classes { labels, names: &[] };
+        assert_eq!(classes(&labels).too_many(), Some(MOST_CLASSES + 1));
+        assert_eq!(classes(&labels[1..]).too_many(), None);
+        let codes = vec![0.0; 2 * labels.len()];
+        assert!(latents(&codes, 2, Some(classes(&labels)), "title").is_err());
+    }
+}

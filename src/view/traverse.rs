@@ -1,0 +1,204 @@
+//! Each latent value by itself.
+
+use super::film::Film;
+use super::format::Format;
+use super::interpolate::encode_some;
+use super::{Spread, kl_by_value};
+use crate::data::{Binarize, Images, Split};
+use crate::error::{Error, Result};
+use crate::model::{Inference, Latents, ModelKind, ModelSpec};
+
+/// What to vary, about what.
+#[derive(Clone, Debug)]
+pub struct Traversal {
+    /// The code whose values are varied one by one, `[latent]`.
+    pub base: Vec<f32>,
+    /// What a latent value is varied about and in units of what: the prior's 0 and 1, or for an autoencoder mean and
+    /// standard deviation of codes.
+    pub spread: Spread,
+    /// The latent values to vary, in the order of the rows.
+    pub rows: Vec<usize>,
+    /// Something to say of each latent value beside its row, `[latent]`; empty: nothing.
+    pub notes: Vec<String>,
+}
+
+impl Traversal {
+    /// All values of a VAE, about the mean of its prior.
+    pub fn of_prior(latent: usize) -> Self {
+        Self {
+            base: vec![0.0; latent],
+            spread: Spread::prior(latent),
+            rows: (0..latent).collect(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// All values of an autoencoder, about the mean of these codes `[images, latent]`.
+    pub fn of_codes(codes: &[f32], latent: usize) -> Self {
+        let spread = Spread::of(codes, latent);
+        Self {
+            base: spread.mean.iter().map(|&mean| mean as f32).collect(),
+            spread,
+            rows: (0..latent).collect(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The other values are those of an image's code rather than the mean's.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is no image of this index, and as [`super::encode`].
+    pub fn about(
+        self,
+        model: &mut Inference,
+        images: &Images,
+        index: usize,
+        split: Split,
+        binarize: Binarize,
+    ) -> Result<Self> {
+        if index >= images.len() {
+            return Err(Error::config(
+                format!(
+                    "--image {index}: there is no such image, they are 0 to {}",
+                    images.len() - 1
+                ),
+                "a smaller index",
+            ));
+        }
+        Ok(Self {
+            base: encode_some(model, images, &[index], split, binarize)?,
+            ..self
+        })
+    }
+
+    /// Keeps the `count` values that matter most, the first first, and notes why: by the KL of q(z|x), or for an
+    /// autoencoder by the standard deviation of its codes.
+    #[must_use]
+    pub fn top(self, count: usize, kind: ModelKind, latents: &Latents) -> Self {
+        let latent = self.base.len();
+        let (name, weights) = match kind {
+            ModelKind::Vae => ("KL", kl_by_value(latents, latent)),
+            ModelKind::Ae => ("sd", Spread::of(&latents.mu, latent).deviation),
+        };
+        let mut rows: Vec<usize> = (0..latent).collect();
+        rows.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+        rows.truncate(count);
+        Self {
+            rows,
+            notes: weights
+                .iter()
+                .map(|weight| format!("{name} {weight:.2}"))
+                .collect(),
+            ..self
+        }
+    }
+
+    /// The code at a step of a row; `share` runs from -1 to 1.
+    fn code(&self, value: usize, range: f64, share: f64) -> Vec<f32> {
+        let mut code = self.base.clone();
+        let (mean, deviation) = (self.spread.mean[value], self.spread.deviation[value]);
+        code[value] = (mean + range * share * deviation) as f32;
+        code
+    }
+}
+
+/// Images of codes of which one value goes from −`range` to `range` standard deviations about its mean, in `steps`
+/// (2 or more) equal steps; a row for each value. Values are counted from 0, as the columns of `elbo encode` are.
+///
+/// # Errors
+/// [`Error::Config`] for a range that is not a positive number, and where the picture would be too large for its
+/// format; [`Error::Device`].
+pub fn traverse(
+    model: &mut Inference,
+    spec: &ModelSpec,
+    traversal: &Traversal,
+    range: f64,
+    steps: usize,
+    format: Format,
+) -> Result<Film> {
+    if !(range.is_finite() && range > 0.0) {
+        return Err(Error::config(
+            format!("--range {range}: expected a finite number above 0"),
+            "--range 3",
+        ));
+    }
+    Film::check(
+        format,
+        (traversal.rows.len(), steps),
+        spec.image,
+        false,
+        true,
+    )?;
+    let share = |step: usize| 2.0 * step as f64 / (steps.max(2) - 1) as f64 - 1.0;
+    let mut codes = Vec::with_capacity(traversal.rows.len() * steps * spec.latent);
+    for &value in &traversal.rows {
+        for step in 0..steps {
+            codes.extend(traversal.code(value, range, share(step)));
+        }
+    }
+    if codes.iter().any(|value| !value.is_finite()) {
+        return Err(Error::config(
+            format!("--range {range}: leads to codes beyond all numbers"),
+            "--range 3",
+        ));
+    }
+    let name = |&value: &usize| match traversal.notes.get(value) {
+        Some(note) => format!("z{value}  {note}"),
+        None => format!("z{value}"),
+    };
+    Ok(Film {
+        shape: spec.image,
+        steps,
+        images: model.decode(&codes)?,
+        ends: None,
+        rows: traversal.rows.iter().map(name).collect(),
+        columns: (0..steps).map(|step| number(range * share(step))).collect(),
+    })
+}
+
+/// To two decimals at most.
+fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_no_more_digits_than_they_need() {
+        let seen = [-3.0, -0.5, -1e-17, 0.0, 2.25, 1.0 / 3.0, 10.0].map(number);
+        assert_eq!(seen, ["-3", "-0.5", "0", "0", "2.25", "0.33", "10"]);
+    }
+
+    #[test]
+    fn one_value_of_a_code_moves_and_the_others_stay() {
+        let traversal = Traversal::of_codes(&[0.0, 1.0, 5.0, 4.0, 1.0, 7.0], 3);
+        assert_eq!(traversal.base, [2.0, 1.0, 6.0]);
+        assert_eq!(traversal.code(0, 3.0, -1.0), [2.0 - 3.0 * 2.0, 1.0, 6.0]);
+        assert_eq!(traversal.code(2, 3.0, 0.5), [2.0, 1.0, 6.0 + 1.5]);
+        assert_eq!(traversal.code(1, 3.0, 1.0), [2.0, 1.0, 6.0], "of no spread");
+    }
+
+    #[test]
+    fn the_top_values_come_by_their_weight() {
+        let latents = Latents {
+            mu: vec![0.1, 2.0, 1.0, -0.1, -2.0, -1.0],
+            logvar: vec![0.0; 6],
+        };
+        for kind in [ModelKind::Vae, ModelKind::Ae] {
+            let top = Traversal::of_prior(3).top(2, kind, &latents);
+            assert_eq!(top.rows, [1, 2], "{kind:?}");
+            assert_eq!(
+                top.notes[1],
+                ["KL 2.00", "sd 2.00"][usize::from(kind == ModelKind::Ae)]
+            );
+        }
+    }
+}
