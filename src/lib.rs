@@ -3,7 +3,7 @@
 //!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`shape`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`model`] ← [`train`] ← [`watch`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;
@@ -19,5 +19,6 @@ pub mod plan;
 pub mod rng;
 pub mod shape;
 pub mod train;
+pub mod watch;
 
 pub use error::{Error, Result};

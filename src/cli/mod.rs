@@ -12,9 +12,9 @@ mod loading;
 mod model;
 mod reconstruct;
 mod report;
+mod report_page;
 mod sample;
 mod saved;
-mod text;
 mod train;
 
 use std::fmt;
@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::device::{Device, Precision, Selection};
+use crate::model::words as text;
 
 /// Trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12 reaches,
 /// or on the CPU.
@@ -53,6 +54,7 @@ enum Command {
     Reconstruct(reconstruct::ReconstructArgs),
     Encode(encode::EncodeArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Report(report_page::ReportArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -68,6 +70,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Report(args) => report_page::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }

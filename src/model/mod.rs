@@ -10,6 +10,7 @@ pub(crate) mod session;
 mod size;
 mod spec;
 mod weights;
+pub mod words;
 
 pub(crate) use inference::prior;
 pub use inference::{Evaluation, Inference, Latents};
