@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_text;
+mod compare;
 mod config;
 mod devices;
 mod encode;
@@ -13,6 +14,7 @@ mod model;
 mod reconstruct;
 mod report;
 mod report_page;
+mod runs;
 mod sample;
 mod saved;
 mod train;
@@ -55,6 +57,8 @@ enum Command {
     Encode(encode::EncodeArgs),
     Evaluate(evaluate::EvaluateArgs),
     Report(report_page::ReportArgs),
+    Compare(compare::CompareArgs),
+    Runs(runs::RunsArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -71,6 +75,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Encode(args) => encode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report_page::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }

@@ -1,19 +1,25 @@
 //! Runs beside each other: their figures, what differs in their configurations, and which losses mean the same.
 
+mod groups;
+mod page;
+mod picture;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::table::aligned;
-use super::{Run, Status, compare_page, compare_picture, settings};
-use crate::data::Binarize;
+use super::{Run, Status};
 use crate::error::{Error, Result};
-use crate::model::{Likelihood, words};
+use crate::model::words;
 use crate::train::metrics::Epoch;
 
 /// What stands where a run has no such figure.
 const NONE: &str = "–";
+
+/// A column that is left out where it is the same in all rows: its name and its text.
+type SharedColumn = (&'static str, fn(&Row) -> String);
 
 /// Some runs, in the order given.
 #[derive(Clone, Debug)]
@@ -116,46 +122,6 @@ impl Group {
 const LOSS: &str = "test loss";
 const ELBO: &str = "negative ELBO";
 
-/// What has to be equal for two losses to mean the same, and how it is called.
-fn meaning(run: &Run) -> [String; 5] {
-    let (spec, train) = (&run.config.model, &run.config.train);
-    let values = match (spec.likelihood, train.binarize) {
-        (Likelihood::Bernoulli, Binarize::None) => "Bernoulli on grey pixels",
-        (Likelihood::Bernoulli, Binarize::Fixed) => "Bernoulli on images binarised once",
-        (Likelihood::Bernoulli, Binarize::Dynamic) => "Bernoulli on images binarised at every use",
-        (Likelihood::Gaussian { .. }, _) => "Gaussian density",
-        (Likelihood::SquaredError | Likelihood::LinearSquaredError, Binarize::None) => {
-            "squared error of grey values"
-        }
-        (Likelihood::SquaredError | Likelihood::LinearSquaredError, _) => {
-            "squared error of binarised values"
-        }
-    };
-    let what = if run.is_vae() {
-        "VAE, with KL"
-    } else {
-        "AE, without KL"
-    };
-    let data = &run.config.data;
-    [
-        words::unit(spec).to_owned(),
-        values.to_owned(),
-        what.to_owned(),
-        format!("{} of {}", run.config.record.data, spec.image),
-        format!(
-            "test images by fraction {} and seed {}",
-            data.test_fraction, data.split_seed
-        ),
-    ]
-}
-
-/// Values of the configuration that have columns of their own, or say how and not what.
-fn has_a_column(name: &str) -> bool {
-    let model = name.starts_with("model.") && name != "model.beta";
-    let own = ["device", "train.epochs", "data.source", "data.mirrors"];
-    model || name.starts_with("record.") || own.contains(&name)
-}
-
 impl Comparison {
     /// Reads the folders of some runs.
     ///
@@ -177,9 +143,9 @@ impl Comparison {
                 "the folders of two runs; `elbo runs` lists them",
             ));
         }
-        let groups = groups(&runs);
+        let groups = groups::of(&runs);
         let mut rows = Vec::new();
-        let differing = differing(&runs)?;
+        let differing = groups::differing(&runs)?;
         for (i, (run, differs)) in runs.iter().zip(differing).enumerate() {
             let group = groups.iter().find(|group| group.runs.contains(&i));
             let value = |epoch: &&Epoch| group.map_or(epoch.test_loss, |group| group.value(epoch));
@@ -263,7 +229,7 @@ impl Comparison {
 
     /// What is the same in all of several runs and need not stand in each row.
     pub(super) fn shared(&self) -> Vec<(&'static str, String)> {
-        let columns: [(&'static str, fn(&Row) -> String); 5] = [
+        let columns: [SharedColumn; 5] = [
             ("model", |row| row.model.clone()),
             ("parameters", |row| words::grouped(row.parameters)),
             ("data", |row| row.data.clone()),
@@ -363,7 +329,7 @@ impl Comparison {
 
     /// A page with tables and curves, for a file of its own.
     pub fn html(&self) -> String {
-        compare_page::html(self)
+        page::html(self)
     }
 
     /// A picture of the curves, as the bytes of a PNG file.
@@ -371,7 +337,7 @@ impl Comparison {
     /// # Errors
     /// [`Error::Config`] where it cannot be encoded.
     pub fn png(&self) -> Result<Vec<u8>> {
-        compare_picture::png(self)
+        picture::png(self)
     }
 }
 
@@ -398,60 +364,11 @@ fn name(runs: &[Run], i: usize) -> String {
     }
 }
 
-fn groups(runs: &[Run]) -> Vec<Group> {
-    let mut found: Vec<([String; 5], Vec<usize>)> = Vec::new();
-    for (i, run) in runs.iter().enumerate() {
-        let own = meaning(run);
-        match found.iter_mut().find(|(other, _)| *other == own) {
-            Some((_, members)) => members.push(i),
-            None => found.push((own, vec![i])),
-        }
-    }
-    let differs = |part: usize| found.iter().any(|(own, _)| own[part] != found[0].0[part]);
-    let differing: Vec<usize> = (0..5).filter(|&part| differs(part)).collect();
-    found
-        .iter()
-        .map(|(own, members)| {
-            let beta = |run: usize| runs[run].config.model.beta;
-            let mixed = members.iter().any(|&run| beta(run) != beta(members[0]));
-            let vae = runs[members[0]].is_vae();
-            Group {
-                names: members.iter().map(|&run| name(runs, run)).collect(),
-                figure: if vae && mixed { ELBO } else { LOSS },
-                unit: words::unit(&runs[members[0]].config.model),
-                apart: differing.iter().map(|&part| own[part].clone()).collect(),
-                runs: members.clone(),
-            }
-        })
-        .collect()
-}
-
-/// For each run the configuration values that are not the same in all.
-fn differing(runs: &[Run]) -> Result<Vec<BTreeMap<String, String>>> {
-    let mut all = Vec::new();
-    for run in runs {
-        let settings = settings::of(&run.config)?;
-        let named = settings.into_iter().map(|s| (s.full_name(), s.value));
-        let kept = named.filter(|(name, _)| !has_a_column(name));
-        all.push(kept.collect::<BTreeMap<_, _>>());
-    }
-    let names: BTreeSet<String> = all.iter().flat_map(|own| own.keys().cloned()).collect();
-    let equal = |name: &String| all.iter().all(|own| own.get(name) == all[0].get(name));
-    let differing: Vec<&String> = names.iter().filter(|name| !equal(name)).collect();
-    let own = |own: &BTreeMap<String, String>| {
-        let values = differing.iter().map(|&name| {
-            let value = own.get(name).cloned();
-            (name.clone(), value.unwrap_or_else(|| NONE.to_owned()))
-        });
-        values.collect()
-    };
-    Ok(all.iter().map(own).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelKind;
+    use crate::data::Binarize;
+    use crate::model::{Likelihood, ModelKind};
     use crate::watch::run::tests::run;
 
     fn named(name: &str, change: impl FnOnce(&mut Run)) -> Run {

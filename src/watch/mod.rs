@@ -3,14 +3,11 @@
 //! All of it works from what a run folder holds, so that it serves a run that trains as well as an old one.
 
 pub mod compare;
-mod compare_page;
-mod compare_picture;
 mod html;
 pub mod list;
 mod pictures;
 mod plot;
 pub mod report;
-mod report_latent;
 mod run;
 mod settings;
 mod table;

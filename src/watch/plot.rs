@@ -10,7 +10,7 @@ const MOST_POINTS: usize = 600;
 /// Side of the drawing, whatever size it is shown in.
 const SIDE: f64 = 1000.0;
 /// Share of the range of x whose values do not stretch a linear axis: a first loss is many times the last one.
-const START: f64 = 0.02;
+const START: f64 = 0.05;
 
 /// A curve.
 #[derive(Clone, Debug)]

@@ -3,6 +3,10 @@
 //! Everything is drawn here; the page's script adds the read-out of curves and the slider over pictures, and
 //! without it the page is still whole.
 
+mod curves;
+mod figures;
+mod latent;
+
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,20 +15,14 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::html::{self, escape};
 use super::pictures::Pictures;
-use super::plot::{Chart, Series};
-use super::run::duration;
-use super::{PictureKind, Run, Status, report_latent, settings};
+use super::{PictureKind, Run, Status, settings};
 use crate::error::Result;
 use crate::files;
 use crate::model::words;
-use crate::train::metrics::{Epoch, Line};
 use crate::train::utc;
 
 /// Name of the page in a run folder.
 pub const NAME: &str = "report.html";
-
-/// Rows of the table of epochs at most.
-const MOST_ROWS: usize = 100;
 
 /// A run and its pictures.
 #[derive(Clone, Debug)]
@@ -72,12 +70,12 @@ pub fn html(report: &Report) -> Result<String> {
     let run = &report.run;
     let mut body = header(report);
     body += "<main>\n";
-    body += &figures(run);
-    body += &curves(run);
-    body += &schedules(run);
+    body += &figures::cards(run);
+    body += &curves::losses(run);
+    body += &curves::schedules(run);
     body += &gallery(&report.pictures);
-    body += &report_latent::section(run);
-    body += &epochs(run);
+    body += &latent::section(run);
+    body += &figures::epochs(run);
     body +=
         "<section aria-labelledby=\"configuration\"><h2 id=\"configuration\">Configuration</h2>";
     body += &settings::html(&run.config)?;
@@ -121,228 +119,6 @@ fn header(report: &Report) -> String {
     text
 }
 
-/// A figure with its name and unit.
-fn card(name: &str, value: &str, rest: &str) -> String {
-    format!(
-        "<div><dt>{}</dt><dd><b>{}</b> <small>{}</small></dd></div>",
-        escape(name),
-        escape(&value.replace('-', "−")),
-        escape(rest)
-    )
-}
-
-/// The headline figures, by their right words.
-fn figures(run: &Run) -> String {
-    let spec = &run.config.model;
-    let unit = words::unit(spec);
-    let number = |value: f64| words::number(spec, value);
-    let mut cards = String::new();
-    if let Some(last) = run.last() {
-        let after = format!("{unit}, test, after epoch {}", last.epoch);
-        if words::is_elbo(spec) {
-            let elbo = -(last.test_reconstruction + last.test_kl);
-            cards += &card("ELBO", &number(elbo), &after);
-        } else {
-            let caution = if run.is_vae() { "; not the ELBO" } else { "" };
-            cards += &card(
-                "Loss",
-                &number(last.test_loss),
-                &format!("{after}{caution}"),
-            );
-        }
-        if run.is_vae() {
-            cards += &card("Reconstruction", &number(last.test_reconstruction), unit);
-            cards += &card("KL", &number(last.test_kl), "nats per image");
-        } else {
-            let per_value = last.test_loss / spec.image.values() as f64;
-            cards += &card(
-                "Loss per value",
-                &format!("{per_value:.6}"),
-                "the same, by value",
-            );
-        }
-        if let Some(best) = run.best().filter(|best| best.epoch != last.epoch) {
-            let rest = format!("{unit}, after epoch {}", best.epoch);
-            cards += &card("Lowest test loss", &number(best.test_loss), &rest);
-        }
-        if let Some(active) = last.active_units {
-            let rest = format!("of {} latent values", spec.latent);
-            cards += &card("Active units", &active.to_string(), &rest);
-        }
-    }
-    if let Some(speed) = run.images_per_s() {
-        cards += &card("Speed", &words::grouped(speed as u64), "images/s");
-    }
-    if let Some(seconds) = run.seconds() {
-        cards += &card("Time", &duration(seconds), "of training");
-    }
-    let count = words::grouped(spec.parameter_count());
-    cards += &card("Parameters", &count, "");
-    let mut notes = format!(
-        "<p>Training minimises {}.</p>",
-        escape(&words::objective(spec))
-    );
-    if let Some(values) = words::values(spec, run.config.train.binarize) {
-        notes += &format!("<p>{}.</p>", escape(values));
-    }
-    format!(
-        "<section aria-label=\"Figures\"><dl class=\"cards\">{cards}</dl>\
-         <div class=\"notes\">{notes}</div></section>\n"
-    )
-}
-
-/// What x is for the curves of a run: epochs, or steps as long as no epoch is done.
-fn axis(run: &Run) -> (&'static str, f64) {
-    match run.epochs().next() {
-        Some(first) if first.step > 0 => ("epoch", f64::from(first.epoch) / first.step as f64),
-        _ => ("step", 1.0),
-    }
-}
-
-/// A curve of training by its reports (by its epochs where there is none), and one of the test.
-pub(super) fn train_and_test(
-    run: &Run,
-    of_line: fn(&Line) -> f64,
-    of_test: fn(&Epoch) -> f64,
-) -> Vec<Series> {
-    let (_, per_step) = axis(run);
-    let reported = run.reports().next().is_some();
-    let own = run.lines.iter().filter(|line| match line {
-        Line::Report(_) => reported,
-        Line::Epoch(_) => !reported,
-    });
-    let train = own.map(|line| (step(line) as f64 * per_step, of_line(line)));
-    let test = run.epochs().map(|e| (e.step as f64 * per_step, of_test(e)));
-    let test: Vec<_> = test.collect();
-    vec![
-        Series {
-            name: "train".into(),
-            class: "train".into(),
-            points: train.collect(),
-            dots: false,
-        },
-        Series {
-            name: "test".into(),
-            class: "test".into(),
-            dots: test.len() <= 50,
-            points: test,
-        },
-    ]
-}
-
-fn step(line: &Line) -> u64 {
-    match line {
-        Line::Report(report) => report.step,
-        Line::Epoch(epoch) => epoch.step,
-    }
-}
-
-fn curves(run: &Run) -> String {
-    let (x_name, _) = axis(run);
-    let unit = words::unit(&run.config.model);
-    let chart = |title: &str, unit: &str, class, series| Chart {
-        title: title.to_owned(),
-        unit: unit.to_owned(),
-        x_name: x_name.to_owned(),
-        series,
-        log: true,
-        class,
-    };
-    let total = train_and_test(
-        run,
-        |line| match line {
-            Line::Report(report) => report.loss,
-            Line::Epoch(epoch) => epoch.train_loss,
-        },
-        |epoch| epoch.test_loss,
-    );
-    let title = match run.loss_name() {
-        "loss" => "Loss",
-        _ => "Loss, which is the negative ELBO",
-    };
-    let mut charts = chart(title, unit, "wide", total).html();
-    if charts.is_empty() {
-        return "<section><p class=\"empty\">Nothing is measured yet.</p></section>\n".to_owned();
-    }
-    if run.is_vae() {
-        let reconstruction = train_and_test(
-            run,
-            |line| match line {
-                Line::Report(report) => report.reconstruction,
-                Line::Epoch(epoch) => epoch.train_reconstruction,
-            },
-            |epoch| epoch.test_reconstruction,
-        );
-        let kl = train_and_test(
-            run,
-            |line| match line {
-                Line::Report(report) => report.kl,
-                Line::Epoch(epoch) => epoch.train_kl,
-            },
-            |epoch| epoch.test_kl,
-        );
-        charts += &chart("Reconstruction", unit, "", reconstruction).html();
-        charts += &chart("KL", "nats per image, not weighted", "", kl).html();
-    }
-    let shows = ["train", "test"].map(|name| {
-        format!(
-            "<label class=\"show\"><input type=\"checkbox\" id=\"show-{name}\" checked>\
-             <span class=\"key {name}-key\">{name}</span></label>"
-        )
-    });
-    format!(
-        "<section aria-labelledby=\"losses\"><div class=\"head\"><h2 id=\"losses\">Losses</h2>\
-         <div class=\"controls\">{}{}</div></div>\n<div class=\"charts\">\n{charts}</div></section>\n",
-        shows.concat(),
-        html::choice("scale", "Scale", &["linear", "log"])
-    )
-}
-
-/// Curves of the learning rate and of the KL's weight, where they are not the same all the time.
-fn schedules(run: &Run) -> String {
-    let (x_name, per_step) = axis(run);
-    let chart = |title: &str, unit: &str, of: fn(&Line) -> f64| {
-        let points: Vec<(f64, f64)> = run
-            .lines
-            .iter()
-            .map(|line| (step(line) as f64 * per_step, of(line)))
-            .collect();
-        let varies = points.windows(2).any(|pair| pair[0].1 != pair[1].1);
-        let series = Series {
-            name: title.to_lowercase(),
-            class: "plain".into(),
-            points,
-            dots: false,
-        };
-        let chart = Chart {
-            title: title.to_owned(),
-            unit: unit.to_owned(),
-            x_name: x_name.to_owned(),
-            series: vec![series],
-            log: false,
-            class: "low",
-        };
-        if varies { chart.html() } else { String::new() }
-    };
-    let mut charts = chart("Learning rate", "step size of Adam", |line| match line {
-        Line::Report(report) => report.learning_rate,
-        Line::Epoch(epoch) => epoch.learning_rate,
-    });
-    if run.is_vae() {
-        charts += &chart("Weight of the KL", "", |line| match line {
-            Line::Report(report) => report.kl_weight,
-            Line::Epoch(epoch) => epoch.kl_weight,
-        });
-    }
-    if charts.is_empty() {
-        return charts;
-    }
-    format!(
-        "<section aria-labelledby=\"schedules\"><h2 id=\"schedules\">Schedules</h2>\
-         <div class=\"charts\">\n{charts}</div></section>\n"
-    )
-}
-
 /// The pictures of each epoch side by side: a strip to scroll, of which the script makes a slider.
 fn gallery(pictures: &Pictures) -> String {
     if pictures.epochs == 0 {
@@ -384,64 +160,113 @@ fn gallery(pictures: &Pictures) -> String {
     text + "</div></div></div></section>\n"
 }
 
-/// The epochs as a table, folded up.
-fn epochs(run: &Run) -> String {
-    let all: Vec<&Epoch> = run.epochs().collect();
-    if all.is_empty() {
-        return String::new();
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Likelihood, ModelKind};
+    use crate::train::metrics::Line;
+    use crate::watch::run::tests::{run, write as write_run};
+
+    fn page(run: Run) -> String {
+        let report = Report {
+            run,
+            pictures: Pictures::default(),
+            made: SystemTime::UNIX_EPOCH,
+        };
+        html(&report).expect("a page")
     }
-    let spec = &run.config.model;
-    let names: &[&str] = if run.is_vae() {
-        &[
-            "epoch",
-            "train loss",
-            "test loss",
-            "test reconstruction",
-            "test KL",
-            "active units",
-            "images/s",
-            "seconds",
-        ]
-    } else {
-        &["epoch", "train loss", "test loss", "images/s", "seconds"]
-    };
-    let head: String = names
-        .iter()
-        .map(|name| format!("<th scope=\"col\">{name}</th>"))
-        .collect();
-    let count = all.len().min(MOST_ROWS);
-    let mut rows = String::new();
-    for i in 0..count {
-        let epoch = all[if count == 1 {
-            0
-        } else {
-            i * (all.len() - 1) / (count - 1)
-        }];
-        let number = |value| words::number(spec, value);
-        let mut cells = vec![number(epoch.train_loss), number(epoch.test_loss)];
-        if run.is_vae() {
-            cells.extend([number(epoch.test_reconstruction), number(epoch.test_kl)]);
-            cells.push(
-                epoch
-                    .active_units
-                    .map_or("–".into(), |units| units.to_string()),
-            );
+
+    #[test]
+    fn only_what_is_an_elbo_is_called_one() {
+        let vae = page(run(3, 3));
+        assert!(
+            vae.contains("<dt>ELBO</dt><dd><b>−111.67</b>"),
+            "the figure"
+        );
+        assert!(vae.contains("Loss, which is the negative ELBO"));
+        let mut beta = run(3, 3);
+        beta.config.model.beta = 4.0;
+        let beta = page(beta);
+        assert!(!beta.contains("<dt>ELBO</dt>"));
+        assert!(beta.contains("nats per image; not the ELBO"));
+        assert!(!beta.contains("which is the negative ELBO"));
+        let mut ae = run(3, 3);
+        ae.config.model.kind = ModelKind::Ae;
+        ae.config.model.likelihood = Likelihood::SquaredError;
+        for line in &mut ae.lines {
+            if let Line::Epoch(epoch) = line {
+                epoch.kl_per_unit.clear();
+                epoch.active_units = None;
+            }
         }
-        cells.push(words::grouped(epoch.images_per_s as u64));
-        cells.push(format!("{:.1}", epoch.seconds));
-        rows += &format!("<tr><th scope=\"row\">{}</th>", epoch.epoch);
-        for cell in cells {
-            rows += &format!("<td>{cell}</td>");
-        }
-        rows += "</tr>";
+        let ae = page(ae);
+        assert!(!ae.contains("ELBO") && !ae.contains(">KL<"));
+        assert!(ae.contains("squared error per image") && ae.contains("Loss per value"));
+        assert!(!ae.contains("id=\"latent\""));
     }
-    let some = if count < all.len() {
-        format!(" ({count} of {})", all.len())
-    } else {
-        String::new()
-    };
-    format!(
-        "<section><details><summary>Epochs as a table{some}</summary><div class=\"scroll\">\
-         <table class=\"numbers\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details></section>\n"
-    )
+
+    #[test]
+    fn a_page_says_how_far_the_run_has_come() {
+        let mut going = run(2, 5);
+        going.status = Status::Running;
+        let going = page(going);
+        assert!(going.contains("<p class=\"badge running\">running<span>2 of 5 epochs</span>"));
+        assert!(going.contains("<body class=\"running\">"));
+        let done = page(run(5, 5));
+        assert!(done.contains("<p class=\"badge finished\">finished<span>5 epochs</span>"));
+        assert!(done.contains("<body class=\"\">"));
+        let mut nothing = run(0, 5);
+        nothing.status = Status::Unfinished;
+        let nothing = page(nothing);
+        assert!(nothing.contains("Nothing is measured yet") && nothing.contains("652,"));
+    }
+
+    #[test]
+    fn reports_before_the_first_epoch_have_steps() {
+        let mut first = run(0, 5);
+        first.lines = (1..=4).map(crate::watch::run::tests::report).collect();
+        let first = page(first);
+        assert!(first.contains("Loss, which is the negative ELBO over step: train from 505 to"));
+    }
+
+    #[test]
+    fn schedules_are_shown_where_they_vary() {
+        assert!(!page(run(3, 3)).contains("id=\"schedules\""));
+        let mut varied = run(3, 3);
+        if let Some(Line::Epoch(epoch)) = varied.lines.last_mut() {
+            epoch.learning_rate = 1e-4;
+        }
+        let varied = page(varied);
+        assert!(varied.contains("Learning rate over epoch"));
+        assert!(!varied.contains("Weight of the KL over"));
+    }
+
+    #[test]
+    fn nothing_on_a_page_comes_from_elsewhere() {
+        let text = page(run(3, 3));
+        for outside in ["src=\"http", "href=\"http", "url(http", "@import", "//cdn"] {
+            assert!(!text.contains(outside), "{outside}");
+        }
+        assert!(text.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn a_long_run_makes_no_large_page() {
+        let long = page(run(2000, 2000));
+        assert!(long.len() < 400_000, "{} bytes", long.len());
+        assert!(long.contains("Epochs as a table (100 of 2000)"));
+    }
+
+    #[test]
+    fn a_folder_s_page_is_replaced() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        write_run(&run(1, 3), &path);
+        let page = write(&path, Some(Status::Running)).expect("a page");
+        let first = std::fs::read_to_string(&page).expect("the page");
+        assert!(first.contains("badge running"));
+        write(&path, None).expect("the same page");
+        let second = std::fs::read_to_string(&page).expect("the page");
+        assert!(second.contains("badge unfinished"));
+    }
 }

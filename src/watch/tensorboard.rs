@@ -238,3 +238,153 @@ fn first_free(folder: &Path, now: u64) -> Result<u64> {
     }
     Ok(time)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::event::tests::records;
+    use super::*;
+    use crate::watch::run::tests::{epoch, report};
+
+    fn writer(folder: &Path, done: u64) -> EventWriter {
+        EventWriter::create(folder, ModelKind::Vae, done).expect("event files")
+    }
+
+    /// The events of the files of a folder, in the order of their names.
+    fn events(folder: &Path) -> Vec<Event> {
+        let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        paths.sort();
+        let files = paths.iter().map(|path| fs::read(path).expect("a file"));
+        let all = files.flat_map(|bytes| records(&bytes));
+        all.map(|record| Event::decode(&record[..]).expect("an event"))
+            .collect()
+    }
+
+    /// (step, tag, value) of all scalars.
+    fn scalars(folder: &Path) -> Vec<(i64, String, f32)> {
+        let mut found = Vec::new();
+        for event in events(folder) {
+            let Some(What::Summary(summary)) = event.what else {
+                continue;
+            };
+            for value in summary.values {
+                if let Some(Content::Scalar(scalar)) = value.content {
+                    found.push((event.step, value.tag, scalar));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_file_begins_with_its_format_and_the_step_it_goes_on_from() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        writer(folder.path(), 470);
+        for run in ["train", "test"] {
+            let events = events(&folder.path().join(run));
+            let version = What::FileVersion("brain.Event:2".into());
+            assert_eq!(events[0].what, Some(version));
+            assert!(events[0].wall_time > 1.7e9, "{}", events[0].wall_time);
+            let start = What::SessionLog(SessionLog { status: START });
+            assert_eq!((events[1].step, &events[1].what), (471, &Some(start)));
+            assert_eq!(events.len(), 2);
+        }
+    }
+
+    #[test]
+    fn lines_become_scalars_of_two_runs_with_the_same_tags() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut writer = writer(folder.path(), 0);
+        writer.line(&report(5)).expect("a report");
+        writer.line(&Line::Epoch(epoch(1))).expect("an epoch");
+        writer.flush().expect("flushed");
+        let value = |step: i64, tag: &str, value: f32| (step, tag.to_owned(), value);
+        assert_eq!(
+            scalars(&folder.path().join("train")),
+            [
+                value(5, "loss/total", 185.0),
+                value(5, "loss/reconstruction", 160.0),
+                value(5, "loss/kl", 25.0),
+                value(5, "schedule/learning_rate", 0.001),
+                value(5, "speed/images_per_s", 1000.0),
+                value(5, "schedule/kl_weight", 1.0),
+            ]
+        );
+        assert_eq!(
+            scalars(&folder.path().join("test")),
+            [
+                value(10, "loss/total", 125.0),
+                value(10, "loss/reconstruction", 100.0),
+                value(10, "loss/kl", 25.0),
+                value(10, "latent/active_units", 2.0),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_epoch_without_a_report_gives_the_training_losses_itself() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut writer = writer(folder.path(), 0);
+        writer.line(&report(5)).expect("a report");
+        writer.line(&Line::Epoch(epoch(1))).expect("an epoch");
+        writer.line(&Line::Epoch(epoch(2))).expect("an epoch");
+        let all = scalars(&folder.path().join("train"));
+        let losses = all.iter().filter(|(_, tag, _)| tag == "loss/total");
+        let losses: Vec<_> = losses.map(|(step, _, value)| (*step, *value)).collect();
+        assert_eq!(losses, [(5, 185.0), (20, 116.0)]);
+    }
+
+    #[test]
+    fn an_autoencoder_has_one_loss() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut writer = EventWriter::create(folder.path(), ModelKind::Ae, 0).expect("event files");
+        let own = crate::train::metrics::Epoch {
+            active_units: None,
+            ..epoch(1)
+        };
+        writer.line(&Line::Epoch(own)).expect("an epoch");
+        let test = scalars(&folder.path().join("test"));
+        assert_eq!(test, [(10, "loss/total".to_owned(), 125.0)]);
+        let train = scalars(&folder.path().join("train"));
+        assert!(train.iter().all(|(_, tag, _)| !tag.contains("kl")));
+    }
+
+    #[test]
+    fn a_picture_keeps_its_bytes_size_and_colours() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut writer = writer(folder.path(), 0);
+        let mut png = Cursor::new(Vec::new());
+        image::RgbImage::new(7, 5)
+            .write_to(&mut png, image::ImageFormat::Png)
+            .expect("a PNG");
+        let png = png.into_inner();
+        writer.image("samples", 30, png.clone()).expect("a picture");
+        assert!(writer.image("samples", 31, b"no picture".to_vec()).is_err());
+        let events = events(&folder.path().join("test"));
+        let Some(What::Summary(summary)) = &events[2].what else {
+            panic!("{events:?}");
+        };
+        let expected = Image {
+            height: 5,
+            width: 7,
+            colorspace: 3,
+            encoded: png,
+        };
+        assert_eq!(summary.values[0].content, Some(Content::Image(expected)));
+        assert_eq!((events[2].step, events.len()), (30, 3));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_at_once_has_a_later_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for done in [0, 10, 20] {
+            writer(folder.path(), done);
+        }
+        let events = events(&folder.path().join("train"));
+        let starts = events.iter().filter(|event| event.step > 0);
+        let starts: Vec<i64> = starts.map(|event| event.step).collect();
+        assert_eq!(starts, [1, 11, 21]);
+    }
+}

@@ -13,3 +13,4 @@ mod not_finite;
 mod reproducibility;
 mod step_by_step;
 mod support;
+mod tensorboard;

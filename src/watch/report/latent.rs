@@ -7,9 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::Run;
-use super::plot::{Chart, Series};
 use crate::train::metrics::Epoch;
+use crate::watch::Run;
+use crate::watch::plot::{Chart, Series};
 
 /// Bars of the chart at most.
 const MOST_UNITS: usize = 256;
@@ -60,7 +60,12 @@ fn bars(epoch: &Epoch, order: &[usize]) -> String {
         left => format!("; {left} smaller ones are left out"),
     };
     let sum: f64 = epoch.kl_per_unit.iter().sum();
-    let kinds = if named { "bars named" } else { "bars" };
+    let kinds = match order.len() {
+        // A phone has no room for so many names.
+        15.. if named => "bars named many",
+        _ if named => "bars named",
+        _ => "bars",
+    };
     format!(
         "<figure class=\"chart\"><figcaption><h3>KL of each latent value</h3>\
          <p>nats, after epoch {}, the largest first{few}</p></figcaption>\

@@ -1,9 +1,9 @@
 //! The page of [`Comparison`]: tables and curves of the same look as a run's page.
 
-use super::compare::{Comparison, Group, is_number};
-use super::html::{choice, escape, page};
-use super::plot::{Chart, Series};
+use super::{Comparison, Group, is_number};
 use crate::train::metrics::Epoch;
+use crate::watch::html::{choice, escape, page};
+use crate::watch::plot::{Chart, Series};
 
 /// Colours that the style sheet has.
 const COLOURS: usize = 8;

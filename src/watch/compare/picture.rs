@@ -1,10 +1,10 @@
 //! The picture of [`Comparison`]: test losses by epoch, a row of panels for each group.
 
-use super::compare::{Comparison, Group};
-use super::plot::{Axis, Series, ticks, vertical};
+use super::{Comparison, Group};
 use crate::draw::{Alignment, Canvas, FONT_7X13, FONT_9X15_BOLD, GRID, Point, Rgb888};
 use crate::error::Result;
 use crate::train::metrics::Epoch;
+use crate::watch::plot::{Axis, Series, ticks, vertical};
 
 /// Pixels of a panel.
 const WIDTH: i32 = 460;
