@@ -12,6 +12,9 @@ const SIDE: f64 = 1000.0;
 /// Share of the range of x whose values do not stretch a linear axis: a first loss is many times the last one.
 const START: f64 = 0.05;
 
+/// Ticks of a logarithmic axis at most.
+const MOST_TICKS: usize = 8;
+
 /// A curve.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
@@ -189,10 +192,10 @@ pub(super) fn vertical(series: &[Series], x: Axis, log: bool) -> Axis {
         };
     }
     if log {
-        let share = (most / least).powf(0.04);
+        let share = 0.04 * (most.ln() - least.ln());
         return Axis {
-            from: least / share,
-            to: most * share,
+            from: (least.ln() - share).exp().max(f64::MIN_POSITIVE),
+            to: (most.ln() + share).exp().min(f64::MAX),
             log,
         };
     }
@@ -281,7 +284,9 @@ pub(super) fn ticks(axis: Axis, wanted: usize) -> Vec<(f64, String)> {
                 .flat_map(|decade| digits.iter().map(move |digit| digit * 10f64.powi(decade)));
             let found: Vec<f64> = all.filter(within).collect();
             if found.len() >= 3 {
-                return found.iter().map(|&v| (v, significant(v))).collect();
+                let every = found.len().div_ceil(MOST_TICKS);
+                let kept = found.iter().step_by(every);
+                return kept.map(|&v| (v, significant(v))).collect();
             }
         }
     }
@@ -394,6 +399,7 @@ mod tests {
         assert_eq!(labels(0.9, 2000.0, true), ["1", "10", "100", "1000"]);
         assert_eq!(labels(90.0, 600.0, true), ["100", "200", "500"]);
         assert_eq!(labels(100.0, 120.0, true)[..2], ["100", "105"]);
+        assert!(labels(1e-300, 1e300, true).len() <= MOST_TICKS);
     }
 
     #[test]

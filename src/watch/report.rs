@@ -8,7 +8,7 @@ mod figures;
 mod latent;
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -60,6 +60,43 @@ pub fn write(folder: &Path, status: Option<Status>) -> Result<PathBuf> {
     let page = html(&Report::read(folder, status)?)?;
     files::replace(&path, page.as_bytes())?;
     Ok(path)
+}
+
+/// Keeps the page of a run that trains up to date, within a share of the time.
+#[derive(Debug)]
+pub struct Renewal {
+    folder: PathBuf,
+    /// When the page was made, and how long that took.
+    last: Option<(Instant, Duration)>,
+}
+
+/// Time between two pages at least, in units of what a page takes.
+const LEAST_TIMES: u32 = 50;
+
+impl Renewal {
+    /// For a run folder.
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            last: None,
+        }
+    }
+
+    /// Makes the page anew after an epoch, unless too little time has gone by since the last time for it to cost
+    /// less than a fiftieth. A run that is not [`Status::Running`] any more always has its page made.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn renew(&mut self, status: Status) -> Result<()> {
+        let too_soon = |(made, took): (Instant, Duration)| made.elapsed() < LEAST_TIMES * took;
+        if status == Status::Running && self.last.is_some_and(too_soon) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        write(&self.folder, Some(status))?;
+        self.last = Some((Instant::now(), start.elapsed()));
+        Ok(())
+    }
 }
 
 /// The page.
@@ -255,6 +292,26 @@ mod tests {
         let long = page(run(2000, 2000));
         assert!(long.len() < 400_000, "{} bytes", long.len());
         assert!(long.contains("Epochs as a table (100 of 2000)"));
+    }
+
+    #[test]
+    fn a_page_that_was_just_made_is_left_until_the_run_ends() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        write_run(&run(1, 3), &path);
+        let mut renewal = Renewal::new(&path);
+        let page = path.join(NAME);
+        let made = |renewal: &mut Renewal, status| {
+            let _ = std::fs::remove_file(&page);
+            renewal.renew(status).expect("a page");
+            page.exists()
+        };
+        assert!(made(&mut renewal, Status::Running), "the first one");
+        renewal.last = Some((Instant::now(), Duration::from_secs(1)));
+        assert!(!made(&mut renewal, Status::Running), "too soon");
+        assert!(made(&mut renewal, Status::Finished), "the end");
+        renewal.last = Some((Instant::now(), Duration::ZERO));
+        assert!(made(&mut renewal, Status::Running), "it costs nothing");
     }
 
     #[test]

@@ -10,3 +10,4 @@ mod refused;
 mod runs;
 mod support;
 mod tuning;
+mod watch;

@@ -146,6 +146,9 @@ fn every_command_has_help_with_examples() {
         "reconstruct",
         "encode",
         "evaluate",
+        "report",
+        "compare",
+        "runs",
         "devices",
         "bench",
     ] {

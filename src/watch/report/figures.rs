@@ -65,7 +65,7 @@ pub(super) fn cards(run: &Run) -> String {
     cards += &card("Parameters", &count, "");
     let mut notes = format!(
         "<p>Training minimises {}.</p>",
-        escape(&words::objective(spec))
+        escape(&words::objective(spec).replace("-ELBO", "−ELBO"))
     );
     if let Some(values) = words::values(spec, run.config.train.binarize) {
         notes += &format!("<p>{}.</p>", escape(values));
