@@ -3,23 +3,19 @@
 mod groups;
 mod page;
 mod picture;
+mod row;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
 
+use self::row::{COLUMNS, NONE};
+pub use self::row::{Losses, Row};
+use super::Run;
 use super::table::aligned;
-use super::{Run, Status};
 use crate::error::{Error, Result};
 use crate::model::words;
 use crate::train::metrics::Epoch;
-
-/// What stands where a run has no such figure.
-const NONE: &str = "–";
-
-/// A column that is left out where it is the same in all rows: its name and its text.
-type SharedColumn = (&'static str, fn(&Row) -> String);
 
 /// Some runs, in the order given.
 #[derive(Clone, Debug)]
@@ -44,69 +40,6 @@ pub struct Group {
     pub apart: Vec<String>,
     #[serde(skip)]
     pub(super) runs: Vec<usize>,
-}
-
-/// A run in a table.
-#[derive(Clone, Debug, Serialize)]
-pub struct Row {
-    /// Its folder's name, or the path where names are equal.
-    pub run: String,
-    /// Model in words.
-    pub model: String,
-    /// Number of parameters.
-    pub parameters: u64,
-    /// Name of the data set.
-    pub data: String,
-    /// Unit of the losses.
-    pub unit: &'static str,
-    /// Whether the loss is the negative ELBO.
-    pub loss_is_negative_elbo: bool,
-    /// The epoch of the lowest figure that its group compares.
-    pub best: Option<Losses>,
-    /// The last epoch.
-    pub last: Option<Losses>,
-    /// Finished epochs.
-    pub epochs: u32,
-    /// Epochs that were asked for.
-    pub epochs_asked: u32,
-    /// Training images per second.
-    pub images_per_s: Option<f64>,
-    /// The device's name.
-    pub device: String,
-    /// Seconds of training.
-    pub seconds: Option<f64>,
-    /// Whether it goes on.
-    pub status: Status,
-    /// Configuration values that are not the same in all runs.
-    pub differs: BTreeMap<String, String>,
-}
-
-/// Test losses after an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Losses {
-    /// Epoch, counted from 1.
-    pub epoch: u32,
-    /// reconstruction + beta·KL
-    pub loss: f64,
-    /// −log p(x|z), or the squared error.
-    pub reconstruction: f64,
-    /// KL, not weighted; none for an autoencoder.
-    pub kl: Option<f64>,
-    /// reconstruction + KL; none for an autoencoder.
-    pub negative_elbo: Option<f64>,
-}
-
-impl Losses {
-    fn of(run: &Run, epoch: &Epoch) -> Self {
-        let vae = run.is_vae();
-        Self {
-            epoch: epoch.epoch,
-            loss: epoch.test_loss,
-            reconstruction: epoch.test_reconstruction,
-            kl: vae.then_some(epoch.test_kl),
-            negative_elbo: vae.then_some(epoch.test_reconstruction + epoch.test_kl),
-        }
-    }
 }
 
 impl Group {
@@ -208,9 +141,10 @@ impl Comparison {
     /// The tables and notes as lines of text.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = self.notes();
-        let shared = self.shared();
-        for (name, value) in &shared {
-            lines.push(format!("{name}: {value}"));
+        let all = self.facts();
+        lines.extend(all.iter().map(|(name, value)| format!("{name}: {value}")));
+        if let [only] = &self.groups[..] {
+            lines.push(format!("losses: {}", only.unit));
         }
         for group in &self.groups {
             if !lines.is_empty() {
@@ -219,6 +153,8 @@ impl Comparison {
             if self.groups.len() > 1 {
                 lines.push(format!("{}:", group.apart.join(", ")));
             }
+            let own = self.facts_of(group);
+            lines.extend(own.iter().map(|(name, value)| format!("{name}: {value}")));
             let (head, rows) = self.table(group);
             let numbers: Vec<bool> = head.iter().map(|name| is_number(name)).collect();
             let head: Vec<&str> = head.iter().map(String::as_str).collect();
@@ -227,44 +163,46 @@ impl Comparison {
         lines
     }
 
-    /// What is the same in all of several runs and need not stand in each row.
-    pub(super) fn shared(&self) -> Vec<(&'static str, String)> {
-        let columns: [SharedColumn; 5] = [
-            ("model", |row| row.model.clone()),
-            ("parameters", |row| words::grouped(row.parameters)),
-            ("data", |row| row.data.clone()),
-            ("device", |row| row.device.clone()),
-            ("losses", |row| row.unit.to_owned()),
-        ];
-        let same = |of: fn(&Row) -> String| {
-            let values: BTreeSet<String> = self.rows.iter().map(of).collect();
-            values.into_iter().next().filter(|first| {
-                let own = |row: &Row| of(row) == *first;
-                self.rows.iter().all(own)
-            })
-        };
+    /// What is the same in all runs, so that it need not stand in each row: names and values.
+    pub(super) fn facts(&self) -> Vec<(String, String)> {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        self.same(&all)
+    }
+
+    /// The same of a group, without what is the same in all runs.
+    pub(super) fn facts_of(&self, group: &Group) -> Vec<(String, String)> {
+        let all = self.facts();
+        let mut own = self.same(&group.runs);
+        own.retain(|fact| !all.contains(fact));
+        own
+    }
+
+    fn same(&self, runs: &[usize]) -> Vec<(String, String)> {
+        let columns = COLUMNS.iter().map(|column| column.0.to_owned());
+        let settings = self.rows[0].differs.keys().cloned();
+        let of = |name: &String, run: usize| self.rows[run].text(name);
         columns
-            .into_iter()
-            .filter_map(|(name, of)| Some((name, same(of)?)))
+            .chain(settings)
+            .filter(|name| runs.iter().all(|&run| of(name, run) == of(name, runs[0])))
+            .map(|name| {
+                let value = of(&name, runs[0]);
+                (name, value)
+            })
             .collect()
     }
 
-    /// The table of a group: names of the columns, and a row for each run. What all runs share is left out.
+    /// The table of a group: names of the columns, and a row for each run, without what its runs share.
     pub(super) fn table(&self, group: &Group) -> (Vec<String>, Vec<Vec<String>>) {
-        let shared: Vec<&str> = self.shared().into_iter().map(|(name, _)| name).collect();
-        let differing: BTreeSet<&String> = self
-            .rows
-            .iter()
-            .flat_map(|row| row.differs.keys())
-            .collect();
+        let shared = self.same(&group.runs);
+        let differs = |name: &String| shared.iter().all(|(other, _)| other != name);
+        let columns = COLUMNS.iter().map(|column| column.0.to_owned());
+        let before: Vec<String> = columns.filter(&differs).collect();
+        let settings = self.rows[0].differs.keys().cloned();
+        let after: Vec<String> = settings.filter(&differs).collect();
         let vae = group.runs.iter().any(|&run| self.runs[run].is_vae());
-        let mut head: Vec<String> = vec!["run".into()];
-        let optional = ["model", "parameters", "data"];
-        let optional: Vec<&str> = optional
-            .into_iter()
-            .filter(|name| !shared.contains(name))
-            .collect();
-        head.extend(optional.iter().map(|&name| name.to_owned()));
+
+        let mut head = vec!["run".to_owned()];
+        head.extend(before.iter().cloned());
         head.push(format!("best {}", group.figure));
         head.push("at epoch".into());
         head.push(format!("last {}", group.figure));
@@ -272,47 +210,43 @@ impl Comparison {
             head.extend(["reconstruction".into(), "KL".into()]);
         }
         head.extend(["epochs", "images/s", "seconds"].map(str::to_owned));
-        if !shared.contains(&"device") {
-            head.push("device".into());
-        }
-        head.extend(differing.iter().map(|&name| name.clone()));
-        let row = |&i: &usize| {
-            let (row, run) = (&self.rows[i], &self.runs[i]);
-            let number = |value: f64| words::number(&run.config.model, value);
-            let figure = |losses: &Losses| match (group.figure, losses.negative_elbo) {
-                (ELBO, Some(elbo)) => number(elbo),
-                _ => number(losses.loss),
-            };
-            let of = |losses: Option<Losses>, text: &dyn Fn(&Losses) -> String| {
-                losses.as_ref().map_or(NONE.to_owned(), text)
-            };
+        head.extend(after.iter().cloned());
+        let row = |&run: &usize| {
+            let row = &self.rows[run];
             let mut cells = vec![row.run.clone()];
-            cells.extend(optional.iter().map(|&name| match name {
-                "model" => row.model.clone(),
-                "parameters" => words::grouped(row.parameters),
-                _ => row.data.clone(),
-            }));
-            cells.push(of(row.best, &figure));
-            cells.push(of(row.best, &|best| best.epoch.to_string()));
-            cells.push(of(row.last, &figure));
-            if vae {
-                cells.push(of(row.last, &|last| number(last.reconstruction)));
-                cells.push(of(row.last, &|last| last.kl.map_or(NONE.into(), number)));
-            }
-            cells.push(format!("{}/{}", row.epochs, row.epochs_asked));
-            let speed = row.images_per_s;
-            cells.push(speed.map_or(NONE.into(), |speed| words::grouped(speed as u64)));
-            cells.push(row.seconds.map_or(NONE.into(), |s| format!("{s:.1}")));
-            if !shared.contains(&"device") {
-                cells.push(row.device.clone());
-            }
-            cells.extend(differing.iter().map(|&name| {
-                let value = row.differs.get(name);
-                value.map_or(NONE.into(), Clone::clone)
-            }));
+            cells.extend(before.iter().map(|name| row.text(name)));
+            cells.extend(self.figures(run, group, vae));
+            cells.extend(after.iter().map(|name| row.text(name)));
             cells
         };
         (head, group.runs.iter().map(row).collect())
+    }
+
+    /// The cells of a run's figures.
+    fn figures(&self, run: usize, group: &Group, vae: bool) -> Vec<String> {
+        let (row, spec) = (&self.rows[run], &self.runs[run].config.model);
+        let number = |value: f64| words::number(spec, value);
+        let figure = |losses: &Losses| match (group.figure, losses.negative_elbo) {
+            (ELBO, Some(elbo)) => number(elbo),
+            _ => number(losses.loss),
+        };
+        let of = |losses: Option<Losses>, text: &dyn Fn(&Losses) -> String| {
+            losses.as_ref().map_or(NONE.to_owned(), text)
+        };
+        let mut cells = vec![
+            of(row.best, &figure),
+            of(row.best, &|best| best.epoch.to_string()),
+            of(row.last, &figure),
+        ];
+        if vae {
+            cells.push(of(row.last, &|last| number(last.reconstruction)));
+            cells.push(of(row.last, &|last| last.kl.map_or(NONE.into(), number)));
+        }
+        cells.push(format!("{}/{}", row.epochs, row.epochs_asked));
+        let speed = row.images_per_s;
+        cells.push(speed.map_or(NONE.into(), |speed| words::grouped(speed as u64)));
+        cells.push(row.seconds.map_or(NONE.into(), |s| format!("{s:.1}")));
+        cells
     }
 
     /// One object with all of it.

@@ -179,7 +179,15 @@ fn age(seconds: u64) -> String {
 /// The runs as lines of text.
 pub fn lines(entries: &[Entry]) -> Vec<String> {
     let head = [
-        "run", "started", "model", "data", "epochs", "last", "best", "unit", "status",
+        "run",
+        "started",
+        "model",
+        "data",
+        "epochs",
+        "last loss",
+        "best loss",
+        "unit",
+        "status",
     ];
     let row = |entry: &Entry| {
         let started = entry.started.replace('T', " ").replace('Z', "");
@@ -241,7 +249,7 @@ mod tests {
         };
         assert!(row("a-newer").ends_with("finished"), "{text}");
         assert!(
-            row("a-newer").contains("2/2  115.00  115.00  nats per image"),
+            row("a-newer").contains("2/2     115.00     115.00  nats per image"),
             "{text}"
         );
         assert!(row("b-older").contains("unfinished, last line "), "{text}");

@@ -161,13 +161,13 @@ impl Run {
     }
 }
 
-/// `1 h 02 min`, `3 min 05 s`, `42.1 s`.
+/// `1:02 h`, `3:05 min`, `42.1 s`.
 pub(super) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+        60..3600 => format!("{}:{:02} min", whole / 60, whole % 60),
+        _ => format!("{}:{:02} h", whole / 3600, whole / 60 % 60),
     }
 }
 
@@ -323,7 +323,7 @@ pub(super) mod tests {
     #[test]
     fn durations_are_in_the_unit_that_suits_them() {
         let seen = [0.04, 59.4, 61.0, 3600.0, 3725.0].map(duration);
-        let expected = ["0.0 s", "59.4 s", "1 min 01 s", "1 h 00 min", "1 h 02 min"];
+        let expected = ["0.0 s", "59.4 s", "1:01 min", "1:00 h", "1:02 h"];
         assert_eq!(seen, expected);
     }
 }

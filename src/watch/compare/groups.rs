@@ -24,16 +24,16 @@ fn meaning(run: &Run) -> [String; 5] {
         }
     };
     let what = if run.is_vae() {
-        "VAE, with KL"
+        "VAE with KL"
     } else {
-        "AE, without KL"
+        "AE without KL"
     };
     let data = &run.config.data;
     [
-        words::unit(spec).to_owned(),
-        values.to_owned(),
-        what.to_owned(),
         format!("{} of {}", run.config.record.data, spec.image),
+        what.to_owned(),
+        values.to_owned(),
+        words::unit(spec).to_owned(),
         format!(
             "test images by fraction {} and seed {}",
             data.test_fraction, data.split_seed

@@ -25,9 +25,7 @@ pub(super) fn html(comparison: &Comparison) -> String {
         "<header><p class=\"model\">elbo compare</p><h1>{count} run{}</h1><dl>",
         if count == 1 { "" } else { "s" }
     );
-    for (name, value) in comparison.shared() {
-        body += &format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(&value));
-    }
+    body += &listed(comparison.facts());
     body += "</dl></header>\n<main>\n";
     for note in comparison.notes() {
         body += &format!("<p class=\"note\">{}</p>", escape(&note));
@@ -41,6 +39,15 @@ pub(super) fn html(comparison: &Comparison) -> String {
         env!("CARGO_PKG_VERSION")
     );
     page("Runs beside each other · elbo", "", &body)
+}
+
+/// Names with their values.
+fn listed(facts: Vec<(String, String)>) -> String {
+    let all = facts.iter().map(|(name, value)| {
+        let (name, value) = (escape(name), escape(value));
+        format!("<div><dt>{name}</dt><dd>{value}</dd></div>")
+    });
+    all.collect()
 }
 
 /// A box for each run that shows or hides its curves, and the choices of axes.
@@ -68,12 +75,13 @@ fn controls(comparison: &Comparison) -> String {
 
 fn section(comparison: &Comparison, group: &Group) -> String {
     let title = match comparison.groups.len() {
-        1 => "Test losses".to_owned(),
+        1 => format!("Test losses, {}", group.unit),
         _ => group.apart.join(", "),
     };
     let mut text = format!(
-        "<section><h2>{}</h2>{}<div class=\"charts\">\n",
+        "<section><h2>{}</h2><dl class=\"facts\">{}</dl>{}<div class=\"charts\">\n",
         escape(&title),
+        listed(comparison.facts_of(group)),
         table(comparison, group)
     );
     let vae = group.runs.iter().any(|&run| comparison.runs[run].is_vae());

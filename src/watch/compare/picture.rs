@@ -66,10 +66,10 @@ fn panels(comparison: &Comparison, group: &Group) -> Vec<Panel> {
 
 /// A group: its title, a line for each run in its colour, its panels.
 fn row(canvas: &mut Canvas, comparison: &Comparison, group: &Group, top: i32) {
-    let mut title = format!("{}, {}", group.figure, group.unit);
-    if comparison.groups.len() > 1 {
-        title = format!("{title}: {}", group.apart.join(", "));
-    }
+    let title = match comparison.groups.len() {
+        1 => format!("{}, {}", group.figure, group.unit),
+        _ => format!("{}: {}", group.figure, group.apart.join(", ")),
+    };
     let left = Alignment::Left;
     canvas.text(
         &title,
@@ -137,7 +137,9 @@ fn panel(canvas: &mut Canvas, corner: Point, name: &str, series: &[Series], colo
     canvas.text("epoch", middle, &FONT_7X13, Alignment::Center);
     for (series, &colour) in series.iter().zip(colours) {
         let at = |&(px, py): &(f64, f64)| Point::new(across(x.place(px)), up(y.place(py)));
-        let places: Vec<Point> = series.points.iter().map(at).collect();
+        // The first moments may lie above the axis.
+        let within = series.points.iter().filter(|point| point.1 <= y.to);
+        let places: Vec<Point> = within.map(at).collect();
         for pair in places.windows(2) {
             canvas.line(pair[0], pair[1], colour, 2);
         }
