@@ -86,7 +86,7 @@ impl Renewal {
     /// less than a fiftieth. A run that is not [`Status::Running`] any more always has its page made.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub fn renew(&mut self, status: Status) -> Result<()> {
         let too_soon = |(made, took): (Instant, Duration)| made.elapsed() < LEAST_TIMES * took;
         if status == Status::Running && self.last.is_some_and(too_soon) {
