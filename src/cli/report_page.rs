@@ -9,7 +9,7 @@ use crate::watch::report;
 
 /// Make the page of a run: curves, pictures, figures and configuration in one HTML file
 ///
-/// Writes report.html into the run folder, in place of an earlier one. Training does so after every epoch.
+/// Writes report.html into the run folder, in place of an earlier one. Training keeps it up to date.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ReportArgs {
