@@ -37,7 +37,7 @@
 //!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`shape`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`view`] ← [`export`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;
@@ -55,5 +55,6 @@ pub mod rng;
 pub mod shape;
 pub mod train;
 pub mod view;
+pub mod watch;
 
 pub use error::{Error, Result};

@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_text;
+mod compare;
 mod config;
 mod decode;
 mod devices;
@@ -18,11 +19,12 @@ mod manifold;
 mod model;
 mod reconstruct;
 mod report;
+mod report_page;
+mod runs;
 mod sample;
 mod saved;
 mod signals;
 mod streams;
-mod text;
 mod train;
 mod traverse;
 
@@ -35,6 +37,7 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::device::{Device, Precision, Selection};
+use crate::model::words as text;
 
 /// Trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12 reaches,
 /// or on the CPU.
@@ -69,6 +72,9 @@ enum Command {
     Traverse(traverse::TraverseArgs),
     Manifold(manifold::ManifoldArgs),
     Latents(latents::LatentsArgs),
+    Report(report_page::ReportArgs),
+    Compare(compare::CompareArgs),
+    Runs(runs::RunsArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -90,6 +96,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Traverse(args) => traverse::run(&args),
         Command::Manifold(args) => manifold::run(&args),
         Command::Latents(args) => latents::run(&args),
+        Command::Report(args) => report_page::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }?;

@@ -15,6 +15,9 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::train::metrics::{self, Line, Report};
 use crate::train::{Ending, EpochRecord, Observer, Pictures, Progress, RunFolder, Start, State};
+use crate::watch::Status;
+use crate::watch::report::Renewal;
+use crate::watch::tensorboard::EventWriter;
 
 /// Seconds between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -34,6 +37,10 @@ pub(super) struct Reporter<'a> {
     data: &'a Dataset,
     signals: Signals,
     shown: Shown,
+    /// The page of the run.
+    page: Renewal,
+    /// What TensorBoard reads, from the start of training on.
+    events: Option<EventWriter>,
     /// Hash of the data, once it is needed.
     fingerprint: Option<String>,
     /// On a terminal only.
@@ -55,6 +62,8 @@ impl<'a> Reporter<'a> {
     ) -> Self {
         let terminal = io::stderr().is_terminal() && !shown.quiet;
         Self {
+            page: Renewal::new(folder.path()),
+            events: None,
             folder,
             data,
             signals,
@@ -76,7 +85,7 @@ impl<'a> Reporter<'a> {
     }
 
     /// Ends the display; prints the results, or says what is left of a run that failed.
-    pub(super) fn finish(self, outcome: Result<Ending>) -> anyhow::Result<ExitCode> {
+    pub(super) fn finish(mut self, outcome: Result<Ending>) -> anyhow::Result<ExitCode> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -87,6 +96,12 @@ impl<'a> Reporter<'a> {
                 return Err(error.into());
             }
         };
+        if self.kept.is_some() {
+            self.page.renew(match ending {
+                Ending::Finished | Ending::Stale => Status::Finished,
+                Ending::Stopped | Ending::BrokenOff => Status::Stopped,
+            })?;
+        }
         let path = self.folder.path();
         let signal = self
             .signals
@@ -146,6 +161,9 @@ impl<'a> Reporter<'a> {
     /// A line of the metrics, in their file and on stdout where that is asked for.
     fn keep(&mut self, line: &Line) -> Result<()> {
         self.folder.append(line)?;
+        if let Some(events) = &mut self.events {
+            events.line(line)?;
+        }
         if self.shown.json && self.reader_is_there {
             let text = serde_json::to_string(line).map_err(io::Error::from);
             match text.and_then(|text| writeln!(io::stdout(), "{text}")) {
@@ -256,6 +274,9 @@ impl Observer for Reporter<'_> {
     fn started(&mut self, start: &Start<'_>) -> Result<()> {
         self.say(&format!("device memory: {}", text::memory(start.memory)));
         self.differences(start);
+        let kind = self.folder.config().model.kind;
+        let done = start.position.steps;
+        self.events = Some(EventWriter::create(self.folder.path(), kind, done)?);
         self.folder.record_device(start.variants, start.memory)
     }
 
@@ -300,7 +321,13 @@ impl Observer for Reporter<'_> {
 
     fn epoch(&mut self, record: &EpochRecord, pictures: &Pictures) -> Result<()> {
         self.keep(&Line::Epoch(record.into()))?;
-        self.folder.write_pictures(record.epoch, pictures)?;
+        let pictures = self.folder.write_pictures(record.epoch, pictures)?;
+        if let Some(events) = &mut self.events {
+            for (kind, png) in pictures {
+                events.image(kind, record.step, png)?;
+            }
+        }
+        self.page.renew(Status::Running)?;
         self.say(&self.epoch_line(record));
         self.last_line = Some(Instant::now());
         Ok(())
@@ -310,6 +337,9 @@ impl Observer for Reporter<'_> {
         let data = self.data;
         let fingerprint = self.fingerprint.get_or_insert_with(|| data.fingerprint());
         let keep = self.folder.config().checkpoints.keep;
+        if let Some(events) = &mut self.events {
+            events.flush()?;
+        }
         self.folder.checkpoint(state, fingerprint, keep)?;
         self.kept = Some(state.position.steps);
         Ok(())

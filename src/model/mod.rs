@@ -11,6 +11,7 @@ mod size;
 mod spec;
 mod units;
 mod weights;
+pub mod words;
 
 pub(crate) use inference::prior;
 pub use inference::{Evaluation, Inference, Latents};

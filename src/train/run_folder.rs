@@ -17,6 +17,8 @@ const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const BEST: &str = "best.safetensors";
 const CHECKPOINTS: &str = "checkpoints";
+/// Where TensorBoard's event files lie.
+const EVENTS: [&str; 2] = ["train", "test"];
 
 /// A run's folder:
 ///
@@ -182,7 +184,7 @@ impl RunFolder {
         let all = checkpoint::list(&self.checkpoints())?;
         let position = all.last().map(|(_, path)| checkpoint::position(path));
         Ok(Progressed {
-            running: Lock::is_held(&self.path),
+            running: self.is_running(),
             position: position.transpose()?,
         })
     }
@@ -217,6 +219,11 @@ impl RunFolder {
             config,
             lock: None,
         })
+    }
+
+    /// Whether a process trains it now.
+    pub fn is_running(&self) -> bool {
+        Lock::is_held(&self.path)
     }
 
     /// The file of the parameters of the last checkpoint.
@@ -279,6 +286,9 @@ impl RunFolder {
                 }
                 _ => {}
             }
+        }
+        for name in EVENTS {
+            let _ = fs::remove_dir_all(self.path.join(name));
         }
         // Something else may lie there, and stays.
         let _ = fs::remove_dir(self.checkpoints());

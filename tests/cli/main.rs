@@ -18,3 +18,4 @@ mod streams;
 mod support;
 mod tuning;
 mod view;
+mod watch;

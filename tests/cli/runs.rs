@@ -150,6 +150,9 @@ fn every_command_has_help_with_examples() {
         "traverse",
         "manifold",
         "latents",
+        "report",
+        "compare",
+        "runs",
         "devices",
         "bench",
     ] {

@@ -15,4 +15,5 @@ mod resume;
 mod schedules;
 mod step_by_step;
 mod support;
+mod tensorboard;
 mod view;

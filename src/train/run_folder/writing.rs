@@ -101,26 +101,30 @@ impl RunFolder {
             .map_err(Error::io(&path, "append a line"))
     }
 
-    /// Writes the pictures of an epoch.
+    /// Writes the pictures of an epoch, and gives each with the name of its kind as the bytes of a PNG.
     ///
     /// # Errors
     /// [`Error::Io`] with the file that cannot be written.
-    pub fn write_pictures(&self, epoch: u32, pictures: &Pictures) -> Result<()> {
+    pub fn write_pictures(
+        &self,
+        epoch: u32,
+        pictures: &Pictures,
+    ) -> Result<Vec<(&'static str, Vec<u8>)>> {
         let shape = self.config.model.image;
+        let mut written = Vec::new();
         if !pictures.samples.is_empty() {
             let grid = Grid::of_images(&pictures.samples, shape, GRID)?;
-            self.write_picture(SAMPLES, epoch, &grid)?;
+            written.push((SAMPLES, grid.png()?));
         }
         if !pictures.originals.is_empty() {
             let grid = Grid::of_pairs(&pictures.originals, &pictures.reconstructions, shape, GRID)?;
-            self.write_picture(RECONSTRUCTIONS, epoch, &grid)?;
+            written.push((RECONSTRUCTIONS, grid.png()?));
         }
-        Ok(())
-    }
-
-    fn write_picture(&self, folder: &str, epoch: u32, grid: &Grid) -> Result<()> {
-        let folder = self.path.join(folder);
-        fs::create_dir_all(&folder).map_err(Error::io(&folder, "create the folder"))?;
-        files::replace(&folder.join(format!("epoch-{epoch:04}.png")), &grid.png()?)
+        for (kind, png) in &written {
+            let folder = self.path.join(kind);
+            fs::create_dir_all(&folder).map_err(Error::io(&folder, "create the folder"))?;
+            files::replace(&folder.join(format!("epoch-{epoch:04}.png")), png)?;
+        }
+        Ok(written)
     }
 }

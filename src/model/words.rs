@@ -4,7 +4,7 @@ use crate::data::Binarize;
 use crate::model::{Activation, Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
 
 /// `652824` as `652,824`.
-pub(super) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -17,12 +17,12 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// `71.9 MiB`
-pub(super) fn mebibytes(bytes: u64) -> String {
+pub fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// The sum of what memory holds, and its parts by what they are for.
-pub(super) fn memory(parts: &[Allocation]) -> String {
+pub fn memory(parts: &[Allocation]) -> String {
     let uses = MemoryUse::ALL.map(|used_for| {
         let name = match used_for {
             MemoryUse::Parameters => "parameters, gradients and moments",
@@ -36,7 +36,7 @@ pub(super) fn memory(parts: &[Allocation]) -> String {
 }
 
 /// `VAE 784-400-20-400-784, relu, Bernoulli likelihood`.
-pub(super) fn model(spec: &ModelSpec) -> String {
+pub fn model(spec: &ModelSpec) -> String {
     let widths: Vec<String> = spec.widths().iter().map(ToString::to_string).collect();
     let activation = match spec.activation {
         Activation::Relu => "relu",
@@ -54,7 +54,8 @@ pub(super) fn model(spec: &ModelSpec) -> String {
     )
 }
 
-pub(super) fn kind(spec: &ModelSpec) -> &'static str {
+/// `VAE` or `AE`.
+pub fn kind(spec: &ModelSpec) -> &'static str {
     match spec.kind {
         ModelKind::Vae => "VAE",
         ModelKind::Ae => "AE",
@@ -77,12 +78,12 @@ fn likelihood(spec: &ModelSpec) -> String {
 }
 
 /// Whether the negative loss is the ELBO.
-pub(super) fn is_elbo(spec: &ModelSpec) -> bool {
+pub fn is_elbo(spec: &ModelSpec) -> bool {
     spec.kind == ModelKind::Vae && spec.beta == 1.0
 }
 
 /// Unit of the losses.
-pub(super) fn unit(spec: &ModelSpec) -> &'static str {
+pub fn unit(spec: &ModelSpec) -> &'static str {
     match spec.likelihood {
         _ if spec.likelihood.is_squared_error() => "squared error per image",
         _ => "nats per image",
@@ -90,7 +91,7 @@ pub(super) fn unit(spec: &ModelSpec) -> &'static str {
 }
 
 /// What training minimises.
-pub(super) fn objective(spec: &ModelSpec) -> String {
+pub fn objective(spec: &ModelSpec) -> String {
     let unit = unit(spec);
     match spec.kind {
         ModelKind::Ae => format!("reconstruction, in {unit}"),
@@ -105,7 +106,7 @@ pub(super) fn objective(spec: &ModelSpec) -> String {
 }
 
 /// Which values the likelihood sees, where results on others are easily confused with them.
-pub(super) fn values(spec: &ModelSpec, binarize: Binarize) -> Option<&'static str> {
+pub fn values(spec: &ModelSpec, binarize: Binarize) -> Option<&'static str> {
     if spec.likelihood != Likelihood::Bernoulli {
         return None;
     }
@@ -122,7 +123,7 @@ pub(super) fn values(spec: &ModelSpec, binarize: Binarize) -> Option<&'static st
 
 /// The parts of a loss, as a formula: `reconstruction 80.10 + KL 25.49`; an autoencoder's has one
 /// part only, shown by value of the image.
-pub(super) fn parts(spec: &ModelSpec, loss: &Loss) -> String {
+pub fn parts(spec: &ModelSpec, loss: &Loss) -> String {
     let (reconstruction, kl) = (loss.reconstruction, loss.kl);
     match spec.kind {
         ModelKind::Ae => format!("{:.6} per value", loss.total / spec.image.values() as f64),
@@ -137,7 +138,7 @@ pub(super) fn parts(spec: &ModelSpec, loss: &Loss) -> String {
 }
 
 /// A loss as a number; squared errors are small ones.
-pub(super) fn number(spec: &ModelSpec, loss: f64) -> String {
+pub fn number(spec: &ModelSpec, loss: f64) -> String {
     match spec.likelihood {
         _ if spec.likelihood.is_squared_error() => format!("{loss:.4}"),
         _ => format!("{loss:.2}"),
@@ -145,7 +146,7 @@ pub(super) fn number(spec: &ModelSpec, loss: f64) -> String {
 }
 
 /// A loss by its right name, with its parts and unit.
-pub(super) fn loss(spec: &ModelSpec, loss: &Loss) -> String {
+pub fn loss(spec: &ModelSpec, loss: &Loss) -> String {
     let unit = unit(spec);
     if is_elbo(spec) {
         return format!(

@@ -1,0 +1,82 @@
+//! `elbo compare`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{note, result};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::watch::compare::Comparison;
+
+/// Show runs beside each other: losses, speed, what differs in their configurations, and their curves
+///
+/// Runs whose losses mean different things are in tables of their own, and a note says why.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CompareArgs {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Curves over each other, to create as a page (.html) or a picture (.png); repeat it for both
+    /// [default: none]
+    #[arg(long, value_name = "FILE")]
+    out: Vec<PathBuf>,
+    /// Print one JSON object instead of tables [default: off]
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo compare runs/a runs/b
+  elbo compare runs/* --out compare.html --out compare.png
+  elbo compare runs/a runs/b --json";
+
+/// A form of the curves, by the ending of a file's name.
+#[derive(Clone, Copy)]
+enum Form {
+    Page,
+    Picture,
+}
+
+impl Form {
+    fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+        match ending.as_ref().and_then(|ending| ending.to_str()) {
+            Some("html" | "htm") => Ok(Self::Page),
+            Some("png") => Ok(Self::Picture),
+            _ => Err(Error::config(
+                format!(
+                    "--out {}: expected a name that ends in .html or .png",
+                    path.display()
+                ),
+                "--out compare.html",
+            )),
+        }
+    }
+}
+
+pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
+    let mut outputs = Vec::new();
+    for out in &args.out {
+        outputs.push((out, Form::of(out)?));
+        files::check_new(out)?;
+    }
+    let comparison = Comparison::read(&args.runs)?;
+    for (out, form) in outputs {
+        let bytes = match form {
+            Form::Page => comparison.html().into_bytes(),
+            Form::Picture => comparison.png()?,
+        };
+        files::create(out, &bytes)?;
+        note(format_args!("curves: {}", out.display()));
+    }
+    if args.json {
+        return result(comparison.json()?);
+    }
+    for line in comparison.lines() {
+        result(line)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,422 @@
+//! Runs beside each other: their figures, what differs in their configurations, and which losses mean the same.
+
+mod groups;
+mod page;
+mod picture;
+mod row;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use self::row::{COLUMNS, NONE};
+pub use self::row::{Losses, Row};
+use super::Run;
+use super::table::aligned;
+use crate::error::{Error, Result};
+use crate::model::words;
+use crate::train::metrics::Epoch;
+
+/// Some runs, in the order given.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    pub(super) runs: Vec<Run>,
+    /// The runs as a table has them.
+    pub(super) rows: Vec<Row>,
+    /// The runs by what their losses mean, as indices.
+    pub(super) groups: Vec<Group>,
+}
+
+/// Runs whose losses mean the same.
+#[derive(Clone, Debug, Serialize)]
+pub struct Group {
+    /// Names of its runs.
+    pub names: Vec<String>,
+    /// What is compared: `test loss`, or `negative ELBO` where runs weight the KL differently.
+    pub figure: &'static str,
+    /// Unit of the losses.
+    pub unit: &'static str,
+    /// What sets it apart from other groups.
+    pub apart: Vec<String>,
+    #[serde(skip)]
+    pub(super) runs: Vec<usize>,
+}
+
+impl Group {
+    /// The figure of an epoch that this group compares.
+    pub(super) fn value(&self, epoch: &Epoch) -> f64 {
+        match self.figure {
+            ELBO => epoch.test_reconstruction + epoch.test_kl,
+            _ => epoch.test_loss,
+        }
+    }
+}
+
+const LOSS: &str = "test loss";
+const ELBO: &str = "negative ELBO";
+
+impl Comparison {
+    /// Reads the folders of some runs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a run; as [`Run::read`].
+    pub fn read(folders: &[impl AsRef<Path>]) -> Result<Self> {
+        let runs = folders.iter().map(|folder| Run::read(folder.as_ref()));
+        Self::of(runs.collect::<Result<_>>()?)
+    }
+
+    /// Some runs beside each other.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a run.
+    pub fn of(runs: Vec<Run>) -> Result<Self> {
+        if runs.is_empty() {
+            return Err(Error::config(
+                "no run to compare",
+                "the folders of two runs; `elbo runs` lists them",
+            ));
+        }
+        let groups = groups::of(&runs);
+        let mut rows = Vec::new();
+        let differing = groups::differing(&runs)?;
+        for (i, (run, differs)) in runs.iter().zip(differing).enumerate() {
+            let group = groups.iter().find(|group| group.runs.contains(&i));
+            let value = |epoch: &&Epoch| group.map_or(epoch.test_loss, |group| group.value(epoch));
+            let best = run.epochs().min_by(|a, b| value(a).total_cmp(&value(b)));
+            rows.push(Row {
+                run: name(&runs, i),
+                model: words::model(&run.config.model),
+                parameters: run.config.model.parameter_count(),
+                data: run.config.record.data.clone(),
+                unit: words::unit(&run.config.model),
+                loss_is_negative_elbo: words::is_elbo(&run.config.model),
+                best: best.map(|epoch| Losses::of(run, epoch)),
+                last: run.last().map(|epoch| Losses::of(run, epoch)),
+                epochs: run.epochs_done(),
+                epochs_asked: run.config.train.epochs,
+                images_per_s: run.images_per_s(),
+                device: run.config.record.device.clone(),
+                seconds: run.seconds(),
+                status: run.status,
+                differs,
+            });
+        }
+        Ok(Self { runs, rows, groups })
+    }
+
+    /// The runs as the tables have them.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The runs by what their losses mean.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// What has to be said before figures are compared; nothing where all mean the same.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.groups.len() > 1 {
+            let groups = self.groups.iter().map(|group| {
+                let names = group.names.join(", ");
+                format!("{names}: {}", group.apart.join(", "))
+            });
+            let groups: Vec<String> = groups.collect();
+            notes.push(format!(
+                "NOT COMPARABLE with each other, as their losses mean different things: {}",
+                groups.join("; ")
+            ));
+        }
+        for group in self.groups.iter().filter(|group| group.figure == ELBO) {
+            notes.push(format!(
+                "{} weight the KL differently, so their losses are not comparable: the negative ELBO, \
+                 reconstruction + KL, is compared",
+                group.names.join(", ")
+            ));
+        }
+        notes
+    }
+
+    /// The tables and notes as lines of text.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.notes();
+        let all = self.facts();
+        lines.extend(all.iter().map(|(name, value)| format!("{name}: {value}")));
+        if let [only] = &self.groups[..] {
+            lines.push(format!("losses: {}", only.unit));
+        }
+        for group in &self.groups {
+            if !lines.is_empty() {
+                lines.push(String::new());
+            }
+            if self.groups.len() > 1 {
+                lines.push(format!("{}:", group.apart.join(", ")));
+            }
+            let own = self.facts_of(group);
+            lines.extend(own.iter().map(|(name, value)| format!("{name}: {value}")));
+            let (head, rows) = self.table(group);
+            let numbers: Vec<bool> = head.iter().map(|name| is_number(name)).collect();
+            let head: Vec<&str> = head.iter().map(String::as_str).collect();
+            lines.extend(aligned(&head, &rows, &numbers));
+        }
+        lines
+    }
+
+    /// What is the same in all runs, so that it need not stand in each row: names and values.
+    pub(super) fn facts(&self) -> Vec<(String, String)> {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        self.same(&all)
+    }
+
+    /// The same of a group, without what is the same in all runs.
+    pub(super) fn facts_of(&self, group: &Group) -> Vec<(String, String)> {
+        let all = self.facts();
+        let mut own = self.same(&group.runs);
+        own.retain(|fact| !all.contains(fact));
+        own
+    }
+
+    fn same(&self, runs: &[usize]) -> Vec<(String, String)> {
+        let columns = COLUMNS.iter().map(|column| column.0.to_owned());
+        let settings = self.rows[0].differs.keys().cloned();
+        let of = |name: &String, run: usize| self.rows[run].text(name);
+        columns
+            .chain(settings)
+            .filter(|name| runs.iter().all(|&run| of(name, run) == of(name, runs[0])))
+            .map(|name| {
+                let value = of(&name, runs[0]);
+                (name, value)
+            })
+            .collect()
+    }
+
+    /// The table of a group: names of the columns, and a row for each run, without what its runs share.
+    pub(super) fn table(&self, group: &Group) -> (Vec<String>, Vec<Vec<String>>) {
+        let shared = self.same(&group.runs);
+        let differs = |name: &String| shared.iter().all(|(other, _)| other != name);
+        let columns = COLUMNS.iter().map(|column| column.0.to_owned());
+        let before: Vec<String> = columns.filter(&differs).collect();
+        let settings = self.rows[0].differs.keys().cloned();
+        let after: Vec<String> = settings.filter(&differs).collect();
+        let vae = group.runs.iter().any(|&run| self.runs[run].is_vae());
+
+        let mut head = vec!["run".to_owned()];
+        head.extend(before.iter().cloned());
+        head.push(format!("best {}", group.figure));
+        head.push("at epoch".into());
+        head.push(format!("last {}", group.figure));
+        if vae {
+            head.extend(["reconstruction".into(), "KL".into()]);
+        }
+        head.extend(["epochs", "images/s", "seconds"].map(str::to_owned));
+        head.extend(after.iter().cloned());
+        let row = |&run: &usize| {
+            let row = &self.rows[run];
+            let mut cells = vec![row.run.clone()];
+            cells.extend(before.iter().map(|name| row.text(name)));
+            cells.extend(self.figures(run, group, vae));
+            cells.extend(after.iter().map(|name| row.text(name)));
+            cells
+        };
+        (head, group.runs.iter().map(row).collect())
+    }
+
+    /// The cells of a run's figures.
+    fn figures(&self, run: usize, group: &Group, vae: bool) -> Vec<String> {
+        let (row, spec) = (&self.rows[run], &self.runs[run].config.model);
+        let number = |value: f64| words::number(spec, value);
+        let figure = |losses: &Losses| match (group.figure, losses.negative_elbo) {
+            (ELBO, Some(elbo)) => number(elbo),
+            _ => number(losses.loss),
+        };
+        let of = |losses: Option<Losses>, text: &dyn Fn(&Losses) -> String| {
+            losses.as_ref().map_or(NONE.to_owned(), text)
+        };
+        let mut cells = vec![
+            of(row.best, &figure),
+            of(row.best, &|best| best.epoch.to_string()),
+            of(row.last, &figure),
+        ];
+        if vae {
+            cells.push(of(row.last, &|last| number(last.reconstruction)));
+            cells.push(of(row.last, &|last| last.kl.map_or(NONE.into(), number)));
+        }
+        cells.push(format!("{}/{}", row.epochs, row.epochs_asked));
+        let speed = row.images_per_s;
+        cells.push(speed.map_or(NONE.into(), |speed| words::grouped(speed as u64)));
+        cells.push(row.seconds.map_or(NONE.into(), |s| format!("{s:.1}")));
+        cells
+    }
+
+    /// One object with all of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it has no form as JSON.
+    pub fn json(&self) -> Result<String> {
+        let all = serde_json::json!({
+            "runs": self.rows, "groups": self.groups, "notes": self.notes(),
+        });
+        serde_json::to_string(&all)
+            .map_err(|e| Error::config(format!("--json: {e}"), "the table, without --json"))
+    }
+
+    /// A page with tables and curves, for a file of its own.
+    pub fn html(&self) -> String {
+        page::html(self)
+    }
+
+    /// A picture of the curves, as the bytes of a PNG file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it cannot be encoded.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        picture::png(self)
+    }
+}
+
+/// Whether a column of the table has numbers.
+pub(super) fn is_number(name: &str) -> bool {
+    let numbers = [
+        "parameters",
+        "at epoch",
+        "reconstruction",
+        "KL",
+        "epochs",
+        "images/s",
+        "seconds",
+    ];
+    numbers.contains(&name) || name.starts_with("best ") || name.starts_with("last ")
+}
+
+/// What a run is called: its folder's name, or its path where another has the same name.
+fn name(runs: &[Run], i: usize) -> String {
+    let run = &runs[i];
+    match runs.iter().filter(|other| other.name == run.name).count() {
+        1 => run.name.clone(),
+        _ => run.path.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Binarize;
+    use crate::model::{Likelihood, ModelKind};
+    use crate::watch::run::tests::run;
+
+    fn named(name: &str, change: impl FnOnce(&mut Run)) -> Run {
+        let mut run = run(3, 3);
+        run.name = name.into();
+        run.path = format!("runs/{name}").into();
+        change(&mut run);
+        run
+    }
+
+    fn comparison(runs: Vec<Run>) -> Comparison {
+        Comparison::of(runs).expect("runs")
+    }
+
+    #[test]
+    fn what_is_the_same_stands_once_and_what_differs_in_columns() {
+        let both = comparison(vec![
+            named("a", |_| {}),
+            named("b", |run| run.config.train.learning_rate = 0.003),
+        ]);
+        let lines = both.lines();
+        let text = lines.join("\n");
+        assert_eq!(text.matches("VAE 784-400-3-400-784").count(), 1, "{text}");
+        assert_eq!(text.matches("CPU (2 threads)").count(), 1, "{text}");
+        assert!(both.notes().is_empty(), "{text}");
+        let row = |name: &str| {
+            let line = lines.iter().find(|line| line.starts_with(name));
+            line.expect("a row").split_whitespace().collect::<Vec<_>>()
+        };
+        assert!(
+            row("run").ends_with(&["seconds", "train.learning-rate"]),
+            "{text}"
+        );
+        let expected = [
+            "b", "111.67", "3", "111.67", "86.67", "25.00", "3/3", "2,000", "6.0", "0.003",
+        ];
+        assert_eq!(row("b"), expected, "{text}");
+        assert_eq!(both.rows()[0].differs["train.learning-rate"], "0.001");
+        assert_eq!(both.rows()[0].differs.len(), 1);
+    }
+
+    #[test]
+    fn losses_of_different_meaning_are_told_apart() {
+        let squared: fn(&mut Run) = |run| {
+            run.config.model.kind = ModelKind::Ae;
+            run.config.model.likelihood = Likelihood::SquaredError;
+        };
+        let binarised: fn(&mut Run) = |run| run.config.train.binarize = Binarize::Fixed;
+        let other: fn(&mut Run) = |run| run.config.record.data = "mnist".into();
+        let gaussian: fn(&mut Run) = |run| {
+            run.config.model.likelihood = Likelihood::Gaussian {
+                sigma: 1.0,
+                learned: false,
+            };
+        };
+        for (change, words) in [
+            (squared, "squared error per image"),
+            (binarised, "binarised once"),
+            (other, "mnist"),
+            (gaussian, "Gaussian density"),
+        ] {
+            let both = comparison(vec![
+                named("a", |_| {}),
+                named("b", change),
+                named("c", |_| {}),
+            ]);
+            let notes = both.notes().join("\n");
+            assert!(notes.starts_with("NOT COMPARABLE"), "{words}: {notes}");
+            assert!(notes.contains(words), "{words}: {notes}");
+            assert_eq!(both.groups()[0].names, ["a", "c"]);
+            assert_eq!(both.groups()[1].names, ["b"]);
+        }
+    }
+
+    #[test]
+    fn weights_of_the_kl_are_compared_by_the_elbo() {
+        let both = comparison(vec![
+            named("a", |_| {}),
+            named("b", |run| run.config.model.beta = 4.0),
+        ]);
+        assert_eq!(both.groups().len(), 1);
+        assert_eq!(both.groups()[0].figure, "negative ELBO");
+        let text = both.lines().join("\n");
+        assert!(text.contains("weight the KL differently"), "{text}");
+        assert!(text.contains("model.beta"), "{text}");
+    }
+
+    #[test]
+    fn the_json_has_what_the_table_has() {
+        let both = comparison(vec![
+            named("a", |_| {}),
+            named("b", |run| {
+                run.config.model.kind = ModelKind::Ae;
+                run.lines.clear();
+            }),
+        ]);
+        let json = both.json().expect("JSON");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["runs"][0]["last"]["kl"], 25.0);
+        assert_eq!(json["runs"][0]["best"]["epoch"], 3);
+        assert_eq!(json["runs"][0]["status"], "finished");
+        assert!(json["runs"][1]["last"].is_null());
+        assert_eq!(json["groups"].as_array().map(Vec::len), Some(2));
+        assert_eq!(json["notes"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn runs_of_one_name_are_called_by_their_paths() {
+        let both = comparison(vec![
+            named("a", |_| {}),
+            named("a", |run| run.path = "old/a".into()),
+        ]);
+        assert_eq!(both.rows()[0].run, "runs/a");
+        assert_eq!(both.rows()[1].run, "old/a");
+        assert!(Comparison::of(Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! A run as a row of a table, or as an object.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::words;
+use crate::train::metrics::Epoch;
+use crate::watch::{Run, Status};
+
+/// What stands where a run has no such figure.
+pub(super) const NONE: &str = "–";
+
+/// A column of words: its name and its text.
+pub(super) type Column = (&'static str, fn(&Row) -> String);
+
+/// Columns that are left out where they are the same in all rows.
+pub(super) const COLUMNS: [Column; 4] = [
+    ("model", |row| row.model.clone()),
+    ("parameters", |row| words::grouped(row.parameters)),
+    ("data", |row| row.data.clone()),
+    ("device", |row| row.device.clone()),
+];
+
+/// A run in a table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its folder's name, or the path where names are equal.
+    pub run: String,
+    /// Model in words.
+    pub model: String,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Name of the data set.
+    pub data: String,
+    /// Unit of the losses.
+    pub unit: &'static str,
+    /// Whether the loss is the negative ELBO.
+    pub loss_is_negative_elbo: bool,
+    /// The epoch of the lowest figure that its group compares.
+    pub best: Option<Losses>,
+    /// The last epoch.
+    pub last: Option<Losses>,
+    /// Finished epochs.
+    pub epochs: u32,
+    /// Epochs that were asked for.
+    pub epochs_asked: u32,
+    /// Training images per second.
+    pub images_per_s: Option<f64>,
+    /// The device's name.
+    pub device: String,
+    /// Seconds of training.
+    pub seconds: Option<f64>,
+    /// Whether it goes on.
+    pub status: Status,
+    /// Configuration values that are not the same in all runs.
+    pub differs: BTreeMap<String, String>,
+}
+
+/// Test losses after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Losses {
+    /// Epoch, counted from 1.
+    pub epoch: u32,
+    /// reconstruction + beta·KL
+    pub loss: f64,
+    /// −log p(x|z), or the squared error.
+    pub reconstruction: f64,
+    /// KL, not weighted; none for an autoencoder.
+    pub kl: Option<f64>,
+    /// reconstruction + KL; none for an autoencoder.
+    pub negative_elbo: Option<f64>,
+}
+
+impl Losses {
+    pub(super) fn of(run: &Run, epoch: &Epoch) -> Self {
+        let vae = run.is_vae();
+        Self {
+            epoch: epoch.epoch,
+            loss: epoch.test_loss,
+            reconstruction: epoch.test_reconstruction,
+            kl: vae.then_some(epoch.test_kl),
+            negative_elbo: vae.then_some(epoch.test_reconstruction + epoch.test_kl),
+        }
+    }
+}
+
+impl Row {
+    /// The text of a column of words, or of a setting.
+    pub(super) fn text(&self, name: &str) -> String {
+        let column = COLUMNS.iter().find(|column| column.0 == name);
+        match column {
+            Some((_, of)) => of(self),
+            None => self.differs.get(name).map_or(NONE.to_owned(), Clone::clone),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The figures of a run on its page: the last ones large, those of all epochs as a table.
+
+use crate::model::words;
+use crate::train::metrics::Epoch;
+use crate::watch::Run;
+use crate::watch::html::escape;
+use crate::watch::run::duration;
+
+/// Rows of the table of epochs at most.
+const MOST_ROWS: usize = 100;
+
+/// A figure with its name and unit.
+fn card(name: &str, value: &str, rest: &str) -> String {
+    format!(
+        "<div><dt>{}</dt><dd><b>{}</b> <small>{}</small></dd></div>",
+        escape(name),
+        escape(&value.replace('-', "−")),
+        escape(rest)
+    )
+}
+
+/// The headline figures, by their right words.
+pub(super) fn cards(run: &Run) -> String {
+    let spec = &run.config.model;
+    let unit = words::unit(spec);
+    let number = |value: f64| words::number(spec, value);
+    let (mut cards, mut when) = (String::new(), String::new());
+    if let Some(last) = run.last() {
+        let epoch = last.epoch;
+        when = format!("<p class=\"when\">On the test images, after epoch {epoch}</p>");
+        if words::is_elbo(spec) {
+            let elbo = -(last.test_reconstruction + last.test_kl);
+            cards += &card("ELBO", &number(elbo), unit);
+        } else {
+            let caution = if run.is_vae() { "; not the ELBO" } else { "" };
+            cards += &card("Loss", &number(last.test_loss), &format!("{unit}{caution}"));
+        }
+        if run.is_vae() {
+            cards += &card("Reconstruction", &number(last.test_reconstruction), unit);
+            cards += &card("KL", &number(last.test_kl), "nats per image");
+        } else {
+            let per_value = last.test_loss / spec.image.values() as f64;
+            cards += &card(
+                "Loss per value",
+                &format!("{per_value:.6}"),
+                "mean over the values of an image",
+            );
+        }
+        if let Some(best) = run.best().filter(|best| best.epoch != last.epoch) {
+            let rest = format!("after epoch {}", best.epoch);
+            cards += &card("Lowest test loss", &number(best.test_loss), &rest);
+        }
+        if let Some(active) = last.active_units {
+            let rest = format!("of {} latent values", spec.latent);
+            cards += &card("Active units", &active.to_string(), &rest);
+        }
+    }
+    if let Some(speed) = run.images_per_s() {
+        cards += &card("Speed", &words::grouped(speed as u64), "images/s");
+    }
+    if let Some(seconds) = run.seconds() {
+        cards += &card("Time", &duration(seconds), "of training");
+    }
+    let count = words::grouped(spec.parameter_count());
+    cards += &card("Parameters", &count, "");
+    let mut notes = format!(
+        "<p>Training minimises {}.</p>",
+        escape(&words::objective(spec).replace("-ELBO", "−ELBO"))
+    );
+    if let Some(values) = words::values(spec, run.config.train.binarize) {
+        notes += &format!("<p>{}.</p>", escape(values));
+    }
+    format!(
+        "<section aria-label=\"Figures\">{when}<dl class=\"cards\">{cards}</dl>\
+         <div class=\"notes\">{notes}</div></section>\n"
+    )
+}
+
+/// The epochs as a table, folded up.
+pub(super) fn epochs(run: &Run) -> String {
+    let all: Vec<&Epoch> = run.epochs().collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let spec = &run.config.model;
+    let names: &[&str] = if run.is_vae() {
+        &[
+            "epoch",
+            "train loss",
+            "test loss",
+            "test reconstruction",
+            "test KL",
+            "active units",
+            "images/s",
+            "seconds",
+        ]
+    } else {
+        &["epoch", "train loss", "test loss", "images/s", "seconds"]
+    };
+    let head: String = names
+        .iter()
+        .map(|name| format!("<th scope=\"col\">{name}</th>"))
+        .collect();
+    let count = all.len().min(MOST_ROWS);
+    let mut rows = String::new();
+    for i in 0..count {
+        let epoch = all[if count == 1 {
+            0
+        } else {
+            i * (all.len() - 1) / (count - 1)
+        }];
+        let number = |value| words::number(spec, value);
+        let mut cells = vec![number(epoch.train_loss), number(epoch.test_loss)];
+        if run.is_vae() {
+            cells.extend([number(epoch.test_reconstruction), number(epoch.test_kl)]);
+            cells.push(
+                epoch
+                    .active_units
+                    .map_or("–".into(), |units| units.to_string()),
+            );
+        }
+        cells.push(words::grouped(epoch.images_per_s as u64));
+        cells.push(format!("{:.1}", epoch.seconds));
+        rows += &format!("<tr><th scope=\"row\">{}</th>", epoch.epoch);
+        for cell in cells {
+            rows += &format!("<td>{cell}</td>");
+        }
+        rows += "</tr>";
+    }
+    let some = if count < all.len() {
+        format!(" ({count} of {})", all.len())
+    } else {
+        String::new()
+    };
+    format!(
+        "<section><details><summary>Epochs as a table{some}</summary><div class=\"scroll\">\
+         <table class=\"numbers\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details></section>\n"
+    )
+}
