@@ -3,7 +3,7 @@
 //!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`shape`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`model`] ← [`train`] ← [`explore`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod data;
 pub mod device;
 pub mod draw;
 pub mod error;
+pub mod explore;
 pub mod files;
 pub mod kernel;
 pub mod model;

@@ -8,6 +8,7 @@ mod config;
 mod devices;
 mod encode;
 mod evaluate;
+mod explore;
 mod loading;
 mod model;
 mod reconstruct;
@@ -53,6 +54,7 @@ enum Command {
     Reconstruct(reconstruct::ReconstructArgs),
     Encode(encode::EncodeArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Explore(explore::ExploreArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -68,6 +70,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Explore(args) => explore::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }
