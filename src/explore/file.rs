@@ -191,7 +191,7 @@ mod tests {
         let error = Explorer::check_file(&spec).expect_err("too large");
         let text = error.to_string();
         assert!(
-            text.contains("123 MiB") && text.contains("64 MiB"),
+            text.contains("125 MiB") && text.contains("64 MiB"),
             "{text}"
         );
     }

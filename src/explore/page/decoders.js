@@ -73,29 +73,28 @@ class ServerDecoder {
   }
 }
 
+// Time for WebGPU to be ready, shaders and check included.
+const PATIENCE_MS = 20000;
+
+// A decoder by WebGPU that computes what the program does, or a remark on why there is none.
+async function webgpu(model, weights) {
+  const runner = await Runner.open(model.program, weights);
+  if (!runner) return { remark: "this browser offers no WebGPU here" };
+  const decoder = new PlanDecoder(runner, model, "webgpu", `decoded in this page by WebGPU (${runner.name})`);
+  const wrong = await fault(decoder, model);
+  return wrong ? { remark: `WebGPU is not used: ${wrong}` } : { decoder };
+}
+
 // All decoders that work here, the best one first, and what is to be said of one that does not.
 async function decoders(model, weights) {
-  const found = [];
-  let remark = "";
-  try {
-    const runner = await Runner.open(model.program, weights);
-    if (runner) {
-      const decoder = new PlanDecoder(runner, model, "webgpu", `decoded in this page by WebGPU (${runner.name})`);
-      const wrong = await fault(decoder, model);
-      if (wrong) remark = `WebGPU is not used: ${wrong}`;
-      else found.push(decoder);
-    } else {
-      remark = "this browser offers no WebGPU here";
-    }
-  } catch (error) {
-    remark = `WebGPU is not used: ${error.message}`;
-  }
-  if (model.served) found.push(new ServerDecoder(model));
-  else {
-    const runner = new ScriptRunner(model.program, weights);
-    found.push(new PlanDecoder(runner, model, "script", "decoded in this page by a script on the CPU"));
-  }
-  return { found, remark };
+  const late = new Promise((resolve) => {
+    setTimeout(() => resolve({ remark: `WebGPU is not used: not ready after ${PATIENCE_MS / 1000} s` }), PATIENCE_MS);
+  });
+  const failed = (error) => ({ remark: `WebGPU is not used: ${error.message}` });
+  const { decoder, remark = "" } = await Promise.race([webgpu(model, weights).catch(failed), late]);
+  const other = model.served ? new ServerDecoder(model) : new PlanDecoder(
+    new ScriptRunner(model.program, weights), model, "script", "decoded in this page by a script on the CPU");
+  return { found: [decoder, other].filter(Boolean), remark };
 }
 
 // What a decoder computes otherwise than the program did, or nothing: drivers have faults.

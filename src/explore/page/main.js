@@ -37,10 +37,12 @@ function latest(work) {
     }
     running = null;
   };
-  return (...call) => {
+  const ask = (...call) => {
     waiting = call;
     return (running ??= run());
   };
+  ask.busy = () => running !== null;
+  return ask;
 }
 
 // What a served page downloads, or what stands in a file.
@@ -79,7 +81,11 @@ class App {
     this.showStrip = latest(() => this.strip());
     this.showSamples = latest(() => this.samples());
     this.sliders = new Sliders(model, (code) => this.set(code));
-    this.scatter = new Scatter(model, codes, (i) => this.take(i), latest((i, x, y) => this.preview(i, x, y)));
+    this.scatter = new Scatter(model, codes, {
+      chosen: (i) => this.take(i),
+      hovered: latest((i, x, y) => this.preview(i, x, y)),
+      moved: (code) => this.set(code),
+    });
     if ([1, 3].includes(model.image.channels)) {
       this.input = new Input(model, (pixels, caption) => this.encodeLive(pixels, caption), report);
     } else element("own").hidden = true;

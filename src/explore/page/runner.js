@@ -19,7 +19,6 @@ class Runner {
   constructor(adapter, device, program) {
     this.device = device;
     this.program = program;
-    this.software = Boolean(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
     const info = adapter.info ?? {};
     const parts = [info.description || info.device, info.vendor, info.architecture];
     this.name = [...new Set(parts.filter(Boolean))].join(" ") || "unnamed adapter";
@@ -70,8 +69,7 @@ class Runner {
   }
 
   async step(step, buffers) {
-    const variant = step.variants[this.software ? 1 : 0];
-    const { layout, pipeline } = await this.pipeline(step, variant);
+    const { layout, pipeline } = await this.pipeline(step);
     const size = Math.ceil(step.params.length / 4) * 4 * WORD;
     const params = this.device.createBuffer({
       label: `${step.label} parameters`, size, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
@@ -85,11 +83,11 @@ class Runner {
     }));
     const entries = [{ buffer: params }, ...storage].map((resource, binding) => ({ binding, resource }));
     const group = this.device.createBindGroup({ label: step.label, layout, entries });
-    return { pipeline, group, workgroups: variant.workgroups };
+    return { pipeline, group, workgroups: step.workgroups };
   }
 
-  async pipeline(step, variant) {
-    const key = JSON.stringify([variant.source, variant.constants]);
+  async pipeline(step) {
+    const key = JSON.stringify([step.source, step.constants]);
     const known = this.pipelines.get(key);
     if (known) return known;
     const types = ["uniform", ...step.slices.map((s) => (s.read_only ? "read-only-storage" : "storage"))];
@@ -98,9 +96,9 @@ class Runner {
       entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
     });
     const pipeline = await this.device.createComputePipelineAsync({
-      label: `${step.kernel} ${variant.name}`,
+      label: `${step.kernel} ${step.variant}`,
       layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module: this.module(variant.source), entryPoint: "main", constants: variant.constants },
+      compute: { module: this.module(step.source), entryPoint: "main", constants: step.constants },
     });
     const made = { layout, pipeline };
     this.pipelines.set(key, made);

@@ -1,8 +1,8 @@
 // The images of the data set as points: two axes of their codes. The points are drawn once for each view, the
 // marks above them whenever something moves.
 
-// Pixels of CSS: radius of a point, distance at which one is hit, room around all.
-const RADIUS = 2.4, REACH = 18, MARGIN = 14;
+// Pixels of CSS: radius of a point, distances at which a point and the cross are hit, room around all.
+const RADIUS = 2.4, REACH = 18, GRIP = 12, MARGIN = 14;
 
 // Colours of classes apart from each other, ten and then more.
 function classColour(label, classes) {
@@ -12,9 +12,9 @@ function classColour(label, classes) {
 
 class Scatter {
   // `codes` is `[images, latent]`. Calls `chosen(image)` for a click or a key, `hovered(image, x, y)` for a pointer
-  // above a point, with -1 where there is none.
-  constructor(model, codes, chosen, hovered) {
-    Object.assign(this, { model, codes, chosen, hovered, image: -1, hover: -1, only: null });
+  // above a point, with -1 where there is none; `moved(code)` where the cross is dragged.
+  constructor(model, codes, { chosen, hovered, moved }) {
+    Object.assign(this, { model, codes, chosen, hovered, moved, image: -1, hover: -1, only: null });
     this.points = element("points");
     this.marks = element("marks");
     this.code = new Float32Array(model.latent);
@@ -31,7 +31,7 @@ class Scatter {
   axis(id, i) {
     const select = element(id);
     for (const { index } of this.model.dimensions) select.add(new Option(`z${index + 1}`, index));
-    if (this.model.latent > 2) for (const k of [0, 1]) select.add(new Option(`principal axis ${k + 1}`, `p${k}`));
+    if (this.model.latent > 2) for (const k of [0, 1]) select.add(new Option(`PC ${k + 1}`, `p${k}`));
     select.selectedIndex = Math.min(i, this.model.latent - 1);
     select.addEventListener("change", () => this.project());
     return select;
@@ -67,7 +67,26 @@ class Scatter {
     });
   }
 
+  // Whether both axes are dimensions of the code, and not the same one.
+  get plain() {
+    const [x, y] = this.axes.map(({ value }) => value);
+    return !x.startsWith("p") && !y.startsWith("p") && x !== y;
+  }
+
+  // The code with the two dimensions of the axes at a place in pixels.
+  codeAt(x, y) {
+    const { clientWidth: w, clientHeight: h } = this.points;
+    const shares = [(x - MARGIN) / (w - 2 * MARGIN), (h - MARGIN - y) / (h - 2 * MARGIN)];
+    const code = this.code.slice();
+    shares.forEach((share, axis) => {
+      const [low, high] = this.bounds[axis];
+      code[Number(this.axes[axis].value)] = low + Math.min(1, Math.max(0, share)) * (high - low);
+    });
+    return code;
+  }
+
   project() {
+    element("drag").hidden = !this.plain;
     const { latent } = this.model;
     const count = this.codes.length / latent;
     this.places = Array.from({ length: count }, (_, i) => this.along(this.codes.subarray(i * latent, (i + 1) * latent)));
@@ -194,12 +213,24 @@ class Scatter {
       this.hover = image;
       this.mark();
     };
-    marks.addEventListener("pointermove", (event) => {
-      hover(this.at(event.offsetX, event.offsetY), event.offsetX, event.offsetY);
+    let dragging = false, dragged = false;
+    marks.addEventListener("pointerdown", ({ offsetX, offsetY, pointerId }) => {
+      dragged = false;
+      const [x, y] = this.pixel(this.along(this.code));
+      dragging = this.plain && Math.hypot(offsetX - x, offsetY - y) <= GRIP;
+      if (dragging) marks.setPointerCapture(pointerId);
     });
+    marks.addEventListener("pointermove", ({ offsetX, offsetY }) => {
+      if (dragging) {
+        dragged = true;
+        hover(-1, 0, 0);
+        this.moved(this.codeAt(offsetX, offsetY));
+      } else hover(this.at(offsetX, offsetY), offsetX, offsetY);
+    });
+    for (const type of ["pointerup", "pointercancel"]) marks.addEventListener(type, () => (dragging = false));
     marks.addEventListener("pointerleave", () => hover(-1, 0, 0));
-    marks.addEventListener("click", (event) => {
-      const image = this.at(event.offsetX, event.offsetY);
+    marks.addEventListener("click", ({ offsetX, offsetY }) => {
+      const image = dragged ? -1 : this.at(offsetX, offsetY);
       if (image >= 0) this.chosen(image);
     });
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
