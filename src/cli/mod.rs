@@ -41,6 +41,7 @@ Examples:
   elbo train                                   a VAE on the built-in digits
   elbo train --data mnist --epochs 10          the VAE of PyTorch's examples
   elbo sample runs/20260131-235959-vae-mnist   a grid of new images from a trained one
+  elbo explore runs/20260131-235959-vae-mnist  a page to look into it, in a browser
   elbo devices                                 the GPUs there are
   elbo bench                                   where the time of training goes
 

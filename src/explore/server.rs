@@ -72,26 +72,40 @@ impl Server {
                         continue;
                     }
                 };
-                if open.fetch_add(1, Ordering::Relaxed) >= MOST_CONNECTIONS {
-                    open.fetch_sub(1, Ordering::Relaxed);
+                let Some(place) = Place::take(&open) else {
                     // Closed without an answer: to wait for one more reader is what there is no room for.
                     log::warn!("{}: over {MOST_CONNECTIONS} connections", self.url());
                     continue;
-                }
-                let (site, open_here) = (&site, &open);
+                };
+                let site = &site;
                 let handler = move || {
                     site.serve(stream);
-                    open_here.fetch_sub(1, Ordering::Relaxed);
+                    drop(place);
                 };
                 let started = thread::Builder::new()
                     .name("page".into())
                     .spawn_scoped(scope, handler);
                 if let Err(error) = started {
-                    open.fetch_sub(1, Ordering::Relaxed);
                     log::warn!("{}: {error}", self.url());
                 }
             }
         })
+    }
+}
+
+/// One of the connections that may be open at once; free again where it is dropped, whatever ended it.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(open: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(open);
+        (open.fetch_add(1, Ordering::Relaxed) < MOST_CONNECTIONS).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

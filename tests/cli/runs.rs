@@ -146,6 +146,7 @@ fn every_command_has_help_with_examples() {
         "reconstruct",
         "encode",
         "evaluate",
+        "explore",
         "devices",
         "bench",
     ] {

@@ -36,13 +36,22 @@ pub(crate) fn code(browser: &Browser) -> Vec<f32> {
     floats(&browser.run("return Array.from(app.code)"))
 }
 
+/// The pixels of a canvas, red, green, blue and alpha from 0 to 255. They are read from a copy: a browser warns of a
+/// canvas that is read again and again, and the page itself does not.
+pub(crate) fn rgba(browser: &Browser, selector: &str) -> Vec<f32> {
+    let script = format!(
+        "const c = document.querySelector({selector:?});
+         const copy = Object.assign(document.createElement('canvas'), {{ width: c.width, height: c.height }});
+         const context = copy.getContext('2d', {{ willReadFrequently: true }});
+         context.drawImage(c, 0, 0);
+         return Array.from(context.getImageData(0, 0, c.width, c.height).data)"
+    );
+    floats(&browser.run(&script))
+}
+
 /// The pixels of a canvas as values of the run's channels.
 pub(crate) fn pixels(browser: &Browser, id: &str, channels: usize) -> Vec<f32> {
-    let script = format!(
-        "const c = document.getElementById({id:?});
-         return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
-    );
-    let rgba = floats(&browser.run(&script));
+    let rgba = rgba(browser, &format!("#{id}"));
     assert!(
         rgba.chunks(4).all(|pixel| pixel[3] == 255.0),
         "{id} is opaque"

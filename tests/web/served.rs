@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::browser::Browser;
 use crate::page::{
-    assert_content, assert_same_code, check_picture, code, open, pixels, settle, text,
+    assert_content, assert_same_code, check_picture, code, open, pixels, rgba, settle, text,
 };
 use crate::support::{Reference, Served, runs};
 
@@ -85,25 +85,25 @@ fn a_way_leads_from_a_to_b(browser: &Browser, reference: &mut Reference) {
         .map(|(a, b)| share(0.75) * a + share(0.25) * b)
         .collect();
     assert_same_code(&at(0.25), &circle);
-    browser.wait("document.querySelectorAll('#strip button').length === 9");
+    // The strip of the straight line is on its way out.
+    browser
+        .wait("!app.showStrip.busy() && document.querySelectorAll('#strip button').length === 9");
     browser.click("#strip button:last-child");
     assert_same_code(&code(browser), &b);
 }
 
 fn samples_give_their_code(browser: &Browser, reference: &mut Reference) {
-    browser.wait("document.querySelectorAll('#samples button').length === 64");
+    browser.wait(
+        "!app.showSamples.busy() && document.querySelectorAll('#samples button').length === 64",
+    );
     let before = code(browser);
     browser.click("#samples button:nth-child(11)");
     assert_ne!(code(browser), before);
     let alone = check_picture(browser, reference, 1);
     // The picture of the grid, made by another plan.
-    let grid = browser.run(
-        "const c = document.querySelector('#samples button:nth-child(11) canvas');
-         return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)",
-    );
+    let grid = rgba(browser, "#samples button:nth-child(11) canvas");
     for (i, value) in alone.iter().enumerate() {
-        let pixel = grid[4 * i].as_f64().expect("a pixel");
-        assert!((pixel - 255.0 * f64::from(*value)).abs() <= 1.0);
+        assert!((grid[4 * i] - 255.0 * value).abs() <= 1.0, "value {i}");
     }
 }
 
