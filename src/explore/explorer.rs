@@ -59,7 +59,9 @@ struct Description<'a> {
     range: (f32, f32),
     /// Most active first.
     dimensions: &'a [Dimension],
+    /// Place of each image among all of the data set.
     places: &'a [usize],
+    total: usize,
     /// Class of each image, where the data set has them.
     labels: Option<&'a [u32]>,
     parameters: usize,
@@ -136,6 +138,7 @@ impl Explorer {
             range: self.range,
             dimensions: &gallery.dimensions,
             places: &gallery.places,
+            total: gallery.total,
             labels: gallery.images.labels.as_deref(),
             parameters: self.arena.len(),
             grid_rows: GRID_ROWS,

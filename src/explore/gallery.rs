@@ -17,6 +17,8 @@ pub(super) struct Gallery {
     pub(super) images: Images,
     /// Place of each among the images that they were chosen from.
     pub(super) places: Vec<usize>,
+    /// How many those are.
+    pub(super) total: usize,
     /// `[images, latent]`
     pub(super) codes: Vec<f32>,
     /// Each latent dimension, the most active one first.
@@ -43,7 +45,8 @@ impl Gallery {
     /// Encodes at most `most` of the images, as they are, spread evenly over them all: data may be in the order of
     /// their classes.
     pub(super) fn new(model: &mut Inference, images: &Images, most: usize) -> Result<Self> {
-        let places = spread(images.len(), most);
+        let total = images.len();
+        let places = spread(total, most);
         let images = images.select(&places);
         let latents = model.encode(&images, Split::Test, Binarize::None)?;
         let latent = latents.mu.len() / images.len().max(1);
@@ -51,6 +54,7 @@ impl Gallery {
             dimensions: dimensions(&latents, latent),
             images,
             places,
+            total,
             codes: latents.mu,
         })
     }

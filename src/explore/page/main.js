@@ -71,7 +71,7 @@ async function source() {
 
 class App {
   constructor({ model, codes, image }, { found, remark }) {
-    Object.assign(this, { model, codes, image, remark, decoders: found, decoder: found[0], kept: {} });
+    Object.assign(this, { model, codes, load: image, image: -1, remark, decoders: found, decoder: found[0], kept: {} });
     this.pictures = new Map();
     this.describe();
     this.chooseDecoder();
@@ -96,15 +96,14 @@ class App {
   }
 
   describe() {
-    const { setting, layers, likelihood, variational, version, places } = this.model;
+    const { setting, layers, likelihood, variational, version, places, total } = this.model;
     document.title = `${setting.title} – elbo`;
     element("title").textContent = setting.title;
     const kind = variational ? "variational autoencoder" : "autoencoder";
     element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.join("–")}, ${likelihood}`;
     element("version").textContent = `elbo ${version}`;
-    const which = element("which");
-    which.max = places.length;
-    element("count").textContent = `of ${places.length}`;
+    element("which").max = total;
+    element("count").textContent = `of ${total}${places.length < total ? `, ${places.length} shown` : ""}`;
     const { height, width, channels } = this.model.image;
     const colours = { 1: ", grey", 3: ", RGB" }[channels] ?? "";
     element("own-size").textContent = `Brought to the model's size, ${height}×${width}${colours}.`
@@ -173,8 +172,8 @@ class App {
     report(null);
     this.sliders.set(code);
     this.scatter.set(code, image);
-    if (image >= 0) element("which").value = image + 1;
-    else element("which").value = "";
+    this.image = image;
+    element("which").value = image < 0 ? "" : this.model.places[image] + 1;
     element("pair").classList.toggle("alone", !original);
     element("original-figure").hidden = !original;
     if (original) {
@@ -199,7 +198,7 @@ class App {
     if (!this.pictures.has(image)) {
       // The oldest goes; a map keeps the order of its entries.
       if (this.pictures.size >= 400) this.pictures.delete(this.pictures.keys().next().value);
-      this.pictures.set(image, await this.image(image));
+      this.pictures.set(image, await this.load(image));
     }
     return this.pictures.get(image);
   }
@@ -207,6 +206,16 @@ class App {
   named(image) {
     const { places, labels } = this.model;
     return `Image ${places[image] + 1}${labels ? ` · class ${labels[image]}` : ""}`;
+  }
+
+  // Takes the image at a place of the data set; the next one that is shown, going up or down.
+  find(place) {
+    if (!Number.isFinite(place)) return;
+    const { places } = this.model;
+    const down = this.image >= 0 && place < places[this.image];
+    const next = down ? places.findLastIndex((p) => p <= place) : places.findIndex((p) => p >= place);
+    if (next >= 0) this.take(next);
+    else this.take(down ? 0 : places.length - 1);
   }
 
   // Takes the code of a test image.
@@ -298,11 +307,7 @@ class App {
     on("keep-b", "click", () => this.keep("b"));
     on("t", "input", () => this.set(this.at(element("t").valueAsNumber)));
     on("new-samples", "click", () => this.showSamples());
-    on("which", "change", () => {
-      const { value, max } = element("which");
-      const image = Number(value);
-      if (Number.isInteger(image) && image >= 1 && image <= Number(max)) this.take(image - 1);
-    });
+    on("which", "change", () => this.find(element("which").valueAsNumber - 1));
     for (const radio of document.querySelectorAll("input[name=path]")) {
       radio.addEventListener("change", () => {
         this.showStrip();
