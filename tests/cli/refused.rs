@@ -299,7 +299,7 @@ fn a_folder_without_permission_to_write_is_refused_as_output() {
 
 #[test]
 fn what_is_no_run_folder_is_refused_by_every_command() {
-    for command in ["sample", "reconstruct", "encode", "evaluate"] {
+    for command in ["sample", "reconstruct", "encode", "evaluate", "explore"] {
         refused(&[command, "missing"], DATA_OR_MODEL, &["missing", "try: "]);
         refused(&[command, "."], DATA_OR_MODEL, &["config.toml", "try: "]);
     }

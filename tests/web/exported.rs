@@ -27,6 +27,9 @@ fn file_decodes(run: &str, channels: usize, webgpu: bool, says: &str) {
     browser.keys("#which", "2\u{e007}");
     browser.wait("app.scatter.image === 1");
     check_picture(&browser, &mut reference, channels);
+    // And one down, which is the next that the page has.
+    browser.keys("#which", "\u{e015}");
+    browser.wait("app.scatter.image === 0");
     let original = pixels(&browser, "original", channels);
     assert_same_code(&code(&browser), &reference.encode(&original));
     browser.run("const v = new Float32Array(app.model.values).fill(0.5); return app.decoder.encode(v).then((c) => app.set(c))");

@@ -91,6 +91,14 @@ fn requests_of_others_are_refused_and_the_page_lives_on() {
     );
     let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(40_000));
     assert_status(&exchange(&served, long.as_bytes()), 431, "bytes at most");
+    assert_status(&get(&served, "/", host), 200, "<!doctype html>");
+}
+
+#[test]
+fn bodies_that_are_no_images_are_refused_and_the_page_lives_on() {
+    let served = Served::start("digits");
+    let (host, own) = (served.address(), format!("http://{}", served.address()));
+    let image = bytes(&[0.5; 784]);
     assert_status(
         &post(&served, "/encode", &own, &image[..100]),
         400,
