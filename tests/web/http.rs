@@ -51,7 +51,7 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 #[test]
 fn requests_of_others_are_refused_and_the_page_lives_on() {
     let served = Served::start("digits");
-    let (host, own) = (served.address(), format!("http://{}", served.address()));
+    let host = served.address();
     let page = get(&served, "/", host);
     assert_status(&page, 200, "<!doctype html>");
     for field in [

@@ -77,6 +77,7 @@ class App {
     this.chooseDecoder();
     const { latent } = model;
     this.decodeLive = latest((code) => this.decodeOne(code));
+    this.take = latest((image) => this.takeImage(image));
     this.encodeLive = latest((pixels, caption) => this.encodePixels(pixels, caption));
     this.showStrip = latest(() => this.strip());
     this.showSamples = latest(() => this.samples());
@@ -185,8 +186,11 @@ class App {
   }
 
   async decodeOne(code) {
-    paint(element("decoded"), await this.decoder.decode(code), this.model);
-    if (code === this.code) element("stage").setAttribute("aria-busy", "false");
+    try {
+      paint(element("decoded"), await this.decoder.decode(code), this.model);
+    } finally {
+      if (code === this.code) element("stage").setAttribute("aria-busy", "false");
+    }
   }
 
   async encodePixels(pixels, caption) {
@@ -219,15 +223,11 @@ class App {
   }
 
   // Takes the code of a test image.
-  async take(image) {
-    try {
-      const { latent } = this.model;
-      const original = await this.picture(image);
-      const code = this.codes.slice(image * latent, (image + 1) * latent);
-      await this.set(code, { image, original, caption: this.named(image) });
-    } catch (error) {
-      report(error);
-    }
+  async takeImage(image) {
+    const { latent } = this.model;
+    const original = await this.picture(image);
+    const code = this.codes.slice(image * latent, (image + 1) * latent);
+    await this.set(code, { image, original, caption: this.named(image) });
   }
 
   async preview(image, x, y) {
