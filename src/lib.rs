@@ -37,7 +37,7 @@
 //!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`shape`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`explore`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;
@@ -45,6 +45,7 @@ pub mod data;
 pub mod device;
 pub mod draw;
 pub mod error;
+pub mod explore;
 pub mod export;
 pub mod files;
 pub mod kernel;

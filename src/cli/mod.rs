@@ -10,6 +10,7 @@ mod decode;
 mod devices;
 mod encode;
 mod evaluate;
+mod explore;
 mod export;
 mod init;
 mod interpolate;
@@ -53,6 +54,7 @@ Examples:
   elbo train                                   a VAE on the built-in digits
   elbo train --data mnist --epochs 10          the VAE of PyTorch's examples
   elbo sample runs/20260131-235959-vae-mnist   a grid of new images from a trained one
+  elbo explore runs/20260131-235959-vae-mnist  a page to look into it, in a browser
   elbo devices                                 the GPUs there are
   elbo bench                                   where the time of training goes
 
@@ -75,6 +77,7 @@ enum Command {
     Report(report_page::ReportArgs),
     Compare(compare::CompareArgs),
     Runs(runs::RunsArgs),
+    Explore(explore::ExploreArgs),
     Devices(devices::DevicesArgs),
     Bench(bench::BenchArgs),
 }
@@ -99,6 +102,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => report_page::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Runs(args) => runs::run(&args),
+        Command::Explore(args) => explore::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }?;

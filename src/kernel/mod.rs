@@ -229,6 +229,14 @@ impl Variant {
     pub fn source(&self) -> String {
         self.parts.concat()
     }
+
+    /// Values of all `override` constants of a call: the variant's own, and those of the call's selectors that
+    /// `source`, this variant's text, declares; any other would be refused.
+    pub fn constants_of(&self, call: &Call, source: &str) -> Vec<(&'static str, u32)> {
+        let declared = |name: &str| source.contains(&format!("override {name}:"));
+        let selectors = call.selectors.iter().filter(|(name, _)| declared(name));
+        self.constants.iter().chain(selectors).copied().collect()
+    }
 }
 
 /// A twin's type: one use on the CPU, on bindings in the order of [`Kernel::bindings`].

@@ -178,6 +178,15 @@ pub fn encode(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &S
     net.plan.finish()
 }
 
+/// Heads of the images that lie in [`names::SEEN`], into [`names::HEADS`].
+pub fn encode_values(spec: &ModelSpec, parameters: &Parameters, rows: usize) -> Plan {
+    let mut net = Net::new(spec, parameters, rows, "encode values");
+    let x = net.floats(names::SEEN, rows * spec.image.values());
+    let heads = net.floats(names::HEADS, rows * parameters.head_values());
+    net.encode(x, Some(heads), &mut Vec::new());
+    net.plan.finish()
+}
+
 /// The next `rows` images of the source into [`names::SEEN`], and the means of their reconstructions
 /// from the mean code into [`names::DECODED`].
 pub fn reconstruct(

@@ -92,13 +92,7 @@ fn label(kernel: &Kernel, variant: &Variant) -> String {
 
 fn key(call: &Call, variant: &Variant) -> Key {
     let source = variant.source();
-    let mut constants = variant.constants.clone();
-    // A selector that this text does not declare would be refused.
-    constants.extend(
-        call.selectors
-            .iter()
-            .filter(|(name, _)| source.contains(&format!("override {name}:"))),
-    );
+    let constants = variant.constants_of(call, &source);
     (source, constants)
 }
 

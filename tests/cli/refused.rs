@@ -299,7 +299,7 @@ fn a_folder_without_permission_to_write_is_refused_as_output() {
 
 #[test]
 fn what_is_no_run_folder_is_refused_by_every_command() {
-    let commands = ["sample", "reconstruct", "encode", "evaluate"];
+    let commands = ["sample", "reconstruct", "encode", "evaluate", "explore"];
     let views = ["interpolate", "traverse", "manifold", "latents"];
     for command in commands.into_iter().chain(views) {
         refused(&[command, "missing"], DATA_OR_MODEL, &["missing", "try: "]);

@@ -153,6 +153,7 @@ fn every_command_has_help_with_examples() {
         "report",
         "compare",
         "runs",
+        "explore",
         "devices",
         "bench",
     ] {

@@ -1,5 +1,13 @@
-//! Pages in a browser: Chromium, driven through chromedriver. Where they are not installed the tests are skipped,
-//! and say so; `ELBO_TEST_WEB=require` makes that an error.
+//! Pages in a browser, headless Chromium by WebDriver: that of a run, and that of `elbo explore` with WebGPU and
+//! without it.
+//!
+//! Where Chromium or its driver is missing, these tests say so and are skipped, unless
+//! `ELBO_TEST_WEB=require` is set. On Debian and Ubuntu: apt-get install chromium chromium-driver.
 
+mod browser;
+mod exported;
+mod http;
+mod page;
 mod report;
+mod served;
 mod support;

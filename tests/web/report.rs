@@ -11,7 +11,7 @@ use elbo::watch::{Status, report};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::Browser;
+use crate::browser::Browser;
 
 const STEPS: u64 = 40;
 
@@ -90,7 +90,7 @@ fn run(folder: &TempDir, name: &str, data: &str, epochs: u32, floor: f64) -> Pat
 }
 
 fn quiet(browser: &Browser) {
-    let console = browser.console();
+    let console = browser.complaints();
     assert!(console.is_empty(), "{console:?}");
 }
 
@@ -104,7 +104,7 @@ fn seen(browser: &Browser, selector: &str) -> Value {
 
 #[test]
 fn a_page_has_its_parts_and_they_answer() {
-    let Some(browser) = Browser::open() else {
+    let Some(browser) = Browser::open(false) else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -168,7 +168,7 @@ fn a_page_has_its_parts_and_they_answer() {
         read,
         json!(["epoch", "3", "train", "108.33", "test", "107.83"])
     );
-    browser.keep_screen("report.png");
+    browser.screenshot("report");
     let read = browser.run(
         "const svg = document.querySelector('.plot svg');
          svg.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}));
@@ -180,7 +180,7 @@ fn a_page_has_its_parts_and_they_answer() {
 
 #[test]
 fn a_page_fits_a_phone_in_the_dark() {
-    let Some(browser) = Browser::open() else {
+    let Some(browser) = Browser::open(false) else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -194,7 +194,7 @@ fn a_page_fits_a_phone_in_the_dark() {
                 return Math.max(...colour.match(/\\d+/g)) < 64;";
     assert_eq!(browser.run(dark), true);
     assert_eq!(seen(&browser, ".badge.running input"), 1);
-    browser.keep_screen("phone.png");
+    browser.screenshot("report-phone");
     browser.screen(360, 780, false);
     assert_eq!(browser.run(dark), false);
     quiet(&browser);
@@ -203,7 +203,7 @@ fn a_page_fits_a_phone_in_the_dark() {
 /// What a page shows as text is never markup, wherever a user's words come in.
 #[test]
 fn markup_in_names_stays_text() {
-    let Some(browser) = Browser::open() else {
+    let Some(browser) = Browser::open(false) else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -236,7 +236,7 @@ fn markup_in_names_stays_text() {
 
 #[test]
 fn a_page_is_whole_without_its_script() {
-    let Some(browser) = Browser::open() else {
+    let Some(browser) = Browser::open(false) else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -266,7 +266,7 @@ fn a_page_is_whole_without_its_script() {
 
 #[test]
 fn runs_lie_over_each_other_by_epoch_or_time() {
-    let Some(browser) = Browser::open() else {
+    let Some(browser) = Browser::open(false) else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -289,6 +289,6 @@ fn runs_lie_over_each_other_by_epoch_or_time() {
     browser.run("document.querySelector('#show-1').click()");
     assert_eq!(seen(&browser, ".line.s1"), 0);
     assert_eq!(seen(&browser, ".line.s0"), 3);
-    browser.keep_screen("compare.png");
+    browser.screenshot("compare");
     quiet(&browser);
 }

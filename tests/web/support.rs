@@ -1,174 +1,180 @@
-//! A headless Chromium, by the HTTP protocol of chromedriver.
+//! Trained models, and the program that serves their pages.
 
-use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use elbo::data::{Binarize, Images, Split, Values};
+use elbo::device::Device;
+use elbo::model::Inference;
+use elbo::train::RunFolder;
 use tempfile::TempDir;
 
-/// A browser with one page, closed when dropped.
-pub(crate) struct Browser {
-    driver: Child,
-    agent: ureq::Agent,
-    /// Address of the session.
-    session: String,
-    /// The browser's own folder.
-    _profile: TempDir,
+pub(crate) fn elbo(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+    command.args(arguments).current_dir(folder);
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
 }
 
-impl Browser {
-    /// A fresh browser. Without one the test is skipped, unless `ELBO_TEST_WEB=require` makes that an error.
-    pub(crate) fn open() -> Option<Self> {
-        let driver = Command::new("chromedriver")
-            .arg("--port=0")
+pub(crate) fn output(folder: &Path, arguments: &[&str]) -> Output {
+    elbo(folder, arguments)
+        .output()
+        .expect("the program starts")
+}
+
+fn accepted(folder: &Path, arguments: &[&str]) {
+    let output = output(folder, arguments);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
+}
+
+/// A folder with two trained runs: `digits`, a VAE of the built-in digits, and `colours`, an autoencoder of RGB
+/// pictures whose sizes are no multiple of anything.
+pub(crate) fn runs() -> &'static Path {
+    static RUNS: OnceLock<TempDir> = OnceLock::new();
+    let made = || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path();
+        let digits = [
+            "train", "--device", "cpu", "--epochs", "1", "--hidden", "32", "--latent", "4",
+            "--out", "digits",
+        ];
+        accepted(path, &digits);
+        pictures(&path.join("pictures"));
+        let colours = [
+            "train",
+            "--device",
+            "cpu",
+            "--epochs",
+            "30",
+            "--batch-size",
+            "8",
+            "--model",
+            "ae",
+            "--hidden",
+            "15",
+            "--latent",
+            "3",
+            "--activation",
+            "gelu",
+            "--data",
+            "pictures",
+            "--test-fraction",
+            "0.5",
+            "--out",
+            "colours",
+        ];
+        accepted(path, &colours);
+        folder
+    };
+    RUNS.get_or_init(made).path()
+}
+
+/// Forty pictures of 9×7 pixels: a coloured square somewhere.
+fn pictures(folder: &Path) {
+    fs::create_dir(folder).expect("a folder");
+    for i in 0..40_u32 {
+        let (left, top) = (i % 5, (i * 3) % 7);
+        let colour = [90 * (i % 3), 60 * (i % 4), 255 - 5 * i].map(|value| value as u8);
+        let picture = image::RgbImage::from_fn(7, 9, |x, y| {
+            let inside = (left..left + 3).contains(&x) && (top..top + 3).contains(&y);
+            image::Rgb(if inside { colour } else { [20, 30, 40] })
+        });
+        picture
+            .save(folder.join(format!("{i:02}.png")))
+            .expect("a picture");
+    }
+}
+
+/// A run as the program itself computes it, on the CPU.
+pub(crate) struct Reference {
+    model: Inference,
+    folder: RunFolder,
+}
+
+impl Reference {
+    pub(crate) fn open(run: &str) -> Self {
+        let folder = RunFolder::open(&runs().join(run)).expect("a run");
+        let weights = folder.weights().expect("weights");
+        let model = Inference::new(Device::Cpu, &folder.config().model, &weights, 1);
+        Self {
+            model: model.expect("a model"),
+            folder,
+        }
+    }
+
+    pub(crate) fn decode(&mut self, code: &[f32]) -> Vec<f32> {
+        self.model.decode(code).expect("a picture")
+    }
+
+    /// The code of an image's values.
+    pub(crate) fn encode(&mut self, values: &[f32]) -> Vec<f32> {
+        let images = Images {
+            shape: self.folder.config().model.image,
+            values: Values::Floats(values.to_vec()),
+            labels: None,
+        };
+        let latents = self.model.encode(&images, Split::Test, Binarize::None);
+        latents.expect("a code").mu
+    }
+
+    /// The run's test images.
+    pub(crate) fn images(&self) -> Images {
+        let data = &self.folder.config().data;
+        elbo::data::load(&data.source, &data.options(), &mut |_| ())
+            .expect("the data")
+            .test
+    }
+}
+
+/// The program while it serves a run's page.
+pub(crate) struct Served {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Served {
+    pub(crate) fn start(run: &str) -> Self {
+        let arguments = [
+            "explore", run, "--device", "cpu", "--port", "0", "--count", "500",
+        ];
+        let mut child = elbo(runs(), &arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn();
-        match driver {
-            Ok(driver) => Some(Self::start(driver)),
-            Err(e) if env::var("ELBO_TEST_WEB").is_ok_and(|value| value == "require") => {
-                panic!("ELBO_TEST_WEB=require, but chromedriver does not start: {e}")
-            }
-            Err(e) => {
-                eprintln!(
-                    "SKIPPED: pages in a browser; chromedriver does not start ({e}): install chromium and \
-                     chromium-driver"
-                );
-                None
-            }
-        }
+            .spawn()
+            .expect("the program starts");
+        let stdout = child.stdout.take().expect("piped");
+        let mut url = String::new();
+        BufReader::new(stdout).read_line(&mut url).expect("a line");
+        let url = url.trim().to_owned();
+        assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
+        Self { child, url }
     }
 
-    fn start(mut driver: Child) -> Self {
-        let output = driver.stdout.take().expect("a pipe");
-        let mut lines = BufReader::new(output).lines();
-        let port = lines.by_ref().find_map(|line| {
-            let line = line.expect("text");
-            let (_, rest) = line.split_once("successfully on port ")?;
-            rest.trim_end_matches('.').parse::<u16>().ok()
-        });
-        let port = port.expect("chromedriver says its port");
-        // It would stop at a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        let profile = tempfile::tempdir().expect("a temporary folder");
-        let agent = ureq::Agent::config_builder()
-            .proxy(None)
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .new_agent();
-        let mut browser = Self {
-            driver,
-            agent,
-            session: format!("http://127.0.0.1:{port}/session"),
-            _profile: profile,
-        };
-        let profile = format!("--user-data-dir={}", browser._profile.path().display());
-        let arguments = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
-            "--hide-scrollbars",
-            &profile,
-        ];
-        let wanted = json!({"capabilities": {"alwaysMatch": {
-            "goog:chromeOptions": {"args": arguments},
-            "goog:loggingPrefs": {"browser": "ALL"},
-        }}});
-        let opened = browser.post("", &wanted);
-        let id = opened["sessionId"].as_str().expect("a session");
-        browser.session = format!("{}/{id}", browser.session);
-        browser
-    }
-
-    /// Opens the page of a file.
-    pub(crate) fn open_file(&self, path: &Path) {
-        self.post(
-            "/url",
-            &json!({"url": format!("file://{}", path.display())}),
-        );
-    }
-
-    /// What the body of a function in the page returns.
-    pub(crate) fn run(&self, script: &str) -> Value {
-        self.post("/execute/sync", &json!({"script": script, "args": []}))
-    }
-
-    /// A command of the DevTools protocol.
-    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {
-        let body = json!({"cmd": command, "params": parameters});
-        self.post("/goog/cdp/execute", &body)
-    }
-
-    /// A screen of this many pixels, dark or light.
-    pub(crate) fn screen(&self, width: u32, height: u32, dark: bool) {
-        let size = json!({
-            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
-        });
-        self.devtools("Emulation.setDeviceMetricsOverride", &size);
-        let scheme = if dark { "dark" } else { "light" };
-        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.devtools(
-            "Emulation.setEmulatedMedia",
-            &json!({"features": [feature]}),
-        );
-    }
-
-    /// What the page has written to the console since the last look, errors of its own among it.
-    pub(crate) fn console(&self) -> Vec<String> {
-        let lines = self.post("/se/log", &json!({"type": "browser"}));
-        let lines = lines.as_array().expect("lines").iter();
-        lines.map(|line| line["message"].to_string()).collect()
-    }
-
-    /// A picture of the screen, kept in the folder that `ELBO_TEST_SCREENS` names, if it is set.
-    pub(crate) fn keep_screen(&self, name: &str) {
-        if let Some(folder) = env::var_os("ELBO_TEST_SCREENS") {
-            let picture = self.get("/screenshot");
-            let picture = BASE64_STANDARD.decode(picture.as_str().expect("a picture"));
-            let path = Path::new(&folder).join(name);
-            std::fs::write(path, picture.expect("base64")).expect("a screenshot");
-        }
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Value {
-        let address = format!("{}{path}", self.session);
-        let request = self.agent.post(&address);
-        let request = request.header("content-type", "application/json");
-        let mut response = request.send(body.to_string()).expect("an answer");
-        value(&response.body_mut().read_to_string().expect("text"))
-    }
-
-    fn get(&self, path: &str) -> Value {
-        let address = format!("{}{path}", self.session);
-        let mut response = self.agent.get(&address).call().expect("an answer");
-        let body = response.body_mut().with_config().limit(64 << 20);
-        value(&body.read_to_string().expect("text"))
+    /// `127.0.0.1:PORT`
+    pub(crate) fn address(&self) -> &str {
+        let rest = self.url.strip_prefix("http://").expect("a scheme");
+        rest.trim_end_matches('/')
     }
 }
 
-fn value(text: &str) -> Value {
-    let answer: Value = serde_json::from_str(text).expect("JSON");
-    let value = answer["value"].clone();
-    assert!(value.get("error").is_none(), "{value}");
-    value
-}
-
-impl Drop for Browser {
+impl Drop for Served {
     fn drop(&mut self) {
-        // The driver closes the browser; what fails here has failed before.
-        let _ = self.agent.delete(&self.session).call();
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+/// Writes a run's page into a file.
+pub(crate) fn exported(run: &str, folder: &Path) -> PathBuf {
+    let path = folder.join("page.html");
+    let file = path.to_str().expect("UTF-8");
+    let arguments = [
+        "explore", run, "--device", "cpu", "--count", "200", "--export", file,
+    ];
+    accepted(runs(), &arguments);
+    path
 }

@@ -1,0 +1,98 @@
+//! `elbo explore`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+
+use super::{note, open_device, result, saved};
+use crate::device::Precision;
+use crate::explore::{Explorer, PORT, Server, Setting};
+use crate::files;
+use crate::model::Inference;
+use crate::train::RunFolder;
+
+/// Look into a trained model in a browser: a page with its codes, its images, and what lies between
+///
+/// The page is served to this machine only, until Ctrl-C. It decodes by WebGPU where the browser has it, and
+/// otherwise on --device. With --export it is one file instead, to keep or to send, that needs no server.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ExploreArgs {
+    /// Run folder
+    run: PathBuf,
+    /// Data set whose test images to show [default: the run's]
+    #[arg(long, value_name = "NAME|PATH")]
+    data: Option<String>,
+    /// Most images to show, spread evenly over all [default: 5000; in a file 1000, and at most 8 MiB of them]
+    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..=50_000))]
+    count: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// Port of 127.0.0.1 to serve the page on; 0 is any that is free
+    #[arg(long, value_name = "NUMBER", default_value_t = PORT, conflicts_with = "export")]
+    port: u16,
+    /// Page to create instead of serving it, with model and images in it
+    #[arg(long, value_name = "FILE.html")]
+    export: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo explore runs/reference
+  elbo explore runs/reference --export digits.html";
+
+/// Images on a page.
+const SERVED: usize = 5000;
+const EXPORTED: usize = 1000;
+
+pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    match &args.export {
+        Some(path) => export(args, &folder, path),
+        None => serve(args, &folder),
+    }
+}
+
+fn serve(args: &ExploreArgs, folder: &RunFolder) -> anyhow::Result<()> {
+    // A port in use is no reason to wait for the images.
+    let server = Server::bind(args.port)?;
+    let explorer = explorer(args, folder, args.count.unwrap_or(SERVED))?;
+    result(server.url())?;
+    note("Ctrl-C ends it");
+    server.run(&explorer)?;
+    Ok(())
+}
+
+fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result<()> {
+    let spec = &folder.config().model;
+    files::check_new(path)?;
+    Explorer::check_file(spec)?;
+    let most = Explorer::most_images_of_a_file(spec.image);
+    let explorer = explorer(args, folder, args.count.unwrap_or(EXPORTED).min(most))?;
+    files::create(path, explorer.file()?.as_bytes())?;
+    result(path.display())?;
+    Ok(())
+}
+
+/// The model on its device, with at most `most` images.
+fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
+    let run = folder.config();
+    let weights = folder.weights()?;
+    let chosen = saved::images(run, args.data.as_deref(), None)?;
+    let device = open_device(&args.device, Precision::F32)?;
+    let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let setting = Setting {
+        title: name.to_string_lossy().into_owned(),
+        data: chosen.name,
+        device: device.name(),
+        binarize: run.train.binarize,
+    };
+    let model = Inference::new(device, &run.model, &weights, run.train.seed)?;
+    let explorer = Explorer::new(model, &run.model, &weights, &chosen.images, most, setting)?;
+    let (shown, all) = (explorer.images(), chosen.images.len());
+    note(format_args!("{shown} of {all} images"));
+    Ok(explorer)
+}

@@ -1,0 +1,323 @@
+//! What a page is made of: the model, some images, and their description.
+
+use std::sync::Mutex;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::gallery::{Dimension, Gallery};
+use super::wire::Program;
+use crate::data::{Binarize, Images, Split, Values};
+use crate::error::{Error, Result};
+use crate::model::{Inference, Likelihood, ModelKind, ModelSpec, Parameters, Weights, plans};
+use crate::shape::ImageShape;
+
+/// Codes that a plan of the page decodes at once, beside the plan of a single one. The program decodes at most
+/// as many for a page, and always one or all of them: a plan is kept for each number of rows.
+pub(super) const GRID_ROWS: usize = 64;
+
+/// What is told of a model beside its specification.
+#[derive(Clone, Debug, Serialize)]
+pub struct Setting {
+    /// Name of the run.
+    pub title: String,
+    /// Name of the data set.
+    pub data: String,
+    /// Name of the program's device.
+    pub device: String,
+    /// Binarisation in training. Images are encoded as they are, so the page says that it saw others.
+    pub binarize: Binarize,
+}
+
+/// A model with what its page shows.
+pub struct Explorer {
+    model: Mutex<Inference>,
+    setting: Setting,
+    pub(super) spec: ModelSpec,
+    pub(super) arena: Vec<f32>,
+    pub(super) gallery: Gallery,
+    /// Values that are shown as black and white.
+    range: (f32, f32),
+    /// What image 0 of the gallery is decoded to.
+    decoded: Vec<f32>,
+}
+
+/// The page's first download, all that is not bulk.
+#[derive(Serialize)]
+struct Description<'a> {
+    version: &'static str,
+    setting: &'a Setting,
+    /// Whether the program is there to decode.
+    served: bool,
+    variational: bool,
+    /// Values of each layer, from image to image.
+    layers: Vec<usize>,
+    likelihood: &'static str,
+    image: ImageShape,
+    latent: usize,
+    range: (f32, f32),
+    /// Most active first.
+    dimensions: &'a [Dimension],
+    /// Place of each image among all of the data set.
+    places: &'a [usize],
+    total: usize,
+    /// Class of each image, where the data set has them.
+    labels: Option<&'a [u32]>,
+    parameters: usize,
+    grid_rows: usize,
+    program: Program,
+    check: Check,
+}
+
+/// What a page has to compute right before it is trusted: image 0 of the gallery. Floats as base64.
+#[derive(Serialize)]
+struct Check {
+    image: String,
+    code: String,
+    decoded: String,
+}
+
+impl Explorer {
+    /// Encodes at most `most` of the images for a page of a model.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where weights, images and specification do not fit each other; [`Error::Device`].
+    pub fn new(
+        mut model: Inference,
+        spec: &ModelSpec,
+        weights: &Weights,
+        images: &Images,
+        most: usize,
+        setting: Setting,
+    ) -> Result<Self> {
+        let gallery = Gallery::new(&mut model, images, most)?;
+        let decoded = model.decode(gallery.code(0))?;
+        Ok(Self {
+            model: Mutex::new(model),
+            setting,
+            spec: spec.clone(),
+            arena: weights.to_arena(&Parameters::new(spec))?,
+            range: range(spec, &gallery.images),
+            gallery,
+            decoded,
+        })
+    }
+
+    /// Images of the page.
+    pub fn images(&self) -> usize {
+        self.gallery.images.len()
+    }
+
+    /// Values of a code.
+    pub(super) fn latent(&self) -> usize {
+        self.spec.latent
+    }
+
+    /// Values of an image.
+    pub(super) fn values(&self) -> usize {
+        self.spec.image.values()
+    }
+
+    /// The description as JSON.
+    pub(super) fn description(&self, served: bool) -> Result<String> {
+        let (spec, gallery) = (&self.spec, &self.gallery);
+        let description = Description {
+            version: env!("CARGO_PKG_VERSION"),
+            setting: &self.setting,
+            served,
+            variational: spec.kind == ModelKind::Vae,
+            layers: layers(spec),
+            likelihood: match spec.likelihood {
+                Likelihood::Bernoulli => "Bernoulli",
+                Likelihood::Gaussian { .. } => "Gaussian",
+                Likelihood::SquaredError | Likelihood::LinearSquaredError => "squared error",
+            },
+            image: spec.image,
+            latent: spec.latent,
+            range: self.range,
+            dimensions: &gallery.dimensions,
+            places: &gallery.places,
+            total: gallery.total,
+            labels: gallery.images.labels.as_deref(),
+            parameters: self.arena.len(),
+            grid_rows: GRID_ROWS,
+            program: self.program(),
+            check: Check {
+                image: encoded(&gallery.images.image_f32(0)),
+                code: encoded(gallery.code(0)),
+                decoded: encoded(&self.decoded),
+            },
+        };
+        serde_json::to_string(&description).map_err(|error| {
+            Error::config(
+                format!("the page's description: {error}"),
+                "please report this as a fault of the program",
+            )
+        })
+    }
+
+    fn program(&self) -> Program {
+        let parameters = Parameters::new(&self.spec);
+        let mut program = Program::default();
+        program.add("live", &plans::decode(&self.spec, &parameters, 1));
+        program.add("grid", &plans::decode(&self.spec, &parameters, GRID_ROWS));
+        program.add("encode", &plans::encode_values(&self.spec, &parameters, 1));
+        program
+    }
+
+    /// Means of p(x|z) of one to [`GRID_ROWS`] codes, on the program's device.
+    pub(super) fn decode(&self, codes: &[f32]) -> Result<Vec<f32>> {
+        let rows = codes.len() / self.latent();
+        let all = if rows == 1 { 1 } else { GRID_ROWS };
+        let mut filled = codes.to_vec();
+        filled.resize(all * self.latent(), 0.0);
+        let mut decoded = self.model()?.decode(&filled)?;
+        decoded.truncate(rows * self.values());
+        Ok(decoded)
+    }
+
+    /// The code of one image, on the program's device.
+    pub(super) fn encode(&self, image: Vec<f32>) -> Result<Vec<f32>> {
+        let images = Images {
+            shape: self.spec.image,
+            values: Values::Floats(image),
+            labels: None,
+        };
+        Ok(self
+            .model()?
+            .encode(&images, Split::Test, Binarize::None)?
+            .mu)
+    }
+
+    fn model(&self) -> Result<std::sync::MutexGuard<'_, Inference>> {
+        self.model.lock().map_err(|_| {
+            Error::device(
+                format!("{}: an earlier computation broke off", self.setting.device),
+                "starting `elbo explore` again",
+            )
+        })
+    }
+}
+
+fn layers(spec: &ModelSpec) -> Vec<usize> {
+    let hidden = spec.hidden.iter().copied();
+    let decoder = spec.hidden.iter().rev().copied();
+    let values = spec.image.values();
+    std::iter::once(values)
+        .chain(hidden)
+        .chain([spec.latent])
+        .chain(decoder)
+        .chain([values])
+        .collect()
+}
+
+/// Pictures lie in [0, 1], and a page shows them as the program's grids do. Data of another range are shown and
+/// taken within theirs.
+fn range(spec: &ModelSpec, images: &Images) -> (f32, f32) {
+    let bounded = matches!(
+        spec.likelihood,
+        Likelihood::Bernoulli | Likelihood::SquaredError
+    );
+    let (least, most) = images.value_range();
+    match bounded || (least >= 0.0 && most <= 1.0) {
+        true => (0.0, 1.0),
+        false => (least, most),
+    }
+}
+
+/// Floats as base64 of their bytes, the least significant first.
+pub(super) fn encoded(values: &[f32]) -> String {
+    STANDARD.encode(bytes(values))
+}
+
+/// The bytes of floats, the least significant first.
+pub(super) fn bytes(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::device::Device;
+
+    /// An explorer of an untrained model of 2×3 images.
+    pub(in crate::explore) fn small() -> Explorer {
+        let spec = ModelSpec {
+            image: ImageShape::new(2, 3, 1),
+            hidden: vec![5],
+            latent: 2,
+            ..ModelSpec::reference()
+        };
+        let parameters = Parameters::new(&spec);
+        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let images = Images {
+            shape: spec.image,
+            values: Values::Bytes((0..60).collect()),
+            labels: Some((0..10).collect()),
+        };
+        let setting = Setting {
+            title: "a <run>".into(),
+            data: "data".into(),
+            device: "CPU".into(),
+            binarize: Binarize::None,
+        };
+        let model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
+        Explorer::new(model, &spec, &weights, &images, 4, setting).expect("an explorer")
+    }
+
+    #[test]
+    fn any_number_of_codes_is_decoded_as_one_by_one() {
+        let explorer = small();
+        let codes: Vec<f32> = (0..6).map(|i| i as f32 / 4.0 - 1.0).collect();
+        let together = explorer.decode(&codes).expect("three images");
+        assert_eq!(together.len(), 3 * 6);
+        for (code, image) in codes.chunks(2).zip(together.chunks(6)) {
+            let alone = explorer.decode(code).expect("an image");
+            for (a, b) in alone.iter().zip(image) {
+                assert!((a - b).abs() < 1e-6, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_of_the_gallery_is_encoded_to_its_code() {
+        let explorer = small();
+        for image in 0..explorer.images() {
+            let values = explorer.gallery.images.image_f32(image);
+            let code = explorer.encode(values).expect("a code");
+            for (a, b) in code.iter().zip(explorer.gallery.code(image)) {
+                assert!((a - b).abs() < 1e-6, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_description_has_labels_in_the_order_of_the_images() {
+        let text = small().description(true).expect("JSON");
+        let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(found["places"], serde_json::json!([0, 2, 5, 7]));
+        assert_eq!(found["labels"], found["places"]);
+        assert_eq!(found["layers"], serde_json::json!([6, 5, 2, 5, 6]));
+    }
+
+    #[test]
+    fn data_of_another_range_are_shown_within_it() {
+        let mut spec = ModelSpec::reference();
+        let images = |values: Vec<f32>| Images {
+            shape: ImageShape::new(1, values.len(), 1),
+            values: Values::Floats(values),
+            labels: None,
+        };
+        assert_eq!(range(&spec, &images(vec![0.2, 0.3])), (0.0, 1.0));
+        spec.likelihood = Likelihood::Gaussian {
+            sigma: 1.0,
+            learned: false,
+        };
+        assert_eq!(range(&spec, &images(vec![0.2, 0.3])), (0.0, 1.0));
+        assert_eq!(range(&spec, &images(vec![-1.0, 2.0])), (-1.0, 2.0));
+    }
+}

@@ -1,0 +1,162 @@
+//! Images of a data set with their codes, and what the codes say about each latent dimension.
+
+use serde::Serialize;
+
+use crate::data::{Binarize, Images, Split};
+use crate::error::Result;
+use crate::model::{Inference, Latents};
+use crate::ops::LOGVAR_BOUND;
+
+/// Least and greatest value of a slider: three standard deviations of the prior.
+const USUAL: f32 = 3.0;
+
+/// Images and the mean of q(z|x) of each.
+#[derive(Debug)]
+pub(super) struct Gallery {
+    /// The images.
+    pub(super) images: Images,
+    /// Place of each among the images that they were chosen from.
+    pub(super) places: Vec<usize>,
+    /// How many those are.
+    pub(super) total: usize,
+    /// `[images, latent]`
+    pub(super) codes: Vec<f32>,
+    /// Each latent dimension, the most active one first.
+    pub(super) dimensions: Vec<Dimension>,
+}
+
+/// A latent dimension over the images of a gallery.
+#[derive(Serialize, Debug, Clone, PartialEq)]
+pub(super) struct Dimension {
+    /// Its place in a code.
+    pub(super) index: usize,
+    /// Mean KL(q(z|x) ‖ p(z)) in nats; the variance of the code for an autoencoder.
+    pub(super) activity: f64,
+    /// Mean of the codes.
+    pub(super) mean: f64,
+    /// Their standard deviation.
+    pub(super) deviation: f64,
+    /// Range that holds the codes and, for a VAE, most of the prior.
+    pub(super) low: f32,
+    pub(super) high: f32,
+}
+
+impl Gallery {
+    /// Encodes at most `most` of the images, as they are, spread evenly over them all: data may be in the order of
+    /// their classes.
+    pub(super) fn new(model: &mut Inference, images: &Images, most: usize) -> Result<Self> {
+        let total = images.len();
+        let places = spread(total, most);
+        let images = images.select(&places);
+        let latents = model.encode(&images, Split::Test, Binarize::None)?;
+        let latent = latents.mu.len() / images.len().max(1);
+        Ok(Self {
+            dimensions: dimensions(&latents, latent),
+            images,
+            places,
+            total,
+            codes: latents.mu,
+        })
+    }
+
+    /// The code of an image.
+    pub(super) fn code(&self, image: usize) -> &[f32] {
+        let latent = self.dimensions.len();
+        &self.codes[image * latent..(image + 1) * latent]
+    }
+}
+
+/// At most `most` of `count` places, evenly spread.
+fn spread(count: usize, most: usize) -> Vec<usize> {
+    let kept = count.min(most);
+    (0..kept).map(|i| i * count / kept).collect()
+}
+
+fn dimensions(latents: &Latents, latent: usize) -> Vec<Dimension> {
+    let mut all: Vec<_> = (0..latent)
+        .map(|index| dimension(latents, latent, index))
+        .collect();
+    // Stable, so that equal ones keep their order.
+    all.sort_by(|a, b| b.activity.total_cmp(&a.activity));
+    all
+}
+
+fn dimension(latents: &Latents, latent: usize, index: usize) -> Dimension {
+    let column = |values: &[f32]| -> Vec<f64> {
+        let of_image = values.iter().skip(index).step_by(latent);
+        of_image.map(|&value| f64::from(value)).collect()
+    };
+    let (mu, logvar) = (column(&latents.mu), column(&latents.logvar));
+    let mean = average(mu.iter().copied());
+    let variance = average(mu.iter().map(|value| (value - mean).powi(2)));
+    let least = mu.iter().copied().fold(f64::INFINITY, f64::min) as f32;
+    let greatest = mu.iter().copied().fold(f64::NEG_INFINITY, f64::max) as f32;
+    let variational = !logvar.is_empty();
+    let kl = mu.iter().zip(&logvar).map(|(mu, logvar)| {
+        let logvar = logvar.clamp(-LOGVAR_BOUND, LOGVAR_BOUND);
+        0.5 * (mu * mu + logvar.exp() - 1.0 - logvar)
+    });
+    let (activity, low, high) = match variational {
+        true => (average(kl), least.min(-USUAL), greatest.max(USUAL)),
+        // A code that never changes still gets a slider that moves it.
+        false if least == greatest => (variance, least - 1.0, greatest + 1.0),
+        false => (variance, least, greatest),
+    };
+    Dimension {
+        index,
+        activity,
+        mean,
+        deviation: variance.sqrt(),
+        low,
+        high,
+    }
+}
+
+fn average(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for value in values {
+        sum += value;
+        count += 1.0;
+    }
+    sum / f64::max(count, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chosen_places_are_spread_over_all() {
+        assert_eq!(spread(10, 5), [0, 2, 4, 6, 8]);
+        assert_eq!(spread(3, 5), [0, 1, 2]);
+        assert!(spread(0, 5).is_empty());
+    }
+
+    #[test]
+    fn dimensions_come_by_their_kl() {
+        // The first dimension is the prior itself, the second one knows its image.
+        let latents = Latents {
+            mu: vec![0.0, -2.0, 0.0, 4.0],
+            logvar: vec![0.0, -3.0, 0.0, -3.0],
+        };
+        let found = dimensions(&latents, 2);
+        assert_eq!(found.iter().map(|d| d.index).collect::<Vec<_>>(), [1, 0]);
+        let expected = 0.5 * (10.0 + (-3.0_f64).exp() - 1.0 + 3.0);
+        assert!((found[0].activity - expected).abs() < 1e-12, "{found:?}");
+        assert_eq!(found[1].activity, 0.0);
+        assert_eq!((found[0].mean, found[0].deviation), (1.0, 3.0));
+        assert_eq!((found[0].low, found[0].high), (-3.0, 4.0));
+    }
+
+    #[test]
+    fn dimensions_of_an_autoencoder_come_by_their_variance() {
+        let latents = Latents {
+            mu: vec![5.0, 0.0, 5.0, 8.0],
+            logvar: Vec::new(),
+        };
+        let found = dimensions(&latents, 2);
+        assert_eq!((found[0].index, found[0].activity), (1, 16.0));
+        assert_eq!((found[0].low, found[0].high), (0.0, 8.0));
+        assert_eq!((found[1].low, found[1].high), (4.0, 6.0));
+    }
+}

@@ -1,0 +1,335 @@
+// The page: one code, everything that shows it, and everything that changes it.
+
+function element(id) {
+  return document.getElementById(id);
+}
+
+function report(error) {
+  const alert = element("fault");
+  alert.hidden = !error;
+  alert.textContent = error ? error.message : "";
+}
+
+function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+function floatsOf(base64) {
+  return new Float32Array(bytesOf(base64).buffer);
+}
+
+// Lets work that takes a while catch up with what asks for it: only the latest call counts.
+function latest(work) {
+  let waiting = null, running = null;
+  const run = async () => {
+    while (waiting) {
+      const call = waiting;
+      waiting = null;
+      try {
+        await work(...call);
+      } catch (error) {
+        report(error);
+      }
+    }
+    running = null;
+  };
+  const ask = (...call) => {
+    waiting = call;
+    return (running ??= run());
+  };
+  ask.busy = () => running !== null;
+  return ask;
+}
+
+// What a served page downloads, or what stands in a file.
+async function source() {
+  const inline = element("description");
+  if (inline) {
+    const { weights, codes, images, scale } = JSON.parse(element("bulk").textContent);
+    const model = JSON.parse(inline.textContent);
+    const values = model.image.height * model.image.width * model.image.channels;
+    const all = bytesOf(images);
+    const image = async (i) => Float32Array.from(
+      all.subarray(i * values, (i + 1) * values), (byte) => scale[0] + (byte / 255) * (scale[1] - scale[0]));
+    return { model, weights: floatsOf(weights), codes: floatsOf(codes), image };
+  }
+  const get = async (path) => {
+    const response = await fetch(path);
+    if (!response.ok) throw new Error((await response.json()).error);
+    return response;
+  };
+  const floats = async (path) => new Float32Array(await (await get(path)).arrayBuffer());
+  const [model, weights, codes] = await Promise.all([
+    get("/description.json").then((response) => response.json()), floats("/weights"), floats("/codes"),
+  ]);
+  return { model, weights, codes, image: (i) => floats(`/images/${i}`) };
+}
+
+class App {
+  constructor({ model, codes, image }, { found, remark }) {
+    Object.assign(this, { model, codes, load: image, image: -1, remark, decoders: found, decoder: found[0], kept: {} });
+    this.pictures = new Map();
+    this.describe();
+    this.chooseDecoder();
+    const { latent } = model;
+    this.decodeLive = latest((code) => this.decodeOne(code));
+    this.take = latest((image) => this.takeImage(image));
+    this.encodeLive = latest((pixels, caption) => this.encodePixels(pixels, caption));
+    this.showStrip = latest(() => this.strip());
+    this.showSamples = latest(() => this.samples());
+    this.sliders = new Sliders(model, (code) => this.set(code));
+    this.scatter = new Scatter(model, codes, {
+      chosen: (i) => this.take(i),
+      hovered: latest((i, x, y) => this.preview(i, x, y)),
+      moved: (code) => this.set(code),
+    });
+    if ([1, 3].includes(model.image.channels)) {
+      this.input = new Input(model, (pixels, caption) => this.encodeLive(pixels, caption), report);
+    } else element("own").hidden = true;
+    this.listen();
+    this.set(new Float32Array(latent).map((_, i) => this.usual(i)));
+    element("samples-section").hidden = !model.variational;
+    if (model.variational) this.showSamples();
+  }
+
+  describe() {
+    const { setting, layers, likelihood, variational, version, places, total } = this.model;
+    document.title = `${setting.title} – elbo`;
+    element("title").textContent = setting.title;
+    const kind = variational ? "variational autoencoder" : "autoencoder";
+    element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.join("–")}, ${likelihood}`;
+    element("version").textContent = `elbo ${version}`;
+    element("which").max = total;
+    element("count").textContent = `of ${total}${places.length < total ? `, ${places.length} shown` : ""}`;
+    const { height, width, channels } = this.model.image;
+    const colours = { 1: ", grey", 3: ", RGB" }[channels] ?? "";
+    element("own-size").textContent = `Brought to the model's size, ${height}×${width}${colours}.`
+      + (setting.binarize === "none" ? "" : " Training saw binarised images; here they are taken as they are.");
+  }
+
+  // The usual value of a dimension: the prior's mean, or that of an autoencoder's codes.
+  usual(index) {
+    return this.model.variational ? 0 : this.dimension(index).mean;
+  }
+
+  dimension(index) {
+    this.byIndex ??= new Map(this.model.dimensions.map((d) => [d.index, d]));
+    return this.byIndex.get(index);
+  }
+
+  random() {
+    return new Float32Array(this.model.latent).map((_, i) => {
+      const { mean, deviation } = this.dimension(i);
+      return this.model.variational ? normal() : mean + deviation * normal();
+    });
+  }
+
+  chooseDecoder() {
+    const choice = element("choice");
+    choice.replaceChildren();
+    choice.hidden = this.decoders.length < 2;
+    const names = { webgpu: "WebGPU", server: "elbo", script: "Script" };
+    for (const decoder of this.decoders) {
+      const label = document.createElement("label");
+      const radio = document.createElement("input");
+      Object.assign(radio, { type: "radio", name: "decoder", value: decoder.id, checked: decoder === this.decoder });
+      radio.addEventListener("change", () => this.use(decoder));
+      label.append(radio, names[decoder.id]);
+      choice.append(label);
+      decoder.runner?.device?.lost.then(({ message }) => this.lose(decoder, message));
+    }
+    this.say();
+  }
+
+  say() {
+    element("decoder").textContent = this.decoder.says;
+    element("remark").textContent = this.remark;
+    element("remark").hidden = !this.remark;
+  }
+
+  use(decoder) {
+    this.decoder = decoder;
+    this.say();
+    this.decodeLive(this.code);
+  }
+
+  // Goes on with another decoder where the browser's device is gone.
+  lose(decoder, message) {
+    if (!this.decoders.includes(decoder)) return;
+    this.decoders = this.decoders.filter((other) => other !== decoder);
+    this.remark = `the browser lost its WebGPU device: ${message || "no reason given"}`;
+    if (this.decoder === decoder) this.decoder = this.decoders[0];
+    this.chooseDecoder();
+    this.use(this.decoder);
+  }
+
+  // Makes a code the page's. `image` is that of a test image, `original` the picture that it is the code of.
+  set(code, { image = -1, original = null, caption = "" } = {}) {
+    this.code = code;
+    report(null);
+    this.sliders.set(code);
+    this.scatter.set(code, image);
+    this.image = image;
+    element("which").value = image < 0 ? "" : this.model.places[image] + 1;
+    element("pair").classList.toggle("alone", !original);
+    element("original-figure").hidden = !original;
+    if (original) {
+      paint(element("original"), original, this.model);
+      element("original-caption").textContent = caption;
+    }
+    element("stage").setAttribute("aria-busy", "true");
+    return this.decodeLive(code);
+  }
+
+  async decodeOne(code) {
+    try {
+      paint(element("decoded"), await this.decoder.decode(code), this.model);
+    } finally {
+      if (code === this.code) element("stage").setAttribute("aria-busy", "false");
+    }
+  }
+
+  async encodePixels(pixels, caption) {
+    const original = fitted(pixels, this.model);
+    this.set(await this.decoder.encode(original), { original, caption });
+  }
+
+  async picture(image) {
+    if (!this.pictures.has(image)) {
+      // The oldest goes; a map keeps the order of its entries.
+      if (this.pictures.size >= 400) this.pictures.delete(this.pictures.keys().next().value);
+      this.pictures.set(image, await this.load(image));
+    }
+    return this.pictures.get(image);
+  }
+
+  named(image) {
+    const { places, labels } = this.model;
+    return `Image ${places[image] + 1}${labels ? ` · class ${labels[image]}` : ""}`;
+  }
+
+  // Takes the image at a place of the data set; the next one that is shown, going up or down.
+  find(place) {
+    if (!Number.isFinite(place)) return;
+    const { places } = this.model;
+    const down = this.image >= 0 && place < places[this.image];
+    const next = down ? places.findLastIndex((p) => p <= place) : places.findIndex((p) => p >= place);
+    if (next >= 0) this.take(next);
+    else this.take(down ? 0 : places.length - 1);
+  }
+
+  // Takes the code of a test image.
+  async takeImage(image) {
+    const { latent } = this.model;
+    const original = await this.picture(image);
+    const code = this.codes.slice(image * latent, (image + 1) * latent);
+    await this.set(code, { image, original, caption: this.named(image) });
+  }
+
+  async preview(image, x, y) {
+    const box = element("preview");
+    if (image < 0) {
+      box.hidden = true;
+      return;
+    }
+    paint(box.querySelector("canvas"), await this.picture(image), this.model);
+    box.querySelector("span").textContent = this.named(image);
+    box.hidden = false;
+    const { clientWidth: width, clientHeight: height } = element("points");
+    box.style.left = `${Math.min(Math.max(x + 14, 0), width - box.offsetWidth)}px`;
+    box.style.top = `${y > height / 2 ? y - box.offsetHeight - 14 : y + 14}px`;
+  }
+
+  keep(name) {
+    this.kept[name] = this.code;
+    const canvas = element(`kept-${name}`);
+    const shown = element("decoded");
+    Object.assign(canvas, { width: shown.width, height: shown.height });
+    canvas.getContext("2d").drawImage(shown, 0, 0);
+    const both = Boolean(this.kept.a && this.kept.b);
+    element("between-body").classList.toggle("ready", both);
+    for (const control of document.querySelectorAll("#t, input[name=path]")) control.disabled = !both;
+    if (both) this.showStrip();
+  }
+
+  at(t) {
+    const path = document.querySelector("input[name=path]:checked").value === "linear" ? linear : spherical;
+    return path(this.kept.a, this.kept.b, t);
+  }
+
+  // Pictures on the way from A to B.
+  async strip() {
+    const count = 9;
+    const steps = Array.from({ length: count }, (_, i) => i / (count - 1));
+    const codes = new Float32Array(count * this.model.latent);
+    steps.forEach((t, i) => codes.set(this.at(t), i * this.model.latent));
+    await this.fill(element("strip"), codes, (i) => `${Math.round(100 * steps[i])} % of the way from A to B`, (i) => {
+      element("t").value = steps[i];
+      this.set(this.at(steps[i]));
+    });
+  }
+
+  async samples() {
+    const { grid_rows, latent } = this.model;
+    const codes = new Float32Array(grid_rows * latent).map(normal);
+    await this.fill(element("samples"), codes, (i) => `Sample ${i + 1}`, (i) => {
+      this.set(codes.slice(i * latent, (i + 1) * latent));
+    });
+  }
+
+  // Buttons with the pictures of codes.
+  async fill(place, codes, name, chosen) {
+    const { latent, values } = this.model;
+    const pictures = await this.decoder.decode(codes);
+    const buttons = Array.from({ length: codes.length / latent }, (_, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "thumbnail";
+      button.setAttribute("aria-label", name(i));
+      const canvas = pictureCanvas();
+      paint(canvas, pictures.subarray(i * values, (i + 1) * values), this.model);
+      button.append(canvas);
+      button.addEventListener("click", () => chosen(i));
+      return button;
+    });
+    place.replaceChildren(...buttons);
+  }
+
+  listen() {
+    const on = (id, type, act) => element(id).addEventListener(type, act);
+    on("reset", "click", () => this.set(new Float32Array(this.model.latent).map((_, i) => this.usual(i))));
+    on("random", "click", () => this.set(this.random()));
+    on("keep-a", "click", () => this.keep("a"));
+    on("keep-b", "click", () => this.keep("b"));
+    on("t", "input", () => this.set(this.at(element("t").valueAsNumber)));
+    on("new-samples", "click", () => this.showSamples());
+    on("which", "change", () => this.find(element("which").valueAsNumber - 1));
+    for (const radio of document.querySelectorAll("input[name=path]")) {
+      radio.addEventListener("change", () => {
+        this.showStrip();
+        this.set(this.at(element("t").valueAsNumber));
+      });
+    }
+  }
+}
+
+let app = null;
+
+(async () => {
+  try {
+    const from = await source();
+    Object.assign(from.model, {
+      values: from.model.image.height * from.model.image.width * from.model.image.channels,
+      check: Object.fromEntries(Object.entries(from.model.check).map(([name, text]) => [name, floatsOf(text)])),
+    });
+    app = new App(from, await decoders(from.model, from.weights));
+    document.body.classList.remove("loading");
+  } catch (error) {
+    element("decoder").textContent = "";
+    report(error);
+  }
+})();

@@ -1,0 +1,365 @@
+//! Serves the page to this machine, and to no other page of its browsers.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::explorer::{Explorer, GRID_ROWS, bytes};
+use super::file::{PAGE, SCRIPT, STYLE};
+use super::http::{BYTES, CSS, Connection, HTML, Head, JAVASCRIPT, JSON, Response};
+use crate::error::{Error, Result};
+
+/// The port that is taken where none is named: E-L-B-O on the keys of a telephone.
+pub const PORT: u16 = 3526;
+
+/// Most connections at once. A browser opens six.
+const MOST_CONNECTIONS: usize = 32;
+
+/// A page's server, on 127.0.0.1 only.
+pub struct Server {
+    listener: TcpListener,
+    port: u16,
+}
+
+impl Server {
+    /// Takes a port of this machine; 0 is any that is free.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the port where it cannot be taken.
+    pub fn bind(port: u16) -> Result<Self> {
+        let refused = |error: io::Error| {
+            let why = match error.kind() {
+                io::ErrorKind::AddrInUse => "another program uses this port".to_owned(),
+                _ => error.to_string(),
+            };
+            Error::config(
+                format!("--port {port}: {why}"),
+                "--port 0, which takes a free one, or another number",
+            )
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(refused)?;
+        let port = listener.local_addr().map_err(refused)?.port();
+        Ok(Self { listener, port })
+    }
+
+    /// Where the page is.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// Answers requests until the process ends.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the page cannot be described. What goes wrong with a request is that request's
+    /// answer.
+    pub fn run(&self, explorer: &Explorer) -> Result<()> {
+        let site = Site {
+            explorer,
+            port: self.port,
+            description: explorer.description(true)?,
+        };
+        let open = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            loop {
+                let stream = match self.listener.accept() {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // The connection is gone already, or the process is out of files for a moment.
+                        log::warn!("{}: {error}", self.url());
+                        thread::sleep(Duration::from_millis(20));
+                        continue;
+                    }
+                };
+                let Some(place) = Place::take(&open) else {
+                    // Closed without an answer: to wait for one more reader is what there is no room for.
+                    log::warn!("{}: over {MOST_CONNECTIONS} connections", self.url());
+                    continue;
+                };
+                let site = &site;
+                let handler = move || {
+                    site.serve(stream);
+                    drop(place);
+                };
+                let started = thread::Builder::new()
+                    .name("page".into())
+                    .spawn_scoped(scope, handler);
+                if let Err(error) = started {
+                    log::warn!("{}: {error}", self.url());
+                }
+            }
+        })
+    }
+}
+
+/// One of the connections that may be open at once; free again where it is dropped, whatever ended it.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(open: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(open);
+        (open.fetch_add(1, Ordering::Relaxed) < MOST_CONNECTIONS).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What there is to serve.
+struct Site<'a> {
+    explorer: &'a Explorer,
+    port: u16,
+    description: String,
+}
+
+impl Site<'_> {
+    fn serve(&self, stream: TcpStream) {
+        let mut connection = Connection::new(stream);
+        let response = match self.response(&mut connection) {
+            Ok(Some(response)) | Err(response) => response,
+            Ok(None) => return,
+        };
+        if let Err(error) = connection.answer(&response) {
+            log::info!("the browser was gone before its answer: {error}");
+        }
+    }
+
+    fn response(&self, connection: &mut Connection) -> Result<Option<Response>, Response> {
+        let Some(head) = connection.head()? else {
+            return Ok(None);
+        };
+        self.check(&head)?;
+        let response = match head.method.as_str() {
+            "GET" => self.get(&head.path),
+            "POST" => {
+                let most = self.most(&head.path)?;
+                let length = head
+                    .length
+                    .ok_or_else(|| Response::refusal(411, "a body needs its Content-Length"))?;
+                if length > most {
+                    return Err(Response::refusal(
+                        413,
+                        format!("{}: {length} bytes, at most {most} are taken", head.path),
+                    ));
+                }
+                self.post(&head.path, &connection.body(length)?)
+            }
+            _ => Response::refusal(405, format!("{} is not offered", head.method)),
+        };
+        Ok(Some(response))
+    }
+
+    /// Refuses requests that another site's page could have made: under a name of its own that it lets point to
+    /// this machine (DNS rebinding), or from its own origin.
+    fn check(&self, head: &Head) -> Result<(), Response> {
+        let own = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
+        let host = head.host.as_deref().unwrap_or_default();
+        if !own.iter().any(|own| own.eq_ignore_ascii_case(host)) {
+            return Err(Response::refusal(
+                403,
+                format!(
+                    "Host {host:?} is not this server; it is at http://{}/",
+                    own[0]
+                ),
+            ));
+        }
+        if head.method == "GET" {
+            return Ok(());
+        }
+        let origin = head.origin.as_deref().unwrap_or_default();
+        let known = |own: &String| origin.eq_ignore_ascii_case(&format!("http://{own}"));
+        if !own.iter().any(known) {
+            return Err(Response::refusal(
+                403,
+                format!("Origin {origin:?} is not this server's page"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn get(&self, path: &str) -> Response {
+        match path {
+            "/" => Response::ok(HTML, PAGE),
+            "/style.css" => Response::ok(CSS, STYLE),
+            "/script.js" => Response::ok(JAVASCRIPT, SCRIPT),
+            "/description.json" => Response::ok(JSON, self.description.as_str()),
+            "/weights" => Response::ok(BYTES, bytes(&self.explorer.arena)),
+            "/codes" => Response::ok(BYTES, bytes(&self.explorer.gallery.codes)),
+            "/decode" | "/encode" => Response::refusal(405, format!("{path} takes POST")),
+            _ => match self.image(path) {
+                Some(values) => Response::ok(BYTES, bytes(&values)),
+                None => Response::refusal(404, format!("there is no {path:?}")),
+            },
+        }
+    }
+
+    /// The values of `/images/N`.
+    fn image(&self, path: &str) -> Option<Vec<f32>> {
+        let number: usize = path.strip_prefix("/images/")?.parse().ok()?;
+        let images = &self.explorer.gallery.images;
+        (number < images.len()).then(|| images.image_f32(number))
+    }
+
+    /// Most bytes of a body.
+    fn most(&self, path: &str) -> Result<usize, Response> {
+        match path {
+            "/decode" => Ok(4 * GRID_ROWS * self.explorer.latent()),
+            "/encode" => Ok(4 * self.explorer.values()),
+            _ => Err(Response::refusal(404, format!("there is no {path:?}"))),
+        }
+    }
+
+    fn post(&self, path: &str, body: &[u8]) -> Response {
+        let (each, what) = match path {
+            "/decode" => (self.explorer.latent(), "codes"),
+            _ => (self.explorer.values(), "an image"),
+        };
+        let (words, rest) = body.as_chunks::<4>();
+        let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        if !rest.is_empty() || values.is_empty() || !values.len().is_multiple_of(each) {
+            return Response::refusal(
+                400,
+                format!("{} bytes are not {what} of {each} floats", body.len()),
+            );
+        }
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            return Response::refusal(
+                400,
+                format!("value {place} is {}, not a finite number", values[place]),
+            );
+        }
+        let result = match path {
+            "/decode" => self.explorer.decode(&values),
+            _ => self.explorer.encode(values),
+        };
+        match result {
+            Ok(values) => Response::ok(BYTES, bytes(&values)),
+            Err(error @ Error::Config { .. }) => Response::refusal(400, error.to_string()),
+            Err(error) => Response::refusal(500, error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::explorer::tests::small;
+    use super::*;
+
+    fn head(method: &str, host: Option<&str>, origin: Option<&str>) -> Head {
+        Head {
+            method: method.into(),
+            path: "/".into(),
+            host: host.map(Into::into),
+            origin: origin.map(Into::into),
+            length: None,
+        }
+    }
+
+    fn with_site(test: impl FnOnce(&Site<'_>)) {
+        let explorer = small();
+        test(&Site {
+            explorer: &explorer,
+            port: 3526,
+            description: String::new(),
+        });
+    }
+
+    #[test]
+    fn only_its_own_names_are_answered() {
+        with_site(|site| {
+            for host in ["127.0.0.1:3526", "localhost:3526", "LocalHost:3526"] {
+                assert_eq!(site.check(&head("GET", Some(host), None)), Ok(()), "{host}");
+            }
+            let others = [
+                "evil.example:3526",
+                "127.0.0.1",
+                "127.0.0.1:80",
+                "localhost:3526.evil.example",
+                "",
+            ];
+            for host in others.into_iter().map(Some).chain([None]) {
+                let refused = site.check(&head("GET", host, None));
+                assert_eq!(refused.map_err(|r| r.status), Err(403), "{host:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_computes_is_for_its_own_page() {
+        with_site(|site| {
+            let from = |origin| site.check(&head("POST", Some("localhost:3526"), origin));
+            assert_eq!(from(Some("http://localhost:3526")), Ok(()));
+            assert_eq!(from(Some("http://127.0.0.1:3526")), Ok(()));
+            for origin in ["null", "http://evil.example", "https://localhost:3526"] {
+                assert_eq!(
+                    from(Some(origin)).map_err(|r| r.status),
+                    Err(403),
+                    "{origin}"
+                );
+            }
+            assert_eq!(from(None).map_err(|r| r.status), Err(403));
+        });
+    }
+
+    #[test]
+    fn paths_lead_nowhere_else() {
+        with_site(|site| {
+            assert_eq!(site.get("/").status, 200);
+            assert_eq!(site.get("/images/3").body.len(), 6 * 4);
+            for path in [
+                "/images/4",
+                "/images/-1",
+                "/images/",
+                "/images/../weights",
+                "/../Cargo.toml",
+                "/%2e%2e/Cargo.toml",
+                "//",
+                "/index.html",
+                "",
+            ] {
+                assert_eq!(site.get(path).status, 404, "{path}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_body_that_is_no_image_is_refused_with_its_reason() {
+        with_site(|site| {
+            let refused = |path: &str, values: &[f32]| {
+                let response = site.post(path, &bytes(values));
+                assert_eq!(response.status, 400, "{path} {values:?}");
+                let found: serde_json::Value =
+                    serde_json::from_slice(&response.body).expect("JSON");
+                found["error"].as_str().expect("a reason").to_owned()
+            };
+            assert!(refused("/encode", &[0.5; 5]).contains("6 floats"));
+            assert!(refused("/encode", &[]).contains("0 bytes"));
+            assert!(refused("/encode", &[0.0, 0.0, f32::NAN, 0.0, 0.0, 0.0]).contains("value 2"));
+            assert!(refused("/encode", &[2.0; 6]).contains("[0, 1]"));
+            assert!(refused("/decode", &[0.5; 3]).contains("2 floats"));
+            assert!(refused("/decode", &[f32::INFINITY; 2]).contains("value 0"));
+            assert_eq!(site.post("/encode", &[0; 7]).status, 400);
+            assert_eq!(site.post("/encode", &bytes(&[0.5; 6])).body.len(), 2 * 4);
+            assert_eq!(
+                site.post("/decode", &bytes(&[0.5; 4])).body.len(),
+                2 * 6 * 4
+            );
+        });
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let first = Server::bind(0).expect("a free port");
+        let Err(error) = Server::bind(first.port) else {
+            panic!("the port is taken twice");
+        };
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(text.contains(&format!("--port {}", first.port)), "{text}");
+        assert!(text.contains("--port 0"), "{text}");
+    }
+}

@@ -1,0 +1,96 @@
+//! The page in one file.
+
+use std::fs;
+
+use crate::browser::Browser;
+use crate::page::{assert_content, assert_same_code, check_picture, code, open, pixels, text};
+use crate::support::{Reference, exported, output, runs};
+
+/// Opens a run's file and checks its pictures.
+fn file_decodes(run: &str, channels: usize, webgpu: bool, says: &str) {
+    let Some(browser) = Browser::open(webgpu) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = exported(run, folder.path());
+    let mut reference = Reference::open(run);
+    open(&browser, &format!("file://{}", file.display()));
+    assert!(
+        text(&browser, "decoder").contains(says),
+        "{}",
+        text(&browser, "decoder")
+    );
+    let first = check_picture(&browser, &mut reference, channels);
+    browser.click("#random");
+    let second = check_picture(&browser, &mut reference, channels);
+    assert_ne!(first, second);
+    browser.keys("#which", "2\u{e007}");
+    browser.wait("app.scatter.image === 1");
+    check_picture(&browser, &mut reference, channels);
+    // And one down, which is the next that the page has.
+    browser.keys("#which", "\u{e015}");
+    browser.wait("app.scatter.image === 0");
+    let original = pixels(&browser, "original", channels);
+    assert_same_code(&code(&browser), &reference.encode(&original));
+    browser.run("const v = new Float32Array(app.model.values).fill(0.5); return app.decoder.encode(v).then((c) => app.set(c))");
+    assert_same_code(
+        &code(&browser),
+        &reference.encode(&vec![0.5; original.len()]),
+    );
+    let asked = browser.run("return performance.getEntriesByType('resource').map((r) => r.name)");
+    assert_eq!(asked, serde_json::json!([]), "the file asks for no address");
+    browser.screenshot(&format!("file-{run}-{webgpu}"));
+    assert_content(&browser);
+}
+
+#[test]
+fn a_file_decodes_as_the_program_by_webgpu() {
+    file_decodes("digits", 1, true, "in this page by WebGPU");
+}
+
+#[test]
+fn a_file_decodes_as_the_program_by_a_script() {
+    file_decodes("digits", 1, false, "in this page by a script");
+}
+
+#[test]
+fn a_file_of_an_rgb_model_decodes_as_the_program_by_a_script() {
+    file_decodes("colours", 3, false, "in this page by a script");
+}
+
+#[test]
+fn a_shader_that_computes_wrong_values_is_noticed_and_not_used() {
+    let Some(browser) = Browser::open(true) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = exported("digits", folder.path());
+    let page = fs::read_to_string(&file).expect("the page");
+    let right = "activate(block[0] + bias)";
+    assert!(page.contains(right));
+    // Row 0 is the whole of a live picture.
+    let wrong = page.replace(right, "activate(block[0] + 1.5 * bias)");
+    fs::write(&file, wrong).expect("the page");
+    open(&browser, &format!("file://{}", file.display()));
+    let remark = text(&browser, "remark");
+    assert!(
+        remark.contains("WebGPU is not used: its picture differs"),
+        "{remark}"
+    );
+    assert!(text(&browser, "decoder").contains("by a script"));
+    check_picture(&browser, &mut Reference::open("digits"), 1);
+}
+
+#[test]
+fn a_file_is_not_overwritten() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("page.html");
+    fs::write(&path, "mine").expect("a file");
+    let file = path.to_str().expect("UTF-8");
+    let refused = output(
+        runs(),
+        &["explore", "digits", "--device", "cpu", "--export", file],
+    );
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(&path).expect("the file"), "mine");
+}
