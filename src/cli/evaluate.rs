@@ -10,7 +10,7 @@ use super::saved::{self, Chosen};
 use super::{bar, result, text};
 use crate::data::{Binarize, Split};
 use crate::model::{Evaluation, Likelihood, ModelKind, ModelSpec};
-use crate::train::{RunConfig, RunFolder};
+use crate::train::{RunConfig, RunFolder, Which};
 
 /// Measure a trained model: ELBO, reconstruction, KL, and log p(x)
 #[derive(Args, Debug)]
@@ -18,6 +18,9 @@ use crate::train::{RunConfig, RunFolder};
 pub(super) struct EvaluateArgs {
     /// Run folder
     run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
     /// Data set to measure on [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
@@ -55,7 +58,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             "no --importance-samples, or a run of --model vae",
         )?;
     }
-    let weights = folder.weights()?;
+    let weights = folder.weights_of(args.checkpoint)?;
     let chosen = saved::images(run, args.data.as_deref(), args.split)?;
     let mut model = saved::model(run, &weights, &args.device, args.seed)?;
     let bar = io::stderr()
@@ -227,6 +230,7 @@ mod tests {
     fn args() -> EvaluateArgs {
         EvaluateArgs {
             run: "runs/a".into(),
+            checkpoint: Which::Last,
             data: None,
             split: None,
             seed: 1,

@@ -10,7 +10,7 @@ use crate::device::Precision;
 use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
 use crate::model::Inference;
-use crate::train::RunFolder;
+use crate::train::{RunFolder, Which};
 
 /// Look into a trained model in a browser: a page with its codes, its images, and what lies between
 ///
@@ -21,6 +21,9 @@ use crate::train::RunFolder;
 pub(super) struct ExploreArgs {
     /// Run folder
     run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
     /// Data set whose test images to show [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
@@ -79,7 +82,7 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
 /// The model on its device, with at most `most` images.
 fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
     let run = folder.config();
-    let weights = folder.weights()?;
+    let weights = folder.weights_of(args.checkpoint)?;
     let chosen = saved::images(run, args.data.as_deref(), None)?;
     let device = open_device(&args.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());

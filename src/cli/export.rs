@@ -8,7 +8,7 @@ use super::{result, saved};
 use crate::error::Error;
 use crate::export::{self, Part, Trained};
 use crate::files;
-use crate::train::RunFolder;
+use crate::train::{RunFolder, Which};
 
 /// Write a trained model for other programs, as ONNX or safetensors
 ///
@@ -22,6 +22,9 @@ use crate::train::RunFolder;
 pub(super) struct ExportArgs {
     /// Run folder
     run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
     /// What to write
     #[arg(long, value_enum)]
     format: Format,
@@ -64,7 +67,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         (Format::Onnx, Some(part)) => part.file(),
     };
     let out = saved::output(&folder, args.out.as_deref(), name)?;
-    let weights = folder.weights()?;
+    let weights = folder.weights_of(args.checkpoint)?;
     let trained = Trained {
         spec: &folder.config().model,
         weights: &weights,

@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use super::{result, saved};
 use crate::data::Split;
 use crate::files;
-use crate::train::RunFolder;
+use crate::train::{RunFolder, Which};
 use crate::view::{self, Ends, Format, Path};
 
 /// Show the images along a way through the latent space, between two images or two draws of the prior
@@ -20,6 +20,9 @@ use crate::view::{self, Ends, Format, Path};
 pub(super) struct InterpolateArgs {
     /// Run folder
     run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
     /// Image to begin with, counted from 0 [default: a draw of the prior]
     #[arg(long, value_name = "INDEX", requires = "to")]
     from: Option<usize>,
@@ -82,7 +85,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
         Format::Png => 11,
         Format::Gif => 31,
     });
-    let weights = folder.weights()?;
+    let weights = folder.weights_of(args.checkpoint)?;
     let spec = &run.model;
     let chosen = match pair {
         Some(_) => Some(saved::images(run, args.data.as_deref(), args.split)?),

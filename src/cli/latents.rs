@@ -7,7 +7,7 @@ use clap::Args;
 use super::{note, result, saved, text};
 use crate::data::Split;
 use crate::files;
-use crate::train::RunFolder;
+use crate::train::{RunFolder, Which};
 use crate::view::{self, Classes, Format};
 
 /// Plot where images lie in the latent space, coloured by class
@@ -19,6 +19,9 @@ use crate::view::{self, Classes, Format};
 pub(super) struct LatentsArgs {
     /// Run folder
     run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
     /// Data set to plot [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
@@ -46,7 +49,7 @@ pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
         Format::still(out)?;
         saved::output(&folder, Some(out), "")?;
     }
-    let weights = folder.weights()?;
+    let weights = folder.weights_of(args.checkpoint)?;
     let chosen = saved::labelled_images(run, args.data.as_deref(), args.split)?;
     let name = format!("latents-{}-{}.png", chosen.name, chosen.split.name());
     let out = saved::output(&folder, args.out.as_deref(), &name)?;

@@ -9,7 +9,7 @@ use super::{result, saved};
 use crate::data::Split;
 use crate::files;
 use crate::model::ModelKind;
-use crate::train::RunFolder;
+use crate::train::{RunFolder, Which};
 use crate::view::{self, Format, Spread};
 
 /// Show the whole plane of a model with two latent values, as a square of images
@@ -22,6 +22,9 @@ use crate::view::{self, Format, Spread};
 pub(super) struct ManifoldArgs {
     /// Run folder of a model with --latent 2
     run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
     /// Images a side
     #[arg(long, value_name = "IMAGES", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     size: usize,
@@ -52,7 +55,7 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
     view::check_manifold(spec, args.size)?;
     args.out.as_deref().map_or(Ok(()), Format::still)?;
     let out = saved::output(&folder, args.out.as_deref(), "manifold.png")?;
-    let weights = folder.weights()?;
+    let weights = folder.weights_of(args.checkpoint)?;
     let chosen = match spec.kind {
         ModelKind::Vae => {
             let hint = "it left out: a VAE's plane is that of its prior";

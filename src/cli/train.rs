@@ -203,6 +203,9 @@ fn introduce(folder: &RunFolder, dataset: &Dataset) {
         text::grouped(run.model.parameter_count())
     ));
     note(format_args!("loss: {}", text::objective(&run.model)));
+    if let Some(kl) = run.train.kl_in_words() {
+        note(format_args!("  {kl}"));
+    }
     if let Some(values) = text::values(&run.model, run.train.binarize) {
         note(format_args!("  {values}"));
     }

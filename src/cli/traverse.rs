@@ -9,7 +9,7 @@ use super::{result, saved};
 use crate::data::Split;
 use crate::files;
 use crate::model::ModelKind;
-use crate::train::RunFolder;
+use crate::train::{RunFolder, Which};
 use crate::view::{self, Format, Traversal};
 
 /// Show what each latent value does: a row for each, in which it alone changes
@@ -22,6 +22,9 @@ use crate::view::{self, Format, Traversal};
 pub(super) struct TraverseArgs {
     /// Run folder
     run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
     /// Image whose code the other values are taken from, counted from 0 [default: none]
     #[arg(long, value_name = "INDEX")]
     image: Option<usize>,
@@ -70,7 +73,7 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
         Format::Png => 13,
         Format::Gif => 31,
     });
-    let weights = folder.weights()?;
+    let weights = folder.weights_of(args.checkpoint)?;
     let spec = &run.model;
     let prior = spec.kind == ModelKind::Vae;
     let chosen = match args.image.is_some() || args.top.is_some() || !prior {

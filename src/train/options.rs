@@ -79,6 +79,27 @@ impl TrainOptions {
         !(self.learning_rate_schedule.is_constant() && self.kl_schedule.is_constant())
     }
 
+    /// How the KL counts in training, in words, where it is not by beta alone.
+    pub fn kl_in_words(&self) -> Option<String> {
+        let KlWeight { warm_up, cycles } = self.kl_schedule;
+        let mut parts = Vec::new();
+        if cycles > 0 {
+            parts.push(format!(
+                "its weight rises from 0 in each of {cycles} cycles"
+            ));
+        } else if !warm_up.is_zero() {
+            parts.push(format!("its weight rises from 0 over {warm_up}"));
+        }
+        if self.free_bits > 0.0 {
+            parts.push(format!(
+                "{} nats of each latent value are free",
+                self.free_bits
+            ));
+        }
+        let said = format!("the KL while training: {}", parts.join(", and "));
+        (!parts.is_empty()).then_some(said)
+    }
+
     /// What a plan has to know of them, where an epoch has `batches`.
     pub(super) fn update(&self, fused: bool, batches: usize) -> Update {
         Update {
@@ -149,5 +170,32 @@ impl TrainOptions {
         }
         self.learning_rate_schedule.validate()?;
         self.kl_schedule.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Span;
+
+    #[test]
+    fn only_a_kl_that_does_not_count_by_beta_alone_is_put_in_words() {
+        let mut options = TrainOptions::default();
+        assert_eq!(options.kl_in_words(), None);
+        options.kl_schedule.warm_up = Span::Epochs(2.0);
+        options.free_bits = 0.25;
+        assert_eq!(
+            options.kl_in_words().as_deref(),
+            Some(
+                "the KL while training: its weight rises from 0 over 2 epochs, and 0.25 nats of each latent value \
+                 are free"
+            )
+        );
+        options.kl_schedule = KlWeight {
+            cycles: 3,
+            ..KlWeight::default()
+        };
+        let text = options.kl_in_words().unwrap_or_default();
+        assert!(text.contains("in each of 3 cycles"), "{text}");
     }
 }

@@ -165,10 +165,9 @@ fn a_kill_at_any_write_sync_or_rename_loses_nothing_but_steps() {
     }
     let whole = whole_run();
     for (calls, least) in [
-        ("write", 20),
+        ("write", 30),
         ("fsync", 30),
         ("rename,renameat,renameat2", 12),
-        ("linkat", 4),
         ("unlink,unlinkat,rmdir", 4),
         ("mkdir,mkdirat", 4),
     ] {

@@ -18,7 +18,7 @@ use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
 use crate::formats::npy;
-use crate::support::{accepted, temporary};
+use crate::support::{accepted, few_images, temporary, train_few};
 
 /// Absolute below 1, relative above.
 const TOLERANCE: f32 = 1e-5;
@@ -389,5 +389,32 @@ fn the_readmes_programs_compute_what_the_program_does() {
         blocks("python").len(),
         4,
         "a block of the README that no test runs"
+    );
+}
+
+#[test]
+fn training_starts_from_what_pytorch_wrote() {
+    let Some(python) = python(&["safetensors", "torch"]) else {
+        return;
+    };
+    let folder = temporary();
+    few_images(folder.path());
+    let script = scripts().join("write_torch.py");
+    run(&python, folder.path(), &[&script, Path::new("write")]);
+    // Without a step the parameters stay what they were.
+    let more = [
+        "--lr",
+        "0",
+        "--epochs",
+        "1",
+        "--init-from",
+        "theirs.safetensors",
+    ];
+    train_few(folder.path(), &[&more[..], &["--out", "run"]].concat());
+    let model = Path::new("run/model.safetensors");
+    run(
+        &python,
+        folder.path(),
+        &[&script, Path::new("compare"), model],
     );
 }

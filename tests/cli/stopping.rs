@@ -378,3 +378,23 @@ fn schedules_are_in_the_metrics_and_training_stops_early() {
     let end: Value = serde_json::from_str(text.lines().last().expect("an end")).expect("JSON");
     assert_eq!(end["ending"], "stale", "{end}");
 }
+
+#[test]
+fn the_best_parameters_are_another_file_than_the_last_ones() {
+    let folder = temporary();
+    few_images(folder.path());
+    train_few(folder.path(), &["--epochs", "2", "--out", "run"]);
+    let encode = ["encode", "run", "--device", "cpu", "--checkpoint"];
+    accepted(
+        folder.path(),
+        &[&encode[..], &["best", "--out", "best.npy"]].concat(),
+    );
+    fs::write(folder.path().join("run/best.safetensors"), "damaged").expect("a file");
+    accepted(
+        folder.path(),
+        &[&encode[..], &["last", "--out", "last.npy"]].concat(),
+    );
+    let again = [&encode[..], &["best", "--out", "again.npy"]].concat();
+    let words = ["best.safetensors", "not a whole"];
+    refused_in(folder.path(), &again, DATA_OR_MODEL, &words);
+}

@@ -80,7 +80,7 @@ impl RunFolder {
         for (step, name) in [(Some(position.steps), MODEL), (best, BEST)] {
             let file = step.map(|step| checkpoint::path(&folder, step).join(MODEL));
             if let Some(file) = file.filter(|file| file.exists()) {
-                files::link(&file, &self.path.join(name))?;
+                files::copy(&file, &self.path.join(name))?;
             }
         }
         checkpoint::prune(&folder, keep, best)

@@ -67,6 +67,9 @@ pub(super) fn cards(run: &Run) -> String {
         "<p>Training minimises {}.</p>",
         escape(&words::objective(spec).replace("-ELBO", "−ELBO"))
     );
+    if let Some(kl) = run.config.train.kl_in_words() {
+        notes += &format!("<p>{}.</p>", escape(&kl.replacen("the", "The", 1)));
+    }
     if let Some(values) = words::values(spec, run.config.train.binarize) {
         notes += &format!("<p>{}.</p>", escape(values));
     }
