@@ -310,6 +310,7 @@ mod tests {
                 every: Span::Minutes(3.0),
                 keep: 8,
             },
+            init_from: None,
             record: Record {
                 version: "0.1.0".into(),
                 device: "CPU (2 threads)".into(),

@@ -248,6 +248,7 @@ mod tests {
             model: ModelSpec::reference(),
             train: TrainOptions::default(),
             checkpoints: Default::default(),
+            init_from: None,
             record: Record {
                 version: "0".into(),
                 device: "CPU".into(),

@@ -41,6 +41,8 @@ pub(super) struct Reporter<'a> {
     page: Renewal,
     /// What TensorBoard reads, from the start of training on.
     events: Option<EventWriter>,
+    /// Whether the run was there before.
+    resumed: bool,
     /// Hash of the data, once it is needed.
     fingerprint: Option<String>,
     /// On a terminal only.
@@ -68,6 +70,7 @@ impl<'a> Reporter<'a> {
             data,
             signals,
             shown,
+            resumed: false,
             fingerprint: None,
             bar: terminal.then(|| bar("{prefix} [{bar:30}] {pos}/{len} images, {msg}")),
             last_line: None,
@@ -76,9 +79,10 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// The same for data whose hash is known.
-    pub(super) fn with_fingerprint(self, fingerprint: String) -> Self {
+    /// The same for a run that goes on, with the hash of its data.
+    pub(super) fn resuming(self, fingerprint: String) -> Self {
         Self {
+            resumed: true,
             fingerprint: Some(fingerprint),
             ..self
         }
@@ -92,15 +96,15 @@ impl<'a> Reporter<'a> {
         let ending = match outcome {
             Ok(ending) => ending,
             Err(error) => {
-                self.after_failure();
+                self.after_failure(&error);
                 return Err(error.into());
             }
         };
         if self.kept.is_some() {
-            self.page.renew(match ending {
+            self.renew_page(match ending {
                 Ending::Finished | Ending::Stale => Status::Finished,
                 Ending::Stopped | Ending::BrokenOff => Status::Stopped,
-            })?;
+            });
         }
         let path = self.folder.path();
         let signal = self
@@ -123,23 +127,48 @@ impl<'a> Reporter<'a> {
                 path.display()
             )),
         }
-        results(&self.folder, ending, self.shown)?;
-        Ok(signal.map_or(ExitCode::SUCCESS, |(_, code)| ExitCode::from(code)))
+        let printed = results(&self.folder, ending, self.shown);
+        match signal {
+            // Whoever reads the results may have been stopped by the same key.
+            Some((_, code)) => Ok(ExitCode::from(code)),
+            None => printed.map(|()| ExitCode::SUCCESS),
+        }
     }
 
-    /// Says what is left of a run that failed; one that has kept nothing leaves its name free.
-    fn after_failure(self) {
+    /// Renews the page. It can be made again at any time, so that a fault with it is no reason to stop.
+    fn renew_page(&mut self, status: Status) {
+        if let Err(error) = self.page.renew(status) {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Says what is left of a run that failed; a new one that has kept nothing leaves its name free.
+    fn after_failure(mut self, error: &Error) {
         let path = self.folder.path().to_owned();
+        let how = match error {
+            // To go on would be to fail again.
+            Error::NotFinite { .. } => {
+                format!("`elbo train --init-from {}` starts from it", path.display())
+            }
+            _ => format!(
+                "`elbo train --resume {}` goes on from there",
+                path.display()
+            ),
+        };
         match self
             .folder
             .progressed()
             .map(|progressed| progressed.position)
         {
-            Ok(Some(position)) => note(format_args!(
-                "the model of step {} is kept in {}; `elbo train --resume` of it goes on from there",
-                position.steps,
-                path.display()
-            )),
+            Ok(Some(position)) => {
+                self.renew_page(Status::Stopped);
+                note(format_args!(
+                    "the model of step {} is kept in {}; {how}",
+                    position.steps,
+                    path.display()
+                ));
+            }
+            Ok(None) if self.resumed => {}
             Ok(None) => {
                 if let Err(error) = self.folder.discard() {
                     note(format_args!("warning: {error}"));
@@ -327,7 +356,7 @@ impl Observer for Reporter<'_> {
                 events.image(kind, record.step, png)?;
             }
         }
-        self.page.renew(Status::Running)?;
+        self.renew_page(Status::Running);
         self.say(&self.epoch_line(record));
         self.last_line = Some(Instant::now());
         Ok(())
@@ -363,6 +392,7 @@ mod tests {
             model: ModelSpec::reference(),
             train: TrainOptions::default(),
             checkpoints: Default::default(),
+            init_from: None,
             record: Record {
                 version: "0".into(),
                 device: "CPU".into(),

@@ -18,7 +18,9 @@ use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::model::{ModelSpec, Weights};
 use crate::plan::{self, Runtime};
-use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, Trainer, utc, warm_up};
+use crate::train::{
+    DataConfig, Observer, Record, RunConfig, RunFolder, TrainOptions, Trainer, utc, warm_up,
+};
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     match &args.resume {
@@ -45,7 +47,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     ready.check(&spec, &resolved.train)?;
     // Before there is a folder: a file that does not fit leaves nothing behind.
     let weights = earlier
-        .map(|file| Weights::load(&file, &spec))
+        .as_ref()
+        .map(|earlier| Weights::load(&earlier.file, &spec))
         .transpose()?;
 
     let path = match &args.out {
@@ -59,6 +62,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         model: spec.clone(),
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
+        init_from: earlier,
         record: Record {
             version: env!("CARGO_PKG_VERSION").into(),
             device: ready.device.clone(),
@@ -82,6 +86,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let outcome = trainer.and_then(|mut trainer| {
         if let Some(weights) = &weights {
             trainer.start_from(weights)?;
+            // Kept at once: without a checkpoint, to go on is to start from random ones.
+            reporter.checkpoint(&trainer.state()?)?;
         }
         trainer.run(&args.pace(resolved.checkpoints), &mut reporter)
     });

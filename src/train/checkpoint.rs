@@ -52,6 +52,17 @@ struct Manifest {
 }
 
 impl Manifest {
+    /// The text of the file, for the checkpoint at `path`.
+    fn text(&self, path: &Path) -> Result<String> {
+        let whole = self.hash().and_then(|own| {
+            serde_json::to_string_pretty(&Self {
+                own,
+                ..self.clone()
+            })
+        });
+        whole.map_err(|e| Error::io(path, "lay out the checkpoint")(e.into()))
+    }
+
     /// The hash that belongs into it.
     fn hash(&self) -> serde_json::Result<String> {
         let without = Self {
@@ -104,43 +115,51 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// Keeps a state in a folder of checkpoints, unless that of its step is there already. Returns its path.
+/// The files of a state's arenas: (name, bytes).
+type Contents = [(&'static str, Vec<u8>); 2];
+
+/// The files of a state, and what `state.json` says of them.
+fn laid_out(state: &State, data: &str, path: &Path) -> Result<(Contents, Manifest)> {
+    let lay_out = || Error::io(path, "lay out the checkpoint");
+    let moments = state.first.named(FIRST).chain(state.second.named(SECOND));
+    let contents = [
+        (MODEL, state.weights.to_bytes().map_err(lay_out())?),
+        (MOMENTS, Weights::serialized(moments).map_err(lay_out())?),
+    ];
+    let hashes = contents
+        .each_ref()
+        .map(|(name, bytes)| ((*name).to_owned(), sha256(bytes)));
+    let manifest = Manifest {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").into(),
+        position: state.position.clone(),
+        data: data.to_owned(),
+        files: hashes.into(),
+        own: String::new(),
+    };
+    Ok((contents, manifest))
+}
+
+/// Keeps a state in a folder of checkpoints, in place of an earlier one of its step. Returns its path.
 pub(super) fn save(folder: &Path, state: &State, data: &str) -> Result<PathBuf> {
     let path = path(folder, state.position.steps);
-    // A run that stops where it went on from: a state is a function of its step.
-    if path.join(STATE).is_file() {
-        return Ok(path);
+    let (contents, manifest) = laid_out(state, data, &path)?;
+    if path.exists() {
+        // The parameters of a step are always the same. Whether its epoch has been tested is not.
+        if self::manifest(&path).is_ok_and(|there| there.files == manifest.files) {
+            files::replace(&path.join(STATE), manifest.text(&path)?.as_bytes())?;
+            return Ok(path);
+        }
+        files::remove_folder(&path).map_err(Error::io(&path, "replace the checkpoint"))?;
     }
     let write = Error::io(&path, "write the checkpoint");
     let new = files::create_folder(folder)
         .and_then(|()| files::unfinished().tempdir_in(folder))
         .map_err(write)?;
-    let mut hashes = BTreeMap::new();
-    let moments = state.first.named(FIRST).chain(state.second.named(SECOND));
-    for (name, bytes) in [
-        (MODEL, state.weights.to_bytes()),
-        (MOMENTS, Weights::serialized(moments)),
-    ] {
-        let bytes = bytes.map_err(Error::io(&path, "lay out the checkpoint"))?;
-        files::write_new(&new.path().join(name), &bytes)?;
-        hashes.insert(name.to_owned(), sha256(&bytes));
+    for (name, bytes) in &contents {
+        files::write_new(&new.path().join(name), bytes)?;
     }
-    let mut manifest = Manifest {
-        format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").into(),
-        position: state.position.clone(),
-        data: data.to_owned(),
-        files: hashes,
-        own: String::new(),
-    };
-    let text = manifest
-        .hash()
-        .and_then(|own| {
-            manifest.own = own;
-            serde_json::to_string_pretty(&manifest)
-        })
-        .map_err(|e| Error::io(&path, "lay out the checkpoint")(e.into()))?;
-    files::write_new(&new.path().join(STATE), text.as_bytes())?;
+    files::write_new(&new.path().join(STATE), manifest.text(&path)?.as_bytes())?;
     files::persist_folder(new, &path).map_err(Error::io(&path, "write the checkpoint"))?;
     Ok(path)
 }
@@ -283,6 +302,23 @@ mod tests {
         assert_eq!(found.state, state(37));
         assert_eq!(found.data, "hash");
         assert_eq!(position(&path).expect("a position"), state(37).position);
+    }
+
+    #[test]
+    fn a_state_after_its_test_takes_the_place_of_that_before_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let before = saved(folder.path(), 37);
+        let mut after = state(37);
+        after.position.epochs += 1;
+        after.position.batches = 0;
+        assert_eq!(save(folder.path(), &after, "hash").expect("kept"), before);
+        assert_eq!(load(&before, &spec()).expect("a checkpoint").state, after);
+        // Not what it should be: replaced as a whole.
+        fs::write(before.join(MODEL), "damaged").expect("a file");
+        fs::write(before.join(STATE), "damaged").expect("a file");
+        save(folder.path(), &after, "hash").expect("kept");
+        assert_eq!(load(&before, &spec()).expect("a checkpoint").state, after);
+        assert_eq!(list(folder.path()).expect("one").len(), 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Everything that determines a run, as plain data that is saved with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +34,21 @@ pub struct RunConfig {
     /// Which checkpoints are kept.
     #[serde(default)]
     pub checkpoints: Checkpoints,
+    /// The parameters that it started from, where they were not random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFrom>,
     /// What happened to be used.
     pub record: Record,
+}
+
+/// Parameters that a run started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct InitFrom {
+    /// The file.
+    pub file: PathBuf,
+    /// Its hash.
+    pub sha256: String,
 }
 
 /// Where the images of a run come from and how they are read.
@@ -264,6 +277,7 @@ mod tests {
             model: ModelSpec::reference(),
             train: TrainOptions::default(),
             checkpoints: Checkpoints::default(),
+            init_from: None,
             record: Record {
                 version: "0.1.0".into(),
                 device: "CPU (2 threads)".into(),
@@ -334,6 +348,10 @@ mod tests {
                 every: Span::Minutes(2.5),
                 keep: 3,
             },
+            init_from: Some(InitFrom {
+                file: "/runs/a/model.safetensors".into(),
+                sha256: "0f".into(),
+            }),
             record: Record {
                 resumed: vec![Resumed {
                     at: "2026-01-31T23:59:59Z".into(),

@@ -19,7 +19,7 @@ mod warm_up;
 
 pub use calendar::utc;
 pub use check::check;
-pub use config::{Change, DataConfig, Record, Resumed, RunConfig, anchored, toml_fault};
+pub use config::{Change, DataConfig, InitFrom, Record, Resumed, RunConfig, anchored, toml_fault};
 pub(crate) use grid::BACKGROUND;
 pub use grid::{Grid, Layout};
 pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};

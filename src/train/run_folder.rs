@@ -17,6 +17,8 @@ const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const BEST: &str = "best.safetensors";
 const CHECKPOINTS: &str = "checkpoints";
+/// The run on one page.
+const PAGE: &str = "report.html";
 /// Where TensorBoard's event files lie.
 const EVENTS: [&str; 2] = ["train", "test"];
 
@@ -278,7 +280,7 @@ impl RunFolder {
         if self.path.join(MODEL).exists() || !checkpoint::list(&self.checkpoints())?.is_empty() {
             return Ok(());
         }
-        for name in [CONFIG, METRICS, LOCK] {
+        for name in [CONFIG, METRICS, PAGE, LOCK] {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -287,7 +289,7 @@ impl RunFolder {
                 _ => {}
             }
         }
-        for name in EVENTS {
+        for name in EVENTS.into_iter().chain(writing::PICTURES) {
             let _ = fs::remove_dir_all(self.path.join(name));
         }
         // Something else may lie there, and stays.
@@ -316,6 +318,7 @@ mod tests {
             model,
             train: TrainOptions::default(),
             checkpoints: Default::default(),
+            init_from: None,
             record: Record {
                 version: env!("CARGO_PKG_VERSION").into(),
                 device: "CPU (2 threads)".into(),

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::model::Weights;
+use crate::train::{Ending, TrainOptions};
 
 /// The state of training between two steps. With the model, the options and the data it determines all that
 /// follows: randomness is a function of seed and step.
@@ -41,6 +43,35 @@ pub struct Position {
 }
 
 impl Position {
+    /// Why training with these options ends here, if it does.
+    pub fn ending(&self, options: &TrainOptions) -> Option<Ending> {
+        if self.batches > 0 {
+            return None;
+        }
+        if self.epochs >= options.epochs {
+            return Some(Ending::Finished);
+        }
+        (options.patience > 0 && self.stale() >= options.patience).then_some(Ending::Stale)
+    }
+
+    /// Checks that training with these options can go on from here.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it is beyond their epochs.
+    pub fn check(&self, options: &TrainOptions) -> Result<()> {
+        let needed = self.epochs + u32::from(self.batches > 0);
+        if needed > options.epochs {
+            return Err(Error::config(
+                format!(
+                    "--epochs {}: {} epochs and {} steps are done already",
+                    options.epochs, self.epochs, self.batches
+                ),
+                format!("--epochs {needed} or more"),
+            ));
+        }
+        Ok(())
+    }
+
     /// Epochs since the lowest test loss.
     pub fn stale(&self) -> u32 {
         self.best

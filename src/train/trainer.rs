@@ -205,37 +205,25 @@ impl Trainer {
             let pictures = self.pictures()?;
             observer.epoch(&record, &pictures)?;
             let step = self.position.steps;
-            let state = self.good.clone();
-            let is_best = state.position.best.is_some_and(|best| best.step == step);
+            let is_best = self.position.best.is_some_and(|best| best.step == step);
             if is_best || clock.is_due(step) || self.ending(&clock).is_some() {
-                observer.checkpoint(&state)?;
+                observer.checkpoint(&self.good)?;
                 clock.made();
                 kept = true;
             }
         };
         if !kept {
-            let state = self.state()?;
-            observer.checkpoint(&state)?;
+            self.refresh()?;
+            observer.checkpoint(&self.good)?;
         }
         Ok(ending)
     }
 
     /// Whether training ends between two epochs.
     fn ending(&self, clock: &Clock) -> Option<Ending> {
-        let Position {
-            epochs,
-            steps,
-            batches,
-            ..
-        } = self.position;
-        if epochs >= self.options.epochs {
-            return Some(Ending::Finished);
-        }
-        let patience = self.options.patience;
-        if batches == 0 && patience > 0 && self.position.stale() >= patience {
-            return Some(Ending::Stale);
-        }
-        clock.stops(steps).then_some(Ending::Stopped)
+        let stopped = clock.stops(self.position.steps);
+        let by_itself = self.position.ending(&self.options);
+        by_itself.or(stopped.then_some(Ending::Stopped))
     }
 
     /// Runs what is left of the running epoch and measures the test images. `None` where the observer broke off.
@@ -294,10 +282,9 @@ impl Trainer {
             });
         }
         self.position = position;
-        self.state()?;
+        self.refresh()?;
         if !test.total.is_finite() {
-            self.position.epochs -= 1;
-            return Err(self.diagnose_test()?);
+            return Err(self.diagnose_test(epoch)?);
         }
         Ok(Some(EpochRecord {
             epoch,
@@ -418,8 +405,8 @@ impl Trainer {
                     return Ok(false);
                 }
                 if clock.is_due(self.position.steps) {
-                    let state = self.state()?;
-                    observer.checkpoint(&state)?;
+                    self.refresh()?;
+                    observer.checkpoint(&self.good)?;
                     clock.made();
                 }
             }

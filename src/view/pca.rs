@@ -34,8 +34,7 @@ impl Plane {
         }
         let (mean, covariance) = moments(codes, latent);
         let total: f64 = (0..latent).map(|i| covariance[i * latent + i]).sum();
-        let mut components = eigen(covariance, latent);
-        components.truncate(2);
+        let mut components = eigen(covariance, latent, 2);
         let [first, second] = [components.remove(0), components.remove(0)];
         let share = |variance: f64| if total > 0.0 { variance / total } else { 0.0 };
         Ok(Self {
@@ -85,12 +84,12 @@ fn moments(codes: &[f32], latent: usize) -> (Vec<f64>, Vec<f64>) {
     (mean, covariance)
 }
 
-/// Eigenvalues, the largest first, each with its unit vector, of a symmetric matrix without negative ones.
+/// The `count` largest eigenvalues, the largest first, each with its unit vector, of a symmetric matrix without negative ones.
 ///
 /// Jacobi's method on one side (Hestenes 1958): rows are turned in pairs until all are at right angles. Row i of the
 /// result is then the i-th eigenvalue times its vector. Unlike the method on both sides it goes through memory in
 /// order, and keeps one matrix.
-fn eigen(mut matrix: Vec<f64>, size: usize) -> Vec<(f64, Vec<f64>)> {
+fn eigen(mut matrix: Vec<f64>, size: usize, count: usize) -> Vec<(f64, Vec<f64>)> {
     for _ in 0..MOST_SWEEPS {
         let mut turned = false;
         for q in 1..size {
@@ -109,7 +108,9 @@ fn eigen(mut matrix: Vec<f64>, size: usize) -> Vec<(f64, Vec<f64>)> {
         .map(|row| (row.iter().map(|v| v * v).sum::<f64>().sqrt(), row.to_vec()))
         .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    for at in 0..size {
+    // Before vectors of no length are made up, each of which takes as long as all that came before.
+    found.truncate(count);
+    for at in 0..found.len() {
         let (before, rest) = found.split_at_mut(at);
         let (value, vector) = &mut rest[0];
         if *value > 0.0 {
@@ -186,10 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn many_values_without_variance_take_no_time() {
+        let plane = Plane::of(&[1.5; MOST_VALUES], MOST_VALUES).expect("a plane");
+        assert_eq!(plane.shares, [0.0; 2]);
+        let length = |axis: &[f64]| axis.iter().map(|v| v * v).sum::<f64>();
+        assert_near(
+            &plane.axes.each_ref().map(|axis| length(axis)),
+            &[1.0; 2],
+            1e-12,
+        );
+    }
+
+    #[test]
     fn eigenvectors_of_a_matrix_by_hand_are_found() {
         // 2 + √2, 2 and 2 − √2, with (1, √2, 1)/2, (1, 0, −1)/√2 and (1, −√2, 1)/2.
         let matrix = vec![2.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0, 1.0, 2.0];
-        let found = eigen(matrix, 3);
+        let found = eigen(matrix, 3, 3);
         let (root, half) = (2_f64.sqrt(), 0.5);
         let values: Vec<f64> = found.iter().map(|(value, _)| *value).collect();
         assert_near(&values, &[2.0 + root, 2.0, 2.0 - root], 1e-14);
@@ -211,7 +224,7 @@ mod tests {
             .map(|i| stream.normal() * (1 + i % size) as f32)
             .collect();
         let (_, covariance) = moments(&codes, size);
-        let found = eigen(covariance.clone(), size);
+        let found = eigen(covariance.clone(), size, size);
         let mut rebuilt = vec![0.0; size * size];
         for (value, vector) in &found {
             for (row, a) in rebuilt.chunks_exact_mut(size).zip(vector) {

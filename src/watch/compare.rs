@@ -358,6 +358,19 @@ mod tests {
                 learned: false,
             };
         };
+        let gaussian_binarised: fn(&mut Run) = |run| {
+            run.config.model.likelihood = Likelihood::Gaussian {
+                sigma: 1.0,
+                learned: false,
+            };
+            run.config.train.binarize = Binarize::Dynamic;
+        };
+        let three = comparison(vec![
+            named("a", gaussian),
+            named("b", gaussian_binarised),
+            named("c", gaussian),
+        ]);
+        assert_eq!(three.groups().len(), 2, "grey and binarised Gaussians");
         for (change, words) in [
             (squared, "squared error per image"),
             (binarised, "binarised once"),

@@ -299,8 +299,8 @@ pub(super) fn ticks(axis: Axis, wanted: usize) -> Vec<(f64, String)> {
             let value = i as f64 * step;
             let label = match value.abs() {
                 // Learning rates are easier to read so.
-                _ if decimals > 4 => format!("{value:.1e}"),
-                1e4.. => grouped(value),
+                _ if decimals > 4 => significant(value),
+                1e4.. => grouped(value, decimals),
                 _ => format!("{value:.decimals$}"),
             };
             (value, label)
@@ -316,8 +316,15 @@ fn round_up(value: f64) -> f64 {
     round.unwrap_or(10.0) * power
 }
 
-fn grouped(value: f64) -> String {
-    crate::model::words::grouped(value.max(0.0) as u64)
+/// `-22,000.5`
+fn grouped(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let whole = whole
+        .parse()
+        .map_or_else(|_| whole.to_owned(), crate::model::words::grouped);
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{whole}{rest}")
 }
 
 /// Enough digits to read, as JSON and as text.
@@ -396,6 +403,12 @@ mod tests {
         assert_eq!(labels(101.3, 108.0, false), ["102", "104", "106", "108"]);
         assert_eq!(labels(0.12, 0.31, false), ["0.15", "0.20", "0.25", "0.30"]);
         assert_eq!(labels(0.0, 25_000.0, false)[1..3], ["5000", "10,000"]);
+        let far = labels(-22_000.0, -12_000.0, false);
+        assert_eq!(far[..2], ["-22,000", "-20,000"], "{far:?}");
+        let close = labels(12_000.2, 12_002.4, false);
+        assert_eq!(close[..2], ["12,000.5", "12,001.0"], "{close:?}");
+        let rates = labels(0.001_001, 0.001_019, false);
+        assert!(rates.windows(2).all(|pair| pair[0] != pair[1]), "{rates:?}");
         assert_eq!(labels(0.9, 2000.0, true), ["1", "10", "100", "1000"]);
         assert_eq!(labels(90.0, 600.0, true), ["100", "200", "500"]);
         assert_eq!(labels(100.0, 120.0, true)[..2], ["100", "105"]);

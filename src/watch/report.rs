@@ -119,7 +119,7 @@ pub fn html(report: &Report) -> Result<String> {
     body += "</section>\n</main>\n";
     body += &format!(
         "<footer><p>Made by elbo {} at {}.</p></footer>\n",
-        escape(&run.config.record.version),
+        env!("CARGO_PKG_VERSION"),
         utc(report.made)
     );
     let classes = match run.status {
@@ -136,7 +136,8 @@ fn header(report: &Report) -> String {
     let (done, asked) = (run.epochs_done(), run.config.train.epochs);
     let status = run.status.name();
     let progress = match run.status {
-        Status::Finished => format!("{asked} epochs"),
+        Status::Finished if done == asked => format!("{done} epochs"),
+        Status::Finished => format!("{done} of {asked} epochs, as the test loss no longer fell"),
         _ => format!("{done} of {asked} epochs"),
     };
     let mut text = format!(

@@ -19,7 +19,7 @@ const METRICS: &str = "metrics.jsonl";
 pub enum Status {
     /// A process trains it.
     Running,
-    /// Every epoch that was asked for is done.
+    /// Every epoch that was asked for is done, or the test loss no longer fell.
     Finished,
     /// It ended before its last epoch; only whoever trained it knows.
     Stopped,
@@ -148,16 +148,6 @@ impl Run {
         median.or_else(|| self.reports().next_back().map(|report| report.images_per_s))
     }
 
-    /// Whether the weight of the KL was other than the model's beta in some step.
-    pub fn kl_weight_varies(&self) -> bool {
-        let beta = f64::from(self.config.model.beta);
-        let weights = self.lines.iter().map(|line| match line {
-            Line::Epoch(epoch) => epoch.kl_weight,
-            Line::Report(report) => report.kl_weight,
-        });
-        self.is_vae() && weights.into_iter().any(|weight| weight != beta)
-    }
-
     /// Whether the model is a VAE, whose losses have two parts.
     pub fn is_vae(&self) -> bool {
         self.config.model.kind == ModelKind::Vae
@@ -165,7 +155,7 @@ impl Run {
 
     /// What the loss is: `loss` or, where it is one, `negative ELBO`.
     pub fn loss_name(&self) -> &'static str {
-        if words::is_elbo(&self.config.model) && !self.kl_weight_varies() {
+        if words::is_elbo(&self.config.model) {
             "negative ELBO"
         } else {
             "loss"
@@ -251,6 +241,7 @@ pub(super) mod tests {
                     ..TrainOptions::default()
                 },
                 checkpoints: Default::default(),
+                init_from: None,
                 record: Record {
                     version: "0.1.0".into(),
                     device: "CPU (2 threads)".into(),
@@ -321,12 +312,12 @@ pub(super) mod tests {
     fn only_a_loss_that_is_the_negative_elbo_is_called_so() {
         let mut run = run(2, 2);
         assert_eq!(run.loss_name(), "negative ELBO");
+        // Losses are weighted by the whole of beta, whatever a schedule says.
         run.lines.push(Line::Epoch(Epoch {
             kl_weight: 0.5,
             ..epoch(3)
         }));
-        assert_eq!(run.loss_name(), "loss");
-        run.lines.pop();
+        assert_eq!(run.loss_name(), "negative ELBO");
         run.config.model.beta = 4.0;
         assert_eq!(run.loss_name(), "loss");
         run.config.model.beta = 1.0;

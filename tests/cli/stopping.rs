@@ -102,7 +102,7 @@ fn another_model_other_data_and_no_run_are_refused() {
     few_images(folder.path());
     train_few(
         folder.path(),
-        &["--epochs", "2", "--stop-after", "5steps", "--out", "run"],
+        &["--epochs", "2", "--stop-after", "15steps", "--out", "run"],
     );
     let before = contents(folder.path());
     let resume = |more: &[&str], code, words: &[&str]| {
@@ -131,6 +131,11 @@ fn another_model_other_data_and_no_run_are_refused() {
         &["--lr-warmup", "2"],
         CONFIG,
         &["train.learning-rate-schedule.warm-up"],
+    );
+    resume(
+        &["--epochs", "1"],
+        CONFIG,
+        &["--epochs 1", "1 epochs and 3 steps are done"],
     );
     resume(&["--out", "other"], CONFIG, &["--out", "--resume"]);
     refused_in(
@@ -228,7 +233,7 @@ fn training_starts_from_the_parameters_of_a_run_or_a_file() {
     train_few(folder.path(), &["--epochs", "2", "--out", "first"]);
     let first = folder.path().join("first");
     // Without a step the parameters stay what they were.
-    let frozen = ["--epochs", "1", "--lr", "0", "--out"];
+    let frozen = ["--epochs", "1", "--lr", "0", "--keep", "2", "--out"];
     for (from, out) in [("first", "a"), ("first/model.safetensors", "b")] {
         let more = [&frozen[..], &[out, "--init-from", from]].concat();
         train_few(folder.path(), &more);
@@ -245,7 +250,16 @@ fn training_starts_from_the_parameters_of_a_run_or_a_file() {
         "--lr",
         "0",
     ];
-    let more = ["--batch-size", "16", "--epochs", "1", "--out", "c"];
+    let more = [
+        "--batch-size",
+        "16",
+        "--epochs",
+        "1",
+        "--out",
+        "c",
+        "--keep",
+        "2",
+    ];
     accepted(folder.path(), &[&arguments[..], &more].concat());
     assert!(model(&folder.path().join("c")) == model(&first));
     let wider: &[&str] = &["--latent", "5"];
@@ -268,6 +282,46 @@ fn training_starts_from_the_parameters_of_a_run_or_a_file() {
         refused_in(folder.path(), &arguments, DATA_OR_MODEL, words);
         assert!(!folder.path().join("d").exists());
     }
+}
+
+#[test]
+fn a_run_from_given_parameters_repeats_and_goes_on_from_them() {
+    let folder = temporary();
+    few_images(folder.path());
+    train_few(folder.path(), &["--epochs", "1", "--out", "first"]);
+    let first = folder.path().join("first");
+    let more = ["--epochs", "1", "--lr", "0", "--keep", "2", "--out", "a"];
+    train_few(
+        folder.path(),
+        &[&more[..], &["--init-from", "first"]].concat(),
+    );
+    // Its configuration repeats it, as long as the parameters are there.
+    let repeat = [
+        "train",
+        "--quiet",
+        "--config",
+        "a/config.toml",
+        "--out",
+        "e",
+    ];
+    accepted(folder.path(), &repeat);
+    assert!(model(&folder.path().join("e")) == model(&first));
+    // A run that is killed at its start goes on from them as well.
+    let killed = folder.path().join("e");
+    fs::write(killed.join("metrics.jsonl"), "").expect("a file");
+    let checkpoints = killed.join("checkpoints");
+    fs::remove_dir_all(checkpoints.join("step-0000000012")).expect("removed");
+    assert!(checkpoints.join("step-0000000000").is_dir());
+    accepted(folder.path(), &["train", "--quiet", "--resume", "e"]);
+    assert!(model(&killed) == model(&first));
+    fs::write(first.join("model.safetensors"), "other").expect("a file");
+    let repeat = ["train", "--config", "a/config.toml", "--out", "f"];
+    refused_in(
+        folder.path(),
+        &repeat,
+        DATA_OR_MODEL,
+        &["model.safetensors", "other ones by now"],
+    );
 }
 
 #[test]
@@ -377,6 +431,12 @@ fn schedules_are_in_the_metrics_and_training_stops_early() {
     let text = stdout(&accepted(folder.path(), &arguments));
     let end: Value = serde_json::from_str(text.lines().last().expect("an end")).expect("JSON");
     assert_eq!(end["ending"], "stale", "{end}");
+    let output = accepted(folder.path(), &["train", "--resume", "still"]);
+    assert!(
+        stderr(&output).contains("stopped early already"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

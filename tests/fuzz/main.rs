@@ -285,6 +285,7 @@ fn run_folder(path: &Path) -> State {
         model: spec(),
         train: TrainOptions::default(),
         checkpoints: Default::default(),
+        init_from: None,
         record: Record {
             version: "0.1.0".into(),
             device: "CPU".into(),

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::{Activation, ModelKind};
 use crate::plan::Tune;
 use crate::shape::ImageShape;
-use crate::train::{KlWeight, LearningRate, Record, RunConfig, Span, toml_fault};
+use crate::train::{InitFrom, KlWeight, LearningRate, Record, RunConfig, Span, toml_fault};
 
 /// What `--config` takes: the file of a [`crate::train::RunConfig`], any part of which may be left out.
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +24,7 @@ pub(in crate::cli) struct FileConfig {
     pub(super) model: FileModel,
     pub(super) train: FileTrain,
     pub(super) checkpoints: FileCheckpoints,
+    pub(in crate::cli) init_from: Option<InitFrom>,
     /// What an earlier run happened to use; it decides nothing.
     #[serde(rename = "record")]
     _record: Option<Record>,

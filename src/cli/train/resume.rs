@@ -11,7 +11,7 @@ use crate::cli::report::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
-use crate::train::{Ending, Resumed, RunConfig, RunFolder, Trainer, utc};
+use crate::train::{Ending, Position, Resumed, RunConfig, RunFolder, Trainer, utc};
 
 /// Options that may change when a run goes on.
 const CHANGEABLE: [&str; 6] = [
@@ -54,6 +54,16 @@ fn refuse_changes(path: &Path, before: &RunConfig, now: &RunConfig) -> Result<()
     ))
 }
 
+/// Why there is nothing to go on with.
+fn over(ending: Ending, position: &Position) -> String {
+    let (how, more) = match ending {
+        Ending::Stale => ("stopped early", "--patience"),
+        _ => ("finished", "--epochs"),
+    };
+    let epochs = position.epochs;
+    format!("{how} already, after {epochs} epochs; {more} with more of them goes on")
+}
+
 /// Goes on with a run from its last checkpoint.
 pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::resume(path)?;
@@ -70,6 +80,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         },
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
+        init_from: before.init_from.clone(),
         record: before.record.clone(),
     };
     refuse_changes(path, &before, &config)?;
@@ -78,17 +89,18 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         .as_ref()
         .map(|s| s.position.clone())
         .unwrap_or_default();
-    if position.epochs > 0 && position.batches == 0 && position.epochs >= config.train.epochs {
+    if let Some(ending) = position.ending(&config.train) {
         if !args.quiet {
             note(format_args!(
-                "{}: finished already, after {} epochs; --epochs with more of them goes on",
+                "{}: {}",
                 path.display(),
-                position.epochs
+                over(ending, &position)
             ));
         }
-        report::results(&folder, Ending::Finished, args.shown())?;
+        report::results(&folder, ending, args.shown())?;
         return Ok(ExitCode::SUCCESS);
     }
+    position.check(&config.train)?;
 
     let ready = Ready::make(&resolved, args.quiet)?;
     let spec = with_image(&resolved, &ready.dataset)?;
@@ -102,32 +114,32 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
+    let Ready {
+        runtime,
+        dataset,
+        device,
+    } = ready;
+    // All that can be refused comes before anything is written.
+    let mut trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset)?;
+    if let Some(state) = &state {
+        trainer.restore(state)?;
+    }
     config.record.resumed.push(Resumed {
         at: utc(SystemTime::now()),
         step: position.steps,
-        device: std::mem::replace(&mut config.record.device, ready.device.clone()),
+        device: std::mem::replace(&mut config.record.device, device),
         version: env!("CARGO_PKG_VERSION").into(),
     });
     let signals = Signals::listen()?;
     folder.go_on(&position, config)?;
     if !args.quiet {
-        introduce(&folder, &ready.dataset);
+        introduce(&folder, &dataset);
         note(format_args!(
             "goes on at step {}, {} epochs are done",
             position.steps, position.epochs
         ));
     }
-    let Ready {
-        runtime, dataset, ..
-    } = ready;
-    let mut reporter =
-        Reporter::new(folder, &dataset, signals, args.shown()).with_fingerprint(fingerprint);
-    let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset);
-    let outcome = trainer.and_then(|mut trainer| {
-        if let Some(state) = &state {
-            trainer.restore(state)?;
-        }
-        trainer.run(&args.pace(resolved.checkpoints), &mut reporter)
-    });
+    let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(fingerprint);
+    let outcome = trainer.run(&args.pace(resolved.checkpoints), &mut reporter);
     reporter.finish(outcome)
 }

@@ -13,6 +13,8 @@ use crate::train::{Grid, Pictures, Position, RunConfig, State};
 
 const SAMPLES: &str = "samples";
 const RECONSTRUCTIONS: &str = "reconstructions";
+/// Folders of pictures.
+pub(super) const PICTURES: [&str; 2] = [SAMPLES, RECONSTRUCTIONS];
 /// Columns of a grid of samples, rows of a grid of pairs.
 const GRID: usize = 8;
 
@@ -64,8 +66,9 @@ impl RunFolder {
     pub fn checkpoint(&self, state: &State, data: &str, keep: usize) -> Result<()> {
         let metrics = self.path.join(METRICS);
         if metrics.exists() {
-            fs::File::open(&metrics)
-                .and_then(|file| file.sync_all())
+            // To append, as Windows syncs nothing that is open for reading only.
+            let file = fs::OpenOptions::new().append(true).open(&metrics);
+            file.and_then(|file| file.sync_all())
                 .map_err(Error::io(&metrics, "write it"))?;
         }
         checkpoint::save(&self.checkpoints(), state, data)?;

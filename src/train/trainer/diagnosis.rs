@@ -51,8 +51,8 @@ impl Trainer {
     }
 
     /// Finds the tensor that spoilt the test loss: measures again, and looks at every result.
-    pub(super) fn diagnose_test(&mut self) -> Result<Error> {
-        let step = self.evaluation.first_step(self.position.epochs + 1);
+    pub(super) fn diagnose_test(&mut self, epoch: u32) -> Result<Error> {
+        let step = self.evaluation.first_step(epoch);
         self.session.seek(&self.test, step, [0, 0])?;
         for (plan, _) in self.evaluation.each() {
             if let Some(fault) = plan::find_fault(self.session.runtime.as_mut(), plan)? {

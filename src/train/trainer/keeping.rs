@@ -6,7 +6,7 @@ use super::Trainer;
 use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::model::plans::names;
-use crate::train::{Position, State};
+use crate::train::State;
 
 impl Trainer {
     /// Starts from other parameters than the initial ones.
@@ -27,9 +27,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Config`] where the state is not one of this model and these options; [`Error::Device`].
     pub fn restore(&mut self, state: &State) -> Result<()> {
-        let Position {
-            epochs, batches, ..
-        } = state.position;
+        let batches = state.position.batches;
         if batches > self.passes.batches() {
             return Err(Error::config(
                 format!(
@@ -39,15 +37,7 @@ impl Trainer {
                 "the data and the --batch-size that the state is of",
             ));
         }
-        if epochs > self.options.epochs || (epochs == self.options.epochs && batches > 0) {
-            return Err(Error::config(
-                format!(
-                    "--epochs {}: {epochs} epochs and {batches} steps are done already",
-                    self.options.epochs
-                ),
-                format!("--epochs {} or more", epochs + u32::from(batches > 0)),
-            ));
-        }
+        state.position.check(&self.options)?;
         self.write(state)?;
         self.position = state.position.clone();
         self.before = state.position.seconds;
@@ -74,6 +64,12 @@ impl Trainer {
     /// # Errors
     /// [`Error::NotFinite`] where a parameter is not finite; [`Error::Device`].
     pub fn state(&mut self) -> Result<State> {
+        self.refresh()?;
+        Ok(self.good.clone())
+    }
+
+    /// Makes the state as it is now the last good one.
+    pub(super) fn refresh(&mut self) -> Result<()> {
         let mut position = self.position.clone();
         position.seconds = self.seconds();
         let state = State {
@@ -85,8 +81,8 @@ impl Trainer {
         if let Some(name) = state.weights.first_not_finite() {
             return Err(self.not_finite(self.position.steps, name));
         }
-        self.good = state.clone();
-        Ok(state)
+        self.good = state;
+        Ok(())
     }
 
     pub(super) fn arena(&mut self, name: &str) -> Result<Weights> {

@@ -11,17 +11,15 @@ use crate::watch::{Run, settings};
 /// What has to be equal for two losses to mean the same, and how it is called.
 fn meaning(run: &Run) -> [String; 5] {
     let (spec, train) = (&run.config.model, &run.config.train);
-    let values = match (spec.likelihood, train.binarize) {
-        (Likelihood::Bernoulli, Binarize::None) => "Bernoulli on grey pixels",
-        (Likelihood::Bernoulli, Binarize::Fixed) => "Bernoulli on images binarised once",
-        (Likelihood::Bernoulli, Binarize::Dynamic) => "Bernoulli on images binarised at every use",
-        (Likelihood::Gaussian { .. }, _) => "Gaussian density",
-        (Likelihood::SquaredError | Likelihood::LinearSquaredError, Binarize::None) => {
-            "squared error of grey values"
-        }
-        (Likelihood::SquaredError | Likelihood::LinearSquaredError, _) => {
-            "squared error of binarised values"
-        }
+    let loss = match spec.likelihood {
+        Likelihood::Bernoulli => "Bernoulli",
+        Likelihood::Gaussian { .. } => "Gaussian density",
+        Likelihood::SquaredError | Likelihood::LinearSquaredError => "squared error",
+    };
+    let values = match train.binarize {
+        Binarize::None => "grey pixels",
+        Binarize::Fixed => "images binarised once",
+        Binarize::Dynamic => "images binarised at every use",
     };
     let what = if run.is_vae() {
         "VAE with KL"
@@ -32,7 +30,7 @@ fn meaning(run: &Run) -> [String; 5] {
     [
         format!("{} of {}", run.config.record.data, spec.image),
         what.to_owned(),
-        values.to_owned(),
+        format!("{loss} on {values}"),
         words::unit(spec).to_owned(),
         format!(
             "test images by fraction {} and seed {}",
