@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::{Likelihood, ModelKind, ModelSpec};
 use crate::plan::Tune;
 use crate::shape::ImageShape;
-use crate::train::{Checkpoints, DataConfig, KlWeight, LearningRate, TrainOptions};
+use crate::train::{Checkpoints, DataConfig, Decay, KlWeight, LearningRate, TrainOptions};
 
 /// Stands for the images' size until they are loaded.
 const UNKNOWN_IMAGE: ImageShape = ImageShape::new(1, 1, 1);
@@ -34,6 +34,14 @@ pub(super) struct Resolved {
 
 /// Flag over file over default.
 pub(super) fn merge(args: &TrainArgs, file: FileConfig) -> Result<Resolved> {
+    let train = train(args, &file.train);
+    let steps_down = args.lr_step_every.is_some() || args.lr_step_factor.is_some();
+    if steps_down && train.learning_rate_schedule.decay != Decay::Step {
+        return Err(Error::config(
+            "--lr-step-every and --lr-step-factor belong to --lr-schedule step, and the schedule is another",
+            "--lr-schedule step, or neither of them",
+        ));
+    }
     let other_images = args.data.is_some() || args.image_size.is_some() || args.channels.is_some();
     let expected_image = file.model.image.filter(|_| !other_images);
     Ok(Resolved {
@@ -45,7 +53,7 @@ pub(super) fn merge(args: &TrainArgs, file: FileConfig) -> Result<Resolved> {
         tune: args.tune.or(file.tune).unwrap_or_default(),
         data: data(args, file.data),
         model: model(&args.model, file.model)?,
-        train: train(args, &file.train),
+        train,
         checkpoints: checkpoints(args, &file.checkpoints),
         expected_image,
     })
@@ -208,7 +216,7 @@ mod tests {
     use crate::data::Binarize;
     use crate::device::Precision;
     use crate::model::Activation;
-    use crate::train::{Decay, Record, RunConfig, Span};
+    use crate::train::{Record, RunConfig, Span};
 
     fn file(text: &str) -> FileConfig {
         FileConfig::parse(text, Path::new("some.toml")).expect("a configuration")
@@ -365,6 +373,19 @@ mod tests {
             resolve(&args, "").model.likelihood,
             Likelihood::SquaredError
         );
+    }
+
+    #[test]
+    fn steps_down_without_their_schedule_are_refused() {
+        let args = TrainArgs {
+            lr_step_factor: Some(0.5),
+            ..TrainArgs::default()
+        };
+        let error = merge(&args, FileConfig::default()).expect_err("a constant rate");
+        assert!(error.to_string().contains("--lr-schedule step"), "{error}");
+        let text = "[train.learning-rate-schedule]\ndecay = \"step\"";
+        let resolved = resolve(&args, text);
+        assert_eq!(resolved.train.learning_rate_schedule.step_factor, 0.5);
     }
 
     #[test]

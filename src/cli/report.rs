@@ -303,6 +303,7 @@ impl Observer for Reporter<'_> {
     fn started(&mut self, start: &Start<'_>) -> Result<()> {
         self.say(&format!("device memory: {}", text::memory(start.memory)));
         self.differences(start);
+        self.kept = self.resumed.then_some(start.position.steps);
         let kind = self.folder.config().model.kind;
         let done = start.position.steps;
         self.events = Some(EventWriter::create(self.folder.path(), kind, done)?);

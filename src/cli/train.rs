@@ -39,6 +39,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let (file, earlier) = init::from(args.init_from.as_deref(), file)?;
     let resolved = config::merge(args, file)?;
     check_early(&resolved)?;
+    args.pace(resolved.checkpoints).validate()?;
     if let Some(out) = &args.out {
         RunFolder::check_new(out)?;
     }

@@ -6,6 +6,7 @@ use crate::data::{Binarize, Images, Split};
 use crate::error::Result;
 use crate::model::{Inference, Latents};
 use crate::ops::LOGVAR_BOUND;
+use crate::view;
 
 /// Least and greatest value of a slider: three standard deviations of the prior.
 const USUAL: f32 = 3.0;
@@ -48,7 +49,7 @@ impl Gallery {
         let total = images.len();
         let places = spread(total, most);
         let images = images.select(&places);
-        let latents = model.encode(&images, Split::Test, Binarize::None)?;
+        let latents = view::encode(model, &images, Split::Test, Binarize::None)?;
         let latent = latents.mu.len() / images.len().max(1);
         Ok(Self {
             dimensions: dimensions(&latents, latent),

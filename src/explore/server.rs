@@ -156,14 +156,18 @@ impl Site<'_> {
     /// Refuses requests that another site's page could have made: under a name of its own that it lets point to
     /// this machine (DNS rebinding), or from its own origin.
     fn check(&self, head: &Head) -> Result<(), Response> {
-        let own = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
         let host = head.host.as_deref().unwrap_or_default();
-        if !own.iter().any(|own| own.eq_ignore_ascii_case(host)) {
+        // Any port: that of a forwarded connection is another, and browsers leave out 80. A name of another site is
+        // what gives it away.
+        let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+        let own = ["127.0.0.1", "localhost"];
+        let known = own.iter().any(|own| own.eq_ignore_ascii_case(name));
+        if !known || port.parse::<u16>().is_err() {
             return Err(Response::refusal(
                 403,
                 format!(
-                    "Host {host:?} is not this server; it is at http://{}/",
-                    own[0]
+                    "Host {host:?} is not this server; it is at http://127.0.0.1:{}/",
+                    self.port
                 ),
             ));
         }
@@ -171,8 +175,7 @@ impl Site<'_> {
             return Ok(());
         }
         let origin = head.origin.as_deref().unwrap_or_default();
-        let known = |own: &String| origin.eq_ignore_ascii_case(&format!("http://{own}"));
-        if !own.iter().any(known) {
+        if !origin.eq_ignore_ascii_case(&format!("http://{host}")) {
             return Err(Response::refusal(
                 403,
                 format!("Origin {origin:?} is not this server's page"),
@@ -271,14 +274,22 @@ mod tests {
     #[test]
     fn only_its_own_names_are_answered() {
         with_site(|site| {
-            for host in ["127.0.0.1:3526", "localhost:3526", "LocalHost:3526"] {
+            // Its own port, that of a tunnel, and 80, which browsers leave out.
+            for host in [
+                "127.0.0.1:3526",
+                "localhost:3526",
+                "LocalHost:3526",
+                "127.0.0.1:8080",
+                "127.0.0.1",
+            ] {
                 assert_eq!(site.check(&head("GET", Some(host), None)), Ok(()), "{host}");
             }
             let others = [
                 "evil.example:3526",
-                "127.0.0.1",
-                "127.0.0.1:80",
+                "evil.example",
                 "localhost:3526.evil.example",
+                "localhost.evil.example:3526",
+                "127.0.0.1:",
                 "",
             ];
             for host in others.into_iter().map(Some).chain([None]) {
@@ -293,8 +304,13 @@ mod tests {
         with_site(|site| {
             let from = |origin| site.check(&head("POST", Some("localhost:3526"), origin));
             assert_eq!(from(Some("http://localhost:3526")), Ok(()));
-            assert_eq!(from(Some("http://127.0.0.1:3526")), Ok(()));
-            for origin in ["null", "http://evil.example", "https://localhost:3526"] {
+            for origin in [
+                "null",
+                "http://evil.example",
+                "https://localhost:3526",
+                "http://localhost:8080",
+                "http://127.0.0.1:3526",
+            ] {
                 assert_eq!(
                     from(Some(origin)).map_err(|r| r.status),
                     Err(403),

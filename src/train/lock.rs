@@ -55,13 +55,14 @@ impl Lock {
         }
         Err(Error::config(
             format!("{}: in use: another process trains in it", folder.display()),
-            "waiting for it, or another --out",
+            "waiting for it, or stopping it",
         ))
     }
 
     /// Whether a process trains in a run folder.
     pub(super) fn is_held(folder: &Path) -> bool {
-        let held = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        // Shared: two who look at once are no trainer to each other.
+        let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
         File::open(folder.join(LOCK)).is_ok_and(held)
     }
 }

@@ -69,6 +69,22 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the option at fault.
+    pub fn validate(&self) -> Result<()> {
+        match self.stop_after {
+            Some(span) if span.is_zero() => Err(Error::config(
+                format!("--stop-after {span}: expected more than nothing"),
+                "--stop-after 500steps or 30minutes",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A pace under way.
 pub(super) struct Clock {
     /// Steps from one checkpoint to the next.
@@ -95,7 +111,10 @@ impl Clock {
         Self {
             every_steps: pace.checkpoint_every.steps(batches).map(|n| n.max(1)),
             every_time: time(pace.checkpoint_every),
-            stop_step: stop.and_then(|span| span.steps(batches)).map(|n| step + n),
+            // Half a step is one: a run that goes on again and again has to get on.
+            stop_step: stop
+                .and_then(|span| span.steps(batches))
+                .map(|n| step.saturating_add(n.max(1))),
             stop_time: stop
                 .and_then(time)
                 .and_then(|length| now.checked_add(length)),

@@ -252,7 +252,7 @@ impl Trainer {
             return Ok(None);
         }
         let learned = self.passes.images - self.images_in(first);
-        let images_per_s = learned as f64 / started.elapsed().as_secs_f64();
+        let images_per_s = learned as f64 / started.elapsed().as_secs_f64().max(1e-9);
         let epoch = self.position.epochs + 1;
         let go_on = || !observer.wants_to_stop();
         let measured = self
@@ -383,7 +383,7 @@ impl Trainer {
             let fitting = (LOOK.as_secs_f64() / per_step.max(1e-9)) as usize;
             chunk = fitting.clamp(1, 2 * times.max(8));
             let images = self.images_in(done + times) - self.images_in(first);
-            let images_per_s = images as f64 / started.elapsed().as_secs_f64();
+            let images_per_s = images as f64 / started.elapsed().as_secs_f64().max(1e-9);
             self.count(&rows, images_per_s, observer)?;
             let images_done = self.images_in(self.position.batches);
             let progress = Progress {

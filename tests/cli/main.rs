@@ -12,6 +12,7 @@ mod options;
 mod python;
 mod refused;
 mod runs;
+#[cfg(unix)]
 mod signals;
 mod stopping;
 mod streams;

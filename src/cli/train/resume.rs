@@ -70,6 +70,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     let before = folder.config().clone();
     let resolved = config::merge(args, FileConfig::of(&before)?)?;
     check_early(&resolved)?;
+    args.pace(resolved.checkpoints).validate()?;
     let mut config = RunConfig {
         device: resolved.device.clone(),
         tune: resolved.tune,
