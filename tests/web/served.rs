@@ -41,7 +41,7 @@ fn sliders_change_the_picture(browser: &Browser, reference: &mut Reference) {
         4
     );
     // A few steps to the right.
-    browser.keys("#z2", &"\u{e014}".repeat(60));
+    browser.keys("#z1", &"\u{e014}".repeat(60));
     browser.wait("app.code[1] > 0.5");
     let after = check_picture(browser, reference, 1);
     let change = before

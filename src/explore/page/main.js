@@ -103,7 +103,7 @@ class App {
     const kind = variational ? "variational autoencoder" : "autoencoder";
     element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.join("–")}, ${likelihood}`;
     element("version").textContent = `elbo ${version}`;
-    element("which").max = total;
+    element("which").max = total - 1;
     element("count").textContent = `of ${total}${places.length < total ? `, ${places.length} shown` : ""}`;
     const { height, width, channels } = this.model.image;
     const colours = { 1: ", grey", 3: ", RGB" }[channels] ?? "";
@@ -174,7 +174,7 @@ class App {
     this.sliders.set(code);
     this.scatter.set(code, image);
     this.image = image;
-    element("which").value = image < 0 ? "" : this.model.places[image] + 1;
+    element("which").value = image < 0 ? "" : this.model.places[image];
     element("pair").classList.toggle("alone", !original);
     element("original-figure").hidden = !original;
     if (original) {
@@ -209,7 +209,7 @@ class App {
 
   named(image) {
     const { places, labels } = this.model;
-    return `Image ${places[image] + 1}${labels ? ` · class ${labels[image]}` : ""}`;
+    return `Image ${places[image]}${labels ? ` · class ${labels[image]}` : ""}`;
   }
 
   // Takes the image at a place of the data set; the next one that is shown, going up or down.
@@ -307,7 +307,7 @@ class App {
     on("keep-b", "click", () => this.keep("b"));
     on("t", "input", () => this.set(this.at(element("t").valueAsNumber)));
     on("new-samples", "click", () => this.showSamples());
-    on("which", "change", () => this.find(element("which").valueAsNumber - 1));
+    on("which", "change", () => this.find(element("which").valueAsNumber));
     for (const radio of document.querySelectorAll("input[name=path]")) {
       radio.addEventListener("change", () => {
         this.showStrip();

@@ -30,7 +30,7 @@ class Scatter {
   // A choice of axis: every dimension by activity, then the principal ones.
   axis(id, i) {
     const select = element(id);
-    for (const { index } of this.model.dimensions) select.add(new Option(`z${index + 1}`, index));
+    for (const { index } of this.model.dimensions) select.add(new Option(`z${index}`, index));
     if (this.model.latent > 2) for (const k of [0, 1]) select.add(new Option(`PC ${k + 1}`, `p${k}`));
     select.selectedIndex = Math.min(i, this.model.latent - 1);
     select.addEventListener("change", () => this.project());

@@ -37,15 +37,15 @@ class Sliders {
       row.className = "dimension";
       row.classList.toggle("idle", this.model.variational && activity < LEAST_ACTIVITY);
       const label = document.createElement("label");
-      label.htmlFor = `z${index + 1}`;
-      label.textContent = `z${index + 1}`;
+      label.htmlFor = `z${index}`;
+      label.textContent = `z${index}`;
       label.title = `${activity.toFixed(3)} ${unit}`;
       const bar = document.createElement("span");
       bar.className = "activity";
       bar.style.width = `${Math.max(2, (100 * activity) / most)}%`;
       label.append(bar);
       const range = document.createElement("input");
-      Object.assign(range, { type: "range", id: `z${index + 1}`, min: low, max: high, step: (high - low) / 400 });
+      Object.assign(range, { type: "range", id: `z${index}`, min: low, max: high, step: (high - low) / 400 });
       const output = document.createElement("output");
       output.htmlFor = range.id;
       range.addEventListener("input", () => {

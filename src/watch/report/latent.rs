@@ -45,13 +45,12 @@ fn bars(epoch: &Epoch, order: &[usize]) -> String {
     for &unit in order {
         let height = 100.0 * (kl(unit) / most).clamp(0.0, 1.0);
         let name = if named {
-            format!("<span>{}</span>", unit + 1)
+            format!("<span>{unit}</span>")
         } else {
             String::new()
         };
         all += &format!(
-            "<i title=\"value {}: {:.3} nats\"><b style=\"height:{height:.1}%\"></b>{name}</i>",
-            unit + 1,
+            "<i title=\"z{unit}: {:.3} nats\"><b style=\"height:{height:.1}%\"></b>{name}</i>",
             kl(unit)
         );
     }
