@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use super::signals::Signals;
 use super::{bar, note, result, text};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::train::metrics::{self, Line, Report};
+use crate::train::metrics::{Line, Report};
 use crate::train::{Ending, EpochRecord, Observer, Pictures, Progress, RunFolder, Start, State};
 use crate::watch::Status;
 use crate::watch::report::Renewal;
@@ -262,7 +261,14 @@ impl<'a> Reporter<'a> {
 /// Prints what a run came to.
 pub(super) fn results(folder: &RunFolder, ending: Ending, shown: Shown) -> anyhow::Result<()> {
     let path = folder.path();
-    let last = last_epoch(path)?;
+    let last = folder
+        .lines()?
+        .into_iter()
+        .rev()
+        .find_map(|line| match line {
+            Line::Epoch(epoch) => Some(epoch),
+            Line::Report(_) => None,
+        });
     let spec = &folder.config().model;
     if shown.json {
         let ending = match ending {
@@ -284,19 +290,6 @@ pub(super) fn results(folder: &RunFolder, ending: Ending, shown: Shown) -> anyho
         result(format_args!("test: {}", text::loss(spec, &last.test())))?;
     }
     Ok(())
-}
-
-/// The last finished epoch of a run.
-fn last_epoch(path: &Path) -> Result<Option<metrics::Epoch>> {
-    let path = path.join("metrics.jsonl");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let lines = Line::read(&path)?;
-    Ok(lines.into_iter().rev().find_map(|line| match line {
-        Line::Epoch(epoch) => Some(epoch),
-        Line::Report(_) => None,
-    }))
 }
 
 impl Observer for Reporter<'_> {

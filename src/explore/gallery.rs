@@ -5,8 +5,7 @@ use serde::Serialize;
 use crate::data::{Binarize, Images, Split};
 use crate::error::Result;
 use crate::model::{Inference, Latents};
-use crate::ops::LOGVAR_BOUND;
-use crate::view;
+use crate::view::{self, Spread, kl_by_value};
 
 /// Least and greatest value of a slider: three standard deviations of the prior.
 const USUAL: f32 = 3.0;
@@ -74,52 +73,32 @@ fn spread(count: usize, most: usize) -> Vec<usize> {
 }
 
 fn dimensions(latents: &Latents, latent: usize) -> Vec<Dimension> {
-    let mut all: Vec<_> = (0..latent)
-        .map(|index| dimension(latents, latent, index))
-        .collect();
+    let spread = Spread::of(&latents.mu, latent);
+    let kl = (!latents.logvar.is_empty()).then(|| kl_by_value(latents, latent));
+    let dimension = |index: usize| {
+        let column = || latents.mu.iter().copied().skip(index).step_by(latent);
+        let least = column().fold(f32::INFINITY, f32::min);
+        let greatest = column().fold(f32::NEG_INFINITY, f32::max);
+        let deviation = spread.deviation[index];
+        let (activity, low, high) = match &kl {
+            Some(kl) => (kl[index], least.min(-USUAL), greatest.max(USUAL)),
+            // A code that never changes still gets a slider that moves it.
+            None if least == greatest => (deviation.powi(2), least - 1.0, greatest + 1.0),
+            None => (deviation.powi(2), least, greatest),
+        };
+        Dimension {
+            index,
+            activity,
+            mean: spread.mean[index],
+            deviation,
+            low,
+            high,
+        }
+    };
+    let mut all: Vec<_> = (0..latent).map(dimension).collect();
     // Stable, so that equal ones keep their order.
     all.sort_by(|a, b| b.activity.total_cmp(&a.activity));
     all
-}
-
-fn dimension(latents: &Latents, latent: usize, index: usize) -> Dimension {
-    let column = |values: &[f32]| -> Vec<f64> {
-        let of_image = values.iter().skip(index).step_by(latent);
-        of_image.map(|&value| f64::from(value)).collect()
-    };
-    let (mu, logvar) = (column(&latents.mu), column(&latents.logvar));
-    let mean = average(mu.iter().copied());
-    let variance = average(mu.iter().map(|value| (value - mean).powi(2)));
-    let least = mu.iter().copied().fold(f64::INFINITY, f64::min) as f32;
-    let greatest = mu.iter().copied().fold(f64::NEG_INFINITY, f64::max) as f32;
-    let variational = !logvar.is_empty();
-    let kl = mu.iter().zip(&logvar).map(|(mu, logvar)| {
-        let logvar = logvar.clamp(-LOGVAR_BOUND, LOGVAR_BOUND);
-        0.5 * (mu * mu + logvar.exp() - 1.0 - logvar)
-    });
-    let (activity, low, high) = match variational {
-        true => (average(kl), least.min(-USUAL), greatest.max(USUAL)),
-        // A code that never changes still gets a slider that moves it.
-        false if least == greatest => (variance, least - 1.0, greatest + 1.0),
-        false => (variance, least, greatest),
-    };
-    Dimension {
-        index,
-        activity,
-        mean,
-        deviation: variance.sqrt(),
-        low,
-        high,
-    }
-}
-
-fn average(values: impl Iterator<Item = f64>) -> f64 {
-    let (mut sum, mut count) = (0.0, 0.0);
-    for value in values {
-        sum += value;
-        count += 1.0;
-    }
-    sum / f64::max(count, 1.0)
 }
 
 #[cfg(test)]

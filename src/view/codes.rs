@@ -4,9 +4,6 @@ use crate::data::{Binarize, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, Latents};
 
-/// Bound of the logarithm of a variance, as in the model.
-const MOST_LOGVAR: f64 = 30.0;
-
 /// How codes are spread along each latent value: that of the prior, or of the codes of some images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
@@ -75,7 +72,7 @@ pub fn kl_by_value(latents: &Latents, latent: usize) -> Vec<f64> {
     let codes = latents.mu.chunks_exact(latent);
     for (mu, logvar) in codes.zip(latents.logvar.chunks_exact(latent)) {
         for (sum, (&mu, &logvar)) in sums.iter_mut().zip(mu.iter().zip(logvar)) {
-            let logvar = f64::from(logvar).clamp(-MOST_LOGVAR, MOST_LOGVAR);
+            let logvar = f64::from(logvar);
             *sum += 0.5 * (f64::from(mu).powi(2) + logvar.exp_m1() - logvar);
         }
     }

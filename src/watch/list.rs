@@ -10,9 +10,7 @@ use super::table::aligned;
 use super::{Run, Status};
 use crate::error::{Error, Result};
 use crate::model::words;
-use crate::train::utc;
-
-const CONFIG: &str = "config.toml";
+use crate::train::{RunFolder, utc};
 
 /// A run, or a folder that is a damaged one.
 #[derive(Clone, Debug, Serialize)]
@@ -81,7 +79,7 @@ pub fn runs(folder: &Path) -> Result<Vec<Entry>> {
             "the folder that holds run folders; `elbo train` makes them under runs",
         ));
     }
-    if folder.join(CONFIG).exists() {
+    if RunFolder::is_one(folder) {
         return Err(Error::config(
             format!("{}: is a run itself", folder.display()),
             "the folder above, or `elbo report` for this run",
@@ -91,7 +89,7 @@ pub fn runs(folder: &Path) -> Result<Vec<Entry>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder, "read the folder"))? {
         let path = entry.map_err(Error::io(folder, "read the folder"))?.path();
-        if path.join(CONFIG).exists() {
+        if RunFolder::is_one(&path) {
             found.push(Entry::read(path, now));
         }
     }
@@ -263,7 +261,7 @@ mod tests {
         let folder = two_runs();
         let broken = folder.path().join("broken");
         fs::create_dir(&broken).expect("a folder");
-        fs::write(broken.join(CONFIG), "device = 3\n").expect("a file");
+        fs::write(broken.join("config.toml"), "device = 3\n").expect("a file");
         fs::write(folder.path().join("a-newer/metrics.jsonl"), "{}\n").expect("a file");
         let found = runs(folder.path()).expect("the runs");
         assert_eq!(found.len(), 3);

@@ -11,8 +11,6 @@ use crate::model::{ModelKind, words};
 use crate::train::metrics::{Epoch, Line, Report};
 use crate::train::{RunConfig, RunFolder};
 
-const METRICS: &str = "metrics.jsonl";
-
 /// Whether a run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,12 +62,7 @@ impl Run {
     pub fn read(path: &Path) -> Result<Self> {
         let folder = RunFolder::open(path)?;
         let config = folder.config().clone();
-        let metrics = path.join(METRICS);
-        let lines = if metrics.exists() {
-            Line::read(&metrics)?
-        } else {
-            Vec::new()
-        };
+        let lines = folder.lines()?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let name = absolute.file_name().unwrap_or(path.as_os_str());
         let mut run = Self {
@@ -78,7 +71,7 @@ impl Run {
             config,
             lines,
             status: Status::Unfinished,
-            written: fs::metadata(&metrics)
+            written: fs::metadata(folder.metrics_file())
                 .and_then(|found| found.modified())
                 .ok(),
         };
@@ -260,10 +253,10 @@ pub(super) mod tests {
 
     /// Writes a run as a folder that [`Run::read`] reads.
     pub(in crate::watch) fn write(run: &Run, path: &Path) {
-        RunFolder::create(path, run.config.clone()).expect("a run folder");
+        let folder = RunFolder::create(path, run.config.clone()).expect("a run folder");
         let lines = run.lines.iter().map(serde_json::to_string);
         let lines: Vec<String> = lines.collect::<Result<_, _>>().expect("JSON");
-        fs::write(path.join(METRICS), lines.join("\n") + "\n").expect("the metrics");
+        fs::write(folder.metrics_file(), lines.join("\n") + "\n").expect("the metrics");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use crate::support::{
-    INPUT_OUTPUT, accepted, few_images, metrics, model, program, stderr, temporary,
+    INPUT_OUTPUT, accepted, few_images, metrics, model, newest, program, stderr, temporary,
 };
 
 /// Two epochs of twelve steps on a file of few images, a checkpoint each nine steps and at the end of an epoch.
@@ -275,19 +275,6 @@ fn two_hundred_kills_at_random_instants_lose_nothing_but_steps() {
     let whole = folder.path().join("whole");
     assert_eq!(metrics(&run), metrics(&whole));
     assert!(model(&run) == model(&whole), "other parameters");
-}
-
-/// Step of the newest checkpoint of a run, 0 without any.
-fn newest(run: &Path) -> u64 {
-    let Ok(all) = fs::read_dir(run.join("checkpoints")) else {
-        return 0;
-    };
-    let step = |entry: fs::DirEntry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        name.strip_prefix("step-")
-            .and_then(|step| step.parse().ok())
-    };
-    all.flatten().filter_map(step).max().unwrap_or(0)
 }
 
 /// A small file system of its own, for as long as it is held.

@@ -1,12 +1,12 @@
 //! Signals, and two processes on one run.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::{
-    CONFIG, accepted, few, few_images, metrics, model, program, refused_in, temporary, train_few,
+    CONFIG, accepted, few, few_images, metrics, model, newest, program, refused_in, temporary,
+    train_few,
 };
 
 /// A run in the background.
@@ -119,15 +119,8 @@ fn a_signal_saves_the_run_says_where_and_gives_the_code_of_a_shell() {
         }
         // It goes on as a run of as many steps that was never stopped, whether it was in an epoch or in a test.
         let path = folder.path().join(out);
-        let all = fs::read_dir(path.join("checkpoints")).expect("checkpoints");
-        let steps = all.map(|entry| {
-            let name = entry.expect("an entry").file_name();
-            let name = name.to_string_lossy();
-            name.trim_start_matches("step-")
-                .parse::<u64>()
-                .expect("a step")
-        });
-        let last = steps.max().expect("a checkpoint");
+        let last = newest(&path);
+        assert!(last > 0, "a checkpoint");
         assert!(text.contains(&format!("at step {last},")), "{text}");
         let resume = [
             "train",

@@ -190,3 +190,16 @@ pub(crate) fn metrics(run: &Path) -> Vec<Value> {
 pub(crate) fn model(run: &Path) -> Vec<u8> {
     fs::read(run.join("model.safetensors")).expect("a model")
 }
+
+/// Step of the newest checkpoint of a run, 0 without any.
+pub(crate) fn newest(run: &Path) -> u64 {
+    let Ok(all) = fs::read_dir(run.join("checkpoints")) else {
+        return 0;
+    };
+    let step = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.strip_prefix("step-")
+            .and_then(|step| step.parse().ok())
+    };
+    all.flatten().filter_map(step).max().unwrap_or(0)
+}

@@ -1,7 +1,8 @@
-//! What training writes into the folder of its run.
+//! What training writes into the folder of its run, and where others find it.
 
 use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use super::{BEST, CONFIG, METRICS, RunFolder};
 use crate::error::{Error, Result};
@@ -64,7 +65,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`] with the file that cannot be written. The checkpoints before this one stay.
     pub fn checkpoint(&self, state: &State, data: &str, keep: usize) -> Result<()> {
-        let metrics = self.path.join(METRICS);
+        let metrics = self.metrics_file();
         if metrics.exists() {
             // To append, as Windows syncs nothing that is open for reading only.
             let file = fs::OpenOptions::new().append(true).open(&metrics);
@@ -89,12 +90,34 @@ impl RunFolder {
         checkpoint::prune(&folder, keep, best)
     }
 
+    /// Whether a folder looks like that of a run.
+    pub fn is_one(path: &Path) -> bool {
+        path.join(CONFIG).exists()
+    }
+
+    /// The file of what it measured.
+    pub fn metrics_file(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
+    /// What it measured; nothing before the first report.
+    ///
+    /// # Errors
+    /// As [`Line::read`].
+    pub fn lines(&self) -> Result<Vec<Line>> {
+        let path = self.metrics_file();
+        match path.exists() {
+            true => Line::read(&path),
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// Adds a line to `metrics.jsonl`.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub fn append(&self, line: &Line) -> Result<()> {
-        let path = self.path.join(METRICS);
+        let path = self.metrics_file();
         let text = line.text(&path)?;
         fs::OpenOptions::new()
             .create(true)
