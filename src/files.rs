@@ -1,14 +1,15 @@
 //! Writing files so that a reader never finds half of one, and nothing of the user's is lost.
 
 mod array;
+mod cache;
 
-use std::env;
-use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 pub use array::{npy, npy_header, npy_values};
+pub use cache::cache_folder;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
@@ -134,8 +135,9 @@ pub(crate) fn is_unfinished(name: &OsStr) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// Removes from a folder what a process that was killed left unfinished. Only for who knows that no other process
-/// writes there.
+/// Removes from a folder the files and folders that a process left unfinished which was killed. Files that a living
+/// process writes are locked ([`temporary`]) and stay; folders are not, so that this is only for who knows that no
+/// other process makes any there.
 ///
 /// # Errors
 /// [`Error::Io`] where something cannot be removed.
@@ -143,17 +145,24 @@ pub(crate) fn clean(folder: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(()); // No folder, nothing unfinished.
     };
-    for entry in entries.flatten() {
-        if is_unfinished(&entry.file_name()) {
-            let path = entry.path();
-            let removed = match path.is_dir() {
-                true => fs::remove_dir_all(&path),
-                false => fs::remove_file(&path),
-            };
-            removed.map_err(Error::io(&path, "remove what was left unfinished"))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if !path.file_name().is_some_and(is_unfinished) {
+            continue;
         }
+        let removed = match path.is_dir() {
+            true => fs::remove_dir_all(&path),
+            false if is_being_written(&path) => continue,
+            false => fs::remove_file(&path),
+        };
+        removed.map_err(Error::io(&path, "remove what was left unfinished"))?;
     }
     Ok(())
+}
+
+/// Whether a process has the lock of an unfinished file.
+fn is_being_written(path: &Path) -> bool {
+    fs::File::open(path)
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Removes a folder: first its name, so that nobody ever finds half of it under that.
@@ -171,6 +180,15 @@ pub(crate) fn persist_folder(folder: TempDir, path: &Path) -> io::Result<()> {
     // There is nothing left to clean up under the temporary name.
     let _ = folder.keep();
     sync_folder(path)
+}
+
+/// Creates a folder and those above it, unless they are there, so that they survive a loss of power.
+pub(crate) fn create_folders(path: &Path) -> io::Result<()> {
+    let above = folder_of(path);
+    if !above.is_dir() && above != path {
+        create_folders(&above)?;
+    }
+    create_folder(path)
 }
 
 /// Creates a folder, unless it is there, so that it survives a loss of power.
@@ -240,7 +258,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A temporary file in the folder of `path`.
+/// A temporary file in the folder of `path`, locked for as long as it is open.
 fn temporary(path: &Path) -> Result<NamedTempFile> {
     let mut builder = unfinished();
     // A temporary file is its owner's alone by default; a result gets what the umask says.
@@ -248,9 +266,12 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    builder
+    let file = builder
         .tempfile_in(folder_of(path))
-        .map_err(Error::io(path, "write it"))
+        .map_err(Error::io(path, "write it"))?;
+    // A file system that has no locks keeps nobody from writing.
+    let _ = file.as_file().try_lock();
+    Ok(file)
 }
 
 fn written(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
@@ -283,39 +304,6 @@ fn sync(folder: &Path) -> io::Result<()> {
     } else {
         Ok(())
     }
-}
-
-/// The user's cache folder of this program: `ELBO_CACHE` if set, otherwise `elbo` in the system's
-/// place: `XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows.
-///
-/// # Errors
-/// [`Error::Config`] where none of these variables is set.
-pub fn cache_folder() -> Result<PathBuf> {
-    cache_from(|name| env::var_os(name).filter(|value| !value.is_empty())).ok_or_else(|| {
-        Error::config(
-            "there is no cache folder: neither ELBO_CACHE nor a home folder is set",
-            "set ELBO_CACHE to a folder you can write to",
-        )
-    })
-}
-
-fn cache_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    if let Some(own) = variable("ELBO_CACHE") {
-        return Some(own.into());
-    }
-    let home = |inside: &str| Some(Path::new(&variable("HOME")?).join(inside));
-    let base = if cfg!(windows) {
-        variable("LOCALAPPDATA").map(PathBuf::from)
-    } else if cfg!(target_os = "macos") {
-        home("Library/Caches")
-    } else {
-        // The XDG specification has relative paths ignored.
-        let given = variable("XDG_CACHE_HOME").map(PathBuf::from);
-        given
-            .filter(|path| path.is_absolute())
-            .or_else(|| home(".cache"))
-    };
-    base.map(|base| base.join("elbo"))
 }
 
 #[cfg(test)]
@@ -353,10 +341,25 @@ mod tests {
         for name in [".elbo-b.part", ".elbo-c", "d.part", "e"] {
             fs::write(at(name), "").expect("a file");
         }
+        // What another command is about to finish.
+        let other = NewFile::start(&at("other")).expect("a free name");
         clean(folder.path()).expect("cleaned");
         let names = [".elbo-c", "d.part", "e"].map(|name| at(name).exists());
         assert_eq!(names, [true; 3]);
-        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 3);
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 4);
+        other.finish().expect("its file is still there");
+    }
+
+    #[test]
+    fn folders_are_created_with_those_above_them() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a/b/c");
+        for _ in 0..2 {
+            create_folders(&path).expect("folders");
+            assert!(path.is_dir());
+        }
+        fs::write(folder.path().join("file"), "").expect("a file");
+        create_folders(&folder.path().join("file/b")).expect_err("below a file");
     }
 
     #[test]
@@ -440,27 +443,5 @@ mod tests {
         create_all(&ours, &[]).expect("our folder");
         let mode = |path| fs::metadata(path).expect("metadata").permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
-    }
-
-    #[test]
-    fn elbo_cache_comes_before_the_system_folder() {
-        let both = |name: &str| match name {
-            "ELBO_CACHE" => Some(OsString::from("/mine")),
-            _ => Some(OsString::from("/other")),
-        };
-        assert_eq!(cache_from(both), Some(PathBuf::from("/mine")));
-        assert_eq!(cache_from(|_| None), None);
-    }
-
-    #[cfg(all(unix, not(target_os = "macos")))]
-    #[test]
-    fn relative_xdg_cache_home_is_ignored() {
-        let variable = |name: &str| match name {
-            "XDG_CACHE_HOME" => Some(OsString::from("relative")),
-            "HOME" => Some(OsString::from("/home/someone")),
-            _ => None,
-        };
-        let expected = PathBuf::from("/home/someone/.cache/elbo");
-        assert_eq!(cache_from(variable), Some(expected));
     }
 }

@@ -85,7 +85,10 @@ fn data(args: &TrainArgs, file: FileData) -> DataConfig {
 pub(super) fn model(args: &ModelArgs, file: FileModel) -> Result<ModelSpec> {
     let default = ModelSpec::reference();
     let kind = args.model.or(file.kind).unwrap_or(default.kind);
-    let beta = args.beta.or(file.beta).unwrap_or(default.beta);
+    // The weight of the KL of a variational model that a flag has replaced says nothing about this one.
+    let replaced = args.model == Some(ModelKind::Ae) && file.kind != Some(ModelKind::Ae);
+    let file_beta = file.beta.filter(|_| !replaced);
+    let beta = args.beta.or(file_beta).unwrap_or(default.beta);
     if kind == ModelKind::Ae && beta != 1.0 {
         return Err(Error::config(
             format!("--beta {beta}: an autoencoder has no KL to weigh"),
@@ -180,6 +183,7 @@ fn train(args: &TrainArgs, file: &FileTrain) -> TrainOptions {
             .log_every
             .or(file.log_every)
             .unwrap_or(default.log_every),
+        pictures_every: args.pictures_every.or(file.pictures_every),
         weight_decay: args
             .weight_decay
             .or(file.weight_decay)
@@ -308,6 +312,7 @@ mod tests {
                 free_bits: 0.3,
                 patience: 6,
                 log_every: 9,
+                pictures_every: Some(4),
                 weight_decay: 0.1,
                 grad_clip: 0.2,
                 binarize: Binarize::Fixed,

@@ -52,7 +52,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
             out.clone().unwrap_or_else(|| folder.path().join(name))
         }
     };
-    let mut out = Output::open(&out)?;
+    let mut out = Output::open(&out, false)?;
     let weights = folder.weights_of(args.checkpoint)?;
     let (input, name) = streams::input(&args.codes)?;
     let mut codes = Rows::of_codes(input, &name, run.model.latent)?;

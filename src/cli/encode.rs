@@ -115,10 +115,11 @@ impl Outputs {
     fn open(args: &EncodeArgs, default: PathBuf) -> anyhow::Result<Self> {
         let mu = args.out.clone().unwrap_or(default);
         check_apart(&mu, args.logvar.as_deref())?;
-        let logvar = args.logvar.as_deref().map(Output::open);
+        let logvar = args.logvar.as_deref();
+        let logvar = logvar.map(|path| Output::open(path, true)).transpose()?;
         Ok(Self {
-            mu: Output::open(&mu)?,
-            logvar: logvar.transpose()?,
+            mu: Output::open(&mu, logvar.is_some())?,
+            logvar,
         })
     }
 
@@ -139,7 +140,9 @@ impl Outputs {
 }
 
 fn check_apart(mu: &Path, logvar: Option<&Path>) -> Result<()> {
-    if logvar != Some(mu) {
+    // The same file by another name: `a.npy`, `./a.npy`.
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    if logvar.is_none_or(|logvar| absolute(logvar) != absolute(mu)) {
         return Ok(());
     }
     let place = if streams::is_stream(mu) {

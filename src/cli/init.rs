@@ -8,12 +8,13 @@ use sha2::{Digest, Sha256};
 use super::config::FileConfig;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::train::{InitFrom, RunFolder};
+use crate::train::{InitFrom, RunFolder, Which};
 
 /// The parameters to start from, if not random ones, and the configuration that the options are laid over: the model
 /// of a run stands for what nobody asked for otherwise.
 pub(super) fn from(
     path: Option<&Path>,
+    which: Option<Which>,
     mut file: FileConfig,
 ) -> Result<(FileConfig, Option<InitFrom>)> {
     let of_file = file.init_from.take();
@@ -34,13 +35,24 @@ pub(super) fn from(
         };
     };
     if !path.is_dir() {
-        return Ok((file, Some(hashed(path)?)));
+        let found = hashed(path)?;
+        return match which {
+            None => Ok((file, Some(found))),
+            Some(_) => Err(Error::config(
+                format!(
+                    "--checkpoint: {} is a file, which has one set of parameters",
+                    path.display()
+                ),
+                "no --checkpoint, or --init-from with the folder of a run",
+            )),
+        };
     }
+    let which = which.unwrap_or_default();
     let folder = RunFolder::open(path)?;
     // Says so where there are none.
-    folder.weights()?;
+    folder.weights_of(which)?;
     let model = FileConfig::of(folder.config())?.into_model();
-    let found = hashed(&folder.model_file())?;
+    let found = hashed(&folder.file_of(which))?;
     Ok((file.with_model(model), Some(found)))
 }
 

@@ -106,6 +106,8 @@ impl<'a> Reporter<'a> {
             });
         }
         let path = self.folder.path();
+        // From here on the end of the run says it.
+        self.signals.is_news();
         let signal = self
             .signals
             .received()
@@ -342,11 +344,14 @@ impl Observer for Reporter<'_> {
         self.keep(&Line::Report(report.clone()))
     }
 
-    fn epoch(&mut self, record: &EpochRecord, pictures: &Pictures) -> Result<()> {
+    fn epoch(&mut self, record: &EpochRecord, pictures: Option<&Pictures>) -> Result<()> {
         self.keep(&Line::Epoch(record.into()))?;
-        let pictures = self.folder.write_pictures(record.epoch, pictures)?;
+        let written = match pictures {
+            Some(pictures) => self.folder.write_pictures(record.epoch, pictures)?,
+            None => Vec::new(),
+        };
         if let Some(events) = &mut self.events {
-            for (kind, png) in pictures {
+            for (kind, png) in written {
                 events.image(kind, record.step, png)?;
             }
         }

@@ -34,15 +34,20 @@ pub(super) fn input(path: &Path) -> anyhow::Result<(Box<dyn Read>, PathBuf)> {
 
 /// A new array of float32 that is written piece by piece.
 pub(super) enum Output {
-    /// What a reader gets as it comes.
-    Stdout(BufWriter<StdoutLock<'static>>),
+    /// What a reader gets as it comes, until it has enough.
+    Stdout {
+        reader: Option<BufWriter<StdoutLock<'static>>>,
+        /// Whether there is an output to go on for then.
+        beside: bool,
+    },
     /// What is there whole or not at all.
     File(NewFile),
 }
 
 impl Output {
     /// A new file, or stdout.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    /// `beside`: whether other outputs are wanted too.
+    pub(super) fn open(path: &Path, beside: bool) -> anyhow::Result<Self> {
         if !is_stream(path) {
             return Ok(Self::File(NewFile::start(path)?));
         }
@@ -54,7 +59,10 @@ impl Output {
             )
             .into());
         }
-        Ok(Self::Stdout(BufWriter::new(stdout.lock())))
+        Ok(Self::Stdout {
+            reader: Some(BufWriter::new(stdout.lock())),
+            beside,
+        })
     }
 
     /// The header; values of this shape follow.
@@ -68,8 +76,9 @@ impl Output {
 
     fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match self {
-            // Not an error of the library: a reader that has enough is none at all (`main.rs`).
-            Self::Stdout(stdout) => stdout.write_all(bytes).context(STDOUT),
+            Self::Stdout { reader, beside } => {
+                to_reader(reader, *beside, |stdout| stdout.write_all(bytes))
+            }
             Self::File(file) => Ok(file.write(bytes)?),
         }
     }
@@ -77,7 +86,9 @@ impl Output {
     /// Ends it; a file gets its name. Returns where the file is.
     pub(super) fn finish(self) -> anyhow::Result<Option<PathBuf>> {
         match self {
-            Self::Stdout(mut stdout) => stdout.flush().map(|()| None).context(STDOUT),
+            Self::Stdout { mut reader, beside } => {
+                to_reader(&mut reader, beside, |stdout| stdout.flush()).map(|()| None)
+            }
             Self::File(file) => {
                 let path = file.path().to_owned();
                 file.finish()?;
@@ -102,4 +113,22 @@ pub(super) fn finish(outputs: impl IntoIterator<Item = Output>) -> anyhow::Resul
     Ok(())
 }
 
-const STDOUT: &str = "stdout: cannot write the array";
+/// Writes to who reads stdout. One that has enough is an error where there is nothing to go on for, and not one of
+/// the library, as the program takes it for its end (`main.rs`).
+fn to_reader(
+    reader: &mut Option<BufWriter<StdoutLock<'static>>>,
+    beside: bool,
+    write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let Some(stdout) = reader else {
+        return Ok(());
+    };
+    match write(stdout) {
+        Err(e) if beside && e.kind() == io::ErrorKind::BrokenPipe => {
+            // Not dropped: that would try to write what is left.
+            reader.take().map(BufWriter::into_parts);
+            Ok(())
+        }
+        written => written.context("stdout: cannot write the array"),
+    }
+}

@@ -36,7 +36,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         Some(path) => FileConfig::read(path)?,
         None => FileConfig::default(),
     };
-    let (file, earlier) = init::from(args.init_from.as_deref(), file)?;
+    let (file, earlier) = init::from(args.init_from.as_deref(), args.checkpoint, file)?;
     let resolved = config::merge(args, file)?;
     check_early(&resolved)?;
     args.pace(resolved.checkpoints).validate()?;
@@ -54,7 +54,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 
     let path = match &args.out {
         Some(out) => out.clone(),
-        None => RunFolder::default_path(started, spec.kind, &ready.dataset.name),
+        None => RunFolder::claim_default(started, spec.kind, &ready.dataset.name)?,
     };
     let run = RunConfig {
         device: resolved.device,

@@ -45,6 +45,8 @@ struct Manifest {
     position: Position,
     /// Hash of the data set.
     data: String,
+    /// Bytes of `metrics.jsonl` that were on the disk before it.
+    metrics: u64,
     /// Hashes of the other files.
     files: BTreeMap<String, String>,
     /// Hash of this object with nothing here.
@@ -115,39 +117,55 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// The files of a state's arenas: (name, bytes).
-type Contents = [(&'static str, Vec<u8>); 2];
+/// What a checkpoint is of, beside the state of training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beside<'a> {
+    /// Hash of the data set.
+    pub(super) data: &'a str,
+    /// Bytes of `metrics.jsonl` that are on the disk.
+    pub(super) metrics: u64,
+}
 
-/// The files of a state, and what `state.json` says of them.
-fn laid_out(state: &State, data: &str, path: &Path) -> Result<(Contents, Manifest)> {
-    let lay_out = || Error::io(path, "lay out the checkpoint");
-    let moments = state.first.named(FIRST).chain(state.second.named(SECOND));
-    let contents = [
-        (MODEL, state.weights.to_bytes().map_err(lay_out())?),
-        (MOMENTS, Weights::serialized(moments).map_err(lay_out())?),
-    ];
-    let hashes = contents
-        .each_ref()
-        .map(|(name, bytes)| ((*name).to_owned(), sha256(bytes)));
-    let manifest = Manifest {
-        format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").into(),
-        position: state.position.clone(),
-        data: data.to_owned(),
-        files: hashes.into(),
-        own: String::new(),
-    };
-    Ok((contents, manifest))
+/// Lays out the files of a state's arenas and gives each, name and bytes, to `take`: one after the other, as each
+/// is as large as the model or twice that. Returns their hashes.
+fn lay_out(
+    state: &State,
+    path: &Path,
+    mut take: impl FnMut(&str, &[u8]) -> Result<()>,
+) -> Result<BTreeMap<String, String>> {
+    let mut hashes = BTreeMap::new();
+    for name in [MODEL, MOMENTS] {
+        let bytes = match name {
+            MODEL => state.weights.to_bytes(),
+            _ => Weights::serialized(state.first.named(FIRST).chain(state.second.named(SECOND))),
+        };
+        let bytes = bytes.map_err(Error::io(path, "lay out the checkpoint"))?;
+        hashes.insert(name.to_owned(), sha256(&bytes));
+        take(name, &bytes)?;
+    }
+    Ok(hashes)
 }
 
 /// Keeps a state in a folder of checkpoints, in place of an earlier one of its step. Returns its path.
-pub(super) fn save(folder: &Path, state: &State, data: &str) -> Result<PathBuf> {
+pub(super) fn save(folder: &Path, state: &State, beside: Beside<'_>) -> Result<PathBuf> {
     let path = path(folder, state.position.steps);
-    let (contents, manifest) = laid_out(state, data, &path)?;
+    let state_file = |hashes| {
+        let manifest = Manifest {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            position: state.position.clone(),
+            data: beside.data.to_owned(),
+            metrics: beside.metrics,
+            files: hashes,
+            own: String::new(),
+        };
+        manifest.text(&path)
+    };
     if path.exists() {
         // The parameters of a step are always the same. Whether its epoch has been tested is not.
-        if self::manifest(&path).is_ok_and(|there| there.files == manifest.files) {
-            files::replace(&path.join(STATE), manifest.text(&path)?.as_bytes())?;
+        let hashes = lay_out(state, &path, |_, _| Ok(()))?;
+        if self::manifest(&path).is_ok_and(|there| there.files == hashes) {
+            files::replace(&path.join(STATE), state_file(hashes)?.as_bytes())?;
             return Ok(path);
         }
         files::remove_folder(&path).map_err(Error::io(&path, "replace the checkpoint"))?;
@@ -156,10 +174,10 @@ pub(super) fn save(folder: &Path, state: &State, data: &str) -> Result<PathBuf> 
     let new = files::create_folder(folder)
         .and_then(|()| files::unfinished().tempdir_in(folder))
         .map_err(write)?;
-    for (name, bytes) in &contents {
-        files::write_new(&new.path().join(name), bytes)?;
-    }
-    files::write_new(&new.path().join(STATE), manifest.text(&path)?.as_bytes())?;
+    let hashes = lay_out(state, &path, |name, bytes| {
+        files::write_new(&new.path().join(name), bytes)
+    })?;
+    files::write_new(&new.path().join(STATE), state_file(hashes)?.as_bytes())?;
     files::persist_folder(new, &path).map_err(Error::io(&path, "write the checkpoint"))?;
     Ok(path)
 }
@@ -202,6 +220,11 @@ const CHANGED: &str = "the file is not the one that the checkpoint was made with
 /// The step, epoch and so on of the checkpoint at `path`.
 pub(super) fn position(path: &Path) -> Result<Position> {
     manifest(path).map(|manifest| manifest.position)
+}
+
+/// Bytes of `metrics.jsonl` that were on the disk before the checkpoint at `path`.
+pub(super) fn metrics_len(path: &Path) -> Result<u64> {
+    manifest(path).map(|manifest| manifest.metrics)
 }
 
 /// Reads the checkpoint at `path` and checks it against its hashes and against the model.
@@ -290,8 +313,13 @@ mod tests {
         }
     }
 
+    const BESIDE: Beside<'_> = Beside {
+        data: "hash",
+        metrics: 1234,
+    };
+
     fn saved(folder: &Path, step: u64) -> PathBuf {
-        save(folder, &state(step), "hash").expect("a checkpoint")
+        save(folder, &state(step), BESIDE).expect("a checkpoint")
     }
 
     #[test]
@@ -301,6 +329,7 @@ mod tests {
         let found = load(&path, &spec()).expect("a checkpoint");
         assert_eq!(found.state, state(37));
         assert_eq!(found.data, "hash");
+        assert_eq!(metrics_len(&path).expect("a length"), 1234);
         assert_eq!(position(&path).expect("a position"), state(37).position);
     }
 
@@ -311,12 +340,12 @@ mod tests {
         let mut after = state(37);
         after.position.epochs += 1;
         after.position.batches = 0;
-        assert_eq!(save(folder.path(), &after, "hash").expect("kept"), before);
+        assert_eq!(save(folder.path(), &after, BESIDE).expect("kept"), before);
         assert_eq!(load(&before, &spec()).expect("a checkpoint").state, after);
         // Not what it should be: replaced as a whole.
         fs::write(before.join(MODEL), "damaged").expect("a file");
         fs::write(before.join(STATE), "damaged").expect("a file");
-        save(folder.path(), &after, "hash").expect("kept");
+        save(folder.path(), &after, BESIDE).expect("kept");
         assert_eq!(load(&before, &spec()).expect("a checkpoint").state, after);
         assert_eq!(list(folder.path()).expect("one").len(), 1);
     }

@@ -338,6 +338,7 @@ mod tests {
                 free_bits: 0.1,
                 patience: 4,
                 log_every: 5,
+                pictures_every: Some(2),
                 weight_decay: 1e-7,
                 grad_clip: 0.7,
                 binarize: Binarize::Dynamic,

@@ -99,11 +99,26 @@ impl Epoch {
     }
 }
 
+/// A line that is not one.
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// Bytes of the file before it.
+    pub(super) at: u64,
+    pub(super) error: Error,
+}
+
 impl Line {
     /// The line's text with its end, for the file at `path`.
     pub(super) fn text(&self, path: &Path) -> Result<String> {
         let text = serde_json::to_string(self);
         let text = text.map_err(|e| Error::io(path, "encode a line")(e.into()))?;
+        // JSON has no number for it, and no reader of the line would know one.
+        if text.contains("null") {
+            let reason = format!("a number in it is not finite: {text}");
+            return Err(Error::io(path, "encode a line")(std::io::Error::other(
+                reason,
+            )));
+        }
         Ok(text + "\n")
     }
 
@@ -112,20 +127,30 @@ impl Line {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Model`] with the number of a line that is not one.
     pub fn read(path: &Path) -> Result<Vec<Self>> {
-        let text = fs::read_to_string(path).map_err(Error::io(path, "read the metrics"))?;
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let lines = whole.lines().enumerate();
-        lines
-            .map(|(i, line)| {
-                serde_json::from_str(line).map_err(|e| {
-                    Error::model(
-                        path,
-                        format!("line {}: {e}", i + 1),
-                        "the metrics.jsonl that training wrote",
-                    )
-                })
-            })
-            .collect()
+        let (lines, damage) = Self::read_some(path)?;
+        damage.map_or(Ok(lines), |damage| Err(damage.error))
+    }
+
+    /// Reads the lines up to the first one that is not one.
+    pub(super) fn read_some(path: &Path) -> Result<(Vec<Self>, Option<Damage>)> {
+        let bytes = fs::read(path).map_err(Error::io(path, "read the metrics"))?;
+        let mut lines = Vec::new();
+        let mut at = 0;
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            if !line.ends_with(b"\n") {
+                break;
+            }
+            match serde_json::from_slice(line) {
+                Ok(line) => lines.push(line),
+                Err(e) => {
+                    let what = format!("line {}: {e}", lines.len() + 1);
+                    let error = Error::model(path, what, "the metrics.jsonl that training wrote");
+                    return Ok((lines, Some(Damage { at, error })));
+                }
+            }
+            at += line.len() as u64;
+        }
+        Ok((lines, None))
     }
 }
 
@@ -158,6 +183,20 @@ mod tests {
             .collect();
         fs::write(&path, format!("{}\n{}\n{{\"kind\":\"rep", text[0], text[1])).expect("a file");
         assert_eq!(Line::read(&path).expect("two lines"), lines);
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused_before_it_is_written() {
+        let path = Path::new("metrics.jsonl");
+        report(1).text(path).expect("finite numbers");
+        for value in [f64::NAN, f64::INFINITY] {
+            let Line::Report(mut bad) = report(1) else {
+                panic!("a report");
+            };
+            bad.images_per_s = value;
+            let error = Line::Report(bad).text(path).expect_err("no number");
+            assert!(error.to_string().contains("not finite"), "{error}");
+        }
     }
 
     #[test]

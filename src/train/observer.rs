@@ -126,11 +126,11 @@ pub trait Observer {
         Ok(())
     }
 
-    /// Called after each epoch.
+    /// Called after each epoch, with pictures where they are due.
     ///
     /// # Errors
     /// As [`Observer::started`].
-    fn epoch(&mut self, record: &EpochRecord, pictures: &Pictures) -> Result<()> {
+    fn epoch(&mut self, record: &EpochRecord, pictures: Option<&Pictures>) -> Result<()> {
         let _ = (record, pictures);
         Ok(())
     }
@@ -147,7 +147,7 @@ pub trait Observer {
 
 /// A closure is told of each epoch, and of nothing else.
 impl<F: FnMut(&EpochRecord)> Observer for F {
-    fn epoch(&mut self, record: &EpochRecord, _: &Pictures) -> Result<()> {
+    fn epoch(&mut self, record: &EpochRecord, _: Option<&Pictures>) -> Result<()> {
         self(record);
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::plans::Update;
 use crate::model::{ModelKind, ModelSpec};
-use crate::train::{KlWeight, LearningRate};
+use crate::train::{Decay, KlWeight, LearningRate};
 
 /// How to train. Losses and gradients are sums over a batch, as in the reference job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,10 @@ pub struct TrainOptions {
     /// Steps of a report in the metrics.
     #[serde(default = "log_every")]
     pub log_every: u32,
+    /// Epochs from one to the next that leaves pictures; without it as many as make 100 of them over the run. The last
+    /// epoch leaves them in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures_every: Option<u32>,
     /// Decoupled weight decay (AdamW, Loshchilov & Hutter 2019), per step and unit of learning rate.
     pub weight_decay: f32,
     /// Upper bound of the norm of the gradient of the mean loss per image; 0 = no bound.
@@ -47,6 +51,9 @@ pub struct TrainOptions {
     #[serde(default)]
     pub precision: Precision,
 }
+
+/// Epochs that leave pictures in a long run, where nothing else is asked for.
+const PICTURES: u32 = 100;
 
 /// Steps of a report, where nothing else is asked for.
 fn log_every() -> u32 {
@@ -64,6 +71,7 @@ impl Default for TrainOptions {
             free_bits: 0.0,
             patience: 0,
             log_every: log_every(),
+            pictures_every: None,
             weight_decay: 0.0,
             grad_clip: 0.0,
             binarize: Binarize::None,
@@ -74,6 +82,22 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
+    /// Whether pictures are due after an epoch, counted from 1.
+    pub(super) fn leaves_pictures(&self, epoch: u32) -> bool {
+        let by_itself = self.epochs.div_ceil(PICTURES);
+        epoch.is_multiple_of(self.pictures_every.unwrap_or(by_itself).max(1))
+    }
+
+    /// What goes by the number of epochs, so that it changes for a run that is made longer.
+    pub fn goes_by_epochs(&self) -> Vec<&'static str> {
+        let cosine = self.learning_rate_schedule.decay == Decay::Cosine;
+        let cycles = self.kl_schedule.cycles > 0;
+        [(cosine, "--lr-schedule cosine"), (cycles, "--kl-cycles")]
+            .into_iter()
+            .filter_map(|(is_so, option)| is_so.then_some(option))
+            .collect()
+    }
+
     /// Whether a step's learning rate or weight of the KL is another than that of the step before.
     pub(super) fn is_scheduled(&self) -> bool {
         !(self.learning_rate_schedule.is_constant() && self.kl_schedule.is_constant())
@@ -162,6 +186,12 @@ impl TrainOptions {
         finite("weight-decay", self.weight_decay, 0.0)?;
         finite("grad-clip", self.grad_clip, 0.0)?;
         finite("free-bits", self.free_bits, 0.0)?;
+        if self.pictures_every == Some(0) {
+            return Err(Error::config(
+                "--pictures-every 0: expected a number of epochs",
+                "--pictures-every 1",
+            ));
+        }
         if self.log_every == 0 {
             return Err(Error::config(
                 "--log-every 0: a report needs at least one step",
@@ -177,6 +207,23 @@ impl TrainOptions {
 mod tests {
     use super::*;
     use crate::train::Span;
+
+    #[test]
+    fn a_long_run_leaves_pictures_of_a_hundred_epochs() {
+        let count = |epochs, pictures_every| {
+            let options = TrainOptions {
+                epochs,
+                pictures_every,
+                ..TrainOptions::default()
+            };
+            let due = (1..=epochs).filter(|&epoch| options.leaves_pictures(epoch));
+            due.count()
+        };
+        assert_eq!([1, 10, 100].map(|epochs| count(epochs, None)), [1, 10, 100]);
+        assert_eq!([101, 1000].map(|epochs| count(epochs, None)), [50, 100]);
+        assert_eq!(count(1000, Some(1)), 1000);
+        assert_eq!(count(1000, Some(3)), 333);
+    }
 
     #[test]
     fn only_a_kl_that_does_not_count_by_beta_alone_is_put_in_words() {

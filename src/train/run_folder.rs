@@ -1,17 +1,19 @@
 //! The folder of a run: written while it trains, read by every command that uses the result.
 
+mod naming;
+mod parameters;
 mod writing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::{ModelKind, Weights};
 use crate::train::checkpoint::{self, MODEL};
 use crate::train::lock::{LOCK, Lock};
-use crate::train::{Position, RunConfig, State, utc};
+use crate::train::{Position, RunConfig, State};
+
+pub use parameters::Which;
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -32,6 +34,9 @@ const EVENTS: [&str; 2] = ["train", "test"];
 /// checkpoints/step-0000004690/     all that training goes on from
 /// samples/epoch-0010.png           images decoded from the prior (VAE)
 /// reconstructions/epoch-0010.png   test images, each with its reconstruction to its right
+/// report.html                      the run on one page
+/// train/, test/                    event files for TensorBoard
+/// .lock                            locked by the process that trains it
 /// ```
 #[derive(Debug)]
 pub struct RunFolder {
@@ -39,16 +44,6 @@ pub struct RunFolder {
     config: RunConfig,
     /// Of a folder that is written to.
     lock: Option<Lock>,
-}
-
-/// Which parameters of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Which {
-    /// Those of the last checkpoint
-    #[default]
-    Last,
-    /// Those of the epoch with the lowest test loss
-    Best,
 }
 
 /// How far a run is.
@@ -61,34 +56,6 @@ pub struct Progressed {
 }
 
 impl RunFolder {
-    /// `runs/20260131-235959-vae-mnist`, with a number behind where that exists already.
-    pub fn default_path(started: SystemTime, kind: ModelKind, data: &str) -> PathBuf {
-        let model = match kind {
-            ModelKind::Vae => "vae",
-            ModelKind::Ae => "ae",
-        };
-        let data: String = data
-            .chars()
-            .map(|c| {
-                if c.is_alphanumeric() || c == '_' {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .collect();
-        let stamp: String = utc(started)
-            .chars()
-            .filter(|c| c.is_ascii_digit() || *c == 'T')
-            .map(|c| if c == 'T' { '-' } else { c })
-            .collect();
-        let first = Path::new("runs").join(format!("{stamp}-{model}-{data}"));
-        std::iter::once(first.clone())
-            .chain((2..1000).map(|n| PathBuf::from(format!("{}-{n}", first.display()))))
-            .find(|path| fs::symlink_metadata(path).is_err())
-            .unwrap_or(first)
-    }
-
     /// Refuses a path that [`RunFolder::create`] would refuse for what is there, before any work is
     /// done for it.
     ///
@@ -132,7 +99,7 @@ impl RunFolder {
     /// As [`RunFolder::check_new`]; [`Error::Io`] where it cannot be written.
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
         Self::check_new(path)?;
-        fs::create_dir_all(path).map_err(Error::io(path, "create the run folder"))?;
+        files::create_folders(path).map_err(Error::io(path, "create the run folder"))?;
         let lock = Lock::take(path)?;
         files::clean(path)?;
         files::create(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
@@ -228,11 +195,6 @@ impl RunFolder {
         Lock::is_held(&self.path)
     }
 
-    /// The file of the parameters of the last checkpoint.
-    pub fn model_file(&self) -> PathBuf {
-        self.path.join(MODEL)
-    }
-
     /// Where the folder is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -241,34 +203,6 @@ impl RunFolder {
     /// What the run was made from.
     pub fn config(&self) -> &RunConfig {
         &self.config
-    }
-
-    /// The parameters of the last checkpoint.
-    ///
-    /// # Errors
-    /// As [`RunFolder::weights_of`].
-    pub fn weights(&self) -> Result<Weights> {
-        self.weights_of(Which::Last)
-    }
-
-    /// Parameters of the run.
-    ///
-    /// # Errors
-    /// [`Error::Model`] where there is no checkpoint yet, or the file does not fit the configuration.
-    pub fn weights_of(&self, which: Which) -> Result<Weights> {
-        let (name, missing) = match which {
-            Which::Last => (MODEL, "the run stopped before its first checkpoint"),
-            Which::Best => (BEST, "the run stopped before the end of its first epoch"),
-        };
-        let file = self.path.join(name);
-        if !file.exists() {
-            return Err(Error::model(
-                &self.path,
-                format!("holds no {name}: {missing}"),
-                "a run that went further, or `elbo train --resume` of this one",
-            ));
-        }
-        Weights::load(&file, &self.config.model)
     }
 
     /// Removes the folder of a run that failed before its first checkpoint, so that its name is free for the next
@@ -302,11 +236,11 @@ impl RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelSpec;
+    use crate::model::{ModelSpec, Parameters, Weights};
     use crate::shape::ImageShape;
     use crate::train::metrics::{Epoch, Line, Report};
-    use crate::train::{DataConfig, Pictures, Record, TrainOptions};
-    use std::time::Duration;
+    use crate::train::{DataConfig, Pictures, Record, TrainOptions, utc};
+    use std::time::SystemTime;
 
     fn config() -> RunConfig {
         let mut model = ModelSpec::reference();
@@ -456,6 +390,43 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_are_damaged_behind_the_checkpoint_are_taken_back_and_no_others() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut run = RunFolder::create(folder.path(), config()).expect("an empty folder");
+        let spec = &run.config.model;
+        let parameters = Parameters::new(spec);
+        let weights = || Weights::from_arena(&parameters, &parameters.initial(spec, 1));
+        let position = Position {
+            steps: 10,
+            ..Position::default()
+        };
+        let state = State {
+            weights: weights(),
+            first: weights(),
+            second: weights(),
+            position: position.clone(),
+        };
+        for step in [5, 10] {
+            run.append(&report(step)).expect("a line");
+        }
+        run.checkpoint(&state, "hash", 1).expect("a checkpoint");
+        let path = folder.path().join(METRICS);
+        let whole = fs::read(&path).expect("the metrics");
+        // What a loss of power leaves of lines that were not synced.
+        for tail in [&b"\0\0\0\0\n"[..], b"\xff\xfe\n{\"kind\":1}\n", b"\0"] {
+            fs::write(&path, [&whole, tail].concat()).expect("a damaged tail");
+            run.go_on(&position, config()).expect("the lines before");
+            assert_eq!(fs::read(&path).expect("the metrics"), whole, "{tail:?}");
+        }
+        let mut damaged = whole;
+        damaged[3] = 0;
+        fs::write(&path, &damaged).expect("a damaged line");
+        let error = run.go_on(&position, config()).expect_err("a lost line");
+        assert!(error.to_string().contains("line 1"), "{error}");
+        assert_eq!(fs::read(&path).expect("the metrics"), damaged);
+    }
+
+    #[test]
     fn another_process_may_not_go_on_with_a_run_that_is_being_trained() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
@@ -487,12 +458,5 @@ mod tests {
         pictures.samples = vec![0.5; 64 * 64];
         run.write_pictures(11, &pictures).expect("two grids");
         assert!(folder.path().join("samples/epoch-0011.png").is_file());
-    }
-
-    #[test]
-    fn a_default_folder_holds_time_model_and_data() {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(951_782_400);
-        let path = RunFolder::default_path(time, ModelKind::Vae, "my images/2");
-        assert_eq!(path, Path::new("runs/20000229-000000-vae-my-images-2"));
     }
 }

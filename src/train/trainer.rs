@@ -202,8 +202,10 @@ impl Trainer {
                     Ending::BrokenOff
                 };
             };
-            let pictures = self.pictures()?;
-            observer.epoch(&record, &pictures)?;
+            let is_last = self.position.ending(&self.options).is_some();
+            let are_due = is_last || self.options.leaves_pictures(record.epoch);
+            let pictures = are_due.then(|| self.pictures()).transpose()?;
+            observer.epoch(&record, pictures.as_ref())?;
             let step = self.position.steps;
             let is_best = self.position.best.is_some_and(|best| best.step == step);
             if is_best || clock.is_due(step) || self.ending(&clock).is_some() {

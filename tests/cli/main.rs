@@ -14,6 +14,9 @@ mod refused;
 mod runs;
 #[cfg(unix)]
 mod signals;
+#[path = "../shared/skipped.rs"]
+mod skipped;
+mod starting;
 mod stopping;
 mod streams;
 mod support;

@@ -18,6 +18,7 @@ use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
 use crate::formats::npy;
+use crate::skipped::skipped;
 use crate::support::{accepted, few_images, temporary, train_few};
 
 /// Absolute below 1, relative above.
@@ -48,9 +49,8 @@ fn python(packages: &[&str]) -> Option<OsString> {
     let last = missing.lines().last().unwrap_or_default();
     let what = format!("{} cannot `{import}`: {last}", interpreter.display());
     assert!(demanded.is_none(), "ELBO_PYTHON: {what}");
-    eprintln!(
-        "SKIPPED: {what}\n  to run it: ELBO_PYTHON=/path/to/python with these packages installed"
-    );
+    let how = "to run it: ELBO_PYTHON=/path/to/python with these packages installed";
+    skipped("python", format_args!("{what}\n  {how}"));
     None
 }
 

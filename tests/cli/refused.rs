@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::skipped::skipped;
 use crate::support::{
     CONFIG, DATA_OR_MODEL, DEVICE, INPUT_OUTPUT, SMALL, accepted, adapter, assert_refused, program,
     refused, refused_in, stdout, temporary, train_small,
@@ -167,9 +168,8 @@ fn more_pixels_than_a_binding_holds_are_refused() {
     let limit = match binding_limit() {
         Some(limit) if limit <= 256 => limit,
         found => {
-            eprintln!(
-                "SKIPPED: needs an adapter with bindings of at most 256 MiB, found {found:?}"
-            );
+            let what = "needs an adapter with bindings of at most 256 MiB, found";
+            skipped("small-bindings", format_args!("{what} {found:?}"));
             return;
         }
     };
@@ -280,7 +280,10 @@ fn a_folder_without_permission_to_write_is_refused_as_output() {
     fs::create_dir(&locked).expect("a folder");
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).expect("permissions");
     if fs::write(locked.join("probe"), "").is_ok() {
-        eprintln!("SKIPPED: permissions do not bind this user, which may be root");
+        skipped(
+            "user",
+            "permissions do not bind this user, which may be root",
+        );
         return;
     }
     train_small(folder.path(), "run", &[]);

@@ -28,7 +28,11 @@ impl Started {
     }
 
     fn with(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = program(folder, arguments);
+        Self::of(program(folder, arguments), folder)
+    }
+
+    fn of(mut command: Command, folder: &Path) -> Self {
+        command.current_dir(folder).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stderr = child.stderr.take().expect("its messages");
@@ -108,7 +112,11 @@ fn two_processes_do_not_train_in_one_folder() {
 fn a_signal_saves_the_run_says_where_and_gives_the_code_of_a_shell() {
     let folder = temporary();
     few_images(folder.path());
-    for (signal, code, out) in [("INT", 130, "int"), ("TERM", 143, "term")] {
+    let mut signals = vec![("INT", 130, "int"), ("TERM", 143, "term")];
+    if cfg!(target_os = "linux") {
+        signals.push(("HUP", 129, "hup"));
+    }
+    for (signal, code, out) in signals {
         let mut run = Started::new(folder.path(), &["--epochs", "1000000", "--out", out]);
         run.wait_for("epoch 2/");
         run.signal(signal);
@@ -168,10 +176,35 @@ fn a_second_signal_stops_at_once() {
     );
     run.wait_for("device memory");
     run.signal("INT");
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    // It says so at once, while the step goes on.
+    run.wait_for("SIGINT: the run stops and is saved as soon as its step is done");
     run.signal("INT");
     let (code, text) = run.end();
     assert_eq!(code, Some(130), "{text}");
     assert!(!text.contains("which is saved"), "{text}");
     assert!(!folder.path().join("run/checkpoints").exists());
+}
+
+/// As nohup starts a program, and a shell one in the background.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_so() {
+    let folder = temporary();
+    few_images(folder.path());
+    let elbo = env!("CARGO_BIN_EXE_elbo");
+    let arguments = few(&["--epochs", "1000000", "--out", "run"]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\"", elbo])
+        .args(arguments.iter().filter(|argument| *argument != "--quiet"));
+    let mut run = Started::of(command, folder.path());
+    run.wait_for("epoch 2/");
+    run.signal("HUP");
+    run.signal("INT");
+    run.wait_for("epoch 3/");
+    run.wait_for("epoch 4/");
+    run.signal("TERM");
+    let (code, text) = run.end();
+    assert_eq!(code, Some(143), "{text}");
+    assert!(text.contains("stopped by SIGTERM"), "{text}");
 }

@@ -227,104 +227,6 @@ fn checkpoints_are_kept_as_asked_for_and_a_damaged_one_is_named() {
 }
 
 #[test]
-fn training_starts_from_the_parameters_of_a_run_or_a_file() {
-    let folder = temporary();
-    few_images(folder.path());
-    train_few(folder.path(), &["--epochs", "2", "--out", "first"]);
-    let first = folder.path().join("first");
-    // Without a step the parameters stay what they were.
-    let frozen = ["--epochs", "1", "--lr", "0", "--keep", "2", "--out"];
-    for (from, out) in [("first", "a"), ("first/model.safetensors", "b")] {
-        let more = [&frozen[..], &[out, "--init-from", from]].concat();
-        train_few(folder.path(), &more);
-        assert!(model(&folder.path().join(out)) == model(&first), "{from}");
-    }
-    // The run's model is the default: no option has to repeat it.
-    let arguments = [
-        "train",
-        "--quiet",
-        "--data",
-        "few.npy",
-        "--init-from",
-        "first",
-        "--lr",
-        "0",
-    ];
-    let more = [
-        "--batch-size",
-        "16",
-        "--epochs",
-        "1",
-        "--out",
-        "c",
-        "--keep",
-        "2",
-    ];
-    accepted(folder.path(), &[&arguments[..], &more].concat());
-    assert!(model(&folder.path().join("c")) == model(&first));
-    let wider: &[&str] = &["--latent", "5"];
-    for (from, more, words) in [
-        ("first", wider, &["fc21.weight", "[5, 16]", "[3, 16]"][..]),
-        ("few.npy", &[], &["few.npy", "not a whole safetensors"]),
-        ("missing", &[], &["missing", "no such run folder or file"]),
-        (".", &[], &["not a run folder"]),
-    ] {
-        let start = [
-            "train",
-            "--data",
-            "few.npy",
-            "--batch-size",
-            "16",
-            "--out",
-            "d",
-        ];
-        let arguments = [&start[..], &["--init-from", from], more].concat();
-        refused_in(folder.path(), &arguments, DATA_OR_MODEL, words);
-        assert!(!folder.path().join("d").exists());
-    }
-}
-
-#[test]
-fn a_run_from_given_parameters_repeats_and_goes_on_from_them() {
-    let folder = temporary();
-    few_images(folder.path());
-    train_few(folder.path(), &["--epochs", "1", "--out", "first"]);
-    let first = folder.path().join("first");
-    let more = ["--epochs", "1", "--lr", "0", "--keep", "2", "--out", "a"];
-    train_few(
-        folder.path(),
-        &[&more[..], &["--init-from", "first"]].concat(),
-    );
-    // Its configuration repeats it, as long as the parameters are there.
-    let repeat = [
-        "train",
-        "--quiet",
-        "--config",
-        "a/config.toml",
-        "--out",
-        "e",
-    ];
-    accepted(folder.path(), &repeat);
-    assert!(model(&folder.path().join("e")) == model(&first));
-    // A run that is killed at its start goes on from them as well.
-    let killed = folder.path().join("e");
-    fs::write(killed.join("metrics.jsonl"), "").expect("a file");
-    let checkpoints = killed.join("checkpoints");
-    fs::remove_dir_all(checkpoints.join("step-0000000012")).expect("removed");
-    assert!(checkpoints.join("step-0000000000").is_dir());
-    accepted(folder.path(), &["train", "--quiet", "--resume", "e"]);
-    assert!(model(&killed) == model(&first));
-    fs::write(first.join("model.safetensors"), "other").expect("a file");
-    let repeat = ["train", "--config", "a/config.toml", "--out", "f"];
-    refused_in(
-        folder.path(),
-        &repeat,
-        DATA_OR_MODEL,
-        &["model.safetensors", "other ones by now"],
-    );
-}
-
-#[test]
 fn json_lines_on_stdout_are_those_of_the_metrics_and_an_end() {
     let folder = temporary();
     few_images(folder.path());
@@ -440,21 +342,64 @@ fn schedules_are_in_the_metrics_and_training_stops_early() {
 }
 
 #[test]
-fn the_best_parameters_are_another_file_than_the_last_ones() {
+fn a_run_goes_on_where_its_images_have_moved() {
     let folder = temporary();
     few_images(folder.path());
-    train_few(folder.path(), &["--epochs", "2", "--out", "run"]);
-    let encode = ["encode", "run", "--device", "cpu", "--checkpoint"];
-    accepted(
-        folder.path(),
-        &[&encode[..], &["best", "--out", "best.npy"]].concat(),
-    );
-    fs::write(folder.path().join("run/best.safetensors"), "damaged").expect("a file");
-    accepted(
-        folder.path(),
-        &[&encode[..], &["last", "--out", "last.npy"]].concat(),
-    );
-    let again = [&encode[..], &["best", "--out", "again.npy"]].concat();
-    let words = ["best.safetensors", "not a whole"];
-    refused_in(folder.path(), &again, DATA_OR_MODEL, &words);
+    let at = |name: &str| folder.path().join(name);
+    train_few(folder.path(), &["--epochs", "2", "--out", "whole"]);
+    let stop = ["--epochs", "2", "--stop-after", "15steps", "--out", "run"];
+    train_few(folder.path(), &stop);
+    fs::create_dir(at("elsewhere")).expect("a folder");
+    fs::rename(at("few.npy"), at("elsewhere/moved.npy")).expect("moved");
+    let resume = ["train", "--quiet", "--resume", "run"];
+    refused_in(folder.path(), &resume, CONFIG, &["few.npy", "no path"]);
+    let moved = [&resume[..], &["--data", "elsewhere/moved.npy"]].concat();
+    accepted(folder.path(), &moved);
+    assert_eq!(metrics(&at("run")), metrics(&at("whole")));
+    assert!(model(&at("run")) == model(&at("whole")));
+    let config = fs::read_to_string(at("run/config.toml")).expect("a file");
+    assert!(config.contains("elsewhere/moved.npy"), "{config}");
+    // Without a checkpoint nobody knows what the images were.
+    fs::remove_dir_all(at("run/checkpoints")).expect("removed");
+    fs::rename(at("elsewhere/moved.npy"), at("few.npy")).expect("moved");
+    let moved = [&resume[..], &["--data", "few.npy"]].concat();
+    refused_in(folder.path(), &moved, CONFIG, &["data.source"]);
+}
+
+#[test]
+fn more_epochs_say_which_schedule_they_stretch() {
+    let folder = temporary();
+    few_images(folder.path());
+    for (out, more, warned) in [
+        ("cosine", &["--lr-schedule", "cosine"][..], true),
+        ("step", &["--lr-schedule", "step"], false),
+    ] {
+        train_few(
+            folder.path(),
+            &[&["--epochs", "1", "--out", out], more].concat(),
+        );
+        let resume = ["train", "--resume", out, "--epochs", "2"];
+        let text = stderr(&accepted(folder.path(), &resume));
+        let word = "--lr-schedule cosine goes by the number of epochs, 1 so far and 2 now";
+        assert_eq!(text.contains(word), warned, "{text}");
+    }
+}
+
+#[test]
+fn pictures_are_left_as_often_as_asked_for_and_at_the_end() {
+    let folder = temporary();
+    few_images(folder.path());
+    let more = ["--epochs", "5", "--pictures-every", "2", "--out", "run"];
+    train_few(folder.path(), &more);
+    for kind in ["samples", "reconstructions"] {
+        let mut names: Vec<String> = contents(&folder.path().join("run").join(kind))
+            .into_keys()
+            .map(|path| path.file_name().expect("a name").to_string_lossy().into())
+            .collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["epoch-0002.png", "epoch-0004.png", "epoch-0005.png"]
+        );
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::formats::{npy, write};
+use crate::skipped::skipped;
 
 pub(crate) const INPUT_OUTPUT: i32 = 1;
 pub(crate) const CONFIG: i32 = 2;
@@ -120,7 +121,7 @@ pub(crate) fn adapter() -> Option<String> {
     match line {
         Some(name) => Some(name.trim().to_owned()),
         None if env::var("ELBO_TEST_GPU").is_ok_and(|value| value == "skip") => {
-            eprintln!("SKIPPED: no GPU, and ELBO_TEST_GPU=skip");
+            skipped("gpu", "no GPU, and ELBO_TEST_GPU=skip");
             None
         }
         None => {

@@ -9,6 +9,7 @@ use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, Rgb
 use tempfile::TempDir;
 
 use crate::formats::write;
+use crate::skipped::skipped;
 use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with};
 
 fn save(picture: impl Into<DynamicImage>, path: &Path) {
@@ -311,7 +312,7 @@ fn unreadable_picture_is_named() {
     let path = folder.path().join("001.png");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("permissions");
     if fs::File::open(&path).is_ok() {
-        eprintln!("SKIPPED: this user may read every file");
+        skipped("user", "this user may read every file");
         return;
     }
     assert_says(&error_of(folder.path()), &["001.png", "cannot open it"]);

@@ -7,5 +7,7 @@ mod folder;
 mod formats;
 mod idx;
 mod mnist;
+#[path = "../shared/skipped.rs"]
+mod skipped;
 mod sources;
 mod support;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use elbo::shape::ImageShape;
 
+use crate::skipped::skipped;
 use crate::support::{bytes_of, load_path};
 
 #[test]
@@ -14,9 +15,10 @@ fn real_mnist_is_read_whole() {
         PathBuf::from,
     );
     if !folder.is_dir() {
-        eprintln!(
-            "SKIPPED: no MNIST at {}; set ELBO_MNIST to its folder",
-            folder.display()
+        let what = "set ELBO_MNIST to its folder";
+        skipped(
+            "mnist",
+            format_args!("no MNIST at {}; {what}", folder.display()),
         );
         return;
     }

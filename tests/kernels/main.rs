@@ -15,4 +15,6 @@ mod matrices;
 mod ops;
 mod reflection;
 mod run;
+#[path = "../shared/skipped.rs"]
+mod skipped;
 mod tolerance;

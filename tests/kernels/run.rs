@@ -11,6 +11,7 @@ use elbo::kernel::{Access, Call, Capabilities, Element, Kernel, Variant};
 use elbo::plan::{Builder, Choice, CpuRuntime, GpuRuntime, Plan, Runtime};
 
 use crate::harness::{self, Case, Comparison, Data, GUARD, Operand, POISON, POISON_WORD};
+use crate::skipped::skipped;
 
 /// How the twin is called in reports.
 pub(crate) const TWIN: &str = "twin at f32";
@@ -183,18 +184,14 @@ struct Shared {
 fn gpu() -> Option<MutexGuard<'static, Shared>> {
     static GPU: OnceLock<Option<Mutex<Shared>>> = OnceLock::new();
     let gpu = GPU.get_or_init(|| {
-        // Straight to stderr, because the test runner hides what passing tests print.
-        let mut stderr = std::io::stderr();
         if std::env::var("ELBO_TEST_GPU").is_ok_and(|value| value == "skip") {
-            writeln!(
-                stderr,
-                "SKIPPED: the kernels' GPU variants (ELBO_TEST_GPU=skip)"
-            )
-            .unwrap();
+            skipped("gpu", "the kernels' GPU variants (ELBO_TEST_GPU=skip)");
             return None;
         }
         match open() {
             Ok(Device::Gpu(gpu)) => {
+                // Straight to stderr, because the test runner hides what passing tests print.
+                let mut stderr = std::io::stderr();
                 writeln!(
                     stderr,
                     "kernels on {} ({})",
@@ -202,7 +199,7 @@ fn gpu() -> Option<MutexGuard<'static, Shared>> {
                 )
                 .unwrap();
                 if !gpu.half {
-                    writeln!(stderr, "SKIPPED: kernels in f16, which this adapter lacks").unwrap();
+                    skipped("f16", "kernels in f16, which this adapter lacks");
                 }
                 Some(Mutex::new(Shared {
                     runtime: GpuRuntime::new(*gpu, Choice::Guess),

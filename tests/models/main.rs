@@ -13,6 +13,8 @@ mod not_finite;
 mod reproducibility;
 mod resume;
 mod schedules;
+#[path = "../shared/skipped.rs"]
+mod skipped;
 mod step_by_step;
 mod support;
 mod tensorboard;

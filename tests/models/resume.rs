@@ -48,7 +48,7 @@ impl Observer for Kept {
         Ok(())
     }
 
-    fn epoch(&mut self, record: &EpochRecord, _: &Pictures) -> Result<()> {
+    fn epoch(&mut self, record: &EpochRecord, _: Option<&Pictures>) -> Result<()> {
         self.lines.push(Line::Epoch(Epoch {
             images_per_s: 0.0,
             seconds: 0.0,

@@ -14,13 +14,18 @@ use elbo::rng::Purpose;
 use elbo::shape::ImageShape;
 use sha2::{Digest, Sha256};
 
+use crate::skipped::skipped;
+
 /// The GPU to test on. Without one the test fails, unless `ELBO_TEST_GPU=skip` makes that a choice.
 pub(crate) fn gpu() -> Option<Gpu> {
     match Device::open(&Selection::Gpu, Precision::F32) {
         Ok(Device::Gpu(gpu)) => Some(*gpu),
         Ok(Device::Cpu) => panic!("asked for a GPU, was given the CPU"),
         Err(error) if env::var("ELBO_TEST_GPU").is_ok_and(|value| value == "skip") => {
-            eprintln!("SKIPPED: no GPU, and ELBO_TEST_GPU=skip: {error}");
+            skipped(
+                "gpu",
+                format_args!("no GPU, and ELBO_TEST_GPU=skip: {error}"),
+            );
             None
         }
         Err(error) => panic!("{error}\n  or ELBO_TEST_GPU=skip, to go without the tests of it"),
@@ -217,10 +222,11 @@ pub(crate) fn mnist_folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!(
-        "SKIPPED: no MNIST at {}; set ELBO_MNIST to its folder",
+    let what = format!(
+        "no MNIST at {}; set ELBO_MNIST to its folder",
         folder.display()
     );
+    skipped("mnist", what);
     None
 }
 

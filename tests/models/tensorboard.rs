@@ -13,6 +13,8 @@ use elbo::train::metrics::{Epoch, Line, Report};
 use elbo::watch::tensorboard::EventWriter;
 use serde::Deserialize;
 
+use crate::skipped::skipped;
+
 /// What TensorBoard found in a folder.
 #[derive(Debug, Deserialize)]
 struct Found {
@@ -44,8 +46,9 @@ print(json.dumps({
 fn python() -> Option<PathBuf> {
     let python = env::var_os("ELBO_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        eprintln!(
-            "SKIPPED: TensorBoard; set ELBO_PYTHON to a Python that has the package tensorboard"
+        skipped(
+            "python",
+            "TensorBoard; set ELBO_PYTHON to a Python that has the package tensorboard",
         );
     }
     python

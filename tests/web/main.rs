@@ -2,7 +2,7 @@
 //! without it.
 //!
 //! Where Chromium or its driver is missing, these tests say so and are skipped, unless
-//! `ELBO_TEST_WEB=require` is set. On Debian and Ubuntu: apt-get install chromium chromium-driver.
+//! `ELBO_TEST_REQUIRE` holds `web`. On Debian and Ubuntu: apt-get install chromium chromium-driver.
 
 mod browser;
 mod exported;
@@ -10,4 +10,6 @@ mod http;
 mod page;
 mod report;
 mod served;
+#[path = "../shared/skipped.rs"]
+mod skipped;
 mod support;

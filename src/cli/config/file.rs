@@ -72,6 +72,7 @@ pub(super) struct FileTrain {
     pub(super) free_bits: Option<f32>,
     pub(super) patience: Option<u32>,
     pub(super) log_every: Option<u32>,
+    pub(super) pictures_every: Option<u32>,
     pub(super) weight_decay: Option<f32>,
     pub(super) grad_clip: Option<f32>,
     pub(super) binarize: Option<Binarize>,

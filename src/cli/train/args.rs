@@ -11,7 +11,7 @@ use crate::cli::report::Shown;
 use crate::data::Binarize;
 use crate::device::Precision;
 use crate::plan::Tune;
-use crate::train::{Checkpoints, Decay, Pace, Span};
+use crate::train::{Checkpoints, Decay, Pace, Span, Which};
 
 /// Train a model and keep it in a run folder
 ///
@@ -150,7 +150,7 @@ pub(in crate::cli) struct TrainArgs {
     )]
     pub(in crate::cli) config: Option<PathBuf>,
     /// Run folder to go on with, from its last checkpoint; of the options only --epochs, --patience,
-    /// --log-every and those under Run may differ from its own [default: a new run]
+    /// where the same images lie, and those under Run may differ from its own [default: a new run]
     #[arg(long, value_name = "RUN", help_heading = "Run")]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Parameters to start from: those of a run, or a .safetensors file of any program
@@ -162,6 +162,9 @@ pub(in crate::cli) struct TrainArgs {
         help_heading = "Run"
     )]
     pub(in crate::cli) init_from: Option<PathBuf>,
+    /// Which parameters of the run of --init-from [default: last]
+    #[arg(long, value_enum, requires = "init_from", help_heading = "Run")]
+    pub(in crate::cli) checkpoint: Option<Which>,
     /// How often to keep a checkpoint: 1epoch, 500steps, 10minutes; there is also one at the end, at a stop,
     /// and after an epoch with the lowest test loss [default: 1epoch]
     #[arg(long, value_name = "LENGTH", help_heading = "Run")]
@@ -175,6 +178,10 @@ pub(in crate::cli) struct TrainArgs {
     /// Steps of a line in the metrics [default: 100]
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
     pub(in crate::cli) log_every: Option<u32>,
+    /// Epochs from one that leaves pictures to the next; the last one does in any case
+    /// [default: as many as make 100 of them]
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
+    pub(in crate::cli) pictures_every: Option<u32>,
     /// Print nothing but results and errors [default: off]
     #[arg(long, help_heading = "Run")]
     pub(in crate::cli) quiet: bool,

@@ -11,28 +11,37 @@ use crate::cli::report::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
-use crate::train::{Ending, Position, Resumed, RunConfig, RunFolder, Trainer, utc};
+use crate::train::{Ending, Position, Resumed, RunConfig, RunFolder, TrainOptions, Trainer, utc};
 
 /// Options that may change when a run goes on.
-const CHANGEABLE: [&str; 6] = [
+const CHANGEABLE: [&str; 7] = [
     "device",
     "tune",
     "train.epochs",
     "train.patience",
     "train.log-every",
+    "train.pictures-every",
     "checkpoints",
 ];
 
+/// Where the images lie, which may change too where a checkpoint knows their hash.
+const PLACE: [&str; 2] = ["data.source", "data.mirrors"];
+
 /// Refuses to go on with another model, other data or other training than a run has.
-fn refuse_changes(path: &Path, before: &RunConfig, now: &RunConfig) -> Result<()> {
+fn refuse_changes(
+    path: &Path,
+    before: &RunConfig,
+    now: &RunConfig,
+    knows_images: bool,
+) -> Result<()> {
+    let place = if knows_images { &PLACE[..] } else { &[] };
     let changed: Vec<String> = before
         .differences(now)?
         .into_iter()
         .filter(|change| {
             let inside = |key: &str| change.key.starts_with(&format!("{key}."));
-            !CHANGEABLE
-                .iter()
-                .any(|key| change.key == *key || inside(key))
+            let mut changeable = CHANGEABLE.iter().chain(place);
+            !changeable.any(|key| change.key == *key || inside(key))
         })
         .map(|change| {
             format!(
@@ -64,6 +73,20 @@ fn over(ending: Ending, position: &Position) -> String {
     format!("{how} already, after {epochs} epochs; {more} with more of them goes on")
 }
 
+/// Says where more epochs change what the steps that are left do: the run is not that of as many epochs in one go.
+fn note_stretched(before: u32, options: &TrainOptions, steps: u64) {
+    let by_epochs = options.goes_by_epochs();
+    if options.epochs != before && !by_epochs.is_empty() && steps > 0 {
+        note(format_args!(
+            "warning: {} goes by the number of epochs, {before} so far and {} now: what follows differs from a run of {} \
+             epochs in one go",
+            by_epochs.join(" and "),
+            options.epochs,
+            options.epochs
+        ));
+    }
+}
+
 /// Goes on with a run from its last checkpoint.
 pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::resume(path)?;
@@ -84,8 +107,8 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         init_from: before.init_from.clone(),
         record: before.record.clone(),
     };
-    refuse_changes(path, &before, &config)?;
     let (state, known_data) = folder.last_state()?.unzip();
+    refuse_changes(path, &before, &config, known_data.is_some())?;
     let position = state
         .as_ref()
         .map(|s| s.position.clone())
@@ -139,6 +162,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
             "goes on at step {}, {} epochs are done",
             position.steps, position.epochs
         ));
+        note_stretched(before.train.epochs, &resolved.train, position.steps);
     }
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(fingerprint);
     let outcome = trainer.run(&args.pace(resolved.checkpoints), &mut reporter);

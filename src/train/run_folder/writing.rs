@@ -8,7 +8,7 @@ use super::{BEST, CONFIG, METRICS, RunFolder};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Allocation, MemoryUse};
-use crate::train::checkpoint::{self, MODEL};
+use crate::train::checkpoint::{self, Beside, MODEL};
 use crate::train::metrics::Line;
 use crate::train::{Grid, Pictures, Position, RunConfig, State};
 
@@ -40,14 +40,24 @@ impl RunFolder {
         files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
     }
 
-    /// Takes back what was measured after `position`, from which the run goes on, and records how it does.
+    /// Takes back what was measured after `position`, from which the run goes on, and records how it does. Lines
+    /// that are damaged behind its last checkpoint, as by a loss of power, would be taken back in any case.
     ///
     /// # Errors
-    /// [`Error::Model`] where the metrics are damaged; [`Error::Io`].
+    /// [`Error::Model`] where the metrics are damaged before it; [`Error::Io`].
     pub fn go_on(&mut self, position: &Position, config: RunConfig) -> Result<()> {
         let path = self.path.join(METRICS);
         if path.exists() {
-            let lines = Line::read(&path)?;
+            let (lines, damage) = Line::read_some(&path)?;
+            if let Some(damage) = damage {
+                let needed = match checkpoint::list(&self.checkpoints())?.last() {
+                    Some((_, last)) => checkpoint::metrics_len(last)?,
+                    None => 0,
+                };
+                if damage.at < needed {
+                    return Err(damage.error);
+                }
+            }
             let kept = lines.iter().filter(|line| match line {
                 Line::Report(report) => report.step <= position.steps,
                 Line::Epoch(epoch) => epoch.epoch <= position.epochs,
@@ -65,14 +75,17 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`] with the file that cannot be written. The checkpoints before this one stay.
     pub fn checkpoint(&self, state: &State, data: &str, keep: usize) -> Result<()> {
-        let metrics = self.metrics_file();
-        if metrics.exists() {
+        let path = self.metrics_file();
+        let mut metrics = 0;
+        if path.exists() {
             // To append, as Windows syncs nothing that is open for reading only.
-            let file = fs::OpenOptions::new().append(true).open(&metrics);
-            file.and_then(|file| file.sync_all())
-                .map_err(Error::io(&metrics, "write it"))?;
+            let file = fs::OpenOptions::new().append(true).open(&path);
+            metrics = file
+                .and_then(|file| file.sync_all().and_then(|()| file.metadata()))
+                .map_err(Error::io(&path, "write it"))?
+                .len();
         }
-        checkpoint::save(&self.checkpoints(), state, data)?;
+        checkpoint::save(&self.checkpoints(), state, Beside { data, metrics })?;
         self.publish(&state.position, keep)
     }
 
@@ -148,7 +161,7 @@ impl RunFolder {
         }
         for (kind, png) in &written {
             let folder = self.path.join(kind);
-            fs::create_dir_all(&folder).map_err(Error::io(&folder, "create the folder"))?;
+            files::create_folder(&folder).map_err(Error::io(&folder, "create the folder"))?;
             files::replace(&folder.join(format!("epoch-{epoch:04}.png")), png)?;
         }
         Ok(written)

@@ -1,0 +1,57 @@
+//! The parameters that a run folder holds.
+
+use std::path::PathBuf;
+
+use super::{BEST, RunFolder};
+use crate::error::{Error, Result};
+use crate::model::Weights;
+use crate::train::checkpoint::MODEL;
+
+/// Which parameters of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Which {
+    /// Those of the last checkpoint
+    #[default]
+    Last,
+    /// Those of the epoch with the lowest test loss
+    Best,
+}
+
+impl RunFolder {
+    /// The file of parameters of the run.
+    pub fn file_of(&self, which: Which) -> PathBuf {
+        self.path.join(match which {
+            Which::Last => MODEL,
+            Which::Best => BEST,
+        })
+    }
+
+    /// The parameters of the last checkpoint.
+    ///
+    /// # Errors
+    /// As [`RunFolder::weights_of`].
+    pub fn weights(&self) -> Result<Weights> {
+        self.weights_of(Which::Last)
+    }
+
+    /// Parameters of the run.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where there is no checkpoint yet, or the file does not fit the configuration.
+    pub fn weights_of(&self, which: Which) -> Result<Weights> {
+        let file = self.file_of(which);
+        if !file.exists() {
+            let missing = match which {
+                Which::Last => "the run stopped before its first checkpoint",
+                Which::Best => "the run stopped before the end of its first epoch",
+            };
+            let name = file.file_name().unwrap_or_default().display();
+            return Err(Error::model(
+                &self.path,
+                format!("holds no {name}: {missing}"),
+                "a run that went further, or `elbo train --resume` of this one",
+            ));
+        }
+        Weights::load(&file, &self.config.model)
+    }
+}
