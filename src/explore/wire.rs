@@ -121,19 +121,14 @@ impl Program {
 mod tests {
     use std::collections::BTreeSet;
 
+    use clap::ValueEnum;
+
     use super::*;
     use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, plans};
 
     fn programs() -> Vec<Program> {
-        let activations = [
-            Activation::Relu,
-            Activation::LeakyRelu,
-            Activation::Tanh,
-            Activation::Sigmoid,
-            Activation::Silu,
-            Activation::Gelu,
-        ];
-        let specs = activations.into_iter().flat_map(|activation| {
+        let activations = Activation::value_variants().iter();
+        let specs = activations.flat_map(|&activation| {
             [Likelihood::Bernoulli, Likelihood::LinearSquaredError].map(|likelihood| ModelSpec {
                 kind: ModelKind::Ae,
                 hidden: vec![30, 7],

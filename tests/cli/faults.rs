@@ -15,27 +15,13 @@ use serde_json::Value;
 
 use crate::skipped::skipped;
 use crate::support::{
-    INPUT_OUTPUT, accepted, few_images, metrics, model, newest, program, stderr, temporary,
+    INPUT_OUTPUT, accepted, few, few_images, metrics, model, newest, program, stderr, temporary,
 };
 
-/// Two epochs of twelve steps on a file of few images.
-const RUN: [&str; 15] = [
-    "train",
-    "--data",
-    "few.npy",
-    "--hidden",
-    "16",
-    "--latent",
-    "3",
-    "--batch-size",
-    "16",
-    "--log-every",
-    "5",
-    "--device",
-    "cpu",
-    "--epochs",
-    "2",
-];
+/// Two epochs of few images, with more options.
+fn two_epochs<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    few(&[&["--device", "cpu", "--epochs", "2"], more].concat())
+}
 
 /// A checkpoint within each epoch beside that at its end, so that the first one comes before any pictures.
 const OFTEN: [&str; 2] = ["--checkpoint-every", "9steps"];
@@ -83,15 +69,14 @@ fn strace_works() -> bool {
 
 /// The run under strace, which tampers with the nth of some system calls. `None` where there are not as many.
 fn tampered(folder: &Path, more: &[&str], calls: &str, how: &str, nth: usize) -> Option<Output> {
-    let plain = program(folder, &RUN);
+    let arguments = [&two_epochs(more)[..], &["--out", "run"]].concat();
+    let plain = program(folder, &arguments);
     let inject = format!("inject={calls}:{how}:when={nth}");
     let trace = format!("trace={calls}");
     let output = Command::new("strace")
         .args(["-f", "-o", "trace", "-e", &trace, "-e", &inject])
         .arg(plain.get_program())
-        .args(RUN)
-        .args(more)
-        .args(["--out", "run"])
+        .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
@@ -118,7 +103,7 @@ fn assert_recovers(folder: &Path, whole: &Result, what: &str) {
         accepted(folder, &["train", "--quiet", "--resume", "run"]);
     } else {
         // Nothing was written yet: the name is still free.
-        accepted(folder, &[&RUN[..], &["--quiet", "--out", "run"]].concat());
+        accepted(folder, &two_epochs(&["--quiet", "--out", "run"]));
     }
     let recovered = Result::of(&run);
     assert_eq!(recovered.metrics, whole.metrics, "{what}");
@@ -141,10 +126,7 @@ fn leftovers(run: &Path) -> Vec<PathBuf> {
 fn whole_run() -> Result {
     let folder = temporary();
     few_images(folder.path());
-    accepted(
-        folder.path(),
-        &[&RUN[..], &["--quiet", "--out", "run"]].concat(),
-    );
+    accepted(folder.path(), &two_epochs(&["--quiet", "--out", "run"]));
     Result::of(&folder.path().join("run"))
 }
 
@@ -231,15 +213,15 @@ fn two_hundred_kills_at_random_instants_lose_nothing_but_steps() {
     let folder = temporary();
     few_images(folder.path());
     let run = folder.path().join("run");
-    let long = [&RUN[..], &OFTEN, &["--quiet"]].concat();
-    let long: Vec<&str> = long
-        .into_iter()
-        .map(|argument| match argument {
-            "2" => "1000000",
-            "9steps" => "4steps",
-            other => other,
-        })
-        .collect();
+    let long = few(&[
+        "--device",
+        "cpu",
+        "--epochs",
+        "1000000",
+        "--checkpoint-every",
+        "4steps",
+        "--quiet",
+    ]);
     let mut instants = SmallRng::seed_from_u64(7);
     let mut last = 0;
     for kill in 0..200 {
@@ -324,16 +306,9 @@ fn a_full_disk_is_reported_and_leaves_the_last_checkpoint() {
     };
     let disk = disk.0.as_path();
     few_images(disk);
-    let arguments: Vec<&str> = RUN
-        .into_iter()
-        .chain(OFTEN)
-        .map(|argument| match argument {
-            "2" => "1000",
-            "16" => "64",
-            other => other,
-        })
-        .collect();
-    let output = program(disk, &[&arguments[..], &["--out", "run"]].concat())
+    let many = ["--device", "cpu", "--epochs", "1000"];
+    let arguments = few(&[&many[..], &OFTEN, &["--out", "run"]].concat());
+    let output = program(disk, &arguments)
         .output()
         .expect("the program starts");
     let text = stderr(&output);

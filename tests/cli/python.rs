@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::ValueEnum;
 use elbo::data::{Binarize, Images, Split, Values};
 use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
@@ -25,15 +26,6 @@ use crate::support::{accepted, few_images, temporary, train_few};
 const TOLERANCE: f32 = 1e-5;
 
 const ROWS: usize = 5;
-
-const ACTIVATIONS: [Activation; 6] = [
-    Activation::Relu,
-    Activation::LeakyRelu,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Silu,
-    Activation::Gelu,
-];
 
 /// An interpreter that has these packages.
 fn python(packages: &[&str]) -> Option<OsString> {
@@ -161,7 +153,7 @@ fn models(folder: &Path) -> Vec<PathBuf> {
     let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
     let both = [Likelihood::Bernoulli, gaussian(false), gaussian(true)];
     let mut all = vec![ModelSpec::reference()];
-    for activation in ACTIVATIONS {
+    for &activation in Activation::value_variants() {
         for kind in [ModelKind::Vae, ModelKind::Ae] {
             let own = squared.into_iter().filter(|_| kind == ModelKind::Ae);
             all.extend(both.into_iter().chain(own).map(|likelihood| ModelSpec {

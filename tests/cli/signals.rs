@@ -18,13 +18,7 @@ struct Started {
 
 impl Started {
     fn new(folder: &Path, more: &[&str]) -> Self {
-        let arguments = few(more);
-        let arguments: Vec<&str> = arguments
-            .iter()
-            .map(String::as_str)
-            .filter(|argument| *argument != "--quiet")
-            .collect();
-        Self::with(folder, &arguments)
+        Self::with(folder, &few(more))
     }
 
     fn with(folder: &Path, arguments: &[&str]) -> Self {
@@ -196,7 +190,7 @@ fn signals_that_were_ignored_at_the_start_stay_so() {
     let mut command = Command::new("sh");
     command
         .args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\"", elbo])
-        .args(arguments.iter().filter(|argument| *argument != "--quiet"));
+        .args(arguments);
     let mut run = Started::of(command, folder.path());
     run.wait_for("epoch 2/");
     run.signal("HUP");

@@ -144,7 +144,6 @@ fn training_starts_from_the_best_parameters_of_a_run_and_as_another_kind_of_mode
         "best",
     ];
     let arguments = few(&[&file[..], &["--out", "b"]].concat());
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     refused_in(
         folder.path(),
         &arguments,
@@ -153,7 +152,6 @@ fn training_starts_from_the_best_parameters_of_a_run_and_as_another_kind_of_mode
     );
     // An autoencoder of the run's sizes has no use for its beta, and lacks one of its layers.
     let arguments = few(&["--init-from", "first", "--model", "ae", "--out", "b"]);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     refused_in(
         folder.path(),
         &arguments,

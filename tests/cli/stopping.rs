@@ -253,8 +253,10 @@ fn json_lines_on_stdout_are_those_of_the_metrics_and_an_end() {
 fn quiet_prints_results_only() {
     let folder = temporary();
     few_images(folder.path());
-    let arguments = few(&["--epochs", "1", "--out", "run", "--device", "cpu"]);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let quiet = [
+        "--epochs", "1", "--out", "run", "--device", "cpu", "--quiet",
+    ];
+    let arguments = few(&quiet);
     let output = accepted(folder.path(), &arguments);
     assert_eq!(stderr(&output), "");
     assert!(
@@ -329,7 +331,6 @@ fn schedules_are_in_the_metrics_and_training_stops_early() {
         "still",
         "--json",
     ]);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let text = stdout(&accepted(folder.path(), &arguments));
     let end: Value = serde_json::from_str(text.lines().last().expect("an end")).expect("JSON");
     assert_eq!(end["ending"], "stale", "{end}");

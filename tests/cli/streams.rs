@@ -40,7 +40,11 @@ fn codes(count: usize) -> Vec<u8> {
 
 /// Trains `run` on images of float32.
 fn train(folder: &Path, more: &[&str]) {
-    fs::write(folder.join("data.npy"), images(40)).expect("a file");
+    train_on(folder, &images(40), more);
+}
+
+fn train_on(folder: &Path, array: &[u8], more: &[&str]) {
+    fs::write(folder.join("data.npy"), array).expect("a file");
     let arguments = [
         "train",
         "--data",
@@ -161,27 +165,7 @@ fn every_form_of_the_same_images_gives_the_same_codes() {
 fn a_model_of_rows_gives_rows() {
     let folder = temporary();
     let rows = npy("'<f4'", false, "(20, 9)", &floats(&wave(180)));
-    fs::write(folder.path().join("rows.npy"), &rows).expect("a file");
-    let arguments = [
-        "train",
-        "--data",
-        "rows.npy",
-        "--out",
-        "run",
-        "--epochs",
-        "1",
-        "--hidden",
-        "8",
-        "--latent",
-        "4",
-        "--batch-size",
-        "8",
-        "--device",
-        "cpu",
-        "--model",
-        "ae",
-    ];
-    accepted(folder.path(), &arguments);
+    train_on(folder.path(), &rows, &["--model", "ae"]);
     let codes = through(folder.path(), &ENCODE, &rows);
     assert_eq!(array(&codes).0, [20, 4]);
     let decoded = through(folder.path(), &DECODE, &codes);

@@ -148,7 +148,7 @@ pub(crate) fn few_images(folder: &Path) {
 }
 
 /// A small run on a file of few images: twelve steps an epoch.
-pub(crate) const FEW: [&str; 12] = [
+pub(crate) const FEW: [&str; 11] = [
     "train",
     "--data",
     "few.npy",
@@ -160,18 +160,15 @@ pub(crate) const FEW: [&str; 12] = [
     "16",
     "--log-every",
     "5",
-    "--quiet",
 ];
 
 /// `elbo train` of few images with more options.
-pub(crate) fn few(more: &[&str]) -> Vec<String> {
-    FEW.iter().chain(more).map(ToString::to_string).collect()
+pub(crate) fn few<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&FEW[..], more].concat()
 }
 
 pub(crate) fn train_few(folder: &Path, more: &[&str]) -> String {
-    let arguments = few(more);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    stdout(&accepted(folder, &arguments))
+    stdout(&accepted(folder, &[&few(more)[..], &["--quiet"]].concat()))
 }
 
 /// Lines of a run's metrics without what a clock measured.

@@ -1,5 +1,6 @@
 //! Every gradient against central finite differences of the loss, at double precision.
 
+use clap::ValueEnum;
 use elbo::model::plans::{self, Update, names};
 use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
 use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime};
@@ -113,19 +114,10 @@ const LEARNED: Likelihood = Likelihood::Gaussian {
     learned: true,
 };
 
-const ACTIVATIONS: [Activation; 6] = [
-    Activation::Relu,
-    Activation::LeakyRelu,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Silu,
-    Activation::Gelu,
-];
-
 #[test]
 fn every_gradient_of_every_activation_and_likelihood_matches_differences() {
     let mut report = Report::default();
-    for activation in ACTIVATIONS {
+    for &activation in Activation::value_variants() {
         for likelihood in [
             Likelihood::Bernoulli,
             GAUSSIAN,

@@ -1,5 +1,7 @@
 //! Files are read back and computed with, beside the program.
 
+use clap::ValueEnum;
+
 use super::interpret::{Interpreter, Value, signature};
 use super::*;
 use crate::data::{Binarize, Images, Split, Values};
@@ -10,15 +12,6 @@ use crate::shape::ImageShape;
 
 const TOLERANCE: f32 = 1e-5;
 const ROWS: usize = 3;
-
-const ACTIVATIONS: [Activation; 6] = [
-    Activation::Relu,
-    Activation::LeakyRelu,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Silu,
-    Activation::Gelu,
-];
 
 fn part(spec: &ModelSpec, part: Part) -> Interpreter {
     let weights = weights(spec);
@@ -87,7 +80,7 @@ fn every_model_reads_back_as_what_the_program_computes() {
     };
     let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
     let both = [Likelihood::Bernoulli, gaussian(false), gaussian(true)];
-    for activation in ACTIVATIONS {
+    for &activation in Activation::value_variants() {
         for likelihood in both {
             check(&model(ModelKind::Vae, likelihood, activation));
         }
