@@ -212,7 +212,8 @@ mod tests {
     use crate::data::{Images, Values};
     use crate::model::Loss;
     use crate::shape::ImageShape;
-    use crate::train::{DataConfig, Record, TrainOptions};
+    use crate::train::Record;
+    use std::time::SystemTime;
 
     fn chosen() -> Chosen {
         Chosen {
@@ -241,24 +242,8 @@ mod tests {
     }
 
     fn run() -> RunConfig {
-        RunConfig {
-            device: "cpu".into(),
-            tune: Default::default(),
-            data: DataConfig::default(),
-            model: ModelSpec::reference(),
-            train: TrainOptions::default(),
-            checkpoints: Default::default(),
-            init_from: None,
-            record: Record {
-                version: "0".into(),
-                device: "CPU".into(),
-                data: "mnist".into(),
-                started: "2026-01-31T23:59:59Z".into(),
-                kernels: Default::default(),
-                device_memory: Default::default(),
-                resumed: Default::default(),
-            },
-        }
+        let record = Record::new("CPU", "mnist", SystemTime::UNIX_EPOCH);
+        RunConfig::new(ModelSpec::reference(), record)
     }
 
     fn evaluation(beta: f64) -> Evaluation {

@@ -379,29 +379,14 @@ mod tests {
     use super::*;
     use crate::data::digits;
     use crate::model::{Loss, ModelSpec};
-    use crate::train::{DataConfig, Record, RunConfig, TrainOptions};
+    use crate::train::{Record, RunConfig};
+    use std::time::SystemTime;
 
     #[test]
     fn an_epochs_line_holds_its_test_loss_and_its_speed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = RunConfig {
-            device: "cpu".into(),
-            tune: Default::default(),
-            data: DataConfig::default(),
-            model: ModelSpec::reference(),
-            train: TrainOptions::default(),
-            checkpoints: Default::default(),
-            init_from: None,
-            record: Record {
-                version: "0".into(),
-                device: "CPU".into(),
-                data: "digits".into(),
-                started: "2026-01-31T23:59:59Z".into(),
-                kernels: Default::default(),
-                device_memory: Default::default(),
-                resumed: Default::default(),
-            },
-        };
+        let record = Record::new("CPU", "digits", SystemTime::UNIX_EPOCH);
+        let config = RunConfig::new(ModelSpec::reference(), record);
         let run = RunFolder::create(folder.path(), config).expect("an empty folder");
         let loss = |total| Loss {
             reconstruction: total - 25.0,

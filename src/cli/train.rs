@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::model::{ModelSpec, Weights};
 use crate::plan::{self, Runtime};
 use crate::train::{
-    DataConfig, Observer, Record, RunConfig, RunFolder, TrainOptions, Trainer, utc, warm_up,
+    DataConfig, Observer, Record, RunConfig, RunFolder, TrainOptions, Trainer, warm_up,
 };
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
@@ -64,15 +64,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
         init_from: earlier,
-        record: Record {
-            version: env!("CARGO_PKG_VERSION").into(),
-            device: ready.device.clone(),
-            data: ready.dataset.name.clone(),
-            started: utc(started),
-            kernels: Default::default(),
-            device_memory: Default::default(),
-            resumed: Default::default(),
-        },
+        record: Record::new(&ready.device, &ready.dataset.name, started),
     };
     let signals = Signals::listen()?;
     let folder = RunFolder::create(&path, run)?;

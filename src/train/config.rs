@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use crate::data::DataOptions;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::plan::Tune;
-use crate::train::{Checkpoints, TrainOptions};
+use crate::train::{Checkpoints, TrainOptions, utc};
 
 /// Names that [`crate::data::load`] takes before it looks for a path.
 const NAMED_SOURCES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
@@ -96,6 +97,21 @@ pub struct Record {
     pub resumed: Vec<Resumed>,
 }
 
+impl Record {
+    /// Of a run that this program starts now.
+    pub fn new(device: impl Into<String>, data: impl Into<String>, started: SystemTime) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            device: device.into(),
+            data: data.into(),
+            started: utc(started),
+            kernels: BTreeMap::new(),
+            device_memory: BTreeMap::new(),
+            resumed: Vec::new(),
+        }
+    }
+}
+
 /// A place where a run went on after a stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -161,6 +177,20 @@ pub fn anchored(source: &str) -> String {
 }
 
 impl RunConfig {
+    /// A run of a model in which everything else is by default.
+    pub fn new(model: ModelSpec, record: Record) -> Self {
+        Self {
+            device: "auto".into(),
+            tune: Tune::default(),
+            data: DataConfig::default(),
+            model,
+            train: TrainOptions::default(),
+            checkpoints: Checkpoints::default(),
+            init_from: None,
+            record,
+        }
+    }
+
     /// The text of `config.toml`.
     ///
     /// # Errors
@@ -270,24 +300,8 @@ mod tests {
     use crate::train::{Decay, KlWeight, LearningRate, Span};
 
     fn config() -> RunConfig {
-        RunConfig {
-            device: "auto".into(),
-            tune: Default::default(),
-            data: DataConfig::default(),
-            model: ModelSpec::reference(),
-            train: TrainOptions::default(),
-            checkpoints: Checkpoints::default(),
-            init_from: None,
-            record: Record {
-                version: "0.1.0".into(),
-                device: "CPU (2 threads)".into(),
-                data: "digits".into(),
-                started: "2026-01-31T23:59:59Z".into(),
-                kernels: BTreeMap::new(),
-                device_memory: BTreeMap::new(),
-                resumed: Vec::new(),
-            },
-        }
+        let record = Record::new("CPU (2 threads)", "digits", SystemTime::UNIX_EPOCH);
+        RunConfig::new(ModelSpec::reference(), record)
     }
 
     fn reread(config: &RunConfig) -> RunConfig {

@@ -239,30 +239,14 @@ mod tests {
     use crate::model::{ModelSpec, Parameters, Weights};
     use crate::shape::ImageShape;
     use crate::train::metrics::{Epoch, Line, Report};
-    use crate::train::{DataConfig, Pictures, Record, TrainOptions, utc};
+    use crate::train::{Pictures, Record};
     use std::time::SystemTime;
 
     fn config() -> RunConfig {
         let mut model = ModelSpec::reference();
         model.image = ImageShape::new(8, 8, 1);
-        RunConfig {
-            device: "cpu".into(),
-            tune: Default::default(),
-            data: DataConfig::default(),
-            model,
-            train: TrainOptions::default(),
-            checkpoints: Default::default(),
-            init_from: None,
-            record: Record {
-                version: env!("CARGO_PKG_VERSION").into(),
-                device: "CPU (2 threads)".into(),
-                data: "digits".into(),
-                started: utc(SystemTime::now()),
-                kernels: Default::default(),
-                device_memory: Default::default(),
-                resumed: Default::default(),
-            },
-        }
+        let record = Record::new("CPU (2 threads)", "digits", SystemTime::now());
+        RunConfig::new(model, record)
     }
 
     fn epoch(epoch: u32) -> Line {

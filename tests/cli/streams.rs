@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Output, Stdio};
-use std::thread;
+use std::process::{Child, Output, Stdio};
+use std::thread::{self, JoinHandle};
 
 use crate::formats::{floats, npy};
 use crate::support::{
@@ -65,8 +65,8 @@ fn train_on(folder: &Path, array: &[u8], more: &[&str]) {
     accepted(folder, &[&arguments[..], more].concat());
 }
 
-/// Runs the program with bytes on its stdin.
-fn feed(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
+/// Starts the program, with bytes on its stdin from a thread.
+fn start(folder: &Path, arguments: &[&str], input: &[u8]) -> (Child, JoinHandle<()>) {
     let mut command = program(folder, arguments);
     command
         .stdin(Stdio::piped())
@@ -77,6 +77,12 @@ fn feed(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
     let input = input.to_vec();
     // It may stop reading where it has seen enough.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+    (child, writer)
+}
+
+/// Runs the program with bytes on its stdin.
+fn feed(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let (child, writer) = start(folder, arguments, input);
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the writer ends");
     output
@@ -379,25 +385,18 @@ fn a_reader_of_an_array_that_stops_early_is_no_error() {
     let folder = temporary();
     train(folder.path(), &[]);
     // More than a pipe holds.
-    read_a_little(folder.path(), &DECODE, codes(20 * MANY));
+    read_a_little(folder.path(), &DECODE, &codes(20 * MANY));
     // What else was asked for is made all the same.
     let input = images(20 * MANY);
     let more = ["--out", "mu.npy", "--logvar", "-"];
-    read_a_little(folder.path(), &[&ENCODE[..], &more].concat(), input.clone());
+    read_a_little(folder.path(), &[&ENCODE[..], &more].concat(), &input);
     let mu = fs::read(folder.path().join("mu.npy")).expect("the means");
     assert!(mu == through(folder.path(), &ENCODE, &input));
 }
 
 /// Runs the program, reads ten bytes of what it writes, and closes the pipe.
-fn read_a_little(folder: &Path, arguments: &[&str], input: Vec<u8>) {
-    let mut command = program(folder, arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the program starts");
-    let mut stdin = child.stdin.take().expect("its stdin");
-    let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+fn read_a_little(folder: &Path, arguments: &[&str], input: &[u8]) {
+    let (mut child, writer) = start(folder, arguments, input);
     let mut stdout = child.stdout.take().expect("its stdout");
     stdout.read_exact(&mut [0; 10]).expect("a beginning");
     drop(stdout);

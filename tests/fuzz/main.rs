@@ -10,13 +10,14 @@ mod formats;
 use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::time::SystemTime;
 
 use bolero::{TypeGenerator, check};
 use elbo::data::{DataOptions, Dataset, Images, Values, load};
 use elbo::model::{ModelSpec, Parameters, Weights};
 use elbo::shape::ImageShape;
 use elbo::train::metrics::Line;
-use elbo::train::{Best, Position, Record, RunConfig, RunFolder, State, TrainOptions};
+use elbo::train::{Best, Position, Record, RunConfig, RunFolder, State};
 use elbo::{Error, Result};
 
 use formats::{floats, gzip, write};
@@ -278,24 +279,8 @@ fn parameters() {
 
 /// A run folder with a checkpoint.
 fn run_folder(path: &Path) -> State {
-    let config = RunConfig {
-        device: "cpu".into(),
-        tune: Default::default(),
-        data: Default::default(),
-        model: spec(),
-        train: TrainOptions::default(),
-        checkpoints: Default::default(),
-        init_from: None,
-        record: Record {
-            version: "0.1.0".into(),
-            device: "CPU".into(),
-            data: "digits".into(),
-            started: "2026-01-31T23:59:59Z".into(),
-            kernels: Default::default(),
-            device_memory: Default::default(),
-            resumed: Default::default(),
-        },
-    };
+    let record = Record::new("CPU", "digits", SystemTime::UNIX_EPOCH);
+    let config = RunConfig::new(spec(), record);
     let state = State {
         weights: weights(),
         first: weights(),
