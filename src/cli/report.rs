@@ -107,7 +107,7 @@ impl<'a> Reporter<'a> {
         }
         let path = self.folder.path();
         // From here on the end of the run says it.
-        self.signals.is_news();
+        let _ = self.signals.first_to_say();
         let signal = self
             .signals
             .received()

@@ -67,7 +67,7 @@ impl Signals {
         let watch = move || loop {
             thread::sleep(LOOK);
             if let Some((name, _)) = self.received() {
-                if self.is_news() {
+                if self.first_to_say() {
                     note(format_args!(
                         "{name}: the run stops and is saved as soon as its step is done; once more ends it at once"
                     ));
@@ -79,8 +79,8 @@ impl Signals {
         let _ = thread::Builder::new().name("signals".into()).spawn(watch);
     }
 
-    /// Whether nobody has said yet that a signal came; from now on somebody has.
-    pub(super) fn is_news(&self) -> bool {
+    /// Whether nobody has said yet that a signal came; from this call on somebody has.
+    pub(super) fn first_to_say(&self) -> bool {
         !self.said.swap(true, Ordering::Relaxed)
     }
 
