@@ -2,19 +2,7 @@
 
 use crate::data::Binarize;
 use crate::model::{Activation, Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
-
-/// `652824` as `652,824`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use crate::number::grouped;
 
 /// `71.9 MiB`
 pub fn mebibytes(bytes: u64) -> String {
@@ -176,12 +164,6 @@ mod tests {
         kl: 25.486,
         total: 105.59,
     };
-
-    #[test]
-    fn digits_are_grouped_by_three() {
-        let seen = [0, 12, 999, 1000, 652_824, 1_000_000].map(grouped);
-        assert_eq!(seen, ["0", "12", "999", "1,000", "652,824", "1,000,000"]);
-    }
 
     #[test]
     fn only_a_vae_at_beta_one_has_an_elbo() {

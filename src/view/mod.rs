@@ -14,7 +14,6 @@ mod manifold;
 mod normal;
 mod path;
 mod pca;
-mod plot;
 mod traverse;
 
 pub use codes::{Spread, encode, kl_by_value};
