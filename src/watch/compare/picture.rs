@@ -59,10 +59,9 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(comparison: &Comparison, group: &'a Group) -> Self {
         let mut title = vec![group.figure.to_owned()];
-        match comparison.groups.len() {
-            1 => title.push(group.unit.to_owned()),
-            _ => title.extend(group.apart.iter().cloned()),
-        }
+        let apart = group.apart.iter().filter(|part| *part != group.unit);
+        title.extend(apart.cloned());
+        title.push(group.caption.clone());
         let legend = group.runs.iter().map(|&run| {
             let row = &comparison.rows[run];
             let settings = row
@@ -208,7 +207,68 @@ mod tests {
     use embedded_graphics::prelude::RgbColor;
 
     use super::*;
+    use crate::model::ModelKind;
+    use crate::watch::Run;
     use crate::watch::run::tests::run;
+
+    fn picture(runs: Vec<Run>) -> image::RgbImage {
+        let comparison = Comparison::of(runs).expect("runs");
+        let png = png(&comparison).expect("a picture");
+        image::load_from_memory(&png).expect("a PNG").to_rgb8()
+    }
+
+    fn named(name: &str, seed: u64) -> Run {
+        let mut run = run(3, 3);
+        run.name = name.to_owned();
+        run.config.train.seed = seed;
+        run
+    }
+
+    #[test]
+    fn runs_look_different_in_the_legend_however_many_there_are() {
+        let runs = (0..30).map(|i| named(&format!("run {i}"), i)).collect();
+        let picture = picture(runs);
+        let look = |run: u32| {
+            let y = LINE as u32 * (2 + run) - 5;
+            image::imageops::crop_imm(&picture, EDGE as u32, y, 24, 10).to_image()
+        };
+        for a in 0..30 {
+            for b in 0..a {
+                assert!(look(a) != look(b), "{a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_cut_off() {
+        let long =
+            "a-name-of-a-folder-that-tells-all-there-is-to-tell-of-its-run-and-then-more".repeat(3);
+        for mut runs in [
+            vec![named(&long, 1), named("b", 2)],
+            vec![named("a", 1), named("b", 2)],
+        ] {
+            for run in &mut runs {
+                run.config.model.kind = ModelKind::Ae;
+                run.config.data.source = format!("/{}/data.npz", "x".repeat(80));
+            }
+            // Two groups, so that the title tells them apart.
+            runs[1].config.data.source += "z";
+            runs[1].config.train.learning_rate = 0.123;
+            let picture = picture(runs);
+            let right = picture.width() - 8..picture.width();
+            let mut pixels = picture.enumerate_pixels();
+            assert!(pixels.all(|(x, _, pixel)| !right.contains(&x) || pixel.0 == [255; 3]));
+        }
+    }
+
+    #[test]
+    fn parts_are_wrapped_between_each_other_only() {
+        let parts = ["a name", "one 1", "two 2", "a longer one"].map(str::to_owned);
+        assert_eq!(wrapped(&parts, 99), ["a name, one 1, two 2, a longer one"]);
+        let expected = ["a name, one 1,", "two 2,", "a longer one"];
+        assert_eq!(wrapped(&parts, 14), expected);
+        assert_eq!(wrapped(&parts, 3).len(), 4);
+    }
 
     #[test]
     fn each_run_has_its_colour_in_every_panel() {
@@ -224,9 +284,7 @@ mod tests {
                 epoch.test_kl += 5.0;
             }
         }
-        let comparison = Comparison::of(runs).expect("two runs");
-        let png = png(&comparison).expect("a picture");
-        let picture = image::load_from_memory(&png).expect("a PNG").to_rgb8();
+        let picture = picture(runs);
         assert_eq!(picture.width() as i32, 3 * WIDTH);
         for colour in [0, 1].map(|run| Mark::of(run).colour) {
             let colour = image::Rgb([colour.r(), colour.g(), colour.b()]);
