@@ -89,11 +89,17 @@ impl Axis {
         labelled(values, (-step.log10().floor()).max(0.0) as usize)
     }
 
-    /// Some of the powers of ten of a logarithmic range, or of them with 3, or 2 and 5 times them; nothing where it is
-    /// too short for three.
+    /// Some of the powers of ten of a logarithmic range, or of them and a few times them; nothing where it is too short
+    /// for three.
     fn powers(self) -> Option<Vec<f64>> {
         let decades = self.from.log10().floor() as i32..=self.to.log10().ceil() as i32;
-        [&[1.0][..], &[1.0, 3.0], &[1.0, 2.0, 5.0]]
+        let digits: [&[f64]; 4] = [
+            &[1.0],
+            &[1.0, 3.0],
+            &[1.0, 2.0, 5.0],
+            &[1.0, 2.0, 3.0, 5.0, 7.0],
+        ];
+        digits
             .into_iter()
             .map(|digits| {
                 let of = |decade| digits.iter().map(move |digit| digit * 10f64.powi(decade));
@@ -158,6 +164,7 @@ mod tests {
         assert_eq!(far[..2], ["-22,000", "-20,000"], "{far:?}");
         assert_eq!(labels(0.9, 2000.0, true), ["1", "10", "100", "1000"]);
         assert_eq!(labels(90.0, 600.0, true), ["100", "200", "500"]);
+        assert_eq!(labels(5.5, 33.0, true), ["7", "10", "20", "30"]);
         assert_eq!(labels(100.0, 120.0, true)[..2], ["100", "105"]);
         assert!(labels(1e-300, 1e300, true).len() <= MOST_TICKS);
     }
