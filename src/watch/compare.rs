@@ -14,7 +14,7 @@ use serde::Serialize;
 use self::row::{COLUMNS, NONE};
 pub use self::row::{Losses, Row};
 use super::Run;
-use super::table::aligned;
+use super::table::{aligned, plain};
 use crate::error::{Error, Result};
 use crate::model::words;
 use crate::train::metrics::Epoch;
@@ -164,7 +164,7 @@ impl Comparison {
             lines.push(String::new());
             lines.extend(aligned(&head, &rows, &numbers));
         }
-        lines
+        lines.iter().map(|line| plain(line)).collect()
     }
 
     /// What is the same in all runs, so that it need not stand in each row: names and values.

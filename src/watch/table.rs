@@ -1,14 +1,15 @@
 //! Tables as aligned text.
 
+/// Text without control characters, which names of folders may have: none reaches a terminal, and a line stays one.
+pub(super) fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Lines of a table: columns two spaces apart, those of numbers to the right. A column without any text is left
-/// out with its head. Control characters, which names of folders may have, are replaced: none reaches a terminal, and
-/// a row stays a line.
+/// out with its head. Text is made [`plain`].
 pub(super) fn aligned(head: &[&str], rows: &[Vec<String>], numbers: &[bool]) -> Vec<String> {
-    let plain = |cell: &String| cell.replace(char::is_control, "\u{fffd}");
-    let rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| row.iter().map(plain).collect())
-        .collect();
+    let plain_row = |row: &Vec<String>| row.iter().map(|cell| plain(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(plain_row).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let longest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);

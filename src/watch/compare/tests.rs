@@ -89,6 +89,20 @@ fn losses_of_different_meaning_are_told_apart() {
 }
 
 #[test]
+fn names_of_folders_reach_no_terminal_raw() {
+    let both = comparison(vec![
+        named("a\n\u{1b}[2J", |_| {}),
+        named("b", |run| run.config.train.binarize = Binarize::Fixed),
+    ]);
+    let lines = both.lines();
+    assert!(
+        !lines.iter().any(|line| line.contains(char::is_control)),
+        "{lines:?}"
+    );
+    assert!(lines[0].contains("a\u{fffd}\u{fffd}[2J"), "{lines:?}");
+}
+
+#[test]
 fn weights_of_the_kl_are_compared_by_the_elbo() {
     let both = comparison(vec![
         named("a", |_| {}),
