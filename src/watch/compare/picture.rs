@@ -24,7 +24,7 @@ const RIGHT: i32 = 18;
 const TOP: i32 = 34;
 const BOTTOM: i32 = 46;
 
-/// Epochs of a curve that all have a mark; of more, about a third of them.
+/// Epochs of a curve that all have a mark; of more, about ten have one.
 const MOST_MARKED: usize = 30;
 
 /// The PNG file.
