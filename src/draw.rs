@@ -1,7 +1,11 @@
-//! Lines, dots and text on a picture.
+//! Lines, marks and text on a picture, and the plots that are made of them.
 //!
 //! embedded-graphics has fonts of its own and comes in a few small crates. Plotting crates want a font file, from
 //! the system or in the repository, and what rasterises it.
+
+mod axis;
+mod mark;
+mod panel;
 
 use std::convert::Infallible;
 use std::io::Cursor;
@@ -11,14 +15,17 @@ use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 pub use embedded_graphics::pixelcolor::Rgb888;
 pub use embedded_graphics::prelude::Point;
 use embedded_graphics::prelude::{
-    DrawTarget, Drawable, OriginDimensions, Pixel, Primitive, RgbColor, Size,
+    DrawTarget, DrawTargetExt, Drawable, OriginDimensions, Pixel, Primitive, RgbColor, Size,
 };
-use embedded_graphics::primitives::{Circle, Line, PrimitiveStyle, Rectangle};
+use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
 pub use embedded_graphics::text::Alignment;
 use embedded_graphics::text::{Baseline, Text, TextStyleBuilder};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 
+pub use self::axis::{Axis, Tick, extent};
+pub use self::mark::{MOST_MARKS, Mark};
+pub use self::panel::{Panel, length, room};
 use crate::error::{Error, Result};
 
 /// Colour of the paper.
@@ -63,17 +70,30 @@ impl Canvas {
         Self(RgbImage::from_pixel(width, height, Rgb([255; 3])))
     }
 
+    /// Width and height.
+    pub fn dimensions(&self) -> (i32, i32) {
+        (self.0.width() as i32, self.0.height() as i32)
+    }
+
     /// Draws a straight line of a width in pixels.
     pub fn line(&mut self, from: Point, to: Point, colour: Rgb888, width: u32) {
         let style = PrimitiveStyle::with_stroke(colour, width);
         let Ok(()) = Line::new(from, to).into_styled(style).draw(self);
     }
 
-    /// Draws a filled circle around a point.
-    pub fn dot(&mut self, at: Point, colour: Rgb888, diameter: u32) {
-        let style = PrimitiveStyle::with_fill(colour);
-        let dot = Circle::with_center(at, diameter).into_styled(style);
-        let Ok(()) = dot.draw(self);
+    /// Draws that part of a straight line which lies within these columns and rows, both ends included.
+    pub fn line_within(
+        &mut self,
+        (columns, rows): ((i32, i32), (i32, i32)),
+        (from, to): (Point, Point),
+        colour: Rgb888,
+        width: u32,
+    ) {
+        let corners = [(columns.0, rows.0), (columns.1, rows.1)].map(|(x, y)| Point::new(x, y));
+        let area = Rectangle::with_corners(corners[0], corners[1]);
+        let style = PrimitiveStyle::with_stroke(colour, width);
+        let line = Line::new(from, to).into_styled(style);
+        let Ok(()) = line.draw(&mut self.clipped(&area));
     }
 
     /// Mixes a colour into a pixel; `share` of 0 leaves it, of 1 replaces it.
@@ -124,7 +144,8 @@ impl Canvas {
         self.text_in(BLACK, text, at, font, alignment);
     }
 
-    /// Writes a line of text in a colour, its middle at the height of the point.
+    /// Writes a line of text in a colour, its middle at the height of the point. Line breaks and other control
+    /// characters, which a name may have, are question marks.
     pub fn text_in(
         &mut self,
         colour: Rgb888,
@@ -138,7 +159,8 @@ impl Canvas {
             .baseline(Baseline::Middle)
             .build();
         let character = MonoTextStyle::new(font, colour);
-        let Ok(_) = Text::with_text_style(text, at, character, style).draw(self);
+        let text = text.replace(char::is_control, "?");
+        let Ok(_) = Text::with_text_style(&text, at, character, style).draw(self);
     }
 
     /// The bytes of a PNG file.

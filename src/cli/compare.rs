@@ -1,6 +1,7 @@
 //! `elbo compare`
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf, absolute};
 
 use clap::Args;
 
@@ -59,9 +60,17 @@ impl Form {
 
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let mut outputs = Vec::new();
+    let mut places = BTreeSet::new();
     for out in &args.out {
         outputs.push((out, Form::of(out)?));
         files::check_new(out)?;
+        if !places.insert(absolute(out).unwrap_or_else(|_| out.clone())) {
+            return Err(Error::config(
+                format!("--out {}: is given twice", out.display()),
+                "--out compare.html --out compare.png",
+            )
+            .into());
+        }
     }
     let comparison = Comparison::read(&args.runs)?;
     for (out, form) in outputs {

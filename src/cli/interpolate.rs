@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::{result, saved};
-use crate::data::Split;
+use super::result;
+use super::saved::{self, ViewArgs};
 use crate::files;
-use crate::train::{RunFolder, Which};
+use crate::train::RunFolder;
 use crate::view::{self, Ends, Format, Path};
 
 /// Show the images along a way through the latent space, between two images or two draws of the prior
@@ -18,23 +18,14 @@ use crate::view::{self, Ends, Format, Path};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct InterpolateArgs {
-    /// Run folder
-    run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    #[command(flatten)]
+    view: ViewArgs,
     /// Image to begin with, counted from 0 [default: a draw of the prior]
     #[arg(long, value_name = "INDEX", requires = "to")]
     from: Option<usize>,
     /// Image to end with
     #[arg(long, value_name = "INDEX", requires = "from")]
     to: Option<usize>,
-    /// Data set that the images are from [default: the run's]
-    #[arg(long, value_name = "NAME|PATH", requires = "from")]
-    data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum, requires = "from")]
-    split: Option<Split>,
     /// Form of the way
     #[arg(long, value_enum, default_value = "linear")]
     path: Path,
@@ -52,9 +43,6 @@ pub(super) struct InterpolateArgs {
         conflicts_with = "from"
     )]
     seed: u64,
-    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
     /// Picture to create, .png, or .gif for one that moves [default: interpolation-….png in the run folder]
     #[arg(long, value_name = "FILE.png|FILE.gif")]
     out: Option<PathBuf>,
@@ -67,7 +55,7 @@ Examples:
   elbo interpolate runs/reference --from 3 --to 17 --rows 4 --out way.gif";
 
 pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
     let pair = args.from.zip(args.to);
     if pair.is_none() {
@@ -85,11 +73,15 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
         Format::Png => 11,
         Format::Gif => 31,
     });
-    let weights = folder.weights_of(args.checkpoint)?;
     let spec = &run.model;
+    view::check_interpolate(spec, args.rows, steps, pair.is_some(), format)?;
+    let weights = folder.weights_of(args.view.checkpoint)?;
     let chosen = match pair {
-        Some(_) => Some(saved::images(run, args.data.as_deref(), args.split)?),
-        None => None,
+        Some(_) => Some(args.view.images(run)?),
+        None => {
+            args.view.no_images("--from and --to with it, or neither")?;
+            None
+        }
     };
     let name = match (pair, &chosen) {
         (Some((from, to)), Some(chosen)) => {
@@ -102,7 +94,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
         _ => format!("interpolation-seed-{}.png", args.seed),
     };
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
-    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let mut model = args.view.model(run, &weights)?;
     let ends = match (pair, &chosen) {
         (Some(pair), Some(chosen)) => Ends::of_images(
             &mut model,

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{note, result, saved, text};
-use crate::data::Split;
+use super::saved::{self, ViewArgs};
+use super::{note, result, text};
 use crate::files;
-use crate::train::{RunFolder, Which};
+use crate::train::RunFolder;
 use crate::view::{self, Classes, Format};
 
 /// Plot where images lie in the latent space, coloured by class
@@ -17,20 +17,8 @@ use crate::view::{self, Classes, Format};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct LatentsArgs {
-    /// Run folder
-    run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
-    /// Data set to plot [default: the run's]
-    #[arg(long, value_name = "NAME|PATH")]
-    data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum)]
-    split: Option<Split>,
-    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    view: ViewArgs,
     /// Picture to create [default: latents-<DATA>-<SPLIT>.png in the run folder]
     #[arg(long, value_name = "FILE.png")]
     out: Option<PathBuf>,
@@ -43,14 +31,15 @@ Examples:
   elbo latents runs/reference --data photos/";
 
 pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
     if let Some(out) = &args.out {
         Format::still(out)?;
         saved::output(&folder, Some(out), "")?;
     }
-    let weights = folder.weights_of(args.checkpoint)?;
-    let chosen = saved::labelled_images(run, args.data.as_deref(), args.split)?;
+    view::check_latents(run.model.latent)?;
+    let weights = folder.weights_of(args.view.checkpoint)?;
+    let chosen = saved::labelled_images(run, args.view.data.as_deref(), args.view.split)?;
     let name = format!("latents-{}-{}.png", chosen.name, chosen.split.name());
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let images = &chosen.images;
@@ -67,7 +56,7 @@ pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
             "{count} classes are too many to tell apart: all in one colour"
         )),
     }
-    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let mut model = args.view.model(run, &weights)?;
     let latents = view::encode(&mut model, images, chosen.split, run.train.binarize)?;
     let title = format!(
         "{} ({}): codes of {} images",

@@ -302,7 +302,12 @@ impl Observer for Reporter<'_> {
         let kind = self.folder.config().model.kind;
         let done = start.position.steps;
         self.events = Some(EventWriter::create(self.folder.path(), kind, done)?);
-        self.folder.record_device(start.variants, start.memory)
+        self.folder.record_device(start.variants, start.memory)?;
+        if self.resumed && done > 0 {
+            // The page of a run that stopped says so; the next epoch may be hours away.
+            self.renew_page(Status::Running);
+        }
+        Ok(())
     }
 
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {

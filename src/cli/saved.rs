@@ -2,13 +2,59 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use super::loading::load;
 use super::open_device;
 use crate::data::{DataOptions, Images, Split};
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
-use crate::train::{RunConfig, RunFolder, anchored};
+use crate::train::{RunConfig, RunFolder, Which, anchored};
+
+/// What the commands take that look at a model by images.
+#[derive(Args, Debug)]
+pub(super) struct ViewArgs {
+    /// Run folder
+    pub(super) run: PathBuf,
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) checkpoint: Which,
+    /// Data set, where images are needed [default: the run's]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(super) data: Option<String>,
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum)]
+    pub(super) split: Option<Split>,
+    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+}
+
+impl ViewArgs {
+    /// The images that are asked for, as [`images`].
+    pub(super) fn images(&self, run: &RunConfig) -> Result<Chosen> {
+        images(run, self.data.as_deref(), self.split)
+    }
+
+    /// Refuses a choice of images where none are needed.
+    pub(super) fn no_images(&self, hint: &str) -> Result<()> {
+        let data = self.data.as_ref().map(|data| format!("--data {data}"));
+        let split = self.split.map(|split| format!("--split {}", split.name()));
+        match data.or(split) {
+            None => Ok(()),
+            Some(option) => Err(Error::config(
+                format!("{option}: no image is needed for this"),
+                hint,
+            )),
+        }
+    }
+
+    /// The saved model on the device.
+    pub(super) fn model(&self, run: &RunConfig, weights: &Weights) -> Result<Inference> {
+        model(run, weights, &self.device, run.train.seed)
+    }
+}
 
 /// The saved model on a device.
 pub(super) fn model(
@@ -102,15 +148,6 @@ fn choose(
         classes: dataset.classes.clone(),
         images: split.of(dataset),
     })
-}
-
-/// Refuses a choice of images where none are needed.
-pub(super) fn no_images(source: Option<&str>, split: Option<Split>, hint: &str) -> Result<()> {
-    match source.map(|source| format!("--data {source}")) {
-        Some(option) => Err(option),
-        None => split.map_or(Ok(()), |split| Err(format!("--split {}", split.name()))),
-    }
-    .map_err(|option| Error::config(format!("{option}: no image is needed for this"), hint))
 }
 
 /// Where to write: `--out`, or a name in the run folder. Refuses what exists.

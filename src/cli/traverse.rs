@@ -5,26 +5,23 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::{result, saved};
-use crate::data::Split;
+use super::result;
+use super::saved::{self, ViewArgs};
 use crate::files;
 use crate::model::ModelKind;
-use crate::train::{RunFolder, Which};
+use crate::train::RunFolder;
 use crate::view::{self, Format, Traversal};
 
 /// Show what each latent value does: a row for each, in which it alone changes
 ///
 /// A value goes from -RANGE to RANGE. The others stay at the mean of a VAE's prior, 0, or with `--image` at those of
-/// an image's code. Codes of an autoencoder have no unit: there 0 is the mean of the test images' codes, and 1 their
-/// standard deviation. Values are counted from 0, as the columns of `elbo encode` are.
+/// an image's code. Codes of an autoencoder have no unit: there 0 is the mean of the images' codes, and 1 their standard
+/// deviation. Values are counted from 0, as the columns of `elbo encode` are.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TraverseArgs {
-    /// Run folder
-    run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    #[command(flatten)]
+    view: ViewArgs,
     /// Image whose code the other values are taken from, counted from 0 [default: none]
     #[arg(long, value_name = "INDEX")]
     image: Option<usize>,
@@ -38,15 +35,6 @@ pub(super) struct TraverseArgs {
     /// Images of a row [default: 13; 31 of a GIF]
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(2..=10_000))]
     steps: Option<usize>,
-    /// Data set for --image, --top and the codes of an autoencoder [default: the run's]
-    #[arg(long, value_name = "NAME|PATH")]
-    data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum)]
-    split: Option<Split>,
-    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
     /// Picture to create, .png, or .gif for one that moves [default: traversal-….png in the run folder]
     #[arg(long, value_name = "FILE.png|FILE.gif")]
     out: Option<PathBuf>,
@@ -59,7 +47,7 @@ Examples:
   elbo traverse runs/reference --top 9 --range 2.5 --out values.gif";
 
 pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
     let format = args.out.as_deref().map_or(Ok(Format::Png), Format::of)?;
     let name = match (args.image, args.top) {
@@ -73,18 +61,20 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
         Format::Png => 13,
         Format::Gif => 31,
     });
-    let weights = folder.weights_of(args.checkpoint)?;
     let spec = &run.model;
+    let rows = args.top.unwrap_or(spec.latent).min(spec.latent);
+    view::check_traverse(spec, rows, args.range, steps, format)?;
+    let weights = folder.weights_of(args.view.checkpoint)?;
     let prior = spec.kind == ModelKind::Vae;
     let chosen = match args.image.is_some() || args.top.is_some() || !prior {
-        true => Some(saved::images(run, args.data.as_deref(), args.split)?),
+        true => Some(args.view.images(run)?),
         false => {
             let hint = "--image or --top with it, or neither";
-            saved::no_images(args.data.as_deref(), args.split, hint)?;
+            args.view.no_images(hint)?;
             None
         }
     };
-    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let mut model = args.view.model(run, &weights)?;
     let binarize = run.train.binarize;
     let mut traversal = Traversal::of_prior(spec.latent);
     if let Some(chosen) = &chosen {

@@ -2,19 +2,7 @@
 
 use crate::data::Binarize;
 use crate::model::{Activation, Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
-
-/// `652824` as `652,824`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use crate::number::grouped;
 
 /// `71.9 MiB`
 pub fn mebibytes(bytes: u64) -> String {
@@ -35,8 +23,17 @@ pub fn memory(parts: &[Allocation]) -> String {
     format!("{total}: {}", uses.join("; "))
 }
 
-/// `VAE 784-400-20-400-784, relu, Bernoulli likelihood`.
+/// `VAE 784-400-20-400-784, relu, Bernoulli likelihood`, with the weight of the KL where it is not 1: `…, beta 4`.
 pub fn model(spec: &ModelSpec) -> String {
+    let layers = layers(spec);
+    match caution(spec) {
+        "" => layers,
+        _ => format!("{layers}, beta {}", spec.beta),
+    }
+}
+
+/// The same without the weight of the KL.
+pub fn layers(spec: &ModelSpec) -> String {
     let widths: Vec<String> = spec.widths().iter().map(ToString::to_string).collect();
     let activation = match spec.activation {
         Activation::Relu => "relu",
@@ -88,6 +85,20 @@ pub fn unit(spec: &ModelSpec) -> &'static str {
         _ if spec.likelihood.is_squared_error() => "squared error per image",
         _ => "nats per image",
     }
+}
+
+/// What has to be said wherever a loss is printed that one might take for the ELBO: nothing where it is one, or where
+/// there is none.
+pub fn caution(spec: &ModelSpec) -> &'static str {
+    match spec.kind {
+        ModelKind::Vae if !is_elbo(spec) => "; not the ELBO",
+        _ => "",
+    }
+}
+
+/// Unit of the losses, with what has to be said of them: `nats per image; not the ELBO`.
+pub fn unit_of_loss(spec: &ModelSpec) -> String {
+    format!("{}{}", unit(spec), caution(spec))
 }
 
 /// What training minimises.
@@ -156,14 +167,11 @@ pub fn loss(spec: &ModelSpec, loss: &Loss) -> String {
             loss.kl
         );
     }
-    let caution = match spec.kind {
-        ModelKind::Vae => "; not the ELBO",
-        ModelKind::Ae => "",
-    };
     format!(
-        "loss {} {unit} ({}{caution})",
+        "loss {} {unit} ({}{})",
         number(spec, loss.total),
-        parts(spec, loss)
+        parts(spec, loss),
+        caution(spec)
     )
 }
 
@@ -176,12 +184,6 @@ mod tests {
         kl: 25.486,
         total: 105.59,
     };
-
-    #[test]
-    fn digits_are_grouped_by_three() {
-        let seen = [0, 12, 999, 1000, 652_824, 1_000_000].map(grouped);
-        assert_eq!(seen, ["0", "12", "999", "1,000", "652,824", "1,000,000"]);
-    }
 
     #[test]
     fn only_a_vae_at_beta_one_has_an_elbo() {
@@ -198,6 +200,8 @@ mod tests {
             "{text}"
         );
         assert!(objective(&spec).contains("not the negative ELBO"));
+        assert_eq!(unit_of_loss(&spec), "nats per image; not the ELBO");
+        assert!(model(&spec).ends_with(", beta 4"), "{}", model(&spec));
         spec.beta = 1.0;
         spec.kind = ModelKind::Ae;
         for likelihood in [Likelihood::SquaredError, Likelihood::Bernoulli] {
@@ -207,6 +211,7 @@ mod tests {
                 text.starts_with("loss ") && !text.contains("ELBO"),
                 "{text}"
             );
+            assert_eq!(unit_of_loss(&spec), unit(&spec));
         }
     }
 

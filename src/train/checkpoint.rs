@@ -227,6 +227,11 @@ pub(super) fn metrics_len(path: &Path) -> Result<u64> {
     manifest(path).map(|manifest| manifest.metrics)
 }
 
+/// The hash of the data that the checkpoint at `path` is of.
+pub(super) fn data(path: &Path) -> Result<String> {
+    manifest(path).map(|manifest| manifest.data)
+}
+
 /// Reads the checkpoint at `path` and checks it against its hashes and against the model.
 pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<Loaded> {
     let manifest = manifest(path)?;

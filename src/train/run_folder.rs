@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::train::checkpoint::{self, MODEL};
+use crate::train::checkpoint;
 use crate::train::lock::{LOCK, Lock};
 use crate::train::{Position, RunConfig, State};
 
@@ -145,6 +145,13 @@ impl RunFolder {
         }
     }
 
+    /// Hash of the data that it is trained on, by the last checkpoint that can be read; `None` without one.
+    pub fn data_hash(&self) -> Option<String> {
+        let all = checkpoint::list(&self.checkpoints()).ok()?;
+        let mut hashes = all.iter().rev().map(|(_, path)| checkpoint::data(path));
+        hashes.find_map(Result::ok)
+    }
+
     /// How far the run is.
     ///
     /// # Errors
@@ -204,33 +211,6 @@ impl RunFolder {
     pub fn config(&self) -> &RunConfig {
         &self.config
     }
-
-    /// Removes the folder of a run that failed before its first checkpoint, so that its name is free for the next
-    /// try. A folder that holds parameters stays.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be removed.
-    pub fn discard(self) -> Result<()> {
-        if self.path.join(MODEL).exists() || !checkpoint::list(&self.checkpoints())?.is_empty() {
-            return Ok(());
-        }
-        for name in [CONFIG, METRICS, PAGE, LOCK] {
-            let path = self.path.join(name);
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(&path, "remove it")(e));
-                }
-                _ => {}
-            }
-        }
-        for name in EVENTS.into_iter().chain(writing::PICTURES) {
-            let _ = fs::remove_dir_all(self.path.join(name));
-        }
-        // Something else may lie there, and stays.
-        let _ = fs::remove_dir(self.checkpoints());
-        let _ = fs::remove_dir(&self.path);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -238,6 +218,7 @@ mod tests {
     use super::*;
     use crate::model::{ModelSpec, Parameters, Weights};
     use crate::shape::ImageShape;
+    use crate::train::checkpoint::MODEL;
     use crate::train::metrics::{Epoch, Line, Report};
     use crate::train::{Pictures, Record};
     use std::time::SystemTime;

@@ -53,12 +53,23 @@ pub fn encode(
     split: Split,
     binarize: Binarize,
 ) -> Result<Latents> {
+    encode_at(model, images, split, binarize, &|place| place)
+}
+
+/// The same of some images of many; `index` is that of an image among all, by its place here.
+pub(super) fn encode_at(
+    model: &mut Inference,
+    images: &Images,
+    split: Split,
+    binarize: Binarize,
+    index: &dyn Fn(usize) -> usize,
+) -> Result<Latents> {
     let latents = model.encode(images, split, binarize)?;
     let latent = (latents.mu.len() / images.len().max(1)).max(1);
     let bad = |values: &[f32]| values.iter().position(|value| !value.is_finite());
     if let Some(at) = bad(&latents.mu).or_else(|| bad(&latents.logvar)) {
         return Err(Error::config(
-            format!("the code of image {} is not finite", at / latent),
+            format!("the code of image {} is not finite", index(at / latent)),
             "images with values like those that the model was trained on, or another run",
         ));
     }

@@ -145,9 +145,12 @@ impl Film {
         let mut free = 0;
         for (text, x) in self.columns.iter().zip(xs) {
             if *x >= free {
-                let at = Point::new((left + x + tile_width / 2) as i32, (top / 2) as i32);
+                let letters = text.chars().count();
+                // The last one ends where the picture does.
+                let middle = (left + x + tile_width / 2).min(size[0] - letters * LETTER / 2 - 1);
+                let at = Point::new(middle as i32, (top / 2) as i32);
                 canvas.text(text, at, &FONT_7X13, Alignment::Center);
-                free = x + (text.chars().count() + 1) * LETTER;
+                free = x + (letters + 1) * LETTER;
             }
         }
         canvas
@@ -304,6 +307,27 @@ mod tests {
         assert_eq!(picture.dimensions(), (5 * 42 + 2 + 2 * 6, 2 * 34 + 2));
         let seen = [2, 50, 92, 134, 182].map(|x| picture.get_pixel(x, 36).0[0]);
         assert_eq!(seen, [200, level(1, 0), level(1, 1), level(1, 2), 250]);
+    }
+
+    #[test]
+    fn the_text_of_the_last_column_is_whole() {
+        let mut narrow = film(1, 1, false, true);
+        narrow.shape = ImageShape::new(1, 1, 1);
+        narrow.images = vec![1.0];
+        narrow.columns = vec!["0.00123".to_owned()];
+        let ink = |picture: image::GrayImage| picture.iter().filter(|v| **v == 30).count();
+        let without = {
+            let columns = vec![String::new()];
+            ink(picture(&Film {
+                columns,
+                ..narrow.clone()
+            }))
+        };
+        let mut text = Canvas::new(100, 20);
+        let middle = Point::new(50, 10);
+        text.text("0.00123", middle, &FONT_7X13, Alignment::Center);
+        let letters = text.into_pixels().2.iter().filter(|v| **v == 30).count() / 3;
+        assert_eq!(ink(picture(&narrow)) - without, letters);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From one code to another.
 
-use super::encode;
+use super::codes::{encode, encode_at};
 use super::film::Film;
 use super::format::Format;
 use super::path::Path;
@@ -75,7 +75,8 @@ pub(super) fn encode_some(
     binarize: Binarize,
 ) -> Result<Vec<f32>> {
     if binarize == Binarize::None {
-        return Ok(encode(model, &images.select(indices), split, binarize)?.mu);
+        let place = |place: usize| indices[place];
+        return Ok(encode_at(model, &images.select(indices), split, binarize, &place)?.mu);
     }
     // Draws go by an image's place: only with all those before it does it get those of `elbo encode`.
     let most = indices.iter().max().map_or(0, |last| last + 1);
@@ -101,13 +102,7 @@ pub fn interpolate(
     format: Format,
 ) -> Result<Film> {
     let (latent, ways) = (spec.latent, ends.ways(spec.latent));
-    Film::check(
-        format,
-        (ways, steps),
-        spec.image,
-        ends.images.is_some(),
-        false,
-    )?;
+    check(spec, ways, steps, ends.images.is_some(), format)?;
     let mut codes = Vec::with_capacity(ways * steps * latent);
     for pair in ends.codes.chunks_exact(2 * latent) {
         codes.extend(path.codes(&pair[..latent], &pair[latent..], steps));
@@ -120,4 +115,18 @@ pub fn interpolate(
         rows: Vec::new(),
         columns: Vec::new(),
     })
+}
+
+/// Refuses what [`interpolate`] would refuse, before there is an end of a way; `images`: whether these are images'.
+///
+/// # Errors
+/// [`Error::Config`] where the picture would be too large for its format.
+pub fn check(
+    spec: &ModelSpec,
+    ways: usize,
+    steps: usize,
+    images: bool,
+    format: Format,
+) -> Result<()> {
+    Film::check(format, (ways, steps), spec.image, images, false)
 }

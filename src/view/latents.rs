@@ -1,13 +1,18 @@
 //! Where images lie in the latent space.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pca::Plane;
-use super::plot::{self, MOST_CLASSES, Mark, Scale};
-use crate::draw::{Alignment, BLACK, Canvas, FONT_7X13, FONT_9X15_BOLD, Point, WHITE};
+use crate::draw::{
+    Alignment, Axis, BLACK, Canvas, FONT_7X13, FONT_9X15_BOLD, MOST_MARKS, Mark, Panel, Point,
+    WHITE, extent, length, room,
+};
 use crate::error::{Error, Result};
 
-/// Pixels of the plot's longer side, and around it.
+/// Pixels of the plot's longer side, and around it; more to its left where labels are long.
 const SIDE: i32 = 640;
 const LEFT: i32 = 64;
 const RIGHT: i32 = 24;
@@ -15,6 +20,10 @@ const TOP: i32 = 72;
 const BOTTOM: i32 = 56;
 /// Pixels from a line of the legend to the next.
 const PITCH: i32 = 20;
+/// Pixels of a letter of the title and of the names on a plot.
+const LETTER: i32 = 9;
+/// Pixels that text keeps from the picture's edge.
+const EDGE: i32 = 16;
 /// Letters of a name in the legend at most.
 const LONGEST: usize = 20;
 /// Bars of a histogram.
@@ -33,7 +42,7 @@ impl Classes<'_> {
     /// How many there are, where that is more than can be told apart on a plot.
     pub fn too_many(&self) -> Option<usize> {
         let seen: BTreeSet<u32> = self.labels.iter().copied().collect();
-        (seen.len() > MOST_CLASSES).then_some(seen.len())
+        (seen.len() > MOST_MARKS).then_some(seen.len())
     }
 }
 
@@ -90,6 +99,17 @@ pub fn latents(
     }
 }
 
+/// Refuses what [`latents`] would refuse of any codes of so many values.
+///
+/// # Errors
+/// As [`Plane::check`].
+pub fn check(latent: usize) -> Result<()> {
+    match latent {
+        1 => Ok(()),
+        _ => Plane::check(latent),
+    }
+}
+
 fn groups(count: usize, classes: Option<Classes<'_>>) -> Result<Vec<Group>> {
     let Some(Classes { labels, names }) = classes else {
         return Ok(vec![Group {
@@ -102,9 +122,9 @@ fn groups(count: usize, classes: Option<Classes<'_>>) -> Result<Vec<Group>> {
     for (image, &label) in labels.iter().enumerate().take(count) {
         images.entry(label).or_default().push(image);
     }
-    if images.len() > MOST_CLASSES {
+    if images.len() > MOST_MARKS {
         return Err(Error::config(
-            format!("{} classes: {MOST_CLASSES} can be told apart", images.len()),
+            format!("{} classes: {MOST_MARKS} can be told apart", images.len()),
             "data with fewer classes, or without labels",
         ));
     }
@@ -134,54 +154,60 @@ fn name(label: u32, names: &[String]) -> String {
     }
 }
 
-/// An empty picture for a plot of this size, with a title, and room for a legend where there are classes.
-fn page(groups: &[Group], (width, height): (i32, i32), title: &str) -> Canvas {
-    let letters = groups.iter().map(|group| group.name.chars().count()).max();
+/// An empty picture for a plot, with its axes and a title, wide enough for these and for a legend where there are
+/// classes.
+fn page(panel: &Panel, groups: &[Group], title: &str, names: (&str, Option<&str>)) -> Canvas {
+    let letters = groups.iter().map(|group| length(&group.name)).max();
     let legend = match groups {
         [only] if only.name.is_empty() => 0,
-        _ => 44 + 7 * letters.unwrap_or(0) as i32,
+        _ => 44 + letters.unwrap_or(0),
     };
-    let legend_height = TOP + PITCH * groups.len() as i32;
-    let height = (TOP + height + BOTTOM).max(legend_height);
-    let mut canvas = Canvas::new((LEFT + width + RIGHT + legend) as u32, height as u32);
-    canvas.text(title, Point::new(16, 22), &FONT_9X15_BOLD, Alignment::Left);
+    let (left, right) = panel.columns;
+    let title_ends = EDGE + LETTER * title.chars().count() as i32;
+    let across_ends = (left + right + length(names.0)) / 2;
+    let up_ends = left + length(names.1.unwrap_or(""));
+    let text = title_ends.max(across_ends).max(up_ends) + EDGE;
+    let width = (right + RIGHT + legend).max(text);
+    let height = (panel.rows.1 + BOTTOM).max(TOP + PITCH * groups.len() as i32);
+    let mut canvas = Canvas::new(width as u32, height as u32);
+    let at = Point::new(EDGE, 22);
+    canvas.text(title, at, &FONT_9X15_BOLD, Alignment::Left);
+    panel.grid_across(&mut canvas, names.0, &panel.ticks_across());
+    if let Some(name) = names.1 {
+        panel.grid_up(&mut canvas, name, &panel.up.ticks(8));
+    }
+    panel.axes(&mut canvas);
     canvas
 }
 
-fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &str) -> Canvas {
-    // One unit is as long on both axes, so that distances are what they look like.
-    let extent = |axis: usize| {
-        places.iter().fold(
-            (f64::INFINITY, f64::NEG_INFINITY),
-            |(least, most), place| (least.min(place[axis]), most.max(place[axis])),
-        )
-    };
-    let extents = [extent(0), extent(1)];
-    let span = extents
-        .iter()
-        .map(|(least, most)| most - least)
-        .fold(0.0, f64::max);
+/// The plot of places, and an empty one where these are none. One unit is as long on both axes, so that distances are
+/// what they look like.
+fn plane(places: &[[f64; 2]]) -> Panel {
+    let extents = [0, 1].map(|axis| extent(places.iter().map(|place| place[axis])));
+    let spans = extents.map(|(least, most)| most - least);
+    let span = spans[0].max(spans[1]);
     let unit = if span > 0.0 { 1.04 * span } else { 2.0 } / f64::from(SIDE);
-    let [width, height] = extents.map(|(least, most)| {
-        let pixels = (1.04 * (most - least) / unit).round() as i32;
-        pixels.clamp(SIDE / 2, SIDE)
-    });
-    let scale = |axis: usize, pixels: (i32, i32)| {
-        let middle = 0.5 * (extents[axis].0 + extents[axis].1);
-        let half = 0.5 * unit * f64::from((pixels.1 - pixels.0).abs());
-        Scale {
-            values: (middle - half, middle + half),
-            pixels: (f64::from(pixels.0), f64::from(pixels.1)),
-        }
+    let [width, height] =
+        spans.map(|span| ((1.04 * span / unit).round() as i32).clamp(SIDE / 2, SIDE));
+    let axis = |(least, most): (f64, f64), pixels: i32| {
+        let (middle, half) = (0.5 * (least + most), 0.5 * unit * f64::from(pixels));
+        Axis::linear(middle - half, middle + half)
     };
-    let (across, up) = (
-        scale(0, (LEFT, LEFT + width)),
-        scale(1, (TOP + height, TOP)),
-    );
-    let mut canvas = page(groups, (width, height), title);
-    plot::axes(&mut canvas, (across, &names[0]), (up, Some(&names[1])));
+    let up = axis(extents[1], height);
+    let left = room(&up.ticks(8), LEFT);
+    Panel {
+        columns: (left, left + width),
+        rows: (TOP, TOP + height),
+        across: axis(extents[0], width),
+        up,
+    }
+}
 
-    let at = |image: usize| (across.place(places[image][0]), up.place(places[image][1]));
+fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &str) -> Canvas {
+    let panel = plane(places);
+    let mut canvas = page(&panel, groups, title, (&names[0], Some(&names[1])));
+
+    let at = |image: usize| panel.place(places[image][0], places[image][1]);
     let count = places.len();
     let radius = (5.0 - 0.75 * (count as f64).log10()).clamp(1.6, 4.0);
     let opacity = (1.3 - 0.15 * (count as f64).log10()).clamp(0.55, 0.9);
@@ -198,7 +224,7 @@ fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &st
         let middles = groups.iter().map(|group| {
             let middle =
                 |axis: usize| median(group.images.iter().map(|&image| places[image][axis]));
-            (across.place(middle(0)), up.place(middle(1)))
+            panel.place(middle(0), middle(1))
         });
         let mut middles: Vec<(f64, f64)> = middles.collect();
         move_apart(&mut middles, groups);
@@ -206,7 +232,7 @@ fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &st
             outlined(&mut canvas, &group.name, place);
         }
     }
-    legend(&mut canvas, groups, LEFT + width + RIGHT);
+    legend(&mut canvas, groups, panel.columns.1 + RIGHT);
     canvas
 }
 
@@ -214,33 +240,22 @@ fn scatter(places: &[[f64; 2]], names: [String; 2], groups: &[Group], title: &st
 fn histograms(codes: &[f32], groups: &[Group], title: &str) -> Canvas {
     let lane = (SIDE / groups.len() as i32).clamp(40, 320);
     let height = lane * groups.len() as i32;
-    let mut canvas = page(groups, (SIDE, height), title);
-    let (least, most) = codes.iter().fold(
-        (f64::INFINITY, f64::NEG_INFINITY),
-        |(least, most), &code| (least.min(f64::from(code)), most.max(f64::from(code))),
-    );
-    let room = if most > least {
-        0.02 * (most - least)
-    } else {
-        1.0
+    let values = codes.iter().copied().map(f64::from);
+    let panel = Panel {
+        columns: (LEFT, LEFT + SIDE),
+        rows: (TOP, TOP + height),
+        across: Axis::around(extent(values), false),
+        up: Axis::linear(0.0, 1.0),
     };
-    let across = Scale {
-        values: (least - room, most + room),
-        pixels: (f64::from(LEFT), f64::from(LEFT + SIDE)),
-    };
-    let up = Scale {
-        values: (0.0, 1.0),
-        pixels: (f64::from(TOP + height), f64::from(TOP)),
-    };
-    plot::axes(&mut canvas, (across, "z0"), (up, None));
+    let mut canvas = page(&panel, groups, title, ("z0", None));
     let bar = SIDE / BARS as i32;
     let counts: Vec<[usize; BARS]> = groups
         .iter()
         .map(|group| {
             let mut counts = [0; BARS];
             for &image in &group.images {
-                let place = across.place(f64::from(codes[image])) - f64::from(LEFT);
-                counts[((place / f64::from(bar)) as usize).min(BARS - 1)] += 1;
+                let share = panel.across.place(f64::from(codes[image]));
+                counts[((share * BARS as f64) as usize).min(BARS - 1)] += 1;
             }
             counts
         })
@@ -260,7 +275,7 @@ fn histograms(codes: &[f32], groups: &[Group], title: &str) -> Canvas {
         let (from, to) = (Point::new(LEFT, bottom), Point::new(LEFT + SIDE, bottom));
         canvas.line(from, to, BLACK, 1);
         let at = Point::new(LEFT - 8, bottom - 10);
-        if group.name.chars().count() <= 6 {
+        if length(&group.name) <= LEFT - 16 {
             canvas.text(&group.name, at, &FONT_7X13, Alignment::Right);
         }
     }
@@ -307,9 +322,12 @@ fn move_apart(places: &mut [(f64, f64)], groups: &[Group]) {
     }
 }
 
-/// Text that can be read on dots.
+/// Text that can be read on dots, about a point as far as the picture has room for it there.
 fn outlined(canvas: &mut Canvas, text: &str, (x, y): (f64, f64)) {
-    let (x, y) = (x.round() as i32, y.round() as i32);
+    let (width, height) = canvas.dimensions();
+    let half = LETTER * text.chars().count() as i32 / 2 + 3;
+    let x = (x.round() as i32).min(width - half).max(half);
+    let y = (y.round() as i32).min(height - 10).max(10);
     for dy in -2..=2 {
         for dx in -2..=2 {
             let at = Point::new(x + dx, y + dy);
@@ -323,161 +341,4 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use embedded_graphics::prelude::RgbColor;
-
-    use super::*;
-
-    fn picture(bytes: &[u8]) -> image::RgbImage {
-        image::load_from_memory(bytes).expect("a PNG").to_rgb8()
-    }
-
-    /// How many pixels have a class's colour to the bit, in the legend and left of it.
-    fn counts(picture: &image::RgbImage, class: usize) -> (usize, usize) {
-        let colour = Mark::of(class).colour;
-        let colour = [colour.r(), colour.g(), colour.b()];
-        let own = picture
-            .enumerate_pixels()
-            .filter(|(_, _, pixel)| pixel.0 == colour);
-        let (legend, plot): (Vec<_>, Vec<_>) =
-            own.partition(|(x, _, _)| *x as i32 > LEFT + SIDE + 4);
-        (legend.len(), plot.len())
-    }
-
-    #[test]
-    fn a_class_is_where_its_codes_are_and_in_the_legend() {
-        // Two clusters: class 3 at the lower right, class 7 at the upper left.
-        let codes: Vec<f32> = (0..40)
-            .flat_map(|i| {
-                let (x, y) = ((i % 5) as f32 / 5.0, (i / 5 % 4) as f32 / 5.0);
-                if i % 2 == 0 {
-                    [9.0 + x, y]
-                } else {
-                    [x, 9.0 + y]
-                }
-            })
-            .collect();
-        let labels: Vec<u32> = (0..40).map(|i| if i % 2 == 0 { 3 } else { 7 }).collect();
-        let classes = Classes {
-            labels: &labels,
-            names: &[],
-        };
-        let bytes = latents(&codes, 2, Some(classes), "title").expect("a picture");
-        let seen = picture(&bytes);
-        // Darkest where dots lie on each other; look for anything but paper and lines of the grid.
-        let coloured = |xs: std::ops::Range<i32>, ys: std::ops::Range<i32>, class: usize| {
-            let colour = Mark::of(class).colour;
-            let all = xs.flat_map(|x| ys.clone().map(move |y| (x, y)));
-            all.filter(|&(x, y)| {
-                let [r, g, b] = seen.get_pixel(x as u32, y as u32).0;
-                let near = |a: u8, b: u8| a.abs_diff(b) < 60;
-                near(r, colour.r()) && near(g, colour.g()) && near(b, colour.b())
-            })
-            .count()
-        };
-        let (middle, bottom) = (LEFT + SIDE / 2, TOP + SIDE / 2);
-        let lower_right = |class| coloured(middle..LEFT + SIDE, bottom..TOP + SIDE, class);
-        let upper_left = |class| coloured(LEFT..middle, TOP..bottom, class);
-        assert!(lower_right(0) > 50 && upper_left(1) > 50);
-        assert_eq!((lower_right(1), upper_left(0)), (0, 0));
-        assert!(counts(&seen, 0).0 > 50 && counts(&seen, 1).0 > 50, "legend");
-        assert_eq!(counts(&seen, 2), (0, 0));
-    }
-
-    #[test]
-    fn names_that_lie_on_each_other_are_moved_apart() {
-        let group = |name: &str| Group {
-            name: name.to_owned(),
-            mark: Mark::of(0),
-            images: Vec::new(),
-        };
-        let groups = ["3", "5", "8", "far"].map(group);
-        let mut places = [
-            (100.0, 100.0),
-            (102.0, 103.0),
-            (98.0, 100.0),
-            (300.0, 100.0),
-        ];
-        move_apart(&mut places, &groups);
-        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-            assert!((places[a].1 - places[b].1).abs() >= 16.0, "{places:?}");
-        }
-        assert_eq!(places[3], (300.0, 100.0));
-        assert!(
-            places.iter().all(|place| (place.1 - 100.0).abs() < 40.0),
-            "{places:?}"
-        );
-    }
-
-    #[test]
-    fn a_plot_is_as_high_as_its_codes_need() {
-        let size = |codes: &[f32]| {
-            let bytes = latents(codes, 2, None, "title").expect("a picture");
-            let (width, height) = picture(&bytes).dimensions();
-            (width as i32 - LEFT - RIGHT, height as i32 - TOP - BOTTOM)
-        };
-        assert_eq!(size(&[0.0, 0.0, 4.0, 4.0]), (SIDE, SIDE));
-        assert_eq!(size(&[0.0, 0.0, 4.0, 3.0]), (SIDE, SIDE * 3 / 4));
-        assert_eq!(size(&[0.0, 0.0, 0.1, 4.0]), (SIDE / 2, SIDE));
-    }
-
-    #[test]
-    fn without_labels_there_is_one_colour_and_no_legend() {
-        let codes: Vec<f32> = (0..60).map(|i| (i * i % 17) as f32).collect();
-        for latent in [1, 2, 3] {
-            let plain = latents(&codes, latent, None, "title").expect("a picture");
-            let plain = picture(&plain);
-            assert_eq!(plain.width() as i32, LEFT + SIDE + RIGHT, "{latent}");
-            let labels = vec![0; 60 / latent];
-            let classes = Classes {
-                labels: &labels,
-                names: &["a".to_owned()],
-            };
-            let with = latents(&codes, latent, Some(classes), "title").expect("a picture");
-            assert!(picture(&with).width() > plain.width(), "{latent}");
-        }
-    }
-
-    #[test]
-    fn one_latent_value_gives_bars_of_each_class() {
-        let codes = [0.0, 0.0, 0.0, 1.0];
-        let classes = Classes {
-            labels: &[0, 0, 1, 1],
-            names: &[],
-        };
-        let seen = latents(&codes, 1, Some(classes), "title").expect("a picture");
-        let seen = picture(&seen);
-        let bar = (SIDE / BARS as i32) as usize;
-        // A lane is 320 pixels high, of which the whole of a class takes 314.
-        assert_eq!(counts(&seen, 0).1, bar * 314);
-        assert_eq!(counts(&seen, 1).1, 2 * bar * 157);
-    }
-
-    #[test]
-    fn codes_that_are_all_alike_have_a_picture() {
-        for latent in 1..4 {
-            assert!(latents(&vec![0.5; 6 * latent], latent, None, "title").is_ok());
-        }
-        assert!(latents(&[], 2, None, "title").is_err());
-    }
-
-    #[test]
-    fn names_are_cut_and_those_without_letters_go_by_number() {
-        let names = ["cat", "\u{732b}", "a-very-long-name-of-a-class"].map(str::to_owned);
-        let seen = [0, 1, 2, 3].map(|label| name(label, &names));
-        assert_eq!(seen, ["cat", "1", "a-very-long-name-...", "3"]);
-    }
-
-    #[test]
-    fn more_classes_than_can_be_told_apart_are_counted() {
-        let labels: Vec<u32> = (0..=MOST_CLASSES as u32).collect();
-        let classes = |labels| Classes { labels, names: &[] };
-        assert_eq!(classes(&labels).too_many(), Some(MOST_CLASSES + 1));
-        assert_eq!(classes(&labels[1..]).too_many(), None);
-        let codes = vec![0.0; 2 * labels.len()];
-        assert!(latents(&codes, 2, Some(classes(&labels)), "title").is_err());
-    }
 }

@@ -14,15 +14,14 @@ mod manifold;
 mod normal;
 mod path;
 mod pca;
-mod plot;
 mod traverse;
 
 pub use codes::{Spread, encode, kl_by_value};
 pub use film::Film;
 pub use format::Format;
-pub use interpolate::{Ends, interpolate};
-pub use latents::{Classes, latents};
+pub use interpolate::{Ends, check as check_interpolate, interpolate};
+pub use latents::{Classes, check as check_latents, latents};
 pub use manifold::{check as check_manifold, manifold};
 pub use path::Path;
 pub use pca::Plane;
-pub use traverse::{Traversal, traverse};
+pub use traverse::{Traversal, check as check_traverse, traverse};

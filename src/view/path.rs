@@ -5,7 +5,7 @@
 pub enum Path {
     /// A straight line
     Linear,
-    /// Along a circle about the origin, at constant angular speed (White 2016)
+    /// Along a circle about the origin, at constant angular speed (White 2016), while the length changes evenly
     Spherical,
 }
 

@@ -24,14 +24,9 @@ impl Plane {
     /// That of `codes`, `[images, latent]`.
     ///
     /// # Errors
-    /// [`Error::Config`] for fewer than two values a code, and for very many.
+    /// As [`Plane::check`].
     pub fn of(codes: &[f32], latent: usize) -> Result<Self> {
-        if !(2..=MOST_VALUES).contains(&latent) {
-            return Err(Error::config(
-                format!("a plane of codes of {latent} values: expected 2 to {MOST_VALUES}"),
-                "a model of fewer latent values",
-            ));
-        }
+        Self::check(latent)?;
         let (mean, covariance) = moments(codes, latent);
         let total: f64 = (0..latent).map(|i| covariance[i * latent + i]).sum();
         let mut components = eigen(covariance, latent, 2);
@@ -42,6 +37,20 @@ impl Plane {
             shares: [share(first.0), share(second.0)],
             axes: [first.1, second.1],
         })
+    }
+
+    /// Refuses codes of fewer than two values, and of very many.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn check(latent: usize) -> Result<()> {
+        match latent {
+            2..=MOST_VALUES => Ok(()),
+            _ => Err(Error::config(
+                format!("a plane of codes of {latent} values: expected 2 to {MOST_VALUES}"),
+                "a model of fewer latent values",
+            )),
+        }
     }
 
     /// Where each of `codes` lies in the plane.

@@ -7,6 +7,7 @@ use super::{Spread, kl_by_value};
 use crate::data::{Binarize, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, Latents, ModelKind, ModelSpec};
+use crate::number::{rounded, significant};
 
 /// What to vary, about what.
 #[derive(Clone, Debug)]
@@ -116,19 +117,7 @@ pub fn traverse(
     steps: usize,
     format: Format,
 ) -> Result<Film> {
-    if !(range.is_finite() && range > 0.0) {
-        return Err(Error::config(
-            format!("--range {range}: expected a finite number above 0"),
-            "--range 3",
-        ));
-    }
-    Film::check(
-        format,
-        (traversal.rows.len(), steps),
-        spec.image,
-        false,
-        true,
-    )?;
+    check(spec, traversal.rows.len(), range, steps, format)?;
     let share = |step: usize| 2.0 * step as f64 / (steps.max(2) - 1) as f64 - 1.0;
     let mut codes = Vec::with_capacity(traversal.rows.len() * steps * spec.latent);
     for &value in &traversal.rows {
@@ -152,18 +141,38 @@ pub fn traverse(
         images: model.decode(&codes)?,
         ends: None,
         rows: traversal.rows.iter().map(name).collect(),
-        columns: (0..steps).map(|step| number(range * share(step))).collect(),
+        columns: (0..steps).map(|step| column(range, share(step))).collect(),
     })
 }
 
-/// To two decimals at most.
-fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" {
-        "0".to_owned()
-    } else {
-        text.to_owned()
+/// Refuses what [`traverse`] would refuse of so many rows, before there is anything to vary.
+///
+/// # Errors
+/// [`Error::Config`] for a range that is not a positive number, and where the picture would be too large for its
+/// format.
+pub fn check(
+    spec: &ModelSpec,
+    rows: usize,
+    range: f64,
+    steps: usize,
+    format: Format,
+) -> Result<()> {
+    if !(range.is_finite() && range > 0.0) {
+        return Err(Error::config(
+            format!("--range {range}: expected a finite number above 0"),
+            "--range 3",
+        ));
+    }
+    Film::check(format, (rows, steps), spec.image, false, true)
+}
+
+/// A share of a range, in as many decimals as three digits of the range have.
+fn column(range: f64, share: f64) -> String {
+    let decimals = (2.0 - range.log10().floor()).max(0.0) as usize;
+    match decimals {
+        ..=5 => rounded(range * share, decimals),
+        // Zeros alone would fill a column.
+        _ => significant(range * share, 3),
     }
 }
 
@@ -172,9 +181,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_no_more_digits_than_they_need() {
-        let seen = [-3.0, -0.5, -1e-17, 0.0, 2.25, 1.0 / 3.0, 10.0].map(number);
-        assert_eq!(seen, ["-3", "-0.5", "0", "0", "2.25", "0.33", "10"]);
+    fn columns_differ_whatever_the_range() {
+        let columns = |range| {
+            let shares = (0..13).map(|step| f64::from(step) / 6.0 - 1.0);
+            shares.map(|share| column(range, share)).collect::<Vec<_>>()
+        };
+        assert_eq!(columns(3.0)[..3], ["-3", "-2.5", "-2"]);
+        assert_eq!(columns(1.0)[4..8], ["-0.33", "-0.17", "0", "0.17"]);
+        assert_eq!(columns(0.001)[..2], ["-0.001", "-0.00083"]);
+        for range in [1e-300, 3e-9, 0.001, 0.005, 0.04, 999.0, 1e30] {
+            let seen = columns(range);
+            assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
+            assert_eq!(seen[6], "0", "{seen:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod groups;
 mod page;
 mod picture;
 mod row;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -12,7 +14,7 @@ use serde::Serialize;
 use self::row::{COLUMNS, NONE};
 pub use self::row::{Losses, Row};
 use super::Run;
-use super::table::aligned;
+use super::table::{aligned, plain};
 use crate::error::{Error, Result};
 use crate::model::words;
 use crate::train::metrics::Epoch;
@@ -38,6 +40,9 @@ pub struct Group {
     pub unit: &'static str,
     /// What sets it apart from other groups.
     pub apart: Vec<String>,
+    /// The unit with what has to be said of the figure.
+    #[serde(skip)]
+    pub(super) caption: String,
     #[serde(skip)]
     pub(super) runs: Vec<usize>,
 }
@@ -86,8 +91,10 @@ impl Comparison {
             rows.push(Row {
                 run: name(&runs, i),
                 model: words::model(&run.config.model),
+                layers: words::layers(&run.config.model),
                 parameters: run.config.model.parameter_count(),
                 data: run.config.record.data.clone(),
+                data_sha256: run.data.clone(),
                 unit: words::unit(&run.config.model),
                 loss_is_negative_elbo: words::is_elbo(&run.config.model),
                 best: best.map(|epoch| Losses::of(run, epoch)),
@@ -143,24 +150,21 @@ impl Comparison {
         let mut lines = self.notes();
         let all = self.facts();
         lines.extend(all.iter().map(|(name, value)| format!("{name}: {value}")));
-        if let [only] = &self.groups[..] {
-            lines.push(format!("losses: {}", only.unit));
-        }
         for group in &self.groups {
-            if !lines.is_empty() {
-                lines.push(String::new());
-            }
             if self.groups.len() > 1 {
+                lines.push(String::new());
                 lines.push(format!("{}:", group.apart.join(", ")));
             }
+            lines.push(format!("losses: {}", group.caption));
             let own = self.facts_of(group);
             lines.extend(own.iter().map(|(name, value)| format!("{name}: {value}")));
             let (head, rows) = self.table(group);
             let numbers: Vec<bool> = head.iter().map(|name| is_number(name)).collect();
             let head: Vec<&str> = head.iter().map(String::as_str).collect();
+            lines.push(String::new());
             lines.extend(aligned(&head, &rows, &numbers));
         }
-        lines
+        lines.iter().map(|line| plain(line)).collect()
     }
 
     /// What is the same in all runs, so that it need not stand in each row: names and values.
@@ -295,141 +299,5 @@ fn name(runs: &[Run], i: usize) -> String {
     match runs.iter().filter(|other| other.name == run.name).count() {
         1 => run.name.clone(),
         _ => run.path.display().to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::Binarize;
-    use crate::model::{Likelihood, ModelKind};
-    use crate::watch::run::tests::run;
-
-    fn named(name: &str, change: impl FnOnce(&mut Run)) -> Run {
-        let mut run = run(3, 3);
-        run.name = name.into();
-        run.path = format!("runs/{name}").into();
-        change(&mut run);
-        run
-    }
-
-    fn comparison(runs: Vec<Run>) -> Comparison {
-        Comparison::of(runs).expect("runs")
-    }
-
-    #[test]
-    fn what_is_the_same_stands_once_and_what_differs_in_columns() {
-        let both = comparison(vec![
-            named("a", |_| {}),
-            named("b", |run| run.config.train.learning_rate = 0.003),
-        ]);
-        let lines = both.lines();
-        let text = lines.join("\n");
-        assert_eq!(text.matches("VAE 784-400-3-400-784").count(), 1, "{text}");
-        assert_eq!(text.matches("CPU (2 threads)").count(), 1, "{text}");
-        assert!(both.notes().is_empty(), "{text}");
-        let row = |name: &str| {
-            let line = lines.iter().find(|line| line.starts_with(name));
-            line.expect("a row").split_whitespace().collect::<Vec<_>>()
-        };
-        assert!(
-            row("run").ends_with(&["seconds", "train.learning-rate"]),
-            "{text}"
-        );
-        let expected = [
-            "b", "111.67", "3", "111.67", "86.67", "25.00", "3/3", "2,000", "6.0", "0.003",
-        ];
-        assert_eq!(row("b"), expected, "{text}");
-        assert_eq!(both.rows()[0].differs["train.learning-rate"], "0.001");
-        assert_eq!(both.rows()[0].differs.len(), 1);
-    }
-
-    #[test]
-    fn losses_of_different_meaning_are_told_apart() {
-        let squared: fn(&mut Run) = |run| {
-            run.config.model.kind = ModelKind::Ae;
-            run.config.model.likelihood = Likelihood::SquaredError;
-        };
-        let binarised: fn(&mut Run) = |run| run.config.train.binarize = Binarize::Fixed;
-        let other: fn(&mut Run) = |run| run.config.record.data = "mnist".into();
-        let gaussian: fn(&mut Run) = |run| {
-            run.config.model.likelihood = Likelihood::Gaussian {
-                sigma: 1.0,
-                learned: false,
-            };
-        };
-        let gaussian_binarised: fn(&mut Run) = |run| {
-            run.config.model.likelihood = Likelihood::Gaussian {
-                sigma: 1.0,
-                learned: false,
-            };
-            run.config.train.binarize = Binarize::Dynamic;
-        };
-        let three = comparison(vec![
-            named("a", gaussian),
-            named("b", gaussian_binarised),
-            named("c", gaussian),
-        ]);
-        assert_eq!(three.groups().len(), 2, "grey and binarised Gaussians");
-        for (change, words) in [
-            (squared, "squared error per image"),
-            (binarised, "binarised once"),
-            (other, "mnist"),
-            (gaussian, "Gaussian density"),
-        ] {
-            let both = comparison(vec![
-                named("a", |_| {}),
-                named("b", change),
-                named("c", |_| {}),
-            ]);
-            let notes = both.notes().join("\n");
-            assert!(notes.starts_with("NOT COMPARABLE"), "{words}: {notes}");
-            assert!(notes.contains(words), "{words}: {notes}");
-            assert_eq!(both.groups()[0].names, ["a", "c"]);
-            assert_eq!(both.groups()[1].names, ["b"]);
-        }
-    }
-
-    #[test]
-    fn weights_of_the_kl_are_compared_by_the_elbo() {
-        let both = comparison(vec![
-            named("a", |_| {}),
-            named("b", |run| run.config.model.beta = 4.0),
-        ]);
-        assert_eq!(both.groups().len(), 1);
-        assert_eq!(both.groups()[0].figure, "negative ELBO");
-        let text = both.lines().join("\n");
-        assert!(text.contains("weight the KL differently"), "{text}");
-        assert!(text.contains("model.beta"), "{text}");
-    }
-
-    #[test]
-    fn the_json_has_what_the_table_has() {
-        let both = comparison(vec![
-            named("a", |_| {}),
-            named("b", |run| {
-                run.config.model.kind = ModelKind::Ae;
-                run.lines.clear();
-            }),
-        ]);
-        let json = both.json().expect("JSON");
-        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(json["runs"][0]["last"]["kl"], 25.0);
-        assert_eq!(json["runs"][0]["best"]["epoch"], 3);
-        assert_eq!(json["runs"][0]["status"], "finished");
-        assert!(json["runs"][1]["last"].is_null());
-        assert_eq!(json["groups"].as_array().map(Vec::len), Some(2));
-        assert_eq!(json["notes"].as_array().map(Vec::len), Some(1));
-    }
-
-    #[test]
-    fn runs_of_one_name_are_called_by_their_paths() {
-        let both = comparison(vec![
-            named("a", |_| {}),
-            named("a", |run| run.path = "old/a".into()),
-        ]);
-        assert_eq!(both.rows()[0].run, "runs/a");
-        assert_eq!(both.rows()[1].run, "old/a");
-        assert!(Comparison::of(Vec::new()).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::table::aligned;
 use super::{Run, Status};
@@ -17,13 +17,18 @@ use crate::train::{RunFolder, utc};
 pub struct Entry {
     /// The folder's name.
     pub name: String,
-    /// The folder.
+    /// The folder. As JSON, letters that are none are replaced: such a name is no reason to list nothing.
+    #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
     /// Start of the run, UTC; of a damaged one, the last change of its folder.
     pub started: String,
     /// What the run folder says.
     #[serde(flatten)]
     pub found: Found,
+}
+
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// What a run folder says.
@@ -59,6 +64,9 @@ pub struct Summary {
     losses: [Option<String>; 2],
     /// Unit of the losses.
     pub unit: &'static str,
+    /// The same as text, with what has to be said of them.
+    #[serde(skip)]
+    unit_of_loss: String,
     /// Whether the loss is the negative ELBO.
     pub loss_is_negative_elbo: bool,
     /// Whether the run goes on.
@@ -147,6 +155,7 @@ impl Summary {
             best_test_loss: best,
             losses: [text(last), text(best)],
             unit: words::unit(spec),
+            unit_of_loss: words::unit_of_loss(spec),
             loss_is_negative_elbo: words::is_elbo(spec),
             status: run.status,
             written_seconds_ago: since.map(|since| since.as_secs()),
@@ -200,7 +209,7 @@ pub fn lines(entries: &[Entry]) -> Vec<String> {
                     format!("{}/{}", run.epochs, run.epochs_asked),
                     last,
                     best,
-                    run.unit.to_owned(),
+                    run.unit_of_loss.clone(),
                     run.status(),
                 ]
             }
@@ -257,6 +266,23 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_that_is_no_elbo_is_listed_as_such() {
+        let folder = two_runs();
+        let mut weighted = run(2, 2);
+        weighted.config.model.beta = 4.0;
+        write(&weighted, &folder.path().join("c"));
+        let text = lines(&runs(folder.path()).expect("the runs"));
+        let said = |name: &str| {
+            let row = text
+                .iter()
+                .find(|line| line.starts_with(name))
+                .expect("a row");
+            row.contains("nats per image; not the ELBO") && row.contains("likelihood, beta 4")
+        };
+        assert_eq!(["a-newer", "b-older", "c"].map(said), [false, false, true]);
+    }
+
+    #[test]
     fn a_damaged_run_is_listed_with_the_reason() {
         let folder = two_runs();
         let broken = folder.path().join("broken");
@@ -270,6 +296,25 @@ mod tests {
         assert!(text.contains("DAMAGED: metrics.jsonl: line 1"), "{text}");
         let json = serde_json::to_string(&found).expect("JSON");
         assert_eq!(json.matches("\"fault\"").count(), 2, "{json}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_whose_name_is_no_text_is_listed_as_well() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let folder = two_runs();
+        let name = std::ffi::OsStr::from_bytes(b"c\xff");
+        write(&run(1, 1), &folder.path().join(name));
+        let found = runs(folder.path()).expect("the runs");
+        let json = serde_json::to_value(&found).expect("JSON");
+        let names = [0, 1, 2].map(|i| json[i]["name"].as_str().expect("a name"));
+        assert!(names.contains(&"c\u{fffd}"), "{json}");
+        let paths = [0, 1, 2].map(|i| json[i]["path"].as_str().expect("a path"));
+        assert!(
+            paths.iter().any(|path| path.ends_with("/c\u{fffd}")),
+            "{json}"
+        );
     }
 
     #[test]

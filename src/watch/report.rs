@@ -226,7 +226,9 @@ mod tests {
         beta.config.model.beta = 4.0;
         let beta = page(beta);
         assert!(!beta.contains("<dt>ELBO</dt>"));
-        assert!(beta.contains("nats per image; not the ELBO"));
+        // The figure, the chart, the table of epochs.
+        assert_eq!(beta.matches("nats per image; not the ELBO").count(), 3);
+        assert!(beta.contains("likelihood, beta 4</p>"));
         assert!(!beta.contains("which is the negative ELBO"));
         let mut ae = run(3, 3);
         ae.config.model.kind = ModelKind::Ae;

@@ -48,6 +48,8 @@ pub struct Run {
     pub config: RunConfig,
     /// What it has measured, in order.
     pub lines: Vec<Line>,
+    /// Hash of its data, once there is a checkpoint that has it.
+    pub data: Option<String>,
     /// Whether it goes on.
     pub status: Status,
     /// When its last line was written.
@@ -70,6 +72,7 @@ impl Run {
             path: path.to_owned(),
             config,
             lines,
+            data: folder.data_hash(),
             status: Status::Unfinished,
             written: fs::metadata(folder.metrics_file())
                 .and_then(|found| found.modified())
@@ -247,6 +250,7 @@ pub(super) mod tests {
             },
             lines,
             status: Status::Finished,
+            data: None,
             written: None,
         }
     }

@@ -1,8 +1,15 @@
 //! Tables as aligned text.
 
+/// Text without control characters, which names of folders may have: none reaches a terminal, and a line stays one.
+pub(super) fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Lines of a table: columns two spaces apart, those of numbers to the right. A column without any text is left
-/// out with its head.
+/// out with its head. Text is made [`plain`].
 pub(super) fn aligned(head: &[&str], rows: &[Vec<String>], numbers: &[bool]) -> Vec<String> {
+    let plain_row = |row: &Vec<String>| row.iter().map(|cell| plain(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(plain_row).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let longest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -27,7 +34,7 @@ pub(super) fn aligned(head: &[&str], rows: &[Vec<String>], numbers: &[bool]) -> 
         text.trim_end().to_owned()
     };
     let mut lines = vec![line(&mut head.iter().copied())];
-    for row in rows {
+    for row in &rows {
         lines.push(line(&mut row.iter().map(String::as_str)));
     }
     lines
@@ -45,5 +52,12 @@ mod tests {
         let lines = aligned(&head, &rows, &[false, false, true, false]);
         let expected = ["run     loss  x", "a     105.53  é", "long     9.1  b"];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_row_is_a_line_whatever_a_name_holds() {
+        let rows = [vec!["a\nb\u{1b}[2J\tc".to_owned()]];
+        let lines = aligned(&["run"], &rows, &[false]);
+        assert_eq!(lines, ["run", "a\u{fffd}b\u{fffd}[2J\u{fffd}c"]);
     }
 }

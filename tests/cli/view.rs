@@ -320,12 +320,24 @@ fn latents_are_coloured_where_there_are_labels() {
     size(folder.path(), &["reconstruct", "2", "--data", "wrong.npz"]);
 }
 
+/// Runs what has to be refused before any data are read: those of the runs are no longer there.
+fn refuses_without_data(cases: &[(&str, i32, &[&str])]) {
+    refuses_in(cases, |folder| {
+        fs::remove_file(folder.join("data.npz")).expect("the data");
+    });
+}
+
 /// Runs what has to be refused beside a run of a VAE, one of an autoencoder, and a file; nothing may change.
 fn refuses(cases: &[(&str, i32, &[&str])]) {
+    refuses_in(cases, |_| {});
+}
+
+fn refuses_in(cases: &[(&str, i32, &[&str])], prepare: impl FnOnce(&Path)) {
     let folder = temporary();
     train(folder.path(), "run", &["--latent", "2"]);
     train(folder.path(), "ae", &["--latent", "2", "--model", "ae"]);
     fs::write(folder.path().join("mine.png"), "dear").expect("a file");
+    prepare(folder.path());
     let before = contents(folder.path());
     for (command, code, words) in cases {
         let arguments: Vec<&str> = command.split(' ').collect();
@@ -386,7 +398,7 @@ fn ends_that_there_are_not_are_refused() {
 
 #[test]
 fn sizes_that_make_no_picture_are_refused() {
-    let ranges = ["0", "-3", "nan", "inf"].map(|range| format!("traverse run --range={range}"));
+    let ranges = ["0", "-3", "nan", "inf"].map(|range| format!("traverse ae --range={range}"));
     let steps = ["0", "1", "-3", "nan"].map(|steps| format!("interpolate run --steps={steps}"));
     let ranges = ranges
         .iter()
@@ -395,7 +407,7 @@ fn sizes_that_make_no_picture_are_refused() {
         .iter()
         .map(|steps| (steps.as_str(), CONFIG, &["--steps"][..]));
     let too_large = |option| ["too large", option, "try: "];
-    let others: [(&str, i32, &[&str]); 7] = [
+    let others: [(&str, i32, &[&str]); 9] = [
         ("traverse run --steps 1", CONFIG, &["--steps"]),
         ("traverse run --top 0", CONFIG, &["--top"]),
         ("interpolate run --rows 0", CONFIG, &["--rows"]),
@@ -410,10 +422,29 @@ fn sizes_that_make_no_picture_are_refused() {
             CONFIG,
             &too_large("--steps"),
         ),
-        ("manifold run --size 10000", CONFIG, &too_large("--size")),
+        (
+            "interpolate ae --from 0 --to 1 --rows 10000 --steps 10000",
+            CONFIG,
+            &too_large("--rows"),
+        ),
+        (
+            "traverse run --top 2 --steps 10000 --out a.gif",
+            CONFIG,
+            &too_large("--top"),
+        ),
+        ("manifold ae --size 10000", CONFIG, &too_large("--size")),
     ];
     let cases: Vec<_> = ranges.chain(steps).chain(others).collect();
-    refuses(&cases);
+    refuses_without_data(&cases);
+}
+
+#[test]
+fn codes_of_too_many_values_are_refused_before_data_are_read() {
+    let folder = temporary();
+    train(folder.path(), "wide", &["--latent", "2049"]);
+    fs::remove_file(folder.path().join("data.npz")).expect("the data");
+    let words = ["2049 values", "2 to 2048", "try: "];
+    refused_in(folder.path(), &["latents", "wide"], CONFIG, &words);
 }
 
 #[test]

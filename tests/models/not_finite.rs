@@ -260,6 +260,8 @@ fn the_program_exits_with_5_and_keeps_a_usable_run() {
     let metrics = fs::read_to_string(folder.path().join("run/metrics.jsonl"));
     assert!(metrics.expect("the metrics").lines().count() >= 1);
     assert!(text.contains("is kept in run"), "{text}");
+    let page = fs::read_to_string(folder.path().join("run/report.html")).expect("a page");
+    assert!(page.contains("badge stopped"), "its page does not run on");
     let output = elbo(&["evaluate", "run", "--device", "cpu"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}");

@@ -148,15 +148,26 @@ fn tensorboard_reads_what_was_written() {
     assert_eq!(test.images["samples"], expected);
 }
 
-/// A run that was killed at step 250, in the middle of a record, and went on from the end of its second epoch.
+/// A run that was killed at step 350, in the middle of a record, and went on from the end of its second epoch.
 #[test]
 fn tensorboard_drops_what_a_killed_run_wrote_beyond_its_checkpoint() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let train = folder.path().join("train");
     let mut killed = EventWriter::create(folder.path(), ModelKind::Vae, 0).expect("event files");
-    for step in 1..=250 {
+    let end_epoch = |writer: &mut EventWriter, number: u32, loss: f64, width: u32| {
+        let line = epoch(number, loss);
+        writer.line(&line).expect("an epoch");
+        let step = 100 * u64::from(number);
+        let picture = writer.image("samples", step, png(width, 20));
+        picture.expect("a picture");
+    };
+    for step in 1..=350 {
         killed.line(&report(step)).expect("a report");
+        if step % 100 == 0 {
+            let number = (step / 100) as u32;
+            end_epoch(&mut killed, number, 120.0 - f64::from(number), 30 + number);
+        }
     }
     drop(killed);
     let file = fs::read_dir(&train).expect("a folder").next();
@@ -168,9 +179,24 @@ fn tensorboard_drops_what_a_killed_run_wrote_beyond_its_checkpoint() {
     for step in (210..=300).step_by(10) {
         again.line(&report(step)).expect("a report");
     }
+    let steps = |found: &[(u64, f64)]| found.iter().map(|&(step, _)| step).collect::<Vec<u64>>();
+    // Before the epoch ends again, nothing is left of its first end.
+    again.flush().expect("flushed");
+    let test = read(&python, &folder.path().join("test"));
+    assert_eq!(steps(&test.scalars["loss/total"]), [100, 200]);
+    assert_eq!(test.images["samples"].len(), 2);
+
+    end_epoch(&mut again, 3, 90.0, 40);
+    again.flush().expect("flushed");
     let found = read(&python, &train);
-    let steps = found.scalars["loss/total"].iter().map(|&(step, _)| step);
-    let steps: Vec<u64> = steps.collect();
     let expected: Vec<u64> = (1..=200).chain((210..=300).step_by(10)).collect();
-    assert_eq!(steps, expected);
+    assert_eq!(steps(&found.scalars["loss/total"]), expected);
+    let test = read(&python, &folder.path().join("test"));
+    let expected = [(100, 119.0), (200, 118.0), (300, 90.0)];
+    assert_eq!(test.scalars["loss/total"], expected);
+    let widths = test.images["samples"]
+        .iter()
+        .map(|&(step, width, ..)| (step, width));
+    let widths: Vec<(u64, u32)> = widths.collect();
+    assert_eq!(widths, [(100, 31), (200, 32), (300, 40)]);
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{BEST, CONFIG, METRICS, RunFolder};
+use super::{BEST, CONFIG, EVENTS, METRICS, PAGE, RunFolder};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Allocation, MemoryUse};
 use crate::train::checkpoint::{self, Beside, MODEL};
+use crate::train::lock::LOCK;
 use crate::train::metrics::Line;
 use crate::train::{Grid, Pictures, Position, RunConfig, State};
 
@@ -165,5 +166,32 @@ impl RunFolder {
             files::replace(&folder.join(format!("epoch-{epoch:04}.png")), png)?;
         }
         Ok(written)
+    }
+
+    /// Removes the folder of a run that failed before its first checkpoint, so that its name is free for the next
+    /// try. A folder that holds parameters stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be removed.
+    pub fn discard(self) -> Result<()> {
+        if self.path.join(MODEL).exists() || !checkpoint::list(&self.checkpoints())?.is_empty() {
+            return Ok(());
+        }
+        for name in [CONFIG, METRICS, PAGE, LOCK] {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(&path, "remove it")(e));
+                }
+                _ => {}
+            }
+        }
+        for name in EVENTS.into_iter().chain(PICTURES) {
+            let _ = fs::remove_dir_all(self.path.join(name));
+        }
+        // Something else may lie there, and stays.
+        let _ = fs::remove_dir(self.checkpoints());
+        let _ = fs::remove_dir(&self.path);
+        Ok(())
     }
 }

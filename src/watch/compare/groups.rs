@@ -6,10 +6,11 @@ use super::{ELBO, Group, LOSS, NONE, name};
 use crate::data::Binarize;
 use crate::error::Result;
 use crate::model::{Likelihood, words};
+use crate::train::DataConfig;
 use crate::watch::{Run, settings};
 
-/// What has to be equal for two losses to mean the same, and how it is called.
-fn meaning(run: &Run) -> [String; 5] {
+/// What has to be equal for two losses to mean the same, and how it is called; of the data only what tells them apart.
+fn meaning(runs: &[Run], run: &Run) -> [String; 4] {
     let (spec, train) = (&run.config.model, &run.config.train);
     let loss = match spec.likelihood {
         Likelihood::Bernoulli => "Bernoulli",
@@ -26,42 +27,97 @@ fn meaning(run: &Run) -> [String; 5] {
     } else {
         "AE without KL"
     };
-    let data = &run.config.data;
     [
-        format!("{} of {}", run.config.record.data, spec.image),
+        identity(runs, run),
         what.to_owned(),
         format!("{loss} on {values}"),
         words::unit(spec).to_owned(),
-        format!(
-            "test images by fraction {} and seed {}",
-            data.test_fraction, data.split_seed
-        ),
     ]
+}
+
+/// What tells a run's data from others: their hash. Without a checkpoint, which has one, that of a run which was told to
+/// take the same; and without such a run, what it was told.
+fn identity(runs: &[Run], run: &Run) -> String {
+    let told = |run: &Run| {
+        let mirrors = Vec::new();
+        let data = DataConfig {
+            mirrors,
+            ..run.config.data.clone()
+        };
+        (run.config.record.data.clone(), run.config.model.image, data)
+    };
+    let own = told(run);
+    let alike = || runs.iter().filter(|other| told(other) == own);
+    let known = run.data.clone();
+    known
+        .or_else(|| alike().find_map(|other| other.data.clone()))
+        .unwrap_or_else(|| format!("{own:?}"))
+}
+
+/// The data of runs, one for each of different data, in no more words than tell them apart.
+fn data_in_words(different: &[&Run]) -> Vec<String> {
+    let words = |run: &Run, detail: usize| {
+        let data = &run.config.data;
+        let (test, seed) = (data.test_fraction, data.split_seed);
+        let hash = run.data.as_deref().unwrap_or("not known");
+        let details = [
+            format!("{} of {}", run.config.record.data, run.config.model.image),
+            format!(" from {}", data.source),
+            format!(", test images by fraction {test} and seed {seed}"),
+            format!(", sha256 {}", hash.get(..8).unwrap_or(hash)),
+        ];
+        details[..=detail].concat()
+    };
+    let all = |detail| -> Vec<String> { different.iter().map(|run| words(run, detail)).collect() };
+    let differ = |texts: &Vec<String>| texts.iter().collect::<BTreeSet<_>>().len() == texts.len();
+    (0..3).map(all).find(differ).unwrap_or_else(|| all(3))
 }
 
 /// Groups of runs whose losses mean the same, in the order of their first runs.
 pub(super) fn of(runs: &[Run]) -> Vec<Group> {
-    let mut found: Vec<([String; 5], Vec<usize>)> = Vec::new();
+    let mut found: Vec<([String; 4], Vec<usize>)> = Vec::new();
     for (i, run) in runs.iter().enumerate() {
-        let own = meaning(run);
+        let own = meaning(runs, run);
         match found.iter_mut().find(|(other, _)| *other == own) {
             Some((_, members)) => members.push(i),
             None => found.push((own, vec![i])),
         }
     }
+    let mut data: Vec<(String, &Run)> = Vec::new();
+    for (own, members) in &found {
+        if data.iter().all(|(known, _)| *known != own[0]) {
+            data.push((own[0].clone(), &runs[members[0]]));
+        }
+    }
+    let named = data_in_words(&data.iter().map(|(_, run)| *run).collect::<Vec<_>>());
+    let part = |own: &[String; 4], part: usize| {
+        match part {
+            0 => data
+                .iter()
+                .zip(&named)
+                .find(|((known, _), _)| *known == own[0]),
+            _ => None,
+        }
+        .map_or_else(|| own[part].clone(), |(_, words)| words.clone())
+    };
     let differs = |part: usize| found.iter().any(|(own, _)| own[part] != found[0].0[part]);
-    let differing: Vec<usize> = (0..5).filter(|&part| differs(part)).collect();
+    let differing: Vec<usize> = (0..4).filter(|&part| differs(part)).collect();
     found
         .iter()
         .map(|(own, members)| {
-            let beta = |run: usize| runs[run].config.model.beta;
-            let mixed = members.iter().any(|&run| beta(run) != beta(members[0]));
-            let vae = runs[members[0]].is_vae();
+            let spec = |run: usize| &runs[run].config.model;
+            let first = spec(members[0]);
+            let mixed = members.iter().any(|&run| spec(run).beta != first.beta);
+            let elbo = mixed && runs[members[0]].is_vae();
             Group {
                 names: members.iter().map(|&run| name(runs, run)).collect(),
-                figure: if vae && mixed { ELBO } else { LOSS },
-                unit: words::unit(&runs[members[0]].config.model),
-                apart: differing.iter().map(|&part| own[part].clone()).collect(),
+                figure: if elbo { ELBO } else { LOSS },
+                unit: words::unit(first),
+                caption: match elbo {
+                    true => words::unit(first).to_owned(),
+                    false => words::unit_of_loss(first),
+                },
+                apart: differing.iter().map(|&i| part(own, i)).collect(),
                 runs: members.clone(),
             }
         })

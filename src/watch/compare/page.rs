@@ -75,7 +75,7 @@ fn controls(comparison: &Comparison) -> String {
 
 fn section(comparison: &Comparison, group: &Group) -> String {
     let title = match comparison.groups.len() {
-        1 => format!("Test losses, {}", group.unit),
+        1 => format!("Test losses, {}", group.caption),
         _ => group.apart.join(", "),
     };
     let mut text = format!(
@@ -102,7 +102,7 @@ fn section(comparison: &Comparison, group: &Group) -> String {
         (false, "wide x-epoch", "x-epoch"),
         (true, "wide x-time", "x-time"),
     ] {
-        text += &chart(capital, group.unit, time, wide, &value).html();
+        text += &chart(capital, &group.caption, time, wide, &value).html();
         if vae {
             let (unit, nats) = (group.unit, "nats per image, not weighted");
             let reconstruction = |epoch: &Epoch| epoch.test_reconstruction;

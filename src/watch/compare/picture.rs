@@ -1,151 +1,202 @@
 //! The picture of [`Comparison`]: test losses by epoch, a row of panels for each group.
 
 use super::{Comparison, Group};
-use crate::draw::{Alignment, Canvas, FONT_7X13, FONT_9X15_BOLD, GRID, Point, Rgb888};
+use crate::draw::{
+    Alignment, Axis, Canvas, FONT_7X13, FONT_9X15_BOLD, Mark, Panel, Point, length, room,
+};
 use crate::error::Result;
 use crate::train::metrics::Epoch;
-use crate::watch::plot::{Axis, Series, ticks, vertical};
+use crate::watch::plot::vertical;
 
 /// Pixels of a panel.
 const WIDTH: i32 = 460;
 const HEIGHT: i32 = 340;
 /// Pixels of a line of text.
 const LINE: i32 = 20;
-/// Pixels around the plot of a panel.
+/// Pixels from the left edge to a title and to the text of a legend, and from text to the right edge.
+const EDGE: i32 = 16;
+const INDENT: i32 = 50;
+/// Pixels of a letter of a title.
+const LETTER: i32 = 9;
+/// Pixels around the plot of a panel; more to its left where labels are long.
 const LEFT: i32 = 66;
 const RIGHT: i32 = 18;
 const TOP: i32 = 34;
 const BOTTOM: i32 = 46;
 
-/// Colours of the runs, as the page has them.
-const COLOURS: [Rgb888; 8] = [
-    Rgb888::new(47, 111, 222),
-    Rgb888::new(194, 65, 12),
-    Rgb888::new(23, 128, 61),
-    Rgb888::new(147, 51, 168),
-    Rgb888::new(14, 124, 134),
-    Rgb888::new(179, 38, 94),
-    Rgb888::new(122, 98, 0),
-    Rgb888::new(86, 95, 110),
-];
+/// Epochs of a curve that all have a mark; of more, about ten have one.
+const MOST_MARKED: usize = 30;
 
 /// The PNG file.
 ///
 /// # Errors
 /// [`crate::Error::Config`] where it cannot be encoded.
 pub(super) fn png(comparison: &Comparison) -> Result<Vec<u8>> {
-    let rows = comparison.groups.iter();
-    let heights: Vec<i32> = rows
-        .map(|g| HEIGHT + LINE * (2 + g.runs.len() as i32))
-        .collect();
-    let panels = comparison
-        .groups
-        .iter()
-        .map(|g| panels(comparison, g).len());
-    let width = WIDTH * panels.max().unwrap_or(1) as i32;
-    let height: i32 = heights.iter().sum::<i32>() + LINE;
+    let groups = comparison.groups.iter();
+    let rows: Vec<Row<'_>> = groups.map(|group| Row::of(comparison, group)).collect();
+    let width = rows.iter().map(Row::least_width).max().unwrap_or(WIDTH);
+    let height = rows.iter().map(|row| row.height(width)).sum::<i32>() + LINE;
     let mut canvas = Canvas::new(width as u32, height as u32);
     let mut top = LINE / 2;
-    for (group, height) in comparison.groups.iter().zip(heights) {
-        row(&mut canvas, comparison, group, top);
-        top += height;
+    for row in &rows {
+        row.draw(&mut canvas, comparison, top);
+        top += row.height(width);
     }
     canvas.png()
 }
 
-type Panel = (&'static str, fn(&Group, &Epoch) -> f64);
+type Figure = (&'static str, fn(&Group, &Epoch) -> f64);
 
-fn panels(comparison: &Comparison, group: &Group) -> Vec<Panel> {
-    let mut all: Vec<Panel> = vec![(group.figure, |group, epoch| group.value(epoch))];
-    if group.runs.iter().any(|&run| comparison.runs[run].is_vae()) {
-        all.push(("reconstruction", |_, epoch| epoch.test_reconstruction));
-        all.push(("KL, not weighted", |_, epoch| epoch.test_kl));
-    }
-    all
+/// A group: its title, a legend, a panel for each figure. Texts are in parts, between which a line may end.
+struct Row<'a> {
+    group: &'a Group,
+    title: Vec<String>,
+    /// Each run with its name and settings.
+    legend: Vec<(usize, Vec<String>)>,
+    figures: Vec<Figure>,
 }
 
-/// A group: its title, a line for each run in its colour, its panels.
-fn row(canvas: &mut Canvas, comparison: &Comparison, group: &Group, top: i32) {
-    let title = match comparison.groups.len() {
-        1 => format!("{}, {}", group.figure, group.unit),
-        _ => format!("{}: {}", group.figure, group.apart.join(", ")),
-    };
-    let left = Alignment::Left;
-    canvas.text(
-        &title,
-        Point::new(16, top + LINE / 2),
-        &FONT_9X15_BOLD,
-        left,
-    );
-    let mut y = top + LINE + LINE / 2;
-    for &run in &group.runs {
-        canvas.line(Point::new(16, y), Point::new(40, y), COLOURS[run % 8], 3);
-        let row = &comparison.rows[run];
-        let differs = row
-            .differs
-            .iter()
-            .map(|(name, value)| format!(", {name} {value}"));
-        let text = format!("{}{}", row.run, differs.collect::<String>());
-        canvas.text(&text, Point::new(50, y), &FONT_7X13, left);
-        y += LINE;
-    }
-    for (i, (name, of)) in panels(comparison, group).into_iter().enumerate() {
-        let series = group.runs.iter().map(|&run| Series {
-            name: String::new(),
-            class: run.to_string(),
-            points: comparison.runs[run]
-                .epochs()
-                .map(|epoch| (f64::from(epoch.epoch), of(group, epoch)))
-                .collect(),
-            dots: true,
+impl<'a> Row<'a> {
+    fn of(comparison: &Comparison, group: &'a Group) -> Self {
+        let mut title = vec![group.figure.to_owned()];
+        let apart = group.apart.iter().filter(|part| *part != group.unit);
+        title.extend(apart.cloned());
+        title.push(group.caption.clone());
+        let legend = group.runs.iter().map(|&run| {
+            let row = &comparison.rows[run];
+            let settings = row
+                .differs
+                .iter()
+                .map(|(name, value)| format!("{name} {value}"));
+            (
+                run,
+                std::iter::once(row.run.clone()).chain(settings).collect(),
+            )
         });
-        let colours: Vec<Rgb888> = group.runs.iter().map(|&run| COLOURS[run % 8]).collect();
-        let corner = Point::new(WIDTH * i as i32, y - LINE / 2);
-        panel(canvas, corner, name, &series.collect::<Vec<_>>(), &colours);
+        let mut figures: Vec<Figure> = vec![(group.figure, |group, epoch| group.value(epoch))];
+        if group.runs.iter().any(|&run| comparison.runs[run].is_vae()) {
+            figures.push(("reconstruction", |_, epoch| epoch.test_reconstruction));
+            figures.push(("KL, not weighted", |_, epoch| epoch.test_kl));
+        }
+        Self {
+            group,
+            legend: legend.collect(),
+            title,
+            figures,
+        }
+    }
+
+    /// Pixels that no line of its text and none of its panels is wider than.
+    fn least_width(&self) -> i32 {
+        let letters = |parts: &[String]| {
+            let longest = parts.iter().map(|part| part.chars().count()).max();
+            // The comma behind it.
+            longest.unwrap_or(0) as i32 + 1
+        };
+        let title = EDGE + LETTER * letters(&self.title);
+        let legend = self.legend.iter().map(|(_, parts)| letters(parts)).max();
+        let legend = INDENT + length(" ") * legend.unwrap_or(0);
+        (title.max(legend) + EDGE).max(WIDTH * self.figures.len() as i32)
+    }
+
+    fn title_in(&self, width: i32) -> Vec<String> {
+        wrapped(&self.title, (width - 2 * EDGE) / LETTER)
+    }
+
+    fn legend_in(&self, width: i32) -> impl Iterator<Item = (usize, Vec<String>)> {
+        let letters = (width - INDENT - EDGE) / length(" ");
+        let lines = move |(run, parts): &(usize, Vec<String>)| (*run, wrapped(parts, letters));
+        self.legend.iter().map(lines)
+    }
+
+    fn height(&self, width: i32) -> i32 {
+        let legend: usize = self.legend_in(width).map(|(_, lines)| lines.len()).sum();
+        HEIGHT + LINE * (self.title_in(width).len() + legend + 1) as i32
+    }
+
+    fn draw(&self, canvas: &mut Canvas, comparison: &Comparison, top: i32) {
+        let (width, _) = canvas.dimensions();
+        let left = Alignment::Left;
+        let mut y = top + LINE / 2;
+        for line in self.title_in(width) {
+            canvas.text(&line, Point::new(EDGE, y), &FONT_9X15_BOLD, left);
+            y += LINE;
+        }
+        for (run, lines) in self.legend_in(width) {
+            let mark = Mark::of(run);
+            let ends = [EDGE, EDGE + 24].map(|x| Point::new(x, y));
+            canvas.line(ends[0], ends[1], mark.colour, 2);
+            mark.draw(canvas, (f64::from(EDGE + 12), f64::from(y)), 4.5, 1.0);
+            for line in lines {
+                canvas.text(&line, Point::new(INDENT, y), &FONT_7X13, left);
+                y += LINE;
+            }
+        }
+        for (i, &(name, of)) in self.figures.iter().enumerate() {
+            let curve = |&run: &usize| {
+                let epochs = comparison.runs[run].epochs();
+                let points = epochs.map(|epoch| (f64::from(epoch.epoch), of(self.group, epoch)));
+                (run, points.collect())
+            };
+            let curves: Vec<(usize, Vec<(f64, f64)>)> = self.group.runs.iter().map(curve).collect();
+            panel(
+                canvas,
+                Point::new(WIDTH * i as i32, y - LINE / 2),
+                name,
+                &curves,
+            );
+        }
     }
 }
 
-fn panel(canvas: &mut Canvas, corner: Point, name: &str, series: &[Series], colours: &[Rgb888]) {
-    let (left, right) = (corner.x + LEFT, corner.x + WIDTH - RIGHT);
-    let (top, bottom) = (corner.y + TOP, corner.y + HEIGHT - BOTTOM);
-    let title = Point::new(left, corner.y + TOP / 2);
-    canvas.text(name, title, &FONT_7X13, Alignment::Left);
-    let last = series.iter().filter_map(|s| s.points.last());
-    let x = Axis {
-        from: 0.0,
-        to: last.map(|point| point.0).fold(1.0, f64::max),
-        log: false,
-    };
-    let y = vertical(series, x, false);
-    let across = |share: f64| left + (share * f64::from(right - left)).round() as i32;
-    let up = |share: f64| bottom - (share.clamp(0.0, 1.0) * f64::from(bottom - top)).round() as i32;
-    for (value, label) in ticks(y, 5) {
-        let at = up(y.place(value));
-        canvas.line(Point::new(left, at), Point::new(right, at), GRID, 1);
-        canvas.text(
-            &label,
-            Point::new(left - 8, at),
-            &FONT_7X13,
-            Alignment::Right,
-        );
-    }
-    for (value, label) in ticks(x, 8) {
-        let at = Point::new(across(x.place(value)), bottom + 14);
-        canvas.text(&label, at, &FONT_7X13, Alignment::Center);
-    }
-    let middle = Point::new((left + right) / 2, bottom + 32);
-    canvas.text("epoch", middle, &FONT_7X13, Alignment::Center);
-    for (series, &colour) in series.iter().zip(colours) {
-        let at = |&(px, py): &(f64, f64)| Point::new(across(x.place(px)), up(y.place(py)));
-        // The first moments may lie above the axis.
-        let within = series.points.iter().filter(|point| point.1 <= y.to);
-        let places: Vec<Point> = within.map(at).collect();
-        for pair in places.windows(2) {
-            canvas.line(pair[0], pair[1], colour, 2);
+/// Parts with commas between them, in lines of at most so many letters, as far as no part is longer.
+fn wrapped(parts: &[String], letters: i32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            None => lines.push(part.clone()),
+            Some(line) => {
+                *line += ",";
+                // A comma may follow.
+                let together = line.chars().count() + part.chars().count() + 2;
+                match together as i32 <= letters {
+                    true => *line += &format!(" {part}"),
+                    false => lines.push(part.clone()),
+                }
+            }
         }
-        if places.len() <= 30 {
-            for place in places {
-                canvas.dot(place, colour, 6);
+    }
+    lines
+}
+
+/// The curves of a figure, each with its run.
+fn panel(canvas: &mut Canvas, corner: Point, name: &str, curves: &[(usize, Vec<(f64, f64)>)]) {
+    let last = curves.iter().filter_map(|(_, points)| points.last());
+    let x = Axis::linear(0.0, last.map(|point| point.0).fold(1.0, f64::max));
+    let points: Vec<&[(f64, f64)]> = curves.iter().map(|(_, points)| &points[..]).collect();
+    let up = vertical(&points, x, false);
+    let ticks = up.ticks(5);
+    let panel = Panel {
+        columns: (corner.x + room(&ticks, LEFT), corner.x + WIDTH - RIGHT),
+        rows: (corner.y + TOP, corner.y + HEIGHT - BOTTOM),
+        across: x,
+        up,
+    };
+    panel.grid_up(canvas, name, &ticks);
+    panel.grid_across(canvas, "epoch", &panel.ticks_across());
+    panel.axes(canvas);
+    for (run, points) in curves {
+        let mark = Mark::of(*run);
+        panel.line(canvas, points, mark.colour, 2);
+        let every = match points.len() {
+            ..=MOST_MARKED => 1,
+            many => many.div_ceil(MOST_MARKED / 3),
+        };
+        // Those of runs close together are not all at the same epochs.
+        for &(x, y) in points.iter().skip(3 * run % every).step_by(every) {
+            // The first moments may lie above the axis.
+            if y <= up.to {
+                mark.draw(canvas, panel.place(x, y), 4.0, 1.0);
             }
         }
     }
@@ -156,7 +207,68 @@ mod tests {
     use embedded_graphics::prelude::RgbColor;
 
     use super::*;
+    use crate::model::ModelKind;
+    use crate::watch::Run;
     use crate::watch::run::tests::run;
+
+    fn picture(runs: Vec<Run>) -> image::RgbImage {
+        let comparison = Comparison::of(runs).expect("runs");
+        let png = png(&comparison).expect("a picture");
+        image::load_from_memory(&png).expect("a PNG").to_rgb8()
+    }
+
+    fn named(name: &str, seed: u64) -> Run {
+        let mut run = run(3, 3);
+        run.name = name.to_owned();
+        run.config.train.seed = seed;
+        run
+    }
+
+    #[test]
+    fn runs_look_different_in_the_legend_however_many_there_are() {
+        let runs = (0..30).map(|i| named(&format!("run {i}"), i)).collect();
+        let picture = picture(runs);
+        let look = |run: u32| {
+            let y = LINE as u32 * (2 + run) - 5;
+            image::imageops::crop_imm(&picture, EDGE as u32, y, 24, 10).to_image()
+        };
+        for a in 0..30 {
+            for b in 0..a {
+                assert!(look(a) != look(b), "{a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_cut_off() {
+        let long =
+            "a-name-of-a-folder-that-tells-all-there-is-to-tell-of-its-run-and-then-more".repeat(3);
+        for mut runs in [
+            vec![named(&long, 1), named("b", 2)],
+            vec![named("a", 1), named("b", 2)],
+        ] {
+            for run in &mut runs {
+                run.config.model.kind = ModelKind::Ae;
+                run.config.data.source = format!("/{}/data.npz", "x".repeat(80));
+            }
+            // Two groups, so that the title tells them apart.
+            runs[1].config.data.source += "z";
+            runs[1].config.train.learning_rate = 0.123;
+            let picture = picture(runs);
+            let right = picture.width() - 8..picture.width();
+            let mut pixels = picture.enumerate_pixels();
+            assert!(pixels.all(|(x, _, pixel)| !right.contains(&x) || pixel.0 == [255; 3]));
+        }
+    }
+
+    #[test]
+    fn parts_are_wrapped_between_each_other_only() {
+        let parts = ["a name", "one 1", "two 2", "a longer one"].map(str::to_owned);
+        assert_eq!(wrapped(&parts, 99), ["a name, one 1, two 2, a longer one"]);
+        let expected = ["a name, one 1,", "two 2,", "a longer one"];
+        assert_eq!(wrapped(&parts, 14), expected);
+        assert_eq!(wrapped(&parts, 3).len(), 4);
+    }
 
     #[test]
     fn each_run_has_its_colour_in_every_panel() {
@@ -172,11 +284,9 @@ mod tests {
                 epoch.test_kl += 5.0;
             }
         }
-        let comparison = Comparison::of(runs).expect("two runs");
-        let png = png(&comparison).expect("a picture");
-        let picture = image::load_from_memory(&png).expect("a PNG").to_rgb8();
+        let picture = picture(runs);
         assert_eq!(picture.width() as i32, 3 * WIDTH);
-        for colour in &COLOURS[..2] {
+        for colour in [0, 1].map(|run| Mark::of(run).colour) {
             let colour = image::Rgb([colour.r(), colour.g(), colour.b()]);
             for third in 0..3 {
                 let own = third * WIDTH as u32..(third + 1) * WIDTH as u32;

@@ -16,7 +16,13 @@ pub(super) type Column = (&'static str, fn(&Row) -> String);
 
 /// Columns that are left out where they are the same in all rows.
 pub(super) const COLUMNS: [Column; 4] = [
-    ("model", |row| row.model.clone()),
+    // The weight of the KL has a column of its own where it differs.
+    ("model", |row| {
+        match row.differs.contains_key("model.beta") {
+            true => row.layers.clone(),
+            false => row.model.clone(),
+        }
+    }),
     ("parameters", |row| words::grouped(row.parameters)),
     ("data", |row| row.data.clone()),
     ("device", |row| row.device.clone()),
@@ -29,10 +35,15 @@ pub struct Row {
     pub run: String,
     /// Model in words.
     pub model: String,
+    /// The same without the weight of the KL.
+    #[serde(skip)]
+    pub(super) layers: String,
     /// Number of parameters.
     pub parameters: u64,
     /// Name of the data set.
     pub data: String,
+    /// Hash of its images; none before the run's first checkpoint.
+    pub data_sha256: Option<String>,
     /// Unit of the losses.
     pub unit: &'static str,
     /// Whether the loss is the negative ELBO.

@@ -72,7 +72,8 @@ pub(super) fn losses(run: &Run) -> String {
         "loss" => "Loss",
         _ => "Loss, which is the negative ELBO",
     };
-    let mut charts = chart(title, unit, "wide", total).html();
+    let unit_of_loss = words::unit_of_loss(&run.config.model);
+    let mut charts = chart(title, &unit_of_loss, "wide", total).html();
     if charts.is_empty() {
         return "<section><p class=\"empty\">Nothing is measured yet.</p></section>\n".to_owned();
     }

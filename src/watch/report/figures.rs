@@ -32,8 +32,8 @@ pub(super) fn cards(run: &Run) -> String {
             let elbo = -(last.test_reconstruction + last.test_kl);
             cards += &card("ELBO", &number(elbo), unit);
         } else {
-            let caution = if run.is_vae() { "; not the ELBO" } else { "" };
-            cards += &card("Loss", &number(last.test_loss), &format!("{unit}{caution}"));
+            let unit = words::unit_of_loss(spec);
+            cards += &card("Loss", &number(last.test_loss), &unit);
         }
         if run.is_vae() {
             cards += &card("Reconstruction", &number(last.test_reconstruction), unit);
@@ -47,7 +47,7 @@ pub(super) fn cards(run: &Run) -> String {
             );
         }
         if let Some(best) = run.best().filter(|best| best.epoch != last.epoch) {
-            let rest = format!("after epoch {}", best.epoch);
+            let rest = format!("after epoch {}{}", best.epoch, words::caution(spec));
             cards += &card("Lowest test loss", &number(best.test_loss), &rest);
         }
         if let Some(active) = last.active_units {
@@ -130,13 +130,14 @@ pub(super) fn epochs(run: &Run) -> String {
         }
         rows += "</tr>";
     }
+    let unit = words::unit_of_loss(spec);
     let some = if count < all.len() {
         format!(" ({count} of {})", all.len())
     } else {
         String::new()
     };
     format!(
-        "<section><details><summary>Epochs as a table{some}</summary><div class=\"scroll\">\
+        "<section><details><summary>Epochs as a table{some}, losses in {unit}</summary><div class=\"scroll\">\
          <table class=\"numbers\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details></section>\n"
     )
 }
