@@ -135,28 +135,40 @@ pub(crate) fn is_unfinished(name: &OsStr) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// Removes from a folder the files and folders that a process left unfinished which was killed. Files that a living
-/// process writes are locked ([`temporary`]) and stay; folders are not, so that this is only for who knows that no
-/// other process makes any there.
+/// Removes from a folder the files that a process left unfinished which was killed, but not those that a living
+/// one is writing.
 ///
 /// # Errors
 /// [`Error::Io`] where something cannot be removed.
-pub(crate) fn clean(folder: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(()); // No folder, nothing unfinished.
-    };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if !path.file_name().is_some_and(is_unfinished) {
-            continue;
+pub(crate) fn clean_files(folder: &Path) -> Result<()> {
+    for path in unfinished_in(folder) {
+        if !path.is_dir() && !is_being_written(&path) {
+            fs::remove_file(&path).map_err(Error::io(&path, UNDO))?;
         }
-        let removed = match path.is_dir() {
-            true => fs::remove_dir_all(&path),
-            false if is_being_written(&path) => continue,
-            false => fs::remove_file(&path),
-        };
-        removed.map_err(Error::io(&path, "remove what was left unfinished"))?;
     }
     Ok(())
+}
+
+/// The same with folders. Nobody can tell whether a folder is being written: only for who knows that no other
+/// process makes any there.
+///
+/// # Errors
+/// As [`clean_files`].
+pub(crate) fn clean(folder: &Path) -> Result<()> {
+    clean_files(folder)?;
+    for path in unfinished_in(folder).filter(|path| path.is_dir()) {
+        fs::remove_dir_all(&path).map_err(Error::io(&path, UNDO))?;
+    }
+    Ok(())
+}
+
+const UNDO: &str = "remove what was left unfinished";
+
+/// What is unfinished in a folder; nothing where there is no folder.
+fn unfinished_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.file_name().is_some_and(is_unfinished))
 }
 
 /// Whether a process has the lock of an unfinished file.

@@ -33,7 +33,10 @@ pub(super) struct Resolved {
 }
 
 /// Flag over file over default.
-pub(super) fn merge(args: &TrainArgs, file: FileConfig) -> Result<Resolved> {
+pub(super) fn merge(args: &TrainArgs, mut file: FileConfig) -> Result<Resolved> {
+    if args.model.model == Some(ModelKind::Ae) {
+        file.forget_kl();
+    }
     let train = train(args, &file.train);
     let steps_down = args.lr_step_every.is_some() || args.lr_step_factor.is_some();
     if steps_down && train.learning_rate_schedule.decay != Decay::Step {
@@ -85,10 +88,7 @@ fn data(args: &TrainArgs, file: FileData) -> DataConfig {
 pub(super) fn model(args: &ModelArgs, file: FileModel) -> Result<ModelSpec> {
     let default = ModelSpec::reference();
     let kind = args.model.or(file.kind).unwrap_or(default.kind);
-    // The weight of the KL of a variational model that a flag has replaced says nothing about this one.
-    let replaced = args.model == Some(ModelKind::Ae) && file.kind != Some(ModelKind::Ae);
-    let file_beta = file.beta.filter(|_| !replaced);
-    let beta = args.beta.or(file_beta).unwrap_or(default.beta);
+    let beta = args.beta.or(file.beta).unwrap_or(default.beta);
     if kind == ModelKind::Ae && beta != 1.0 {
         return Err(Error::config(
             format!("--beta {beta}: an autoencoder has no KL to weigh"),

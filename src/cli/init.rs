@@ -8,7 +8,59 @@ use sha2::{Digest, Sha256};
 use super::config::FileConfig;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::model::{ModelSpec, Weights};
 use crate::train::{InitFrom, RunFolder, Which};
+
+/// Parameters to start from.
+#[derive(Debug)]
+pub(super) struct Initial {
+    /// Which they are.
+    pub(super) from: InitFrom,
+    /// Their file, read once: it may be that of a run that goes on.
+    bytes: Vec<u8>,
+}
+
+impl Initial {
+    fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::model(
+                path,
+                "there is no such run folder or file",
+                "--init-from with the folder of a run, or a .safetensors file",
+            ));
+        }
+        let bytes = fs::read(path).map_err(Error::io(path, "read the parameters"))?;
+        let from = InitFrom {
+            file: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            sha256: files::hex(&Sha256::digest(&bytes)),
+        };
+        Ok(Self { from, bytes })
+    }
+
+    /// The parameters, where they are those of such a model.
+    ///
+    /// # Errors
+    /// As [`Weights::from_bytes`].
+    pub(super) fn weights(self, spec: &ModelSpec) -> Result<Weights> {
+        Weights::from_bytes(&self.bytes, spec, &self.from.file)
+    }
+}
+
+/// The parameters that an earlier run started from.
+///
+/// # Errors
+/// [`Error::Model`] where they are gone, or other ones by now.
+pub(super) fn again(known: &InitFrom) -> Result<Initial> {
+    let found = Initial::read(&known.file)?;
+    match found.from.sha256 == known.sha256 {
+        true => Ok(found),
+        false => Err(Error::model(
+            &known.file,
+            "the configuration starts from these parameters, and they are other ones by now (another sha256)",
+            "--init-from with the file that the run started from",
+        )),
+    }
+}
 
 /// The parameters to start from, if not random ones, and the configuration that the options are laid over: the model
 /// of a run stands for what nobody asked for otherwise.
@@ -16,28 +68,16 @@ pub(super) fn from(
     path: Option<&Path>,
     which: Option<Which>,
     mut file: FileConfig,
-) -> Result<(FileConfig, Option<InitFrom>)> {
+) -> Result<(FileConfig, Option<Initial>)> {
     let of_file = file.init_from.take();
     let Some(path) = path else {
-        return match of_file {
-            None => Ok((file, None)),
-            Some(known) => {
-                let found = hashed(&known.file)?;
-                match found == known {
-                    true => Ok((file, Some(found))),
-                    false => Err(Error::model(
-                        &known.file,
-                        "the configuration starts from these parameters, and they are other ones by now (another sha256)",
-                        "--init-from with the file that the run started from",
-                    )),
-                }
-            }
-        };
+        let initial = of_file.map(|known| again(&known)).transpose()?;
+        return Ok((file, initial));
     };
     if !path.is_dir() {
-        let found = hashed(path)?;
+        let initial = Initial::read(path)?;
         return match which {
-            None => Ok((file, Some(found))),
+            None => Ok((file, Some(initial))),
             Some(_) => Err(Error::config(
                 format!(
                     "--checkpoint: {} is a file, which has one set of parameters",
@@ -47,26 +87,8 @@ pub(super) fn from(
             )),
         };
     }
-    let which = which.unwrap_or_default();
     let folder = RunFolder::open(path)?;
-    // Says so where there are none.
-    folder.weights_of(which)?;
+    let initial = Initial::read(&folder.file_of(which.unwrap_or_default())?)?;
     let model = FileConfig::of(folder.config())?.into_model();
-    let found = hashed(&folder.file_of(which))?;
-    Ok((file.with_model(model), Some(found)))
-}
-
-fn hashed(path: &Path) -> Result<InitFrom> {
-    if !path.exists() {
-        return Err(Error::model(
-            path,
-            "there is no such run folder or file",
-            "--init-from with the folder of a run, or a .safetensors file",
-        ));
-    }
-    let bytes = fs::read(path).map_err(Error::io(path, "read the parameters"))?;
-    Ok(InitFrom {
-        file: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-        sha256: files::hex(&Sha256::digest(&bytes)),
-    })
+    Ok((file.with_model(model), Some(initial)))
 }

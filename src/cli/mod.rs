@@ -59,7 +59,7 @@ Examples:
   elbo bench                                   where the time of training goes
 
 Exit codes: 0 done, 1 input/output, 2 options or configuration, 3 data or saved run, 4 device,
-5 a loss that is not finite, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
+5 a loss that is not finite, 130, 143 and 129 stopped by Ctrl-C, SIGTERM and SIGHUP.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

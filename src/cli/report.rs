@@ -62,6 +62,10 @@ impl<'a> Reporter<'a> {
         shown: Shown,
     ) -> Self {
         let terminal = io::stderr().is_terminal() && !shown.quiet;
+        let bar = terminal.then(|| bar("{prefix} [{bar:30}] {pos}/{len} images, {msg}"));
+        if let Some(bar) = &bar {
+            signals.go_beside(bar);
+        }
         Self {
             page: Renewal::new(folder.path()),
             events: None,
@@ -71,7 +75,7 @@ impl<'a> Reporter<'a> {
             shown,
             resumed: false,
             fingerprint: None,
-            bar: terminal.then(|| bar("{prefix} [{bar:30}] {pos}/{len} images, {msg}")),
+            bar,
             last_line: None,
             kept: None,
             reader_is_there: true,
@@ -196,10 +200,12 @@ impl<'a> Reporter<'a> {
         }
         if self.shown.json && self.reader_is_there {
             let text = serde_json::to_string(line).map_err(io::Error::from);
-            match text.and_then(|text| writeln!(io::stdout(), "{text}")) {
-                // Whoever read had enough; the run goes on.
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.reader_is_there = false,
-                written => written.map_err(Error::io("stdout", "write the metrics"))?,
+            if let Err(e) = text.and_then(|text| writeln!(io::stdout(), "{text}")) {
+                // No reason to stop: the lines are in their file.
+                self.reader_is_there = false;
+                if e.kind() != io::ErrorKind::BrokenPipe {
+                    self.say(&format!("warning: stdout: cannot write the metrics: {e}"));
+                }
             }
         }
         Ok(())

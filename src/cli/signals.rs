@@ -1,10 +1,11 @@
 //! Signals that ask a run to stop.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -17,6 +18,10 @@ const SIGNALLED: i32 = 128;
 /// Time between two looks at whether a signal came.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Time in which signals count as one. A terminal that closes sends two, by the shell and by the system, and so does
+/// timeout(1), to the program and to its group; nobody meant to end the run unsaved.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
 /// Signals that end a run with a checkpoint, and their names.
 const STOPS: &[(i32, &str)] = &[
     (SIGINT, "SIGINT"),
@@ -26,12 +31,15 @@ const STOPS: &[(i32, &str)] = &[
     (signal_hook::consts::SIGHUP, "SIGHUP"),
 ];
 
-/// Whether the program was asked to stop, by Ctrl-C or `kill`. From the second time on it ends at once.
+/// Whether the program was asked to stop, by Ctrl-C or `kill`. Asked again after that was acknowledged, it ends at
+/// once.
 #[derive(Clone)]
 pub(super) struct Signals {
     number: Arc<AtomicUsize>,
     /// Whether it has been said that one came.
     said: Arc<AtomicBool>,
+    /// What a line on the terminal has to go beside.
+    bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Signals {
@@ -42,41 +50,55 @@ impl Signals {
     /// [`Error::Io`] where the system refuses.
     pub(super) fn listen() -> Result<Self> {
         let number = Arc::new(AtomicUsize::new(0));
-        let asked = Arc::new(AtomicBool::new(false));
+        let acknowledged = Arc::new(AtomicBool::new(false));
         let ignored = ignored();
         for &(signal, _) in STOPS {
             if ignored & (1 << (signal - 1)) != 0 {
                 continue;
             }
-            // In this order: the first signal only sets the flag that makes the second one end the program.
-            flag::register_conditional_shutdown(signal, SIGNALLED + signal, Arc::clone(&asked))
-                .and_then(|_| flag::register(signal, Arc::clone(&asked)))
+            let code = SIGNALLED + signal;
+            flag::register_conditional_shutdown(signal, code, Arc::clone(&acknowledged))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&number), signal as usize))
                 .map_err(Error::io("signals", "listen for them"))?;
         }
         let signals = Self {
             number,
             said: Arc::new(AtomicBool::new(false)),
+            bar: Arc::default(),
         };
-        signals.clone().acknowledge();
+        let watcher = signals.clone();
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || watcher.acknowledge(&acknowledged))
+            .map_err(Error::io("signals", "start a thread for them"))?;
         Ok(signals)
     }
 
-    /// Says at once that a signal came: the step that is under way may take its time.
-    fn acknowledge(self) {
-        let watch = move || loop {
+    /// Waits for a signal and says at once that it came, as the step that is under way may take its time. From then
+    /// on the next one ends the program.
+    fn acknowledge(&self, acknowledged: &AtomicBool) {
+        let name = loop {
             thread::sleep(LOOK);
             if let Some((name, _)) = self.received() {
-                if self.first_to_say() {
-                    note(format_args!(
-                        "{name}: the run stops and is saved as soon as its step is done; once more ends it at once"
-                    ));
-                }
-                break;
+                break name;
             }
         };
-        // Without a thread to spare a run stops all the same.
-        let _ = thread::Builder::new().name("signals".into()).spawn(watch);
+        if self.first_to_say() {
+            let line = format!(
+                "{name}: the run stops and is saved as soon as its step is done; once more ends it at once"
+            );
+            match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(bar) => bar.suspend(|| note(line)),
+                None => note(line),
+            }
+        }
+        thread::sleep(AT_ONCE);
+        acknowledged.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes above a progress bar from now on.
+    pub(super) fn go_beside(&self, bar: &ProgressBar) {
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
     }
 
     /// Whether nobody has said yet that a signal came; from this call on somebody has.

@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 use crate::model::{ModelSpec, Weights};
 use crate::plan::{self, Runtime};
 use crate::train::{
-    DataConfig, Observer, Record, RunConfig, RunFolder, TrainOptions, Trainer, warm_up,
+    DataConfig, Ending, Observer, Pace, Record, RunConfig, RunFolder, TrainOptions, Trainer,
+    warm_up,
 };
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
@@ -47,10 +48,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let spec = with_image(&resolved, &ready.dataset)?;
     ready.check(&spec, &resolved.train)?;
     // Before there is a folder: a file that does not fit leaves nothing behind.
-    let weights = earlier
-        .as_ref()
-        .map(|earlier| Weights::load(&earlier.file, &spec))
-        .transpose()?;
+    let init_from = earlier.as_ref().map(|initial| initial.from.clone());
+    let weights = earlier.map(|initial| initial.weights(&spec)).transpose()?;
 
     let path = match &args.out {
         Some(out) => out.clone(),
@@ -63,7 +62,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         model: spec.clone(),
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
-        init_from: earlier,
+        init_from,
         record: Record::new(&ready.device, &ready.dataset.name, started),
     };
     let signals = Signals::listen()?;
@@ -76,15 +75,24 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     } = ready;
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown());
     let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset);
-    let outcome = trainer.and_then(|mut trainer| {
-        if let Some(weights) = &weights {
-            trainer.start_from(weights)?;
-            // Kept at once: without a checkpoint, to go on is to start from random ones.
-            reporter.checkpoint(&trainer.state()?)?;
-        }
-        trainer.run(&args.pace(resolved.checkpoints), &mut reporter)
-    });
+    let pace = args.pace(resolved.checkpoints);
+    let outcome = trainer
+        .and_then(|mut trainer| train_from(&mut trainer, weights.as_ref(), &pace, &mut reporter));
     reporter.finish(outcome)
+}
+
+/// Trains, from given parameters where there are some: they are kept at once, as their file may change.
+fn train_from(
+    trainer: &mut Trainer,
+    weights: Option<&Weights>,
+    pace: &Pace,
+    reporter: &mut Reporter<'_>,
+) -> Result<Ending> {
+    if let Some(weights) = weights {
+        trainer.start_from(weights)?;
+        reporter.checkpoint(&trainer.state()?)?;
+    }
+    trainer.run(pace, reporter)
 }
 
 /// What has to be there before training starts.

@@ -25,7 +25,7 @@ use crate::model::{ModelSpec, Weights};
 use crate::train::{Position, State};
 
 /// Version of the layout; a program that does not know it reads nothing of it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 pub(super) const MODEL: &str = "model.safetensors";
 const MOMENTS: &str = "moments.safetensors";
@@ -182,12 +182,13 @@ pub(super) fn save(folder: &Path, state: &State, beside: Beside<'_>) -> Result<P
     Ok(path)
 }
 
-/// A checkpoint that was read.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) state: State,
+/// What a checkpoint holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedState {
+    /// All that training goes on from.
+    pub state: State,
     /// Hash of the data set that it is of.
-    pub(super) data: String,
+    pub data: String,
 }
 
 /// Where the checkpoint at `path` is, and the hash of the data set that it is of.
@@ -204,7 +205,15 @@ fn manifest(path: &Path) -> Result<Manifest> {
                 known.version,
                 env!("CARGO_PKG_VERSION")
             ),
-            format!("elbo {} or newer", known.version),
+            format!(
+                "elbo {}, or {}",
+                known.version,
+                if known.format > FORMAT {
+                    "a newer one"
+                } else {
+                    "one between it and this"
+                }
+            ),
         ));
     }
     let manifest: Manifest = serde_json::from_str(&text).map_err(|e| damaged(&file, e))?;
@@ -233,7 +242,7 @@ pub(super) fn data(path: &Path) -> Result<String> {
 }
 
 /// Reads the checkpoint at `path` and checks it against its hashes and against the model.
-pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<Loaded> {
+pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<SavedState> {
     let manifest = manifest(path)?;
     let read = |name: &str| {
         let file = path.join(name);
@@ -248,7 +257,7 @@ pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<Loaded> {
     let (file, bytes) = read(MOMENTS)?;
     let moments = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&file, e))?;
     let take = |prefix| Weights::take(&moments, prefix, spec, &file);
-    Ok(Loaded {
+    Ok(SavedState {
         state: State {
             weights,
             first: take(FIRST)?,
@@ -410,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_and_another_model_are_refused() {
+    fn another_format_and_another_model_are_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = saved(folder.path(), 1);
         let mut other = spec();
@@ -419,10 +428,15 @@ mod tests {
         assert!(error.contains("fc21.weight"), "{error}");
         let file = path.join(STATE);
         let text = fs::read_to_string(&file).expect("the state");
-        let newer = text.replace("\"format\": 1", "\"format\": 2, \"unheard_of\": 0");
-        fs::write(&file, newer).expect("a newer state");
-        let error = load(&path, &spec()).expect_err("a newer format");
-        assert!(error.to_string().contains("format 2"), "{error}");
-        assert_eq!(error.exit_code(), 3);
+        for (format, word) in [(FORMAT - 1, "between"), (FORMAT + 1, "newer")] {
+            let other = format!("\"format\": {format}, \"unheard_of\": 0");
+            let other = text.replace(&format!("\"format\": {FORMAT}"), &other);
+            fs::write(&file, other).expect("another state");
+            let error = load(&path, &spec()).expect_err("another format");
+            for part in [word, &format!("format {format}")] {
+                assert!(error.to_string().contains(part), "{error}");
+            }
+            assert_eq!(error.exit_code(), 3);
+        }
     }
 }

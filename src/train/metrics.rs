@@ -99,12 +99,14 @@ impl Epoch {
     }
 }
 
-/// A line that is not one.
-#[derive(Debug)]
-pub(super) struct Damage {
-    /// Bytes of the file before it.
-    pub(super) at: u64,
-    pub(super) error: Error,
+/// The lines of a `metrics.jsonl` before the first that is not one.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub(super) lines: Vec<Line>,
+    /// Bytes of the file that they are.
+    pub(super) len: u64,
+    /// What is behind them.
+    pub(super) damage: Option<Error>,
 }
 
 impl Line {
@@ -127,30 +129,38 @@ impl Line {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Model`] with the number of a line that is not one.
     pub fn read(path: &Path) -> Result<Vec<Self>> {
-        let (lines, damage) = Self::read_some(path)?;
-        damage.map_or(Ok(lines), |damage| Err(damage.error))
+        let found = Lines::read(path)?;
+        found.damage.map_or(Ok(found.lines), Err)
     }
+}
 
-    /// Reads the lines up to the first one that is not one.
-    pub(super) fn read_some(path: &Path) -> Result<(Vec<Self>, Option<Damage>)> {
+impl Lines {
+    /// Reads as many as there are.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read.
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path, "read the metrics"))?;
-        let mut lines = Vec::new();
-        let mut at = 0;
+        let mut found = Self::default();
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             if !line.ends_with(b"\n") {
                 break;
             }
             match serde_json::from_slice(line) {
-                Ok(line) => lines.push(line),
+                Ok(line) => found.lines.push(line),
                 Err(e) => {
-                    let what = format!("line {}: {e}", lines.len() + 1);
-                    let error = Error::model(path, what, "the metrics.jsonl that training wrote");
-                    return Ok((lines, Some(Damage { at, error })));
+                    let what = format!("line {}: {e}", found.lines.len() + 1);
+                    found.damage = Some(Error::model(
+                        path,
+                        what,
+                        "`elbo train --resume` of the run, which takes back what lies behind its last checkpoint",
+                    ));
+                    break;
                 }
             }
-            at += line.len() as u64;
+            found.len += line.len() as u64;
         }
-        Ok((lines, None))
+        Ok(found)
     }
 }
 

@@ -19,6 +19,7 @@ mod warm_up;
 
 pub use calendar::utc;
 pub use check::check;
+pub use checkpoint::SavedState;
 pub use config::{Change, DataConfig, InitFrom, Record, Resumed, RunConfig, anchored, toml_fault};
 pub(crate) use grid::BACKGROUND;
 pub use grid::{Grid, Layout};

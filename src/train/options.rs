@@ -35,7 +35,7 @@ pub struct TrainOptions {
     /// Steps of a report in the metrics.
     #[serde(default = "log_every")]
     pub log_every: u32,
-    /// Epochs from one to the next that leaves pictures; without it as many as make 100 of them over the run. The last
+    /// Epochs from one to the next that leaves pictures; without it 1, or as many as leave at most 100 over a longer run. The last
     /// epoch leaves them in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures_every: Option<u32>,

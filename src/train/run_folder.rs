@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::train::checkpoint;
 use crate::train::lock::{LOCK, Lock};
-use crate::train::{Position, RunConfig, State};
+use crate::train::{Position, RunConfig, SavedState};
 
 pub use parameters::Which;
 
@@ -99,10 +99,17 @@ impl RunFolder {
     /// As [`RunFolder::check_new`]; [`Error::Io`] where it cannot be written.
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
         Self::check_new(path)?;
-        files::create_folders(path).map_err(Error::io(path, "create the run folder"))?;
-        let lock = Lock::take(path)?;
-        files::clean(path)?;
-        files::create(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
+        let lock = files::create_folders(path)
+            .map_err(Error::io(path, "create the run folder"))
+            .and_then(|()| Lock::take(path));
+        let written = lock.and_then(|lock| {
+            files::clean_files(path)?;
+            files::create(&path.join(CONFIG), config.to_toml()?.as_bytes())
+                .inspect_err(|_| drop(fs::remove_file(path.join(LOCK))))?;
+            Ok(lock)
+        });
+        // Where the first write fails already, the name is free again; a folder in which something lies stays.
+        let lock = written.inspect_err(|_| drop(fs::remove_dir(path)))?;
         Ok(Self {
             path: path.to_owned(),
             config,
@@ -110,39 +117,49 @@ impl RunFolder {
         })
     }
 
-    /// Opens the folder of an earlier run to go on with it: no other process may, until this is dropped.
+    /// Opens the folder of an earlier run to go on with it: no other process may, until this is dropped. Gives what
+    /// its last checkpoint holds; `None` before the first one.
     ///
     /// # Errors
-    /// As [`RunFolder::open`]; [`Error::Config`] where another process trains in it; [`Error::Io`] where it cannot
-    /// be written.
-    pub fn resume(path: &Path) -> Result<Self> {
+    /// As [`RunFolder::open`] and [`RunFolder::last_state`]; [`Error::Config`] where another process trains in it;
+    /// [`Error::Io`] where it cannot be written.
+    pub fn resume(path: &Path) -> Result<(Self, Option<SavedState>)> {
         let mut folder = Self::open(path)?;
         folder.lock = Some(Lock::take(path)?);
         // Again: the process that had the lock may have changed it.
         folder.config = Self::open(path)?.config;
-        for inside in [folder.path.clone(), folder.checkpoints()] {
-            files::clean(&inside)?;
+        // Whole before anything older goes for it.
+        let saved = folder.last_state()?;
+        folder.clean()?;
+        if let Some(saved) = &saved {
+            // What a kill right behind the last checkpoint left undone.
+            folder.publish(&saved.state.position, folder.config.checkpoints.keep)?;
         }
-        // What a kill right behind the last checkpoint left undone.
-        if let Some((_, last)) = checkpoint::list(&folder.checkpoints())?.last() {
-            let position = checkpoint::position(last)?;
-            folder.publish(&position, folder.config.checkpoints.keep)?;
-        }
-        Ok(folder)
+        Ok((folder, saved))
     }
 
-    /// The state of the last checkpoint and the hash of the data that it is of; `None` before the first one.
+    /// What the last checkpoint holds; `None` before the first one.
     ///
     /// # Errors
-    /// [`Error::Model`] where it is damaged, of another model or of a newer program.
-    pub fn last_state(&self) -> Result<Option<(State, String)>> {
-        match checkpoint::list(&self.checkpoints())?.last() {
-            Some((_, path)) => {
-                let loaded = checkpoint::load(path, &self.config.model)?;
-                Ok(Some((loaded.state, loaded.data)))
-            }
-            None => Ok(None),
+    /// [`Error::Model`] where it is damaged, of another model or of another version of the program.
+    pub fn last_state(&self) -> Result<Option<SavedState>> {
+        checkpoint::list(&self.checkpoints())?
+            .last()
+            .map(|(_, path)| checkpoint::load(path, &self.config.model))
+            .transpose()
+    }
+
+    /// Removes what training left unfinished. Other commands write into a run folder as well.
+    fn clean(&self) -> Result<()> {
+        files::clean_files(&self.path)?;
+        for name in writing::PICTURES {
+            files::clean_files(&self.path.join(name))?;
         }
+        files::clean(&self.checkpoints())?;
+        for (_, path) in checkpoint::list(&self.checkpoints())? {
+            files::clean_files(&path)?;
+        }
+        Ok(())
     }
 
     /// Hash of the data that it is trained on, by the last checkpoint that can be read; `None` without one.
@@ -220,7 +237,7 @@ mod tests {
     use crate::shape::ImageShape;
     use crate::train::checkpoint::MODEL;
     use crate::train::metrics::{Epoch, Line, Report};
-    use crate::train::{Pictures, Record};
+    use crate::train::{Pictures, Record, State};
     use std::time::SystemTime;
 
     fn config() -> RunConfig {
@@ -399,8 +416,8 @@ mod tests {
         let error = RunFolder::resume(folder.path()).expect_err("in use");
         assert!(error.to_string().contains("in use"), "{error}");
         drop(run);
-        let run = RunFolder::resume(folder.path()).expect("free");
-        assert_eq!(run.last_state().expect("no checkpoint"), None);
+        let (_, saved) = RunFolder::resume(folder.path()).expect("free");
+        assert_eq!(saved, None);
     }
 
     #[test]

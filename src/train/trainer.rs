@@ -194,13 +194,9 @@ impl Trainer {
                 break ending;
             }
             kept = false;
-            let Some(record) = self.advance(&mut clock, observer)? else {
-                let stopped = clock.stops(self.position.steps);
-                break if stopped {
-                    Ending::Stopped
-                } else {
-                    Ending::BrokenOff
-                };
+            let record = match self.advance(&mut clock, observer)? {
+                ControlFlow::Continue(record) => record,
+                ControlFlow::Break(ending) => break ending,
             };
             let is_last = self.position.ending(&self.options).is_some();
             let are_due = is_last || self.options.leaves_pictures(record.epoch);
@@ -238,20 +234,21 @@ impl Trainer {
             stop_after: None,
         };
         let mut clock = Clock::start(&never, self.position.steps, self.passes.batches());
-        self.advance(&mut clock, observer)
+        let advanced = self.advance(&mut clock, observer)?;
+        Ok(advanced.continue_value())
     }
 
-    /// The same, with checkpoints on the way. `None` also where the clock says to stop.
+    /// The same, with checkpoints on the way, and how training ended where it did.
     fn advance(
         &mut self,
         clock: &mut Clock,
         observer: &mut dyn Observer,
-    ) -> Result<Option<EpochRecord>> {
+    ) -> Result<ControlFlow<Ending, EpochRecord>> {
         self.begin()?;
         let started = Instant::now();
         let first = self.position.batches;
-        if !self.learn(clock, started, observer)? {
-            return Ok(None);
+        if let ControlFlow::Break(ending) = self.learn(clock, started, observer)? {
+            return Ok(ControlFlow::Break(ending));
         }
         let learned = self.passes.images - self.images_in(first);
         let images_per_s = learned as f64 / started.elapsed().as_secs_f64().max(1e-9);
@@ -261,7 +258,7 @@ impl Trainer {
             .session
             .measure(&self.test, &self.evaluation, epoch, go_on)?;
         let Some(Measured { loss: test, units }) = measured else {
-            return Ok(None);
+            return Ok(ControlFlow::Break(Ending::BrokenOff));
         };
         let train = self
             .session
@@ -288,7 +285,7 @@ impl Trainer {
         if !test.total.is_finite() {
             return Err(self.diagnose_test(epoch)?);
         }
-        Ok(Some(EpochRecord {
+        Ok(ControlFlow::Continue(EpochRecord {
             epoch,
             step: steps,
             train,
@@ -350,14 +347,13 @@ impl Trainer {
         (f64::from(row[0]), beta * f64::from(row[1]))
     }
 
-    /// The steps that are left of the running epoch. Whether it came to its end: the observer may break off, and
-    /// the clock may say to stop.
+    /// The steps that are left of the running epoch, unless the observer breaks off or the clock says to stop.
     fn learn(
         &mut self,
         clock: &mut Clock,
         started: Instant,
         observer: &mut dyn Observer,
-    ) -> Result<bool> {
+    ) -> Result<ControlFlow<Ending>> {
         let batches = self.passes.batches();
         let (whole, first) = (self.passes.whole_batches(), self.position.batches);
         let mut chunk = 1;
@@ -398,13 +394,13 @@ impl Trainer {
                     .mean_loss(self.position.epoch_sums, images_done),
                 images_per_s,
             };
-            if observer.progress(&progress) == ControlFlow::Break(()) {
-                return Ok(false);
+            if observer.progress(&progress).is_break() {
+                return Ok(ControlFlow::Break(Ending::BrokenOff));
             }
             // At the end of the epoch its test comes first.
             if self.position.batches < batches {
                 if clock.stops(self.position.steps) {
-                    return Ok(false);
+                    return Ok(ControlFlow::Break(Ending::Stopped));
                 }
                 if clock.is_due(self.position.steps) {
                     self.refresh()?;
@@ -413,7 +409,7 @@ impl Trainer {
                 }
             }
         }
-        Ok(true)
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Adds the losses of steps that are done, and reports where a report is due.

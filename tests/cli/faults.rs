@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use crate::skipped::skipped;
 use crate::support::{
-    INPUT_OUTPUT, accepted, few, few_images, metrics, model, newest, program, stderr, temporary,
+    INPUT_OUTPUT, accepted, contents, few, few_images, metrics, model, newest, program, stderr,
+    temporary,
 };
 
 /// Two epochs of few images, with more options.
@@ -112,14 +113,10 @@ fn assert_recovers(folder: &Path, whole: &Result, what: &str) {
     assert!(unfinished.is_empty(), "{what}: {unfinished:?}");
 }
 
-/// Temporary files in a run folder and in its checkpoints.
+/// Temporary files in a run folder.
 fn leftovers(run: &Path) -> Vec<PathBuf> {
-    let entries = [run.to_owned(), run.join("checkpoints")]
-        .into_iter()
-        .filter_map(|folder| fs::read_dir(folder).ok());
-    let paths = entries.flat_map(|all| all.flatten().map(|entry| entry.path()));
-    paths
-        .filter(|path| path.to_string_lossy().ends_with(".part"))
+    let all = contents(run).into_keys();
+    all.filter(|path| path.to_string_lossy().ends_with(".part"))
         .collect()
 }
 
@@ -195,10 +192,14 @@ fn a_failing_write_sync_or_rename_is_reported_and_loses_nothing_but_steps() {
                 && (calls == "write" || text.contains("report.html: cannot"));
             let reported = output.status.code() == Some(INPUT_OUTPUT) && text.contains(words);
             assert!(reported || went_on, "{what}");
+            // All or nothing: no folder is left that is no run.
+            let run = folder.join("run");
+            assert_eq!(run.exists(), run.join("config.toml").exists(), "{what}");
             if text.contains("is kept in run") {
                 let run = RunFolder::open(&folder.join("run")).expect(what);
-                let (state, _) = run.last_state().expect(what).expect("a checkpoint");
-                let step = format!("the model of step {} is kept", state.position.steps);
+                let saved = run.last_state().expect(what).expect("a checkpoint");
+                let steps = saved.state.position.steps;
+                let step = format!("the model of step {steps} is kept");
                 assert!(text.contains(&step), "{what}");
             }
             assert_recovers(folder, &whole, what);
@@ -246,7 +247,7 @@ fn two_hundred_kills_at_random_instants_lose_nothing_but_steps() {
         }
         let left = RunFolder::open(&run).expect("a run folder");
         let state = left.last_state().expect("whole checkpoints");
-        let step = state.map_or(0, |(state, _)| state.position.steps);
+        let step = state.map_or(0, |saved| saved.state.position.steps);
         assert!(step >= last, "kill {kill}: step {step} after step {last}");
         last = step;
     }
@@ -322,12 +323,13 @@ fn a_full_disk_is_reported_and_leaves_the_last_checkpoint() {
     }
     let run = disk.join("run");
     let left = RunFolder::open(&run).expect("a run folder");
-    let (state, _) = left
+    let saved = left
         .last_state()
         .expect("a whole one")
         .expect("a checkpoint");
     drop(left);
-    assert!(state.position.steps > 0);
+    let steps = saved.state.position.steps;
+    assert!(steps > 0);
     // Room on this one: pictures, and the events that have them.
     for name in ["samples", "reconstructions", "test"] {
         fs::remove_dir_all(run.join(name)).expect(name);
@@ -344,9 +346,9 @@ fn a_full_disk_is_reported_and_leaves_the_last_checkpoint() {
         ],
     );
     let left = RunFolder::open(&run).expect("a run folder");
-    let (after, _) = left
+    let after = left
         .last_state()
         .expect("a whole one")
         .expect("a checkpoint");
-    assert_eq!(after.position.steps, state.position.steps + 1);
+    assert_eq!(after.state.position.steps, steps + 1);
 }

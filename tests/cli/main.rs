@@ -8,6 +8,8 @@ mod export;
 mod faults;
 #[path = "../data/formats.rs"]
 mod formats;
+#[path = "../shared/python.rs"]
+mod interpreter;
 mod options;
 mod python;
 mod refused;

@@ -19,32 +19,13 @@ use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
 use crate::formats::npy;
-use crate::skipped::skipped;
+use crate::interpreter::python;
 use crate::support::{accepted, few_images, temporary, train_few};
 
 /// Absolute below 1, relative above.
 const TOLERANCE: f32 = 1e-5;
 
 const ROWS: usize = 5;
-
-/// An interpreter that has these packages.
-fn python(packages: &[&str]) -> Option<OsString> {
-    let demanded = env::var_os("ELBO_PYTHON").filter(|name| !name.is_empty());
-    let interpreter = demanded.clone().unwrap_or_else(|| "python3".into());
-    let import = format!("import {}", packages.join(", "));
-    let outcome = Command::new(&interpreter).args(["-c", &import]).output();
-    let missing = match outcome {
-        Ok(output) if output.status.success() => return Some(interpreter),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => error.to_string(),
-    };
-    let last = missing.lines().last().unwrap_or_default();
-    let what = format!("{} cannot `{import}`: {last}", interpreter.display());
-    assert!(demanded.is_none(), "ELBO_PYTHON: {what}");
-    let how = "to run it: ELBO_PYTHON=/path/to/python with these packages installed";
-    skipped("python", format_args!("{what}\n  {how}"));
-    None
-}
 
 /// Runs Python, and gives what it printed.
 fn run(python: &OsString, folder: &Path, arguments: &[&Path]) -> String {

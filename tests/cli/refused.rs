@@ -169,7 +169,7 @@ fn more_pixels_than_a_binding_holds_are_refused() {
         Some(limit) if limit <= 256 => limit,
         found => {
             let what = "needs an adapter with bindings of at most 256 MiB, found";
-            skipped("small-bindings", format_args!("{what} {found:?}"));
+            skipped("small", format_args!("{what} {found:?}"));
             return;
         }
     };

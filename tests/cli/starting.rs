@@ -94,7 +94,15 @@ fn a_run_from_given_parameters_repeats_and_goes_on_from_them() {
     assert!(checkpoints.join("step-0000000000").is_dir());
     accepted(folder.path(), &["train", "--quiet", "--resume", "e"]);
     assert!(model(&killed) == model(&first));
+    // And one that was killed before it had its first checkpoint.
+    fs::remove_dir_all(&checkpoints).expect("removed");
+    accepted(folder.path(), &["train", "--quiet", "--resume", "e"]);
+    assert!(model(&killed) == model(&first));
     fs::write(first.join("model.safetensors"), "other").expect("a file");
+    fs::remove_dir_all(&checkpoints).expect("removed");
+    let again = ["train", "--quiet", "--resume", "e"];
+    let words = ["model.safetensors", "other ones by now"];
+    refused_in(folder.path(), &again, DATA_OR_MODEL, &words);
     let repeat = ["train", "--config", "a/config.toml", "--out", "f"];
     refused_in(
         folder.path(),

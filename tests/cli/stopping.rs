@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, accepted, adapter, contents, few, few_images, metrics, model,
-    refused_in, stderr, stdout, temporary, train_few,
+    CONFIG, DATA_OR_MODEL, INPUT_OUTPUT, accepted, adapter, contents, epochs, few, few_images,
+    metrics, model, program, refused_in, stderr, stdout, temporary, train_few,
 };
 
 #[test]
@@ -211,13 +211,26 @@ fn checkpoints_are_kept_as_asked_for_and_a_damaged_one_is_named() {
     );
 
     let last = run.join("checkpoints/step-0000000036");
-    let file = last.join("moments.safetensors");
-    let mut bytes = fs::read(&file).expect("the moments");
-    bytes[200] ^= 1;
-    fs::write(&file, &bytes).expect("damaged");
+    // As a kill right behind the checkpoint leaves it: what is older is still there, and in the files that people load.
+    let older = fs::read(run.join("checkpoints/step-0000000035/model.safetensors"));
+    fs::write(run.join("model.safetensors"), older.expect("a model")).expect("a file");
+    fs::remove_file(run.join(".lock")).expect("free");
     let resume = ["train", "--quiet", "--resume", "run", "--epochs", "4"];
-    let words = ["moments.safetensors", "damaged", "removing that checkpoint"];
-    refused_in(folder.path(), &resume, DATA_OR_MODEL, &words);
+    for name in ["moments.safetensors", "model.safetensors"] {
+        let file = last.join(name);
+        let whole = fs::read(&file).expect(name);
+        let mut bytes = whole.clone();
+        bytes[700] ^= 1;
+        fs::write(&file, &bytes).expect("damaged");
+        let before = contents(&run);
+        let words = [name, "damaged", "removing that checkpoint"];
+        refused_in(folder.path(), &resume, DATA_OR_MODEL, &words);
+        let mut after = contents(&run);
+        after.remove(&run.join(".lock"));
+        assert!(after == before, "{name}: a refusal changed a file");
+        fs::remove_file(run.join(".lock")).expect("free");
+        fs::write(&file, whole).expect("mended");
+    }
     // The remedy that the message names.
     fs::remove_dir_all(&last).expect("removed");
     accepted(folder.path(), &resume);
@@ -353,7 +366,8 @@ fn a_run_goes_on_where_its_images_have_moved() {
     fs::create_dir(at("elsewhere")).expect("a folder");
     fs::rename(at("few.npy"), at("elsewhere/moved.npy")).expect("moved");
     let resume = ["train", "--quiet", "--resume", "run"];
-    refused_in(folder.path(), &resume, CONFIG, &["few.npy", "no path"]);
+    let words = ["few.npy", "not there any more", "--data"];
+    refused_in(folder.path(), &resume, DATA_OR_MODEL, &words);
     let moved = [&resume[..], &["--data", "elsewhere/moved.npy"]].concat();
     accepted(folder.path(), &moved);
     assert_eq!(metrics(&at("run")), metrics(&at("whole")));
@@ -403,4 +417,44 @@ fn pictures_are_left_as_often_as_asked_for_and_at_the_end() {
             ["epoch-0002.png", "epoch-0004.png", "epoch-0005.png"]
         );
     }
+}
+
+#[test]
+fn metrics_that_are_lost_are_missed() {
+    let folder = temporary();
+    few_images(folder.path());
+    let stop = ["--epochs", "4", "--stop-after", "2epochs", "--out", "run"];
+    train_few(folder.path(), &stop);
+    let run = folder.path().join("run");
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the metrics");
+    let cut = text.rfind("{\"kind\":\"epoch\"").expect("an epoch");
+    let word = format!("ends after {cut} bytes, and held {}", text.len());
+    fs::write(run.join("metrics.jsonl"), &text[..cut + 9]).expect("cut");
+    let resume = ["train", "--resume", "run", "--stop-after", "1epoch"];
+    let said = stderr(&accepted(folder.path(), &resume));
+    assert!(said.contains(&word), "no {word:?} in {said}");
+    // From here on nothing is missing.
+    let said = stderr(&accepted(folder.path(), &resume));
+    assert!(!said.contains("metrics.jsonl"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn lines_that_stdout_does_not_take_are_no_reason_to_stop() {
+    let folder = temporary();
+    few_images(folder.path());
+    let arguments = few(&["--epochs", "2", "--out", "run", "--json"]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full");
+    let output = program(folder.path(), &arguments)
+        .stdout(full.expect("a full device"))
+        .output()
+        .expect("the program starts");
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(INPUT_OUTPUT), "{text}");
+    assert_eq!(
+        text.matches("cannot write the metrics").count(),
+        1,
+        "{text}"
+    );
+    assert_eq!(epochs(&folder.path().join("run")).len(), 2, "{text}");
 }

@@ -313,7 +313,7 @@ fn checkpoint() {
             || folder.last_state(),
             |found| {
                 // What the hashes let through says the same.
-                assert_eq!(found.expect("a checkpoint").0, state);
+                assert_eq!(found.expect("a checkpoint").state, state);
             },
         );
     }

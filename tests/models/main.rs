@@ -7,6 +7,8 @@ mod faults;
 mod golden;
 mod gradients;
 mod inference;
+#[path = "../shared/python.rs"]
+mod interpreter;
 mod layers;
 mod mnist;
 mod not_finite;

@@ -184,12 +184,19 @@ fn a_run_broken_off_in_an_epoch_or_in_its_test_goes_on_to_the_same_bits() {
             break_test,
             ..Kept::default()
         };
-        for (how, kept) in [
-            ("in an epoch", breaks(Some(15), false)),
-            ("after the last step of an epoch", breaks(Some(12), false)),
-            ("in a test", breaks(None, true)),
+        let never = Pace::default();
+        for (how, kept, pace) in [
+            ("in an epoch", breaks(Some(15), false), &never),
+            (
+                "after an epoch's last step",
+                breaks(Some(12), false),
+                &never,
+            ),
+            ("in a test", breaks(None, true), &never),
+            // The epoch that was asked for is not done without its test.
+            ("in the last test", breaks(None, true), &stop_after(12)),
         ] {
-            let (ending, first) = run(open(), &spec, None, &Pace::default(), kept);
+            let (ending, first) = run(open(), &spec, None, pace, kept);
             assert_eq!(ending, Ending::BrokenOff, "{device}, {how}");
             let state = first.state.as_ref().expect("a checkpoint");
             let (_, second) = run(

@@ -2,10 +2,10 @@
 //! without it the tests are skipped, and say so.
 
 use std::collections::BTreeMap;
-use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use elbo::model::ModelKind;
@@ -13,7 +13,7 @@ use elbo::train::metrics::{Epoch, Line, Report};
 use elbo::watch::tensorboard::EventWriter;
 use serde::Deserialize;
 
-use crate::skipped::skipped;
+use crate::interpreter::python;
 
 /// What TensorBoard found in a folder.
 #[derive(Debug, Deserialize)]
@@ -43,22 +43,11 @@ print(json.dumps({
 }))
 ";
 
-fn python() -> Option<PathBuf> {
-    let python = env::var_os("ELBO_PYTHON").map(PathBuf::from);
-    if python.is_none() {
-        skipped(
-            "python",
-            "TensorBoard; set ELBO_PYTHON to a Python that has the package tensorboard",
-        );
-    }
-    python
-}
-
-fn read(python: &Path, folder: &Path) -> Found {
+fn read(python: &OsStr, folder: &Path) -> Found {
     let script = folder.with_extension("py");
     fs::write(&script, SCRIPT).expect("a script");
     let output = Command::new(python).arg(&script).arg(folder).output();
-    let output = output.expect("ELBO_PYTHON is a Python");
+    let output = output.expect("Python");
     let shown = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{shown}");
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -108,7 +97,9 @@ fn png(width: u32, height: u32) -> Vec<u8> {
 
 #[test]
 fn tensorboard_reads_what_was_written() {
-    let Some(python) = python() else { return };
+    let Some(python) = python(&["tensorboard"]) else {
+        return;
+    };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut writer = EventWriter::create(folder.path(), ModelKind::Vae, 0).expect("event files");
     for step in 1..=300 {
@@ -151,7 +142,9 @@ fn tensorboard_reads_what_was_written() {
 /// A run that was killed at step 350, in the middle of a record, and went on from the end of its second epoch.
 #[test]
 fn tensorboard_drops_what_a_killed_run_wrote_beyond_its_checkpoint() {
-    let Some(python) = python() else { return };
+    let Some(python) = python(&["tensorboard"]) else {
+        return;
+    };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let train = folder.path().join("train");
     let mut killed = EventWriter::create(folder.path(), ModelKind::Vae, 0).expect("event files");

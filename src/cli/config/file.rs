@@ -107,6 +107,16 @@ impl FileConfig {
         }
     }
 
+    /// Leaves out what weighs the KL of a variational model that a flag has replaced: it says nothing about an
+    /// autoencoder. One that is the file's own is refused for it.
+    pub(super) fn forget_kl(&mut self) {
+        if self.model.kind != Some(ModelKind::Ae) {
+            self.model.beta = None;
+            self.train.kl_schedule = KlWeight::default();
+            self.train.free_bits = None;
+        }
+    }
+
     /// The same, with a model in the place of what it does not say of its own.
     pub(in crate::cli) fn with_model(mut self, model: FileModel) -> Self {
         let own = self.model;

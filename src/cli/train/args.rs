@@ -179,7 +179,7 @@ pub(in crate::cli) struct TrainArgs {
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
     pub(in crate::cli) log_every: Option<u32>,
     /// Epochs from one that leaves pictures to the next; the last one does in any case
-    /// [default: as many as make 100 of them]
+    /// [default: 1, in runs of over 100 epochs as many as leave at most 100]
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
     pub(in crate::cli) pictures_every: Option<u32>,
     /// Print nothing but results and errors [default: off]

@@ -4,14 +4,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use super::{Ready, TrainArgs, check_early, introduce, with_image};
-use crate::cli::config::{self, FileConfig};
+use super::{Ready, TrainArgs, check_early, introduce, train_from, with_image};
+use crate::cli::config::{self, FileConfig, Resolved};
+use crate::cli::init;
 use crate::cli::note;
 use crate::cli::report::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
-use crate::train::{Ending, Position, Resumed, RunConfig, RunFolder, TrainOptions, Trainer, utc};
+use crate::train::{
+    DataConfig, Ending, Position, Resumed, RunConfig, RunFolder, TrainOptions, Trainer, utc,
+};
 
 /// Options that may change when a run goes on.
 const CHANGEABLE: [&str; 7] = [
@@ -63,6 +66,19 @@ fn refuse_changes(
     ))
 }
 
+/// Says what to do where the images are not where they were.
+fn check_place(args: &TrainArgs, data: &DataConfig) -> Result<()> {
+    let place = Path::new(&data.source);
+    if args.data.is_none() && place.is_absolute() && !place.exists() {
+        return Err(Error::data(
+            place,
+            "the images of the run are not there any more",
+            "--data with the place where they are now",
+        ));
+    }
+    Ok(())
+}
+
 /// Why there is nothing to go on with.
 fn over(ending: Ending, position: &Position) -> String {
     let (how, more) = match ending {
@@ -87,14 +103,12 @@ fn note_stretched(before: u32, options: &TrainOptions, steps: u64) {
     }
 }
 
-/// Goes on with a run from its last checkpoint.
-pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
-    let mut folder = RunFolder::resume(path)?;
-    let before = folder.config().clone();
-    let resolved = config::merge(args, FileConfig::of(&before)?)?;
+/// What the options make of a run: as it is to be trained, and as it is to be recorded.
+fn resolve(args: &TrainArgs, before: &RunConfig) -> Result<(Resolved, RunConfig)> {
+    let resolved = config::merge(args, FileConfig::of(before)?)?;
     check_early(&resolved)?;
     args.pace(resolved.checkpoints).validate()?;
-    let mut config = RunConfig {
+    let config = RunConfig {
         device: resolved.device.clone(),
         tune: resolved.tune,
         data: resolved.data.clone().anchored(),
@@ -104,14 +118,20 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         },
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
-        init_from: before.init_from.clone(),
-        record: before.record.clone(),
+        ..before.clone()
     };
-    let (state, known_data) = folder.last_state()?.unzip();
-    refuse_changes(path, &before, &config, known_data.is_some())?;
-    let position = state
+    Ok((resolved, config))
+}
+
+/// Goes on with a run from its last checkpoint.
+pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
+    let (mut folder, saved) = RunFolder::resume(path)?;
+    let before = folder.config().clone();
+    let (resolved, mut config) = resolve(args, &before)?;
+    refuse_changes(path, &before, &config, saved.is_some())?;
+    let position = saved
         .as_ref()
-        .map(|s| s.position.clone())
+        .map(|saved| saved.state.position.clone())
         .unwrap_or_default();
     if let Some(ending) = position.ending(&config.train) {
         if !args.quiet {
@@ -126,11 +146,20 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     }
     position.check(&config.train)?;
 
+    check_place(args, &config.data)?;
+    // Without a checkpoint it starts again, and from what it started from.
+    let initial = match (&saved, &before.init_from) {
+        (None, Some(known)) => Some(init::again(known)?),
+        _ => None,
+    };
     let ready = Ready::make(&resolved, args.quiet)?;
     let spec = with_image(&resolved, &ready.dataset)?;
     ready.check(&spec, &resolved.train)?;
     let fingerprint = ready.dataset.fingerprint();
-    if known_data.is_some_and(|known| known != fingerprint) {
+    if saved
+        .as_ref()
+        .is_some_and(|saved| saved.data != fingerprint)
+    {
         return Err(Error::data(
             &config.data.source,
             "these are not the images that the run was trained on: it cannot go on as it would have",
@@ -144,9 +173,10 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         device,
     } = ready;
     // All that can be refused comes before anything is written.
+    let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;
     let mut trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset)?;
-    if let Some(state) = &state {
-        trainer.restore(state)?;
+    if let Some(saved) = &saved {
+        trainer.restore(&saved.state)?;
     }
     config.record.resumed.push(Resumed {
         at: utc(SystemTime::now()),
@@ -165,6 +195,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         note_stretched(before.train.epochs, &resolved.train, position.steps);
     }
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(fingerprint);
-    let outcome = trainer.run(&args.pace(resolved.checkpoints), &mut reporter);
+    let pace = args.pace(resolved.checkpoints);
+    let outcome = train_from(&mut trainer, initial.as_ref(), &pace, &mut reporter);
     reporter.finish(outcome)
 }

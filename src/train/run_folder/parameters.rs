@@ -19,11 +19,23 @@ pub enum Which {
 
 impl RunFolder {
     /// The file of parameters of the run.
-    pub fn file_of(&self, which: Which) -> PathBuf {
-        self.path.join(match which {
-            Which::Last => MODEL,
-            Which::Best => BEST,
-        })
+    ///
+    /// # Errors
+    /// [`Error::Model`] where there is no checkpoint yet.
+    pub fn file_of(&self, which: Which) -> Result<PathBuf> {
+        let (name, missing) = match which {
+            Which::Last => (MODEL, "the run stopped before its first checkpoint"),
+            Which::Best => (BEST, "the run stopped before the end of its first epoch"),
+        };
+        let file = self.path.join(name);
+        if file.exists() {
+            return Ok(file);
+        }
+        Err(Error::model(
+            &self.path,
+            format!("holds no {name}: {missing}"),
+            "a run that went further, or `elbo train --resume` of this one",
+        ))
     }
 
     /// The parameters of the last checkpoint.
@@ -37,21 +49,8 @@ impl RunFolder {
     /// Parameters of the run.
     ///
     /// # Errors
-    /// [`Error::Model`] where there is no checkpoint yet, or the file does not fit the configuration.
+    /// As [`RunFolder::file_of`]; [`Error::Model`] where the file does not fit the configuration.
     pub fn weights_of(&self, which: Which) -> Result<Weights> {
-        let file = self.file_of(which);
-        if !file.exists() {
-            let missing = match which {
-                Which::Last => "the run stopped before its first checkpoint",
-                Which::Best => "the run stopped before the end of its first epoch",
-            };
-            let name = file.file_name().unwrap_or_default().display();
-            return Err(Error::model(
-                &self.path,
-                format!("holds no {name}: {missing}"),
-                "a run that went further, or `elbo train --resume` of this one",
-            ));
-        }
-        Weights::load(&file, &self.config.model)
+        Weights::load(&self.file_of(which)?, &self.config.model)
     }
 }

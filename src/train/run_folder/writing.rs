@@ -10,7 +10,7 @@ use crate::files;
 use crate::model::{Allocation, MemoryUse};
 use crate::train::checkpoint::{self, Beside, MODEL};
 use crate::train::lock::LOCK;
-use crate::train::metrics::Line;
+use crate::train::metrics::{Line, Lines};
 use crate::train::{Grid, Pictures, Position, RunConfig, State};
 
 const SAMPLES: &str = "samples";
@@ -42,24 +42,34 @@ impl RunFolder {
     }
 
     /// Takes back what was measured after `position`, from which the run goes on, and records how it does. Lines
-    /// that are damaged behind its last checkpoint, as by a loss of power, would be taken back in any case.
+    /// that are damaged behind its last checkpoint, as by a loss of power, would be taken back in any case; where
+    /// lines before it are gone, a warning says so.
     ///
     /// # Errors
     /// [`Error::Model`] where the metrics are damaged before it; [`Error::Io`].
     pub fn go_on(&mut self, position: &Position, config: RunConfig) -> Result<()> {
         let path = self.path.join(METRICS);
-        if path.exists() {
-            let (lines, damage) = Line::read_some(&path)?;
-            if let Some(damage) = damage {
-                let needed = match checkpoint::list(&self.checkpoints())?.last() {
-                    Some((_, last)) => checkpoint::metrics_len(last)?,
-                    None => 0,
-                };
-                if damage.at < needed {
-                    return Err(damage.error);
-                }
+        let found = match path.exists() {
+            true => Lines::read(&path)?,
+            false => Lines::default(),
+        };
+        let known = match checkpoint::list(&self.checkpoints())?.last() {
+            Some((_, last)) => checkpoint::metrics_len(last)?,
+            None => 0,
+        };
+        if found.len < known {
+            match found.damage {
+                Some(error) => return Err(error),
+                None => log::warn!(
+                    "{}: ends after {} bytes, and held {known} when the last checkpoint was made: the run goes on \
+                     without those lines",
+                    path.display(),
+                    found.len
+                ),
             }
-            let kept = lines.iter().filter(|line| match line {
+        }
+        if path.exists() {
+            let kept = found.lines.iter().filter(|line| match line {
                 Line::Report(report) => report.step <= position.steps,
                 Line::Epoch(epoch) => epoch.epoch <= position.epochs,
             });
