@@ -25,4 +25,5 @@ pub use latents::{Classes, latents};
 pub use manifold::{check as check_manifold, manifold};
 pub use path::Path;
 pub use pca::Plane;
+pub use plot::class_colours;
 pub use traverse::{Traversal, traverse};

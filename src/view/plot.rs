@@ -18,6 +18,13 @@ const COLOURS: [Rgb888; 10] = [
     Rgb888::new(0x8c, 0x54, 0x8c),
 ];
 
+/// Red, green and blue of each colour of classes. A class beyond the last one has the first again, and so on, in
+/// another shape: discs, squares, triangles.
+pub fn class_colours() -> [[u8; 3]; COLOURS.len()] {
+    use embedded_graphics::prelude::RgbColor;
+    COLOURS.map(|colour| [colour.r(), colour.g(), colour.b()])
+}
+
 /// Classes that can be told apart: ten colours of each shape.
 pub(super) const MOST_CLASSES: usize = COLOURS.len() * Shape::ALL.len();
 
