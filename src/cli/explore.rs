@@ -14,7 +14,7 @@ use crate::train::{RunFolder, Which};
 
 /// Look into a trained model in a browser: a page with its codes, its images, and what lies between
 ///
-/// The page is served to this machine only, until Ctrl-C. It decodes by WebGPU where the browser has it, and
+/// The page is served to whoever has its address, on this machine only, until Ctrl-C. It decodes by WebGPU where the browser has it, and
 /// otherwise on --device. With --export it is one file instead, to keep or to send, that needs no server.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

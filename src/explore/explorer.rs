@@ -1,5 +1,6 @@
 //! What a page is made of: the model, some images, and their description.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 use base64::Engine;
@@ -231,12 +232,12 @@ pub(super) fn encoded(values: &[f32]) -> String {
     STANDARD.encode(bytes(values))
 }
 
-/// The bytes of floats, the least significant first.
-pub(super) fn bytes(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
+/// The bytes of floats, the least significant first: nothing is copied where they lie so in memory.
+pub(super) fn bytes(values: &[f32]) -> Cow<'_, [u8]> {
+    match cfg!(target_endian = "little") {
+        true => Cow::Borrowed(bytemuck::cast_slice(values)),
+        false => Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+    }
 }
 
 #[cfg(test)]

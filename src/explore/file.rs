@@ -32,8 +32,8 @@ pub(super) const SCRIPT: &str = concat!(
 );
 
 /// What stands in [`PAGE`] where a file has style and script themselves.
-const STYLE_LINK: &str = "<link rel=\"stylesheet\" href=\"/style.css\">";
-const SCRIPT_LINK: &str = "<script src=\"/script.js\" defer></script>";
+const STYLE_LINK: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
+const SCRIPT_LINK: &str = "<script src=\"script.js\" defer></script>";
 
 /// Most bytes of parameters in a file: as base64 they are a third more, which a browser still reads within seconds.
 const MOST_PARAMETERS: u64 = 64 << 20;
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_file_asks_for_no_address() {
         let file = small().file().expect("a file");
-        for part in ["src=", "href=\"/", "@import", "url("] {
+        for part in ["src=", "rel=\"stylesheet", "@import", "url("] {
             assert!(!file.contains(part), "{part}");
         }
         assert!(file.contains("default-src 'none'"));

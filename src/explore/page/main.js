@@ -53,20 +53,15 @@ async function source() {
     const model = JSON.parse(inline.textContent);
     const values = model.image.height * model.image.width * model.image.channels;
     const all = bytesOf(images);
+    const parameters = floatsOf(weights);
     const image = async (i) => Float32Array.from(
       all.subarray(i * values, (i + 1) * values), (byte) => scale[0] + (byte / 255) * (scale[1] - scale[0]));
-    return { model, weights: floatsOf(weights), codes: floatsOf(codes), image };
+    return { model, weights: async () => parameters, codes: floatsOf(codes), image };
   }
-  const get = async (path) => {
-    const response = await fetch(path);
-    if (!response.ok) throw new Error((await response.json()).error);
-    return response;
-  };
-  const floats = async (path) => new Float32Array(await (await get(path)).arrayBuffer());
-  const [model, weights, codes] = await Promise.all([
-    get("/description.json").then((response) => response.json()), floats("/weights"), floats("/codes"),
+  const [model, codes] = await Promise.all([
+    ask("description.json").then((response) => response.json()), askFloats("codes"),
   ]);
-  return { model, weights, codes, image: (i) => floats(`/images/${i}`) };
+  return { model, weights: () => askFloats("weights"), codes, image: (i) => askFloats(`images/${i}`) };
 }
 
 class App {
