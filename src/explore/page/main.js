@@ -98,6 +98,9 @@ class App {
     const kind = variational ? "variational autoencoder" : "autoencoder";
     element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.join("–")}, ${likelihood}`;
     element("version").textContent = `elbo ${version}`;
+    const heading = { train: "Training images", test: "Test images", all: "Images" }[setting.split];
+    element("map-title").textContent = heading;
+    element("marks").setAttribute("aria-label", `${heading} by their codes. Arrow keys go from image to image.`);
     element("which").max = total - 1;
     element("count").textContent = `of ${total}${places.length < total ? `, ${places.length} shown` : ""}`;
     const { height, width, channels } = this.model.image;
@@ -204,7 +207,7 @@ class App {
 
   named(image) {
     const { places, labels } = this.model;
-    return `Image ${places[image]}${labels ? ` · class ${labels[image]}` : ""}`;
+    return `Image ${places[image]}${labels ? ` · ${this.scatter.named(labels[image])}` : ""}`;
   }
 
   // Takes the image at a place of the data set; the next one that is shown, going up or down.
