@@ -24,7 +24,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 
 pub use self::axis::{Axis, Tick, extent};
-pub use self::mark::{MOST_MARKS, Mark};
+pub use self::mark::{MOST_MARKS, Mark, mark_colours};
 pub use self::panel::{Panel, length, room};
 use crate::error::{Error, Result};
 

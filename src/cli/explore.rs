@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::{note, open_device, result, saved};
+use crate::data::Split;
 use crate::device::Precision;
 use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
@@ -14,7 +15,7 @@ use crate::train::{RunFolder, Which};
 
 /// Look into a trained model in a browser: a page with its codes, its images, and what lies between
 ///
-/// The page is served to this machine only, until Ctrl-C. It decodes by WebGPU where the browser has it, and
+/// The page is served to whoever has its address, on this machine only, until Ctrl-C. It decodes by WebGPU where the browser has it, and
 /// otherwise on --device. With --export it is one file instead, to keep or to send, that needs no server.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -24,10 +25,13 @@ pub(super) struct ExploreArgs {
     /// Which of its parameters
     #[arg(long, value_enum, default_value_t)]
     checkpoint: Which,
-    /// Data set whose test images to show [default: the run's]
+    /// Data set whose images to show [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
-    /// Most images to show, spread evenly over all [default: 5000; in a file 1000, and at most 8 MiB of them]
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum)]
+    split: Option<Split>,
+    /// Most images to show, spread evenly over all [default: 5000; in a file 1000, and 8 MiB with their codes]
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..=50_000))]
     count: Option<usize>,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
@@ -72,7 +76,7 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
     let spec = &folder.config().model;
     files::check_new(path)?;
     Explorer::check_file(spec)?;
-    let most = Explorer::most_images_of_a_file(spec.image);
+    let most = Explorer::most_images_of_a_file(spec);
     let explorer = explorer(args, folder, args.count.unwrap_or(EXPORTED).min(most))?;
     files::create(path, explorer.file()?.as_bytes())?;
     result(path.display())?;
@@ -83,19 +87,26 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
 fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
     let run = folder.config();
     let weights = folder.weights_of(args.checkpoint)?;
-    let chosen = saved::labelled_images(run, args.data.as_deref(), None)?;
+    let chosen = saved::labelled_images(run, args.data.as_deref(), args.split)?;
     let device = open_device(&args.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let name = path.file_name().unwrap_or(path.as_os_str());
     let setting = Setting {
         title: name.to_string_lossy().into_owned(),
         data: chosen.name,
+        split: chosen.split,
+        classes: chosen.classes,
         device: device.name(),
         binarize: run.train.binarize,
     };
     let model = Inference::new(device, &run.model, &weights, run.train.seed)?;
     let explorer = Explorer::new(model, &run.model, &weights, &chosen.images, most, setting)?;
     let (shown, all) = (explorer.images(), chosen.images.len());
-    note(format_args!("{shown} of {all} images"));
+    let images = match chosen.split {
+        Split::Train => "training images",
+        Split::Test => "test images",
+        Split::All => "images",
+    };
+    note(format_args!("{shown} of {all} {images}"));
     Ok(explorer)
 }

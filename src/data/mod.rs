@@ -115,7 +115,8 @@ fn check_images(split: &str, images: &Images, path: &Path) -> Result<()> {
 }
 
 /// Which images of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Split {
     /// The images to learn from
     Train,

@@ -1,6 +1,6 @@
 //! What tells classes or curves apart: colours and shapes of marks.
 
-use super::{Canvas, Rgb888};
+use super::{Canvas, Rgb888, RgbColor};
 
 /// Ten colours that stay apart for the colour-blind as well. A search over colours of middling lightness and chroma
 /// made them as unlike as it could, to usual sight and to that without red, green or blue cones (a test has the
@@ -20,6 +20,12 @@ const COLOURS: [Rgb888; 10] = [
 
 /// Marks that can be told apart: ten colours of each shape.
 pub const MOST_MARKS: usize = COLOURS.len() * Shape::ALL.len();
+
+/// Red, green and blue of each colour of marks, as classes have them. A mark beyond the last one has the first
+/// again, and so on, in another shape: discs, squares, triangles.
+pub fn mark_colours() -> [[u8; 3]; COLOURS.len()] {
+    COLOURS.map(|colour| [colour.r(), colour.g(), colour.b()])
+}
 
 /// Shape of a mark: those beyond the tenth have a colour again, in another shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

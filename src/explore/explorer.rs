@@ -1,5 +1,6 @@
 //! What a page is made of: the model, some images, and their description.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 use base64::Engine;
@@ -9,13 +10,19 @@ use serde::Serialize;
 use super::gallery::{Dimension, Gallery};
 use super::wire::Program;
 use crate::data::{Binarize, Images, Split, Values};
+use crate::draw::mark_colours;
 use crate::error::{Error, Result};
 use crate::model::{Inference, Likelihood, ModelKind, ModelSpec, Parameters, Weights, plans};
 use crate::shape::ImageShape;
+use crate::view::Plane;
 
 /// Codes that a plan of the page decodes at once, beside the plan of a single one. The program decodes at most
 /// as many for a page, and always one or all of them: a plan is kept for each number of rows.
 pub(super) const GRID_ROWS: usize = 64;
+
+/// Most latent values whose principal components a page has. Those of 512 values take a second, those of 1024
+/// a quarter of a minute.
+const MOST_IN_A_PLANE: usize = 512;
 
 /// What is told of a model beside its specification.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +31,10 @@ pub struct Setting {
     pub title: String,
     /// Name of the data set.
     pub data: String,
+    /// Which of its images there are.
+    pub split: Split,
+    /// Names of the classes that the images' labels count; empty where a label is its own name.
+    pub classes: Vec<String>,
     /// Name of the program's device.
     pub device: String,
     /// Binarisation in training. Images are encoded as they are, so the page says that it saw others.
@@ -37,6 +48,8 @@ pub struct Explorer {
     pub(super) spec: ModelSpec,
     pub(super) arena: Vec<f32>,
     pub(super) gallery: Gallery,
+    /// Where codes of more than two values vary most.
+    plane: Option<Plane>,
     /// Values that are shown as black and white.
     range: (f32, f32),
     /// What image 0 of the gallery is decoded to.
@@ -64,10 +77,21 @@ struct Description<'a> {
     total: usize,
     /// Class of each image, where the data set has them.
     labels: Option<&'a [u32]>,
-    parameters: usize,
+    /// Red, green and blue of classes, as `elbo latents` has them.
+    colours: [[u8; 3]; 10],
+    plane: Option<WirePlane<'a>>,
     grid_rows: usize,
     program: Program,
     check: Check,
+}
+
+/// The plane of the first two principal components.
+#[derive(Serialize)]
+struct WirePlane<'a> {
+    mean: &'a [f64],
+    axes: [&'a [f64]; 2],
+    /// Share of the whole variance along each.
+    shares: [f64; 2],
 }
 
 /// What a page has to compute right before it is trusted: image 0 of the gallery. Floats as base64.
@@ -82,7 +106,8 @@ impl Explorer {
     /// Encodes at most `most` of the images for a page of a model.
     ///
     /// # Errors
-    /// [`Error::Config`] where weights, images and specification do not fit each other; [`Error::Device`].
+    /// [`Error::Config`] where there is no image to show, where weights, images and specification do not fit each
+    /// other, and where a code is not finite; [`Error::Device`].
     pub fn new(
         mut model: Inference,
         spec: &ModelSpec,
@@ -91,8 +116,18 @@ impl Explorer {
         most: usize,
         setting: Setting,
     ) -> Result<Self> {
+        if images.is_empty() || most == 0 {
+            return Err(Error::config(
+                format!("a page of {most} images of {}: it needs one", images.len()),
+                "data with images, and room for some of them",
+            ));
+        }
         let gallery = Gallery::new(&mut model, images, most)?;
         let decoded = model.decode(gallery.code(0))?;
+        let plane = (3..=MOST_IN_A_PLANE)
+            .contains(&spec.latent)
+            .then(|| Plane::of(&gallery.codes, spec.latent))
+            .transpose()?;
         Ok(Self {
             model: Mutex::new(model),
             setting,
@@ -100,6 +135,7 @@ impl Explorer {
             arena: weights.to_arena(&Parameters::new(spec))?,
             range: range(spec, &gallery.images),
             gallery,
+            plane,
             decoded,
         })
     }
@@ -140,7 +176,12 @@ impl Explorer {
             places: &gallery.places,
             total: gallery.total,
             labels: gallery.images.labels.as_deref(),
-            parameters: self.arena.len(),
+            colours: mark_colours(),
+            plane: self.plane.as_ref().map(|plane| WirePlane {
+                mean: plane.mean(),
+                axes: plane.axes(),
+                shares: plane.shares,
+            }),
             grid_rows: GRID_ROWS,
             program: self.program(),
             check: Check {
@@ -222,7 +263,16 @@ fn range(spec: &ModelSpec, images: &Images) -> (f32, f32) {
     let (least, most) = images.value_range();
     match bounded || (least >= 0.0 && most <= 1.0) {
         true => (0.0, 1.0),
-        false => (least, most),
+        false => widened(least, most),
+    }
+}
+
+/// A range of some width, as pictures are scaled by it: one of a single value begins or ends at 0.
+pub(super) fn widened(least: f32, most: f32) -> (f32, f32) {
+    match (least < most, least == 0.0) {
+        (true, _) => (least, most),
+        (false, true) => (0.0, 1.0),
+        (false, false) => (least.min(0.0), least.max(0.0)),
     }
 }
 
@@ -231,12 +281,12 @@ pub(super) fn encoded(values: &[f32]) -> String {
     STANDARD.encode(bytes(values))
 }
 
-/// The bytes of floats, the least significant first.
-pub(super) fn bytes(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
+/// The bytes of floats, the least significant first: nothing is copied where they lie so in memory.
+pub(super) fn bytes(values: &[f32]) -> Cow<'_, [u8]> {
+    match cfg!(target_endian = "little") {
+        true => Cow::Borrowed(bytemuck::cast_slice(values)),
+        false => Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+    }
 }
 
 #[cfg(test)]
@@ -246,27 +296,58 @@ pub(super) mod tests {
 
     /// An explorer of an untrained model of 2×3 images.
     pub(in crate::explore) fn small() -> Explorer {
+        explorer(2, 10, 4).expect("an explorer")
+    }
+
+    /// One of codes of `latent` values, with at most `most` of `count` images.
+    fn explorer(latent: usize, count: u8, most: usize) -> Result<Explorer> {
         let spec = ModelSpec {
             image: ImageShape::new(2, 3, 1),
             hidden: vec![5],
-            latent: 2,
+            latent,
             ..ModelSpec::reference()
         };
         let parameters = Parameters::new(&spec);
         let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
         let images = Images {
             shape: spec.image,
-            values: Values::Bytes((0..60).collect()),
-            labels: Some((0..10).collect()),
+            values: Values::Bytes((0..6 * count).collect()),
+            labels: Some((0..count.into()).collect()),
         };
         let setting = Setting {
             title: "a <run>".into(),
             data: "data".into(),
+            split: Split::Test,
+            classes: Vec::new(),
             device: "CPU".into(),
             binarize: Binarize::None,
         };
         let model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
-        Explorer::new(model, &spec, &weights, &images, 4, setting).expect("an explorer")
+        Explorer::new(model, &spec, &weights, &images, most, setting)
+    }
+
+    #[test]
+    fn a_page_without_images_is_refused() {
+        for (count, most) in [(0, 4), (10, 0)] {
+            let Err(error) = explorer(2, count, most) else {
+                panic!("{most} of {count} images are a page");
+            };
+            assert_eq!(error.exit_code(), 2, "{error}");
+            assert!(error.to_string().contains("it needs one"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_plane_is_that_of_the_codes_where_they_have_more_than_two_values() {
+        for latent in [1, 2] {
+            assert!(explorer(latent, 10, 10).expect("a page").plane.is_none());
+        }
+        let explorer = explorer(5, 10, 10).expect("a page");
+        let expected = Plane::of(&explorer.gallery.codes, 5).expect("a plane");
+        let text = explorer.description(true).expect("JSON");
+        let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(found["plane"]["mean"], serde_json::json!(expected.mean()));
+        assert_eq!(found["plane"]["axes"], serde_json::json!(expected.axes()));
     }
 
     #[test]
@@ -319,5 +400,8 @@ pub(super) mod tests {
         };
         assert_eq!(range(&spec, &images(vec![0.2, 0.3])), (0.0, 1.0));
         assert_eq!(range(&spec, &images(vec![-1.0, 2.0])), (-1.0, 2.0));
+        // A page divides by their width.
+        assert_eq!(range(&spec, &images(vec![-1.0, -1.0])), (-1.0, 0.0));
+        assert_eq!(range(&spec, &images(vec![3e38, 3e38])), (0.0, 3e38));
     }
 }

@@ -5,11 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::explorer::{Explorer, encoded};
+use super::explorer::{Explorer, encoded, widened};
 use crate::data::{Images, Values};
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
-use crate::shape::ImageShape;
 
 /// The page as it is served: it names its style and its script.
 pub(super) const PAGE: &str = include_str!("page/index.html");
@@ -32,13 +31,13 @@ pub(super) const SCRIPT: &str = concat!(
 );
 
 /// What stands in [`PAGE`] where a file has style and script themselves.
-const STYLE_LINK: &str = "<link rel=\"stylesheet\" href=\"/style.css\">";
-const SCRIPT_LINK: &str = "<script src=\"/script.js\" defer></script>";
+const STYLE_LINK: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
+const SCRIPT_LINK: &str = "<script src=\"script.js\" defer></script>";
 
 /// Most bytes of parameters in a file: as base64 they are a third more, which a browser still reads within seconds.
 const MOST_PARAMETERS: u64 = 64 << 20;
 
-/// Most bytes of images in a file.
+/// Most bytes of images and their codes in a file.
 const MOST_IMAGES: usize = 8 << 20;
 
 /// What a served page downloads and a file brings along.
@@ -55,9 +54,13 @@ struct Bulk {
 }
 
 impl Explorer {
-    /// Most images that [`Explorer::file`] takes.
-    pub fn most_images_of_a_file(image: ImageShape) -> usize {
-        (MOST_IMAGES / image.values().max(1)).max(1)
+    /// Most images that [`Explorer::file`] takes: 8 MiB of them with their codes.
+    pub fn most_images_of_a_file(spec: &ModelSpec) -> usize {
+        let each = spec
+            .image
+            .values()
+            .saturating_add(spec.latent.saturating_mul(4));
+        (MOST_IMAGES / each.max(1)).max(1)
     }
 
     /// Refuses a model that is too large for [`Explorer::file`], before any work is done for it.
@@ -134,9 +137,11 @@ fn bytes_of(images: &Images) -> (Vec<u8>, (f32, f32)) {
         Values::Bytes(bytes) => (bytes.clone(), (0.0, 1.0)),
         Values::Floats(values) => {
             let (least, most) = images.value_range();
-            let span = if most > least { most - least } else { 1.0 };
-            let byte = |value: &f32| ((value - least) / span * 255.0).round() as u8;
-            (values.iter().map(byte).collect(), (least, least + span))
+            let (least, most) = widened(least, most);
+            // In double precision: the width of a range of floats can be more than the largest float.
+            let (low, width) = (f64::from(least), f64::from(most) - f64::from(least));
+            let byte = |&value: &f32| ((f64::from(value) - low) / width * 255.0).round() as u8;
+            (values.iter().map(byte).collect(), (least, most))
         }
     }
 }
@@ -145,6 +150,7 @@ fn bytes_of(images: &Images) -> (Vec<u8>, (f32, f32)) {
 mod tests {
     use super::super::explorer::tests::small;
     use super::*;
+    use crate::shape::ImageShape;
 
     #[test]
     fn the_page_names_its_style_and_script_once() {
@@ -156,7 +162,7 @@ mod tests {
     #[test]
     fn a_file_asks_for_no_address() {
         let file = small().file().expect("a file");
-        for part in ["src=", "href=\"/", "@import", "url("] {
+        for part in ["src=", "rel=\"stylesheet", "@import", "url("] {
             assert!(!file.contains(part), "{part}");
         }
         assert!(file.contains("default-src 'none'"));
@@ -180,7 +186,26 @@ mod tests {
             values: Values::Floats(vec![2.0; 3]),
             ..images
         };
-        assert_eq!(bytes_of(&even), (vec![0; 3], (2.0, 3.0)));
+        assert_eq!(bytes_of(&even), (vec![255; 3], (0.0, 2.0)));
+        let widest = Images {
+            values: Values::Floats(vec![f32::MIN, 0.0, f32::MAX]),
+            ..even
+        };
+        assert_eq!(bytes_of(&widest), (vec![0, 128, 255], (f32::MIN, f32::MAX)));
+    }
+
+    #[test]
+    fn codes_count_among_the_bytes_of_a_file() {
+        let mut spec = ModelSpec::reference();
+        spec.latent = 20;
+        let most = (8 << 20) / (784 + 80);
+        assert_eq!(Explorer::most_images_of_a_file(&spec), most);
+    }
+
+    /// A browser makes LF of CRLF before it hashes an element, so a policy's hash of a text with CRLF fits nothing.
+    #[test]
+    fn style_and_script_are_what_a_browser_hashes() {
+        assert!(!STYLE.contains('\r') && !SCRIPT.contains('\r'));
     }
 
     #[test]

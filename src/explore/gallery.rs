@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::data::{Binarize, Images, Split};
 use crate::error::Result;
-use crate::model::{Inference, Latents};
+use crate::model::{Inference, Latents, is_active};
 use crate::view::{self, Spread, kl_by_value};
 
 /// Least and greatest value of a slider: three standard deviations of the prior.
@@ -32,6 +32,9 @@ pub(super) struct Dimension {
     pub(super) index: usize,
     /// Mean KL(q(z|x) ‖ p(z)) in nats; the variance of the code for an autoencoder.
     pub(super) activity: f64,
+    /// Whether it counts as an active unit, as in the metrics of training. Codes of an autoencoder have no scale by
+    /// which one could be idle.
+    pub(super) active: bool,
     /// Mean of the codes.
     pub(super) mean: f64,
     /// Their standard deviation.
@@ -89,6 +92,7 @@ fn dimensions(latents: &Latents, latent: usize) -> Vec<Dimension> {
         Dimension {
             index,
             activity,
+            active: kl.is_none() || is_active(deviation.powi(2)),
             mean: spread.mean[index],
             deviation,
             low,
@@ -114,18 +118,21 @@ mod tests {
 
     #[test]
     fn dimensions_come_by_their_kl() {
-        // The first dimension is the prior itself, the second one knows its image.
+        // The first dimension is the prior itself, the second one knows its image, the third one has a KL but the
+        // same code for all images.
         let latents = Latents {
-            mu: vec![0.0, -2.0, 0.0, 4.0],
-            logvar: vec![0.0, -3.0, 0.0, -3.0],
+            mu: vec![0.0, -2.0, 1.0, 0.0, 4.0, 1.0],
+            logvar: vec![0.0, -3.0, 0.0, 0.0, -3.0, 0.0],
         };
-        let found = dimensions(&latents, 2);
-        assert_eq!(found.iter().map(|d| d.index).collect::<Vec<_>>(), [1, 0]);
+        let found = dimensions(&latents, 3);
+        assert_eq!(found.iter().map(|d| d.index).collect::<Vec<_>>(), [1, 2, 0]);
         let expected = 0.5 * (10.0 + (-3.0_f64).exp() - 1.0 + 3.0);
         assert!((found[0].activity - expected).abs() < 1e-12, "{found:?}");
-        assert_eq!(found[1].activity, 0.0);
+        assert_eq!((found[1].activity, found[2].activity), (0.5, 0.0));
         assert_eq!((found[0].mean, found[0].deviation), (1.0, 3.0));
         assert_eq!((found[0].low, found[0].high), (-3.0, 4.0));
+        let active: Vec<bool> = found.iter().map(|d| d.active).collect();
+        assert_eq!(active, [true, false, false]);
     }
 
     #[test]
@@ -138,5 +145,6 @@ mod tests {
         assert_eq!((found[0].index, found[0].activity), (1, 16.0));
         assert_eq!((found[0].low, found[0].high), (0.0, 8.0));
         assert_eq!((found[1].low, found[1].high), (4.0, 6.0));
+        assert!(found[1].active);
     }
 }

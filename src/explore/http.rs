@@ -1,6 +1,7 @@
 //! As much of HTTP/1.1 (RFC 9112) as a page of one's own needs: a request and a response a connection, both
 //! bounded in size and time.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -33,13 +34,18 @@ pub(super) struct Head {
     pub(super) length: Option<usize>,
 }
 
-/// An answer.
+/// An answer. Its body may be that of what is served, which is large.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Response {
+pub(super) struct Response<'a> {
     pub(super) status: u16,
     pub(super) kind: &'static str,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Cow<'a, [u8]>,
+    /// The method that is taken, where it was another.
+    allow: Option<&'static str>,
 }
+
+/// An answer that says no.
+pub(super) type Refusal = Response<'static>;
 
 /// Types of bodies.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
@@ -52,12 +58,13 @@ pub(super) const BYTES: &str = "application/octet-stream";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-impl Response {
-    pub(super) fn ok(kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
+impl<'a> Response<'a> {
+    pub(super) fn ok(kind: &'static str, body: impl Into<Cow<'a, [u8]>>) -> Self {
         Self {
             status: 200,
             kind,
             body: body.into(),
+            allow: None,
         }
     }
 
@@ -66,9 +73,20 @@ impl Response {
         Self {
             status,
             kind: JSON,
-            body: serde_json::json!({ "error": why.into() })
-                .to_string()
-                .into(),
+            body: Cow::Owned(
+                serde_json::json!({ "error": why.into() })
+                    .to_string()
+                    .into(),
+            ),
+            allow: None,
+        }
+    }
+
+    /// A refusal of another method than the one that is taken.
+    pub(super) fn takes(method: &'static str, path: &str) -> Self {
+        Self {
+            allow: Some(method),
+            ..Self::refusal(405, format!("{path} takes {method}"))
         }
     }
 
@@ -86,9 +104,9 @@ impl Response {
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         };
-        let allow = match self.status {
-            405 => "Allow: GET, POST\r\n",
-            _ => "",
+        let allow = match self.allow {
+            Some(method) => format!("Allow: {method}\r\n"),
+            None => String::new(),
         };
         format!(
             "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{allow}\
@@ -120,7 +138,7 @@ impl Connection {
     }
 
     /// Reads until the head is complete. None where the other side closed without a word.
-    pub(super) fn head(&mut self) -> Result<Option<Head>, Response> {
+    pub(super) fn head(&mut self) -> Result<Option<Head>, Refusal> {
         let mut read = Vec::new();
         loop {
             if let Some((head, length)) = parse(&read)? {
@@ -143,7 +161,7 @@ impl Connection {
     }
 
     /// Reads a body of so many bytes.
-    pub(super) fn body(&mut self, length: usize) -> Result<Vec<u8>, Response> {
+    pub(super) fn body(&mut self, length: usize) -> Result<Vec<u8>, Refusal> {
         let mut read = std::mem::take(&mut self.rest);
         while read.len() < length {
             if self.more(&mut read)? == 0 {
@@ -154,7 +172,7 @@ impl Connection {
         Ok(read)
     }
 
-    fn more(&mut self, read: &mut Vec<u8>) -> Result<usize, Response> {
+    fn more(&mut self, read: &mut Vec<u8>) -> Result<usize, Refusal> {
         let late = || Response::refusal(408, "the request took too long to arrive");
         let mut part = [0; 16 << 10];
         set_timeout(&self.stream, self.deadline, TcpStream::set_read_timeout)
@@ -171,18 +189,18 @@ impl Connection {
     }
 
     /// Sends the answer and closes. Fails where the other side is gone.
-    pub(super) fn answer(mut self, response: &Response) -> io::Result<()> {
+    pub(super) fn answer(mut self, response: &Response<'_>) -> io::Result<()> {
         let deadline = Instant::now() + TO_BE_TAKEN;
         send(&mut self.stream, response.head().as_bytes(), deadline)?;
         send(&mut self.stream, &response.body, deadline)?;
         self.stream.shutdown(Shutdown::Write)?;
         let (deadline, mut left) = (Instant::now() + TO_LINGER, MOST_LINGERING);
         let mut part = [0; 16 << 10];
-        while left > 0 {
-            set_timeout(&self.stream, deadline, TcpStream::set_read_timeout)?;
-            match self.stream.read(&mut part)? {
-                0 => break,
-                count => left = left.saturating_sub(count),
+        // The answer is given: whatever ends this is no fault of its.
+        while left > 0 && set_timeout(&self.stream, deadline, TcpStream::set_read_timeout).is_ok() {
+            match self.stream.read(&mut part) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => left = left.saturating_sub(count),
             }
         }
         Ok(())
@@ -223,8 +241,13 @@ fn send(stream: &mut TcpStream, mut bytes: &[u8], deadline: Instant) -> io::Resu
     Ok(())
 }
 
+/// Whether a text is digits only: parsing it would take a sign.
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A request's head and its length in bytes, once it is complete.
-fn parse(read: &[u8]) -> Result<Option<(Head, usize)>, Response> {
+fn parse(read: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     let bad = |why: &str| Response::refusal(400, why);
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
@@ -255,12 +278,11 @@ fn parse(read: &[u8]) -> Result<Option<(Head, usize)>, Response> {
         return Err(Response::refusal(411, "a body needs its Content-Length"));
     }
     let declared = match field("Content-Length")? {
-        // `parse` would take a sign.
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => match text.parse() {
+        Some(text) if is_number(&text) => match text.parse() {
             Ok(length) => Some(length),
             Err(_) => return Err(Response::refusal(413, "the body is too large")),
         },
-        Some(text) => return Err(bad(&format!("Content-Length {text} is not a number"))),
+        Some(text) => return Err(bad(&format!("Content-Length {text:?} is not a number"))),
         None => None,
     };
     let head = Head {
@@ -305,6 +327,7 @@ mod tests {
         assert_eq!(status("\0\r\n\r\n"), 400);
         assert_eq!(status("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
         assert_eq!(status("GET / HTTP/1.1\r\nContent-Length: +1\r\n\r\n"), 400);
+        assert_eq!(status("GET / HTTP/1.1\r\nContent-Length:\r\n\r\n"), 400);
         assert_eq!(
             status("GET / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n"),
             413

@@ -1,4 +1,4 @@
-//! Serves the page to this machine, and to no other page of its browsers.
+//! Serves the page to whoever has its address, and to no other page of their browsers.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -8,26 +8,36 @@ use std::time::Duration;
 
 use super::explorer::{Explorer, GRID_ROWS, bytes};
 use super::file::{PAGE, SCRIPT, STYLE};
-use super::http::{BYTES, CSS, Connection, HTML, Head, JAVASCRIPT, JSON, Response};
+use super::http::{
+    BYTES, CSS, Connection, HTML, Head, JAVASCRIPT, JSON, Refusal, Response, is_number,
+};
 use crate::error::{Error, Result};
 
 /// The port that is taken where none is named: E-L-B-O on the keys of a telephone.
 pub const PORT: u16 = 3526;
 
+/// Where a page is, for those who ask elsewhere.
+const PRINTED: &str = "at the address that `elbo explore` printed, which ends with a key";
+
 /// Most connections at once. A browser opens six.
 const MOST_CONNECTIONS: usize = 32;
 
 /// A page's server, on 127.0.0.1 only.
+///
+/// Any account of a machine reaches its port, so what it has lies under a random path. A cookie would not do: browsers
+/// send those of one port to all others of the same name, another account's among them.
 pub struct Server {
     listener: TcpListener,
     port: u16,
+    key: String,
 }
 
 impl Server {
     /// Takes a port of this machine; 0 is any that is free.
     ///
     /// # Errors
-    /// [`Error::Config`] that names the port where it cannot be taken.
+    /// [`Error::Config`] that names the port where it cannot be taken; [`Error::Device`] where the system has no
+    /// random numbers.
     pub fn bind(port: u16) -> Result<Self> {
         let refused = |error: io::Error| {
             let why = match error.kind() {
@@ -41,12 +51,17 @@ impl Server {
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(refused)?;
         let port = listener.local_addr().map_err(refused)?.port();
-        Ok(Self { listener, port })
+        let key = key()?;
+        Ok(Self {
+            listener,
+            port,
+            key,
+        })
     }
 
-    /// Where the page is.
+    /// Where the page is. The address ends with the key to it.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
+        format!("http://127.0.0.1:{}/{}/", self.port, self.key)
     }
 
     /// Answers requests until the process ends.
@@ -57,7 +72,7 @@ impl Server {
     pub fn run(&self, explorer: &Explorer) -> Result<()> {
         let site = Site {
             explorer,
-            port: self.port,
+            key: &self.key,
             description: explorer.description(true)?,
         };
         let open = AtomicUsize::new(0);
@@ -93,6 +108,24 @@ impl Server {
     }
 }
 
+/// 128 bits that nobody guesses, as text.
+fn key() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::device(
+            format!("the system's random numbers: {error}"),
+            "`elbo explore --export`, which needs none",
+        )
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Whether two texts are equal, in a time that does not tell where they differ.
+fn same(a: &str, b: &str) -> bool {
+    let differing = a.bytes().zip(b.bytes()).fold(0, |d, (a, b)| d | (a ^ b));
+    a.len() == b.len() && differing == 0
+}
+
 /// One of the connections that may be open at once; free again where it is dropped, whatever ended it.
 struct Place<'a>(&'a AtomicUsize);
 
@@ -112,7 +145,7 @@ impl Drop for Place<'_> {
 /// What there is to serve.
 struct Site<'a> {
     explorer: &'a Explorer,
-    port: u16,
+    key: &'a str,
     description: String,
 }
 
@@ -128,34 +161,30 @@ impl Site<'_> {
         }
     }
 
-    fn response(&self, connection: &mut Connection) -> Result<Option<Response>, Response> {
+    fn response(&self, connection: &mut Connection) -> Result<Option<Response<'_>>, Refusal> {
         let Some(head) = connection.head()? else {
             return Ok(None);
         };
-        self.check(&head)?;
-        let response = match head.method.as_str() {
-            "GET" => self.get(&head.path),
-            "POST" => {
-                let most = self.most(&head.path)?;
-                let length = head
-                    .length
-                    .ok_or_else(|| Response::refusal(411, "a body needs its Content-Length"))?;
-                if length > most {
-                    return Err(Response::refusal(
-                        413,
-                        format!("{}: {length} bytes, at most {most} are taken", head.path),
-                    ));
-                }
-                self.post(&head.path, &connection.body(length)?)
-            }
-            _ => Response::refusal(405, format!("{} is not offered", head.method)),
+        let path = self.check(&head)?;
+        let Some(most) = self.most(path) else {
+            return Ok(Some(self.get(path)));
         };
-        Ok(Some(response))
+        let length = head
+            .length
+            .ok_or_else(|| Response::refusal(411, "a body needs its Content-Length"))?;
+        if length > most {
+            return Err(Response::refusal(
+                413,
+                format!("{path}: {length} bytes, at most {most} are taken"),
+            ));
+        }
+        Ok(Some(self.post(path, &connection.body(length)?)))
     }
 
-    /// Refuses requests that another site's page could have made: under a name of its own that it lets point to
-    /// this machine (DNS rebinding), or from its own origin.
-    fn check(&self, head: &Head) -> Result<(), Response> {
+    /// The path within the page that a request asks for. Refuses what another account of the machine may have sent:
+    /// it has no key. And what another site's page may have: under a name of its own that it lets point to this
+    /// machine (DNS rebinding), or from its own origin.
+    fn check<'h>(&self, head: &'h Head) -> Result<&'h str, Refusal> {
         let host = head.host.as_deref().unwrap_or_default();
         // Any port: that of a forwarded connection is another, and browsers leave out 80. A name of another site is
         // what gives it away.
@@ -165,14 +194,23 @@ impl Site<'_> {
         if !known || port.parse::<u16>().is_err() {
             return Err(Response::refusal(
                 403,
-                format!(
-                    "Host {host:?} is not this server; it is at http://127.0.0.1:{}/",
-                    self.port
-                ),
+                format!("Host {host:?} is not this server; its page is {PRINTED}"),
             ));
         }
-        if head.method == "GET" {
-            return Ok(());
+        let path = head.path.strip_prefix('/').unwrap_or_default();
+        let (key, path) = path.split_at(path.find('/').unwrap_or(path.len()));
+        if !same(key, self.key) || path.is_empty() {
+            return Err(Response::refusal(403, format!("the page is {PRINTED}")));
+        }
+        let method = match self.most(path) {
+            Some(_) => "POST",
+            None => "GET",
+        };
+        if head.method != method {
+            return Err(Response::takes(method, path));
+        }
+        if method == "GET" {
+            return Ok(path);
         }
         let origin = head.origin.as_deref().unwrap_or_default();
         if !origin.eq_ignore_ascii_case(&format!("http://{host}")) {
@@ -181,20 +219,19 @@ impl Site<'_> {
                 format!("Origin {origin:?} is not this server's page"),
             ));
         }
-        Ok(())
+        Ok(path)
     }
 
-    fn get(&self, path: &str) -> Response {
+    fn get(&self, path: &str) -> Response<'_> {
         match path {
-            "/" => Response::ok(HTML, PAGE),
-            "/style.css" => Response::ok(CSS, STYLE),
-            "/script.js" => Response::ok(JAVASCRIPT, SCRIPT),
-            "/description.json" => Response::ok(JSON, self.description.as_str()),
+            "/" => Response::ok(HTML, PAGE.as_bytes()),
+            "/style.css" => Response::ok(CSS, STYLE.as_bytes()),
+            "/script.js" => Response::ok(JAVASCRIPT, SCRIPT.as_bytes()),
+            "/description.json" => Response::ok(JSON, self.description.as_bytes()),
             "/weights" => Response::ok(BYTES, bytes(&self.explorer.arena)),
             "/codes" => Response::ok(BYTES, bytes(&self.explorer.gallery.codes)),
-            "/decode" | "/encode" => Response::refusal(405, format!("{path} takes POST")),
             _ => match self.image(path) {
-                Some(values) => Response::ok(BYTES, bytes(&values)),
+                Some(values) => Response::ok(BYTES, bytes(&values).into_owned()),
                 None => Response::refusal(404, format!("there is no {path:?}")),
             },
         }
@@ -202,21 +239,22 @@ impl Site<'_> {
 
     /// The values of `/images/N`.
     fn image(&self, path: &str) -> Option<Vec<f32>> {
-        let number: usize = path.strip_prefix("/images/")?.parse().ok()?;
+        let number = path.strip_prefix("/images/").filter(|text| is_number(text));
+        let number: usize = number?.parse().ok()?;
         let images = &self.explorer.gallery.images;
         (number < images.len()).then(|| images.image_f32(number))
     }
 
-    /// Most bytes of a body.
-    fn most(&self, path: &str) -> Result<usize, Response> {
+    /// Most bytes of a body; none where a path takes no body.
+    fn most(&self, path: &str) -> Option<usize> {
         match path {
-            "/decode" => Ok(4 * GRID_ROWS * self.explorer.latent()),
-            "/encode" => Ok(4 * self.explorer.values()),
-            _ => Err(Response::refusal(404, format!("there is no {path:?}"))),
+            "/decode" => Some(4 * GRID_ROWS * self.explorer.latent()),
+            "/encode" => Some(4 * self.explorer.values()),
+            _ => None,
         }
     }
 
-    fn post(&self, path: &str, body: &[u8]) -> Response {
+    fn post(&self, path: &str, body: &[u8]) -> Response<'_> {
         let (each, what) = match path {
             "/decode" => (self.explorer.latent(), "codes"),
             _ => (self.explorer.values(), "an image"),
@@ -240,7 +278,7 @@ impl Site<'_> {
             _ => self.explorer.encode(values),
         };
         match result {
-            Ok(values) => Response::ok(BYTES, bytes(&values)),
+            Ok(values) => Response::ok(BYTES, bytes(&values).into_owned()),
             Err(error @ Error::Config { .. }) => Response::refusal(400, error.to_string()),
             Err(error) => Response::refusal(500, error.to_string()),
         }
@@ -255,7 +293,10 @@ mod tests {
     fn head(method: &str, host: Option<&str>, origin: Option<&str>) -> Head {
         Head {
             method: method.into(),
-            path: "/".into(),
+            path: match method {
+                "POST" => "/key/decode".into(),
+                _ => "/key/".into(),
+            },
             host: host.map(Into::into),
             origin: origin.map(Into::into),
             length: None,
@@ -266,9 +307,15 @@ mod tests {
         let explorer = small();
         test(&Site {
             explorer: &explorer,
-            port: 3526,
+            key: "key",
             description: String::new(),
         });
+    }
+
+    /// The path that a request is given, or the status of its refusal.
+    fn checked(site: &Site<'_>, head: &Head) -> Result<String, u16> {
+        let found = site.check(head).map(str::to_owned);
+        found.map_err(|refusal| refusal.status)
     }
 
     #[test]
@@ -282,7 +329,8 @@ mod tests {
                 "127.0.0.1:8080",
                 "127.0.0.1",
             ] {
-                assert_eq!(site.check(&head("GET", Some(host), None)), Ok(()), "{host}");
+                let given = checked(site, &head("GET", Some(host), None));
+                assert_eq!(given, Ok("/".into()), "{host}");
             }
             let others = [
                 "evil.example:3526",
@@ -293,8 +341,8 @@ mod tests {
                 "",
             ];
             for host in others.into_iter().map(Some).chain([None]) {
-                let refused = site.check(&head("GET", host, None));
-                assert_eq!(refused.map_err(|r| r.status), Err(403), "{host:?}");
+                let refused = checked(site, &head("GET", host, None));
+                assert_eq!(refused, Err(403), "{host:?}");
             }
         });
     }
@@ -302,8 +350,8 @@ mod tests {
     #[test]
     fn what_computes_is_for_its_own_page() {
         with_site(|site| {
-            let from = |origin| site.check(&head("POST", Some("localhost:3526"), origin));
-            assert_eq!(from(Some("http://localhost:3526")), Ok(()));
+            let from = |origin| checked(site, &head("POST", Some("localhost:3526"), origin));
+            assert_eq!(from(Some("http://localhost:3526")), Ok("/decode".into()));
             for origin in [
                 "null",
                 "http://evil.example",
@@ -311,13 +359,49 @@ mod tests {
                 "http://localhost:8080",
                 "http://127.0.0.1:3526",
             ] {
-                assert_eq!(
-                    from(Some(origin)).map_err(|r| r.status),
-                    Err(403),
-                    "{origin}"
-                );
+                assert_eq!(from(Some(origin)), Err(403), "{origin}");
             }
-            assert_eq!(from(None).map_err(|r| r.status), Err(403));
+            assert_eq!(from(None), Err(403));
+        });
+    }
+
+    #[test]
+    fn nothing_is_given_without_the_key() {
+        with_site(|site| {
+            for path in [
+                "/", "/key", "key/", "/kez/", "/keyy/", "/ke/", "//", "/weights", "", "/KEY/",
+                "/%6bey/",
+            ] {
+                let head = Head {
+                    path: path.into(),
+                    ..head("GET", Some("localhost:3526"), None)
+                };
+                assert_eq!(checked(site, &head), Err(403), "{path}");
+            }
+        });
+        let [a, b] = [key(), key()].map(|key| key.expect("a key"));
+        assert!(a != b && a.len() == 32, "{a} {b}");
+    }
+
+    #[test]
+    fn another_method_is_refused_with_the_one_that_is_taken() {
+        with_site(|site| {
+            for (method, path, takes) in [
+                ("HEAD", "/key/", "GET"),
+                ("POST", "/key/weights", "GET"),
+                ("GET", "/key/decode", "POST"),
+                ("PUT", "/key/encode", "POST"),
+            ] {
+                let head = Head {
+                    path: path.into(),
+                    ..head(method, Some("localhost:3526"), None)
+                };
+                let Err(refused) = site.check(&head) else {
+                    panic!("{method} {path} is taken");
+                };
+                let part = path.trim_start_matches("/key");
+                assert_eq!(refused, Response::takes(takes, part), "{method} {path}");
+            }
         });
     }
 
@@ -329,6 +413,7 @@ mod tests {
             for path in [
                 "/images/4",
                 "/images/-1",
+                "/images/+3",
                 "/images/",
                 "/images/../weights",
                 "/../Cargo.toml",

@@ -20,5 +20,5 @@ pub use memory::{Allocation, MemoryUse};
 pub use parameters::{Parameters, Tensor};
 pub use size::MOST_PARAMETERS;
 pub use spec::{Activation, Likelihood, ModelKind, ModelSpec};
-pub use units::Units;
+pub use units::{Units, is_active};
 pub use weights::Weights;

@@ -3,6 +3,11 @@
 /// Variance of a mean over the images above which its latent value counts as active (Burda et al. 2016, sec. 5.1).
 const ACTIVE: f64 = 0.01;
 
+/// Whether a latent value whose mean has this variance over the images counts as active.
+pub fn is_active(variance: f64) -> bool {
+    variance > ACTIVE
+}
+
 /// Statistics of each latent value over some images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Units {
@@ -27,7 +32,7 @@ impl Units {
     /// How many latent values vary with the image by a variance above 0.01. None means that the posterior has
     /// collapsed onto the prior: codes carry nothing.
     pub fn active(&self) -> usize {
-        self.variance.iter().filter(|&&v| v > ACTIVE).count()
+        self.variance.iter().filter(|&&v| is_active(v)).count()
     }
 }
 

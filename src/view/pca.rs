@@ -53,6 +53,16 @@ impl Plane {
         }
     }
 
+    /// Mean of the codes, which lies in the middle of the plane.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Unit vectors at right angles, the one of more variance first.
+    pub fn axes(&self) -> [&[f64]; 2] {
+        self.axes.each_ref().map(Vec::as_slice)
+    }
+
     /// Where each of `codes` lies in the plane.
     pub fn project(&self, codes: &[f32]) -> Vec<[f64; 2]> {
         let place = |code: &[f32]| {

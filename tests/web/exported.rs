@@ -1,6 +1,9 @@
 //! The page in one file.
 
 use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::page::{assert_content, assert_same_code, check_picture, code, open, pixels, text};
@@ -38,7 +41,7 @@ fn file_decodes(run: &str, channels: usize, webgpu: bool, says: &str) {
         &reference.encode(&vec![0.5; original.len()]),
     );
     let asked = browser.run("return performance.getEntriesByType('resource').map((r) => r.name)");
-    assert_eq!(asked, serde_json::json!([]), "the file asks for no address");
+    assert_eq!(asked, json!([]), "the file asks for no address");
     browser.screenshot(&format!("file-{run}-{webgpu}"));
     assert_content(&browser);
 }
@@ -79,6 +82,86 @@ fn a_shader_that_computes_wrong_values_is_noticed_and_not_used() {
     );
     assert!(text(&browser, "decoder").contains("by a script"));
     check_picture(&browser, &mut Reference::open("digits"), 1);
+}
+
+/// Changes the description in a file.
+fn altered(file: &Path, change: impl FnOnce(&mut Value)) {
+    let page = fs::read_to_string(file).expect("the page");
+    let (before, rest) = page.split_once("id=\"description\">").expect("its start");
+    let (text, after) = rest.split_once("</script>").expect("its end");
+    let mut description = serde_json::from_str(text).expect("JSON");
+    change(&mut description);
+    let text = description.to_string().replace('<', "\\u003c");
+    let page = format!("{before}id=\"description\">{text}</script>{after}");
+    fs::write(file, page).expect("the page");
+}
+
+/// The last plans that are looked at, where only WebGPU computes them wrongly: a script goes by the selectors.
+#[test]
+fn plans_that_compute_wrong_values_are_noticed_and_not_used() {
+    let Some(browser) = Browser::open(true) else {
+        return;
+    };
+    for (plan, step, says) in [
+        ("grid", 2, "picture 0 of a grid differs"),
+        ("encode", 1, "its code differs"),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = exported("digits", folder.path());
+        altered(&file, |description| {
+            let step = &mut description["program"]["plans"][plan]["steps"][step];
+            let constant = &mut step["constants"]["ACTIVATION"];
+            let known = constant.as_u64().expect("an activation");
+            *constant = json!(if known == 4 { 1 } else { 4 });
+        });
+        open(&browser, &format!("file://{}", file.display()));
+        let remark = text(&browser, "remark");
+        assert!(
+            remark.contains("WebGPU is not used") && remark.contains(says),
+            "{remark}"
+        );
+        assert!(text(&browser, "decoder").contains("by a script"));
+        check_picture(&browser, &mut Reference::open("digits"), 1);
+    }
+}
+
+#[test]
+fn a_device_that_keeps_one_waiting_is_not_used() {
+    let Some(browser) = Browser::open(true) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = exported("digits", folder.path());
+    // A page's patience passes faster here.
+    let source = "GPU.prototype.requestAdapter = () => new Promise(() => {});
+         const wait = setTimeout; window.setTimeout = (f, ms) => wait(f, ms / 40)";
+    browser.devtools(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({ "source": source }),
+    );
+    open(&browser, &format!("file://{}", file.display()));
+    let remark = text(&browser, "remark");
+    assert_eq!(remark, "WebGPU is not used: not ready after 20 s");
+    check_picture(&browser, &mut Reference::open("digits"), 1);
+}
+
+/// A layer whose values are no multiple of four is bound with up to three more.
+#[test]
+fn limits_are_those_of_what_is_bound() {
+    let Some(browser) = Browser::open(false) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = exported("digits", folder.path());
+    open(&browser, &format!("file://{}", file.display()));
+    let limits = browser.run(
+        "const buffers = { parameters: { bytes: 300 << 20, memory: null } };
+         const steps = [{ slices: [{ len: 7001 * 5003 }, { len: 1 }] }];
+         return [limits({ plans: { live: { memories: [64], buffers, steps } } }), limits(app.model.program)]",
+    );
+    let bound = 4 * (7001_u64 * 5003).next_multiple_of(4);
+    let large = json!({ "maxBufferSize": 300 << 20, "maxStorageBufferBindingSize": bound });
+    assert_eq!(limits, json!([large, {}]));
 }
 
 #[test]

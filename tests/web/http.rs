@@ -20,12 +20,12 @@ fn exchange(served: &Served, request: &[u8]) -> String {
 fn get(served: &Served, path: &str, host: &str) -> String {
     exchange(
         served,
-        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes(),
+        format!("GET {} HTTP/1.1\r\nHost: {host}\r\n\r\n", served.path(path)).as_bytes(),
     )
 }
 
 fn post(served: &Served, path: &str, origin: &str, body: &[u8]) -> String {
-    let (host, length) = (served.address(), body.len());
+    let (host, path, length) = (served.address(), served.path(path), body.len());
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Length: {length}\r\n\r\n"
     );
@@ -94,6 +94,26 @@ fn requests_of_others_are_refused_and_the_page_lives_on() {
     assert_status(&get(&served, "/", host), 200, "<!doctype html>");
 }
 
+/// Any account of a machine reaches its ports, and a page of another account's server its browsers.
+#[test]
+fn nothing_is_given_to_who_has_no_key() {
+    let served = Served::start("digits");
+    let host = served.address();
+    let key = served.path("");
+    assert_eq!(key.len(), 33, "{key}");
+    let zeros = format!("/{}", "0".repeat(32));
+    for page in ["", &zeros, &key[..key.len() - 1], &key.to_uppercase()] {
+        for path in ["/", "/weights", "/description.json", "/images/0"] {
+            let request = format!("GET {page}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            let answer = exchange(&served, request.as_bytes());
+            assert_status(&answer, 403, "that `elbo explore` printed");
+            assert!(!answer.contains(&key[1..]), "{answer}");
+        }
+    }
+    let other = Served::start("digits");
+    assert_ne!(other.path(""), key);
+}
+
 #[test]
 fn bodies_that_are_no_images_are_refused_and_the_page_lives_on() {
     let served = Served::start("digits");
@@ -129,8 +149,10 @@ fn bodies_that_are_no_images_are_refused_and_the_page_lives_on() {
         400,
         "codes of 4 floats",
     );
-    assert_status(&post(&served, "/", &own, b""), 404, "there is no");
-    let head = format!("POST /encode HTTP/1.1\r\nHost: {host}\r\nOrigin: {own}\r\n");
+    assert_status(&post(&served, "/", &own, b""), 405, "Allow: GET\r\n");
+    assert_status(&get(&served, "/decode", host), 405, "Allow: POST\r\n");
+    let path = served.path("/encode");
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {own}\r\n");
     let endless = format!("{head}Content-Length: 99999999999\r\n\r\n");
     assert_status(&exchange(&served, endless.as_bytes()), 413, "at most 3136");
     let unknown = format!("{head}\r\n");
@@ -180,7 +202,8 @@ fn those_who_do_not_go_on_keep_nobody_waiting_and_are_few() {
         let mut stream = TcpStream::connect(served.address()).expect("a connection");
         let asked = write!(
             stream,
-            "GET /codes HTTP/1.1\r\nHost: {}\r\n\r\n",
+            "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
+            served.path("/codes"),
             served.address()
         );
         let mut answer = Vec::new();

@@ -6,10 +6,16 @@
 
 mod browser;
 mod exported;
+#[expect(dead_code, reason = "other tests need files of other forms from it")]
+#[path = "../data/formats.rs"]
+mod formats;
 mod http;
+mod input;
 mod page;
+mod phone;
 mod report;
 mod served;
 #[path = "../shared/skipped.rs"]
 mod skipped;
 mod support;
+mod values;

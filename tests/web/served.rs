@@ -1,16 +1,12 @@
 //! The served page in a browser.
 
-use std::io::Cursor;
-use std::path::Path;
-
-use elbo::data::{DataOptions, load};
 use serde_json::json;
 
 use crate::browser::Browser;
 use crate::page::{
     assert_content, assert_same_code, check_picture, code, open, pixels, rgba, settle, text,
 };
-use crate::support::{Reference, Served, runs};
+use crate::support::{Reference, Served};
 
 /// Everything that a page offers, by the way of decoding that `says` names.
 fn page_works(webgpu: bool, says: &str) {
@@ -25,7 +21,12 @@ fn page_works(webgpu: bool, says: &str) {
         "{}",
         text(&browser, "decoder")
     );
+    let asked = "performance.getEntriesByType('resource').some((r) => r.name.endsWith('/weights'))";
+    let asked = browser.run(&format!("return {asked}"));
+    assert_eq!(asked, json!(webgpu), "parameters are for WebGPU");
+    assert!(text(&browser, "own-size").contains("Training saw binarised images"));
     sliders_change_the_picture(&browser, &mut reference);
+    what_is_kept_is_the_code_and_its_picture(&browser, &mut reference);
     a_way_leads_from_a_to_b(&browser, &mut reference);
     samples_give_their_code(&browser, &mut reference);
     points_give_their_image(&browser, &mut reference);
@@ -55,6 +56,22 @@ fn sliders_change_the_picture(browser: &Browser, reference: &mut Reference) {
     check_picture(browser, reference, 1);
     browser.click("#reset");
     assert_eq!(check_picture(browser, reference, 1), before);
+}
+
+/// Also where another code is on its way to its picture.
+fn what_is_kept_is_the_code_and_its_picture(browser: &Browser, reference: &mut Reference) {
+    browser.run(
+        "app.set(new Float32Array(4).fill(-1.5)); app.keep('b');
+         app.set(new Float32Array([1, -1, 2, 1])); app.keep('a'); app.set(new Float32Array(4))",
+    );
+    check_picture(browser, reference, 1);
+    for (id, code) in [("kept-a", [1.0, -1.0, 2.0, 1.0]), ("kept-b", [-1.5; 4])] {
+        browser.wait(&format!("document.getElementById({id:?}).width === 28"));
+        let found = pixels(browser, id, 1);
+        for (a, b) in found.iter().zip(&reference.decode(&code)) {
+            assert!((a - b).abs() <= 1.01 / 255.0, "{id}: {a} {b}");
+        }
+    }
 }
 
 fn a_way_leads_from_a_to_b(browser: &Browser, reference: &mut Reference) {
@@ -126,6 +143,7 @@ fn points_give_their_image(browser: &Browser, reference: &mut Reference) {
     }
     let label = images.labels.as_ref().expect("labels")[number(1) as usize];
     assert!(text(browser, "original-caption").ends_with(&format!("class {label}")));
+    assert_eq!(text(browser, "said"), text(browser, "original-caption"));
     // By the keyboard to another one.
     browser.keys("#marks", "\u{e014}");
     browser.wait(&format!("app.scatter.image !== {}", number(0)));
@@ -190,9 +208,11 @@ fn one_can_switch_to_the_program_and_back() {
         browser.run(script);
         assert_same_code(&code(&browser), &reference.encode(&values));
     }
-    // A browser may take its device back, for instance where another page crashed it.
-    browser.run("app.decoder.runner.device.destroy()");
+    // A browser may take its device back, for instance where another page crashed it; a picture may be under way.
+    browser.run("app.set(app.random()); app.decoder.runner.device.destroy()");
     browser.wait("document.getElementById('decoder').textContent.includes('by elbo on CPU')");
+    check_picture(&browser, &mut reference, 3);
+    assert_eq!(text(&browser, "fault"), "");
     assert!(text(&browser, "remark").contains("lost its WebGPU device"));
     browser.click("#random");
     check_picture(&browser, &mut reference, 3);
@@ -204,88 +224,42 @@ fn one_can_switch_to_the_program_and_back() {
     assert_content(&browser);
 }
 
-/// A picture that is neither of the model's form nor of its size.
-fn photograph(path: &Path) {
-    let picture = image::RgbImage::from_fn(61, 40, |x, y| {
-        image::Rgb([(4 * x) as u8, (6 * y) as u8, ((x * y) % 256) as u8])
-    });
-    picture.save(path).expect("a picture");
-}
-
 #[test]
-fn a_picture_is_read_as_the_program_reads_it() {
-    let Some(browser) = Browser::open(true) else {
-        return;
-    };
-    let served = Served::start("colours");
-    let mut reference = Reference::open("colours");
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("photograph.png");
-    photograph(&path);
-    let options = DataOptions {
-        image_size: Some((9, 7)),
-        channels: Some(3),
-        whole: true,
-        ..DataOptions::default()
-    };
-    let source = folder.path().to_str().expect("UTF-8");
-    let read = load(source, &options, &mut |_| ())
-        .expect("the picture")
-        .test;
-    let expected = read.image_f32(0);
-    open(&browser, &served.url);
-    browser.choose("#file", &path);
-    browser.wait("document.getElementById('original-caption').textContent === 'photograph.png'");
-    let found = pixels(&browser, "original", 3);
-    let away = |(a, b): (&f32, &f32)| (a - b).abs();
-    let worst = found.iter().zip(&expected).map(away).fold(0.0, f32::max);
-    assert!(worst <= 1.5 / 255.0, "{worst}");
-    assert_same_code(&code(&browser), &reference.encode(&found));
-    check_picture(&browser, &mut reference, 3);
-    browser.screenshot("colours");
-    assert_content(&browser);
-}
-
-#[test]
-fn a_picture_can_be_dropped_and_what_is_none_is_refused() {
-    use base64::Engine;
+fn classes_go_by_their_names() {
     let Some(browser) = Browser::open(false) else {
         return;
     };
     let served = Served::start("colours");
-    let mut reference = Reference::open("colours");
     open(&browser, &served.url);
-    let drop_file = |name: &str, bytes: &[u8]| {
-        let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-        browser.run(&format!(
-            "const data = new DataTransfer();
-             data.items.add(new File([bytesOf({text:?})], {name:?}));
-             dispatchEvent(new DragEvent('drop', {{ dataTransfer: data, cancelable: true }}))"
-        ));
-    };
-    drop_file("broken.png", b"\x89PNG but no more");
-    browser.wait("!document.getElementById('fault').hidden");
-    assert!(text(&browser, "fault").contains("broken.png is not a picture"));
-    let picture = image::open(runs().join("pictures/07.png"))
-        .expect("a picture")
-        .into_rgb8();
-    let mut png = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut png, image::ImageFormat::Png)
-        .expect("PNG");
-    drop_file("07.png", png.get_ref());
-    browser.wait("document.getElementById('original-caption').textContent === '07.png'");
+    let chips =
+        "return Array.from(document.querySelectorAll('#legend .chip'), (c) => c.textContent)";
+    assert_eq!(browser.run(chips), json!(["left", "right"]));
+    let labels = Reference::open("colours").images().labels.expect("labels");
+    browser.keys("#which", "3\u{e007}");
+    browser.wait("app.scatter.image === 3");
+    let name = ["left", "right"][labels[3] as usize];
     assert_eq!(
-        browser.run("return document.getElementById('fault').hidden"),
-        json!(true)
+        text(&browser, "original-caption"),
+        format!("Image 3 · {name}")
     );
-    let values: Vec<f32> = picture
-        .as_raw()
-        .iter()
-        .map(|v| f32::from(*v) / 255.0)
-        .collect();
-    assert_same_code(&code(&browser), &reference.encode(&values));
-    check_picture(&browser, &mut reference, 3);
+}
+
+#[test]
+fn loading_that_fails_says_why() {
+    let Some(browser) = Browser::open(false) else {
+        return;
+    };
+    let served = Served::start("digits");
+    browser.devtools("Network.enable", &json!({}));
+    browser.devtools(
+        "Network.setBlockedURLs",
+        &json!({ "urls": ["*/description.json"] }),
+    );
+    browser.visit(&served.url);
+    browser.wait("!document.getElementById('fault').hidden");
+    assert!(text(&browser, "fault").contains("elbo does not answer"));
+    assert_eq!(text(&browser, "subtitle"), "");
+    assert_eq!(text(&browser, "decoder"), "");
 }
 
 #[test]
@@ -316,15 +290,4 @@ fn every_control_has_a_name() {
            .map((e) => e.outerHTML)",
     );
     assert_eq!(nameless, json!([]));
-    // Nothing is wider than a phone.
-    browser.run("document.body.style.width = '360px'");
-    for id in ["map", "sliders", "pad", "samples", "strip"] {
-        let width = browser.run(&format!(
-            "return document.getElementById({id:?}).scrollWidth"
-        ));
-        assert!(
-            width.as_f64().expect("a width") <= 360.0,
-            "{id} is {width} wide"
-        );
-    }
 }

@@ -1,16 +1,18 @@
 //! Trained models, and the program that serves their pages.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use elbo::data::{Binarize, Images, Split, Values};
+use elbo::data::{Binarize, DataOptions, Images, Split, Values};
 use elbo::device::Device;
 use elbo::model::Inference;
 use elbo::train::RunFolder;
 use tempfile::TempDir;
+
+use crate::formats::{floats, npy, npz, write};
 
 pub(crate) fn elbo(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
@@ -31,18 +33,31 @@ fn accepted(folder: &Path, arguments: &[&str]) {
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
 }
 
-/// A folder with two trained runs: `digits`, a VAE of the built-in digits, and `colours`, an autoencoder of RGB
-/// pictures whose sizes are no multiple of anything.
+/// A folder with four trained runs: `digits`, a VAE of the built-in digits; `colours`, an autoencoder of RGB
+/// pictures whose sizes are no multiple of anything, in two classes with names; `signals`, a VAE of one latent value and
+/// images outside of [0, 1]; `pairs`, one of many latent values and images of two channels.
 pub(crate) fn runs() -> &'static Path {
     static RUNS: OnceLock<TempDir> = OnceLock::new();
     let made = || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
         let digits = [
-            "train", "--device", "cpu", "--epochs", "1", "--hidden", "32", "--latent", "4",
-            "--out", "digits",
+            "train",
+            "--device",
+            "cpu",
+            "--epochs",
+            "1",
+            "--hidden",
+            "32",
+            "--latent",
+            "4",
+            "--binarize",
+            "dynamic",
+            "--out",
+            "digits",
         ];
         accepted(path, &digits);
+        arrays(path);
         pictures(&path.join("pictures"));
         let colours = [
             "train",
@@ -68,14 +83,79 @@ pub(crate) fn runs() -> &'static Path {
             "colours",
         ];
         accepted(path, &colours);
+        for (out, latent) in [("signals", "1"), ("pairs", "40")] {
+            let data = format!("{out}.npz");
+            let arguments = [
+                "train",
+                "--device",
+                "cpu",
+                "--epochs",
+                "20",
+                "--batch-size",
+                "8",
+                "--hidden",
+                "9",
+                "--likelihood",
+                "gaussian",
+                "--binarize",
+                "none",
+                "--latent",
+                latent,
+                "--data",
+                &data,
+                "--out",
+                out,
+            ];
+            accepted(path, &arguments);
+        }
         folder
     };
     RUNS.get_or_init(made).path()
 }
 
-/// Forty pictures of 9×7 pixels: a coloured square somewhere.
+/// Classes of the images of `signals`.
+pub(crate) const CLASSES: usize = 33;
+
+/// Values from −1 to 2: a wave for each class, and its label. And others without labels, in two channels.
+fn arrays(folder: &Path) {
+    let signals = |count: usize| {
+        let values: Vec<f32> = (0..count * 20)
+            .map(|i| {
+                let class = (i / 20 % CLASSES) as f32;
+                0.5 + 1.5 * (0.9 * (i % 20) as f32 + 0.1 * class).sin()
+            })
+            .collect();
+        npy(
+            "'<f4'",
+            false,
+            &format!("({count}, 4, 5)"),
+            &floats(&values),
+        )
+    };
+    let labels = |count: usize| {
+        let labels: Vec<u8> = (0..count).map(|i| (i % CLASSES) as u8).collect();
+        npy("'|u1'", false, &format!("({count},)"), &labels)
+    };
+    let arrays = [
+        ("x_train", signals(132)),
+        ("x_test", signals(66)),
+        ("y_train", labels(132)),
+        ("y_test", labels(66)),
+    ];
+    write(&folder.join("signals.npz"), &npz(&arrays, true));
+    let pairs = |count: usize| {
+        let values: Vec<u8> = (0..count * 24).map(|i| (i * i * 7 % 251) as u8).collect();
+        npy("'|u1'", false, &format!("({count}, 4, 3, 2)"), &values)
+    };
+    let arrays = [("train", pairs(50)), ("test", pairs(20))];
+    write(&folder.join("pairs.npz"), &npz(&arrays, true));
+}
+
+/// Forty pictures of 9×7 pixels: a coloured square somewhere, on the left or on the right.
 fn pictures(folder: &Path) {
-    fs::create_dir(folder).expect("a folder");
+    for class in ["left", "right"] {
+        fs::create_dir_all(folder.join(class)).expect("a folder");
+    }
     for i in 0..40_u32 {
         let (left, top) = (i % 5, (i * 3) % 7);
         let colour = [90 * (i % 3), 60 * (i % 4), 255 - 5 * i].map(|value| value as u8);
@@ -84,7 +164,11 @@ fn pictures(folder: &Path) {
             image::Rgb(if inside { colour } else { [20, 30, 40] })
         });
         picture
-            .save(folder.join(format!("{i:02}.png")))
+            .save(
+                folder
+                    .join(["left", "right"][usize::from(left > 1)])
+                    .join(format!("{i:02}.png")),
+            )
             .expect("a picture");
     }
 }
@@ -121,12 +205,31 @@ impl Reference {
         latents.expect("a code").mu
     }
 
-    /// The run's test images.
+    /// The run's test images, with their labels.
     pub(crate) fn images(&self) -> Images {
         let data = &self.folder.config().data;
-        elbo::data::load(&data.source, &data.options(), &mut |_| ())
-            .expect("the data")
-            .test
+        let options = DataOptions {
+            labels: true,
+            ..data.options()
+        };
+        let dataset = elbo::data::load(&data.source, &options, &mut |_| ());
+        dataset.expect("the data").test
+    }
+
+    /// Values as shares of the range that is shown, which is that of the test images where they are no pictures.
+    pub(crate) fn shares(&self, values: &[f32]) -> Vec<f32> {
+        let (least, most) = self.range();
+        let share = |value: &f32| ((value - least) / (most - least)).clamp(0.0, 1.0);
+        values.iter().map(share).collect()
+    }
+
+    /// The range that is shown.
+    pub(crate) fn range(&self) -> (f32, f32) {
+        let (least, most) = self.images().value_range();
+        match least >= 0.0 && most <= 1.0 {
+            true => (0.0, 1.0),
+            false => (least, most),
+        }
     }
 }
 
@@ -138,26 +241,48 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(run: &str) -> Self {
+        Self::with(run, &[])
+    }
+
+    /// With options.
+    pub(crate) fn with(run: &str, options: &[&str]) -> Self {
         let arguments = [
             "explore", run, "--device", "cpu", "--port", "0", "--count", "500",
         ];
-        let mut child = elbo(runs(), &arguments)
+        let mut child = elbo(runs(), &[&arguments, options].concat())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
         let stdout = child.stdout.take().expect("piped");
         let mut url = String::new();
         BufReader::new(stdout).read_line(&mut url).expect("a line");
         let url = url.trim().to_owned();
-        assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
+        if !url.starts_with("http://127.0.0.1:") {
+            let mut said = String::new();
+            let _ = child.kill();
+            let stderr = child.stderr.as_mut().expect("piped");
+            stderr.read_to_string(&mut said).expect("text");
+            panic!("no address but {url:?}: {said}");
+        }
         Self { child, url }
+    }
+
+    /// `127.0.0.1:PORT` and `/KEY`
+    fn parts(&self) -> (&str, &str) {
+        let rest = self.url.strip_prefix("http://").expect("a scheme");
+        let rest = rest.trim_end_matches('/');
+        rest.split_at(rest.find('/').expect("a key"))
     }
 
     /// `127.0.0.1:PORT`
     pub(crate) fn address(&self) -> &str {
-        let rest = self.url.strip_prefix("http://").expect("a scheme");
-        rest.trim_end_matches('/')
+        self.parts().0
+    }
+
+    /// A path of the page under its key.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.parts().1)
     }
 }
 

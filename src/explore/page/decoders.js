@@ -38,6 +38,22 @@ class PlanDecoder {
   }
 }
 
+// Asks the program, relative to the page: its address has a key in it.
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Error("elbo does not answer; is it still running?");
+  }
+  if (!response.ok) throw new Error((await response.json()).error);
+  return response;
+}
+
+async function askFloats(path, options) {
+  return new Float32Array(await (await ask(path, options)).arrayBuffer());
+}
+
 // Lets the program decode and encode.
 class ServerDecoder {
   constructor(model) {
@@ -52,31 +68,25 @@ class ServerDecoder {
     const pictures = new Float32Array(rows * values);
     for (let first = 0; first < rows; first += grid_rows) {
       const part = codes.slice(first * latent, (first + grid_rows) * latent);
-      pictures.set(await this.ask("/decode", part), first * values);
+      pictures.set(await this.send("decode", part), first * values);
     }
     return pictures;
   }
 
   encode(picture) {
-    return this.ask("/encode", picture);
+    return this.send("encode", picture);
   }
 
-  async ask(path, floats) {
-    let response;
-    try {
-      response = await fetch(path, { method: "POST", body: floats });
-    } catch {
-      throw new Error("elbo does not answer; is it still running?");
-    }
-    if (!response.ok) throw new Error((await response.json()).error);
-    return new Float32Array(await response.arrayBuffer());
+  send(path, floats) {
+    return askFloats(path, { method: "POST", body: floats });
   }
 }
 
 // Time for WebGPU to be ready, shaders and check included.
 const PATIENCE_MS = 20000;
 
-// A decoder by WebGPU that computes what the program does, or a remark on why there is none.
+// A decoder by WebGPU that computes what the program does, or a remark on why there is none. Parameters are many
+// bytes: they are asked for where there is a device to take them.
 async function webgpu(model, weights) {
   const runner = await Runner.open(model.program, weights);
   if (!runner) return { remark: "this browser offers no WebGPU here" };
@@ -85,7 +95,8 @@ async function webgpu(model, weights) {
   return wrong ? { remark: `WebGPU is not used: ${wrong}` } : { decoder };
 }
 
-// All decoders that work here, the best one first, and what is to be said of one that does not.
+// All decoders that work here, the best one first, and what is to be said of one that does not. `weights()` gives the
+// parameters.
 async function decoders(model, weights) {
   const late = new Promise((resolve) => {
     setTimeout(() => resolve({ remark: `WebGPU is not used: not ready after ${PATIENCE_MS / 1000} s` }), PATIENCE_MS);
@@ -93,7 +104,7 @@ async function decoders(model, weights) {
   const failed = (error) => ({ remark: `WebGPU is not used: ${error.message}` });
   const { decoder, remark = "" } = await Promise.race([webgpu(model, weights).catch(failed), late]);
   const other = model.served ? new ServerDecoder(model) : new PlanDecoder(
-    new ScriptRunner(model.program, weights), model, "script", "decoded in this page by a script on the CPU");
+    new ScriptRunner(model.program, await weights()), model, "script", "decoded in this page by a script on the CPU");
   return { found: [decoder, other].filter(Boolean), remark };
 }
 

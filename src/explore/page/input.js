@@ -1,7 +1,8 @@
 // An image of one's own: drawn, dropped, pasted or chosen.
 
 class Input {
-  // Calls `given(pixels, caption)` for every new picture, `failed(error)` for a file that is none.
+  // Calls `given(picture, caption)` for every new picture, brought to what the model takes, `failed(error)` for a file
+  // that is none.
   constructor(model, given, failed) {
     Object.assign(this, { model, given, failed });
     this.pad = element("pad");
@@ -23,7 +24,8 @@ class Input {
   }
 
   changed() {
-    this.given(this.context.getImageData(0, 0, this.pad.width, this.pad.height), "Your drawing");
+    const pixels = this.context.getImageData(0, 0, this.pad.width, this.pad.height);
+    this.given(fitted(pixels, this.model), "Your drawing");
   }
 
   draw() {
@@ -46,6 +48,8 @@ class Input {
     pad.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       pad.setPointerCapture(event.pointerId);
+      // Beside an original the picture is smaller. A page that got shorter by it would move below the pointer.
+      document.body.style.minHeight = `${document.body.offsetHeight}px`;
       last = point(event);
       stroke(last, last);
     });
@@ -56,6 +60,7 @@ class Input {
       last = next;
     });
     for (const type of ["pointerup", "pointercancel"]) pad.addEventListener(type, () => (last = null));
+    addEventListener("resize", () => document.body.style.removeProperty("min-height"));
   }
 
   files() {
@@ -87,20 +92,20 @@ class Input {
   async take(file) {
     if (!file) return;
     try {
-      const pixels = await pixelsOf(file);
-      this.show(pixels);
-      await this.given(pixels, file.name || "Your picture");
+      const picture = fitted(await pixelsOf(file), this.model);
+      this.show(picture);
+      await this.given(picture, file.name || "Your picture");
     } catch (error) {
       this.failed(error);
     }
   }
 
   // Lays a picture on the pad, so that one can draw on it.
-  show(pixels) {
-    const picture = document.createElement("canvas");
-    paint(picture, fitted(pixels, this.model), this.model);
+  show(picture) {
+    const canvas = document.createElement("canvas");
+    paint(canvas, picture, this.model);
     this.clear();
     this.context.imageSmoothingEnabled = false;
-    this.context.drawImage(picture, 0, 0, this.pad.width, this.pad.height);
+    this.context.drawImage(canvas, 0, 0, this.pad.width, this.pad.height);
   }
 }

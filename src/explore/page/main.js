@@ -53,20 +53,15 @@ async function source() {
     const model = JSON.parse(inline.textContent);
     const values = model.image.height * model.image.width * model.image.channels;
     const all = bytesOf(images);
+    const parameters = floatsOf(weights);
     const image = async (i) => Float32Array.from(
       all.subarray(i * values, (i + 1) * values), (byte) => scale[0] + (byte / 255) * (scale[1] - scale[0]));
-    return { model, weights: floatsOf(weights), codes: floatsOf(codes), image };
+    return { model, weights: async () => parameters, codes: floatsOf(codes), image };
   }
-  const get = async (path) => {
-    const response = await fetch(path);
-    if (!response.ok) throw new Error((await response.json()).error);
-    return response;
-  };
-  const floats = async (path) => new Float32Array(await (await get(path)).arrayBuffer());
-  const [model, weights, codes] = await Promise.all([
-    get("/description.json").then((response) => response.json()), floats("/weights"), floats("/codes"),
+  const [model, codes] = await Promise.all([
+    ask("description.json").then((response) => response.json()), askFloats("codes"),
   ]);
-  return { model, weights, codes, image: (i) => floats(`/images/${i}`) };
+  return { model, weights: () => askFloats("weights"), codes, image: (i) => askFloats(`images/${i}`) };
 }
 
 class App {
@@ -78,7 +73,7 @@ class App {
     const { latent } = model;
     this.decodeLive = latest((code) => this.decodeOne(code));
     this.take = latest((image) => this.takeImage(image));
-    this.encodeLive = latest((pixels, caption) => this.encodePixels(pixels, caption));
+    this.encodeLive = latest((picture, caption) => this.encodePicture(picture, caption));
     this.showStrip = latest(() => this.strip());
     this.showSamples = latest(() => this.samples());
     this.sliders = new Sliders(model, (code) => this.set(code));
@@ -88,7 +83,7 @@ class App {
       moved: (code) => this.set(code),
     });
     if ([1, 3].includes(model.image.channels)) {
-      this.input = new Input(model, (pixels, caption) => this.encodeLive(pixels, caption), report);
+      this.input = new Input(model, (picture, caption) => this.encodeLive(picture, caption), report);
     } else element("own").hidden = true;
     this.listen();
     this.set(new Float32Array(latent).map((_, i) => this.usual(i)));
@@ -103,6 +98,9 @@ class App {
     const kind = variational ? "variational autoencoder" : "autoencoder";
     element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.join("–")}, ${likelihood}`;
     element("version").textContent = `elbo ${version}`;
+    const heading = { train: "Training images", test: "Test images", all: "Images" }[setting.split];
+    element("map-title").textContent = heading;
+    element("marks").setAttribute("aria-label", `${heading} by their codes. Arrow keys go from image to image.`);
     element("which").max = total - 1;
     element("count").textContent = `of ${total}${places.length < total ? `, ${places.length} shown` : ""}`;
     const { height, width, channels } = this.model.image;
@@ -164,7 +162,20 @@ class App {
     this.remark = `the browser lost its WebGPU device: ${message || "no reason given"}`;
     if (this.decoder === decoder) this.decoder = this.decoders[0];
     this.chooseDecoder();
+    // What the lost one complained of last.
+    report(null);
     this.use(this.decoder);
+  }
+
+  // What a decoder makes of something; the next decoder where the first was lost meanwhile.
+  async by(work) {
+    const { decoder } = this;
+    try {
+      return await work(decoder);
+    } catch (error) {
+      if (decoder === this.decoder) throw error;
+      return this.by(work);
+    }
   }
 
   // Makes a code the page's. `image` is that of a test image, `original` the picture that it is the code of.
@@ -180,6 +191,7 @@ class App {
     if (original) {
       paint(element("original"), original, this.model);
       element("original-caption").textContent = caption;
+      element("said").textContent = caption;
     }
     element("stage").setAttribute("aria-busy", "true");
     return this.decodeLive(code);
@@ -187,15 +199,14 @@ class App {
 
   async decodeOne(code) {
     try {
-      paint(element("decoded"), await this.decoder.decode(code), this.model);
+      paint(element("decoded"), await this.by((decoder) => decoder.decode(code)), this.model);
     } finally {
       if (code === this.code) element("stage").setAttribute("aria-busy", "false");
     }
   }
 
-  async encodePixels(pixels, caption) {
-    const original = fitted(pixels, this.model);
-    this.set(await this.decoder.encode(original), { original, caption });
+  async encodePicture(original, caption) {
+    this.set(await this.by((decoder) => decoder.encode(original)), { original, caption });
   }
 
   async picture(image) {
@@ -209,7 +220,7 @@ class App {
 
   named(image) {
     const { places, labels } = this.model;
-    return `Image ${places[image]}${labels ? ` · class ${labels[image]}` : ""}`;
+    return `Image ${places[image]}${labels ? ` · ${this.scatter.named(labels[image])}` : ""}`;
   }
 
   // Takes the image at a place of the data set; the next one that is shown, going up or down.
@@ -244,12 +255,14 @@ class App {
     box.style.top = `${y > height / 2 ? y - box.offsetHeight - 14 : y + 14}px`;
   }
 
+  // Keeps the code. Its picture is decoded once more: the one that is shown may be on its way.
   keep(name) {
-    this.kept[name] = this.code;
-    const canvas = element(`kept-${name}`);
-    const shown = element("decoded");
-    Object.assign(canvas, { width: shown.width, height: shown.height });
-    canvas.getContext("2d").drawImage(shown, 0, 0);
+    const { code } = this;
+    this.kept[name] = code;
+    const kept = this.by((decoder) => decoder.decode(code));
+    kept.then((picture) => {
+      if (this.kept[name] === code) paint(element(`kept-${name}`), picture, this.model);
+    }).catch(report);
     const both = Boolean(this.kept.a && this.kept.b);
     element("between-body").classList.toggle("ready", both);
     for (const control of document.querySelectorAll("#t, input[name=path]")) control.disabled = !both;
@@ -284,7 +297,7 @@ class App {
   // Buttons with the pictures of codes.
   async fill(place, codes, name, chosen) {
     const { latent, values } = this.model;
-    const pictures = await this.decoder.decode(codes);
+    const pictures = await this.by((decoder) => decoder.decode(codes));
     const buttons = Array.from({ length: codes.length / latent }, (_, i) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -330,6 +343,7 @@ let app = null;
     document.body.classList.remove("loading");
   } catch (error) {
     element("decoder").textContent = "";
+    element("subtitle").textContent = "";
     report(error);
   }
 })();

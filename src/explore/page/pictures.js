@@ -19,26 +19,30 @@ function paint(canvas, values, model) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-// A canvas for a picture. Its text is for those who do not see it.
-function pictureCanvas(label) {
+// A canvas for a picture.
+function pictureCanvas() {
   const canvas = document.createElement("canvas");
   canvas.className = "picture";
-  if (label) {
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", label);
-  }
   return canvas;
 }
 
-// A picture's pixels as bytes `[height, width, channels]`: what is transparent is black, grey by the weights of
-// BT.709, as the program reads pictures.
-function channelsOf(rgba, channels) {
-  const bytes = new Float64Array((rgba.length / 4) * channels);
-  for (let pixel = 0; pixel < rgba.length / 4; pixel++) {
-    const [r, g, b, a] = rgba.subarray(4 * pixel, 4 * pixel + 4);
-    const [red, green, blue] = [r, g, b].map((v) => Math.floor((v * a + 127) / 255));
-    if (channels === 1) bytes[pixel] = Math.floor((2126 * red + 7152 * green + 722 * blue) / 10000);
-    else bytes.set([red, green, blue], 3 * pixel);
+// A part of a picture's pixels as bytes `[height, width, channels]`: what is transparent is black, grey by the weights
+// of BT.709, as the program reads pictures. By indices alone, as a photograph has millions of pixels.
+function channelsOf({ data, width }, { left, top, across, down }, channels) {
+  const bytes = new Float64Array(across * down * channels);
+  const opaque = (at, alpha) => Math.floor((data[at] * alpha + 127) / 255);
+  let out = 0;
+  for (let y = 0; y < down; y++) {
+    for (let x = 0, at = 4 * ((top + y) * width + left); x < across; x++, at += 4) {
+      const alpha = data[at + 3];
+      const red = opaque(at, alpha), green = opaque(at + 1, alpha), blue = opaque(at + 2, alpha);
+      if (channels === 1) bytes[out++] = Math.floor((2126 * red + 7152 * green + 722 * blue) / 10000);
+      else {
+        bytes[out++] = red;
+        bytes[out++] = green;
+        bytes[out++] = blue;
+      }
+    }
   }
   return bytes;
 }
@@ -74,23 +78,16 @@ function resizeAxis(values, outer, length, inner, wanted) {
 }
 
 // Pixels as the model takes them: cropped about the centre to its form, resized, within its range.
-function fitted({ data, width, height }, model) {
+function fitted(pixels, model) {
+  const { width, height } = pixels;
   const { channels, width: w, height: h } = model.image;
   const [low, high] = model.range;
   const scaled = (side, by, over) => Math.max(1, Math.floor((side * by + Math.floor(over / 2)) / over));
-  const cut = [Math.min(scaled(height, w, h), width), Math.min(scaled(width, h, w), height)];
-  const [left, top] = [Math.floor((width - cut[0]) / 2), Math.floor((height - cut[1]) / 2)];
-  let bytes = channelsOf(data, channels);
-  if (cut[0] !== width || cut[1] !== height) {
-    const part = new Float64Array(cut[0] * cut[1] * channels);
-    for (let y = 0; y < cut[1]; y++) {
-      const start = ((top + y) * width + left) * channels;
-      part.set(bytes.subarray(start, start + cut[0] * channels), y * cut[0] * channels);
-    }
-    bytes = part;
-  }
-  bytes = resizeAxis(bytes, 1, cut[1], cut[0] * channels, h);
-  bytes = resizeAxis(bytes, h, cut[0], channels, w);
+  const across = Math.min(scaled(height, w, h), width), down = Math.min(scaled(width, h, w), height);
+  const left = Math.floor((width - across) / 2), top = Math.floor((height - down) / 2);
+  let bytes = channelsOf(pixels, { left, top, across, down }, channels);
+  bytes = resizeAxis(bytes, 1, down, across * channels, h);
+  bytes = resizeAxis(bytes, h, across, channels, w);
   return Float32Array.from(bytes, (v) => low + (Math.min(255, Math.max(0, Math.round(v))) / 255) * (high - low));
 }
 

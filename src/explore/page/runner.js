@@ -5,14 +5,16 @@
 const WORD = 4;
 
 class Runner {
-  // A device for plans, or null where the browser has none. Throws where it has one that fails.
+  // A device for plans, or null where the browser has none. Throws where it has one that fails. `weights()` gives the
+  // parameters.
   static async open(program, weights) {
     if (!navigator.gpu) return null;
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) return null;
-    const device = await adapter.requestDevice({ requiredLimits: limits(adapter, program, weights) });
+    const device = await adapter.requestDevice({ requiredLimits: limits(program) });
     const runner = new Runner(adapter, device, program);
-    await runner.checked(() => runner.upload(weights));
+    const parameters = await weights();
+    await runner.checked(() => runner.upload(parameters));
     return runner;
   }
 
@@ -43,7 +45,7 @@ class Runner {
   }
 
   upload(weights) {
-    const size = Math.ceil(weights.byteLength / 256) * 256;
+    const size = this.program.plans.live.buffers.parameters.bytes;
     this.parameters = this.device.createBuffer({
       label: "parameters", size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
     });
@@ -78,8 +80,7 @@ class Runner {
     const storage = step.slices.map((slice) => ({
       buffer: buffers[slice.buffer],
       offset: slice.offset * WORD,
-      // Whole groups of four, which padding always has room for.
-      size: Math.ceil(Math.max(slice.len, 1) / 4) * 4 * WORD,
+      size: bound(slice),
     }));
     const entries = [{ buffer: params }, ...storage].map((resource, binding) => ({ binding, resource }));
     const group = this.device.createBindGroup({ label: step.label, layout, entries });
@@ -152,13 +153,18 @@ class PreparedPlan {
   }
 }
 
+// Bytes of a slice that are bound: whole groups of four elements, which padding always has room for.
+function bound({ len }) {
+  return Math.ceil(Math.max(len, 1) / 4) * 4 * WORD;
+}
+
 // Limits beyond WebGPU's defaults that large models need. What an adapter does not have, it refuses by name.
-function limits(adapter, program, weights) {
+function limits(program) {
   const plans = Object.values(program.plans);
   const buffers = plans.flatMap((plan) => [...plan.memories, ...Object.values(plan.buffers).map((b) => b.bytes)]);
-  const slices = plans.flatMap((plan) => plan.steps.flatMap((step) => step.slices.map((s) => s.len * WORD)));
+  const slices = plans.flatMap((plan) => plan.steps.flatMap((step) => step.slices.map(bound)));
   const wanted = {
-    maxBufferSize: Math.max(weights.byteLength, ...buffers),
+    maxBufferSize: Math.max(...buffers),
     maxStorageBufferBindingSize: Math.max(...slices),
   };
   const usual = { maxBufferSize: 256 << 20, maxStorageBufferBindingSize: 128 << 20 };

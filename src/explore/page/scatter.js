@@ -1,13 +1,44 @@
 // The images of the data set as points: two axes of their codes. The points are drawn once for each view, the
 // marks above them whenever something moves.
 
-// Pixels of CSS: radius of a point, distances at which a point and the cross are hit, room around all.
-const RADIUS = 2.4, REACH = 18, GRIP = 12, MARGIN = 14;
+// Pixels of CSS: radius of a point, distances at which a point and the cross are hit by a pointer and a finger, room
+// around all.
+const RADIUS = 2.4, REACH = 18, GRIP = 12, FINGER = 28, MARGIN = 14;
 
-// Colours of classes apart from each other, ten and then more.
-function classColour(label, classes) {
-  const hue = classes <= 10 ? label * 36 + 20 : (label * 137.508) % 360;
-  return `oklch(${label % 2 ? 0.74 : 0.6} 0.17 ${hue})`;
+// Shapes of the points of classes: where there are more classes than colours, these come again in another shape.
+const SHAPES = ["disc", "square", "triangle"];
+
+// Most classes in the legend: as many as differ in colour or shape.
+const MOST_CHIPS = 30;
+
+// What stands for an axis that is no dimension: the room that points of a single latent value are spread over.
+const ROWS = "rows";
+
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+
+// The colour of a class, on white paper or lightened for dark paper.
+function classColour(colours, number, dark) {
+  const parts = colours[number % colours.length].map((part) => (dark ? Math.round(part + 0.35 * (255 - part)) : part));
+  return `rgb(${parts.join(" ")})`;
+}
+
+function classShape(colours, number) {
+  return SHAPES[Math.floor(number / colours.length) % SHAPES.length];
+}
+
+// Adds a point to a context's path. The shapes have about the same area.
+function addPoint(context, shape, x, y) {
+  const r = RADIUS;
+  if (shape === "square") context.rect(x - 0.9 * r, y - 0.9 * r, 1.8 * r, 1.8 * r);
+  else if (shape === "triangle") {
+    context.moveTo(x, y - 1.5 * r);
+    context.lineTo(x + 1.3 * r, y + 0.75 * r);
+    context.lineTo(x - 1.3 * r, y + 0.75 * r);
+    context.closePath();
+  } else {
+    context.moveTo(x + r, y);
+    context.arc(x, y, r, 0, 2 * Math.PI);
+  }
 }
 
 class Scatter {
@@ -23,16 +54,24 @@ class Scatter {
     this.legend();
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.points);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    darkness.addEventListener("change", () => this.draw());
     this.project();
   }
 
-  // A choice of axis: every dimension by activity, then the principal ones.
+  // A choice of axis: every dimension by activity, then the principal ones. A single dimension lies across.
   axis(id, i) {
     const select = element(id);
-    for (const { index } of this.model.dimensions) select.add(new Option(`z${index}`, index));
-    if (this.model.latent > 2) for (const k of [0, 1]) select.add(new Option(`PC ${k + 1}`, `p${k}`));
-    select.selectedIndex = Math.min(i, this.model.latent - 1);
+    const { dimensions, plane, latent } = this.model;
+    if (i >= latent) {
+      select.add(new Option("", ROWS));
+      select.parentElement.hidden = true;
+      return select;
+    }
+    for (const { index } of dimensions) select.add(new Option(`z${index}`, index));
+    plane?.shares.forEach((share, k) => {
+      select.add(new Option(`PC ${k + 1}, ${(100 * share).toFixed(0)} %`, `p${k}`));
+    });
+    select.selectedIndex = i;
     select.addEventListener("change", () => this.project());
     return select;
   }
@@ -40,45 +79,67 @@ class Scatter {
   legend() {
     const list = element("legend");
     list.hidden = this.classes.length === 0;
-    for (const label of this.classes.slice(0, 24)) {
+    const { colours } = this.model;
+    this.classes.slice(0, MOST_CHIPS).forEach((label, number) => {
       const chip = document.createElement("button");
       chip.type = "button";
       chip.className = "chip";
       chip.setAttribute("aria-pressed", "false");
       const dot = document.createElement("span");
-      dot.style.background = classColour(label, this.classes.length);
-      chip.append(dot, String(label));
+      dot.className = classShape(colours, number);
+      dot.style.setProperty("--light", classColour(colours, number, false));
+      dot.style.setProperty("--dark", classColour(colours, number, true));
+      chip.append(dot, this.model.setting.classes[label] ?? String(label));
       chip.addEventListener("click", () => {
         this.only = this.only === label ? null : label;
-        for (const other of list.children) other.setAttribute("aria-pressed", String(other === chip && this.only !== null));
+        for (const other of list.querySelectorAll(".chip")) {
+          other.setAttribute("aria-pressed", String(other === chip && this.only !== null));
+        }
         this.draw();
       });
       list.append(chip);
-    }
+    });
+    const more = this.classes.length - MOST_CHIPS;
+    if (more > 0) list.append(`and ${more} more`);
   }
 
-  // Coordinates of a code along the chosen axes.
-  along(code) {
+  // A class in words.
+  named(label) {
+    return this.model.setting.classes[label] ?? `class ${label}`;
+  }
+
+  // Coordinates of a code along the chosen axes; that of an image, where it is one.
+  along(code, image = -1) {
     return this.axes.map(({ value }) => {
+      if (value === ROWS) return this.row(image);
       if (!value.startsWith("p")) return code[Number(value)];
-      const { mean, axes } = (this.principal ??= principal(this.codes, this.model.latent));
+      const { mean, axes } = this.model.plane;
       const axis = axes[Number(value.slice(1))];
       return dot(code, axis) - dot(mean, axis);
     });
   }
 
-  // Whether both axes are dimensions of the code, and not the same one.
+  // A row for each class, the first on top, in which images lie above each other by multiples of the golden ratio,
+  // which leave no gaps. What is no image is in the middle of all.
+  row(image) {
+    if (image < 0) return (1 - Math.max(1, this.classes.length)) / 2;
+    const place = ((image * 0.6180339887) % 1) - 0.5;
+    return 0.8 * place - (this.model.labels ? this.classes.indexOf(this.model.labels[image]) : 0);
+  }
+
+  // Whether the axes are dimensions of the code, and not the same one twice.
   get plain() {
     const [x, y] = this.axes.map(({ value }) => value);
     return !x.startsWith("p") && !y.startsWith("p") && x !== y;
   }
 
-  // The code with the two dimensions of the axes at a place in pixels.
+  // The code with the dimensions of the axes at a place in pixels.
   codeAt(x, y) {
     const { clientWidth: w, clientHeight: h } = this.points;
     const shares = [(x - MARGIN) / (w - 2 * MARGIN), (h - MARGIN - y) / (h - 2 * MARGIN)];
     const code = this.code.slice();
     shares.forEach((share, axis) => {
+      if (this.axes[axis].value === ROWS) return;
       const [low, high] = this.bounds[axis];
       code[Number(this.axes[axis].value)] = low + Math.min(1, Math.max(0, share)) * (high - low);
     });
@@ -89,7 +150,7 @@ class Scatter {
     element("drag").hidden = !this.plain;
     const { latent } = this.model;
     const count = this.codes.length / latent;
-    this.places = Array.from({ length: count }, (_, i) => this.along(this.codes.subarray(i * latent, (i + 1) * latent)));
+    this.places = Array.from({ length: count }, (_, i) => this.along(this.codes.subarray(i * latent, (i + 1) * latent), i));
     this.bounds = [0, 1].map((axis) => {
       let [low, high] = [Infinity, -Infinity];
       for (const place of this.places) {
@@ -122,28 +183,30 @@ class Scatter {
     if (!this.places || !this.points.clientWidth) return;
     const context = this.context(this.points);
     const style = getComputedStyle(this.points);
-    const { labels } = this.model;
+    const { labels, colours } = this.model;
     this.pixels = this.places.map((place) => this.pixel(place));
     const origin = this.pixel([0, 0]);
     context.strokeStyle = style.getPropertyValue("--line");
     context.beginPath();
     context.moveTo(origin[0], 0);
     context.lineTo(origin[0], this.points.clientHeight);
-    context.moveTo(0, origin[1]);
-    context.lineTo(this.points.clientWidth, origin[1]);
+    if (this.axes[1].value !== ROWS) {
+      context.moveTo(0, origin[1]);
+      context.lineTo(this.points.clientWidth, origin[1]);
+    }
     context.stroke();
     const groups = labels ? this.classes : [null];
-    for (const label of groups) {
-      context.fillStyle = label === null ? style.getPropertyValue("--accent") : classColour(label, this.classes.length);
+    groups.forEach((label, number) => {
+      context.fillStyle = label === null
+        ? style.getPropertyValue("--accent") : classColour(colours, number, darkness.matches);
+      const shape = classShape(colours, number);
       context.globalAlpha = this.only !== null && this.only !== label ? 0.08 : 0.75;
       context.beginPath();
       this.pixels.forEach(([x, y], i) => {
-        if (label !== null && labels[i] !== label) return;
-        context.moveTo(x + RADIUS, y);
-        context.arc(x, y, RADIUS, 0, 2 * Math.PI);
+        if (label === null || labels[i] === label) addPoint(context, shape, x, y);
       });
       context.fill();
-    }
+    });
     context.globalAlpha = 1;
     this.mark();
   }
@@ -152,24 +215,27 @@ class Scatter {
   mark() {
     if (!this.pixels) return;
     const context = this.context(this.marks);
-    const ink = getComputedStyle(this.points).getPropertyValue("--ink");
-    const ring = ([x, y], radius, width) => {
-      context.lineWidth = width;
-      context.beginPath();
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-      context.stroke();
+    const style = getComputedStyle(this.points);
+    // In ink with an edge of paper, as points may be as dark.
+    const stroke = (width, path) => {
+      for (const [colour, wide] of [["--paper", width + 3], ["--ink", width]]) {
+        context.strokeStyle = style.getPropertyValue(colour);
+        context.lineWidth = wide;
+        context.beginPath();
+        path();
+        context.stroke();
+      }
     };
-    context.strokeStyle = ink;
+    const ring = ([x, y], radius, width) => stroke(width, () => context.arc(x, y, radius, 0, 2 * Math.PI));
     if (this.hover >= 0) ring(this.pixels[this.hover], 5, 1.5);
     if (this.image >= 0) ring(this.pixels[this.image], 6, 2);
     const [x, y] = this.pixel(this.along(this.code));
-    context.lineWidth = 2;
-    context.beginPath();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      context.moveTo(x + 4 * dx, y + 4 * dy);
-      context.lineTo(x + 11 * dx, y + 11 * dy);
-    }
-    context.stroke();
+    stroke(2, () => {
+      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+        context.moveTo(x + 4 * dx, y + 4 * dy);
+        context.lineTo(x + 11 * dx, y + 11 * dy);
+      }
+    });
   }
 
   set(code, image) {
@@ -183,8 +249,8 @@ class Scatter {
   }
 
   // The nearest point within reach, or -1.
-  at(x, y) {
-    let [best, nearest] = [-1, REACH * REACH];
+  at(x, y, reach = REACH) {
+    let [best, nearest] = [-1, reach * reach];
     this.pixels?.forEach(([px, py], i) => {
       const distance = (px - x) ** 2 + (py - y) ** 2;
       if (distance < nearest && this.shown(i)) [best, nearest] = [i, distance];
@@ -205,6 +271,12 @@ class Scatter {
     return best;
   }
 
+  // Whether a place in pixels is on the cross, and the cross can be moved.
+  grips(x, y, grip) {
+    const [cx, cy] = this.pixel(this.along(this.code));
+    return this.plain && Math.hypot(x - cx, y - cy) <= grip;
+  }
+
   listen() {
     const { marks } = this;
     const hover = (image, x, y) => {
@@ -214,10 +286,16 @@ class Scatter {
       this.mark();
     };
     let dragging = false, dragged = false;
-    marks.addEventListener("pointerdown", ({ offsetX, offsetY, pointerId }) => {
+    // A finger on the cross draws it; anywhere else it scrolls the page.
+    marks.addEventListener("touchstart", (event) => {
+      const { left, top } = marks.getBoundingClientRect();
+      const [{ clientX, clientY }] = event.targetTouches;
+      if (event.targetTouches.length === 1 && this.grips(clientX - left, clientY - top, FINGER)) event.preventDefault();
+    }, { passive: false });
+    marks.addEventListener("pointerdown", ({ button, offsetX, offsetY, pointerId, pointerType }) => {
+      if (button !== 0) return;
       dragged = false;
-      const [x, y] = this.pixel(this.along(this.code));
-      dragging = this.plain && Math.hypot(offsetX - x, offsetY - y) <= GRIP;
+      dragging = this.grips(offsetX, offsetY, pointerType === "touch" ? FINGER : GRIP);
       if (dragging) marks.setPointerCapture(pointerId);
     });
     marks.addEventListener("pointermove", ({ offsetX, offsetY }) => {
@@ -227,18 +305,26 @@ class Scatter {
         this.moved(this.codeAt(offsetX, offsetY));
       } else hover(this.at(offsetX, offsetY), offsetX, offsetY);
     });
-    for (const type of ["pointerup", "pointercancel"]) marks.addEventListener(type, () => (dragging = false));
-    marks.addEventListener("pointerleave", () => hover(-1, 0, 0));
-    marks.addEventListener("click", ({ offsetX, offsetY }) => {
+    const choose = ({ offsetX, offsetY }) => {
       const image = dragged ? -1 : this.at(offsetX, offsetY);
       if (image >= 0) this.chosen(image);
+    };
+    marks.addEventListener("pointerup", (event) => {
+      // A finger that only touched the cross: no click follows what was kept from scrolling.
+      if (dragging && event.pointerType === "touch") choose(event);
+      dragging = false;
     });
+    marks.addEventListener("pointercancel", () => (dragging = false));
+    marks.addEventListener("pointerleave", () => hover(-1, 0, 0));
+    marks.addEventListener("click", choose);
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     marks.addEventListener("keydown", (event) => {
       const arrow = arrows[event.key];
       if (!arrow || !this.pixels) return;
       event.preventDefault();
-      const image = this.image < 0 ? 0 : this.beside(this.image, ...arrow);
+      // At first to the image that is nearest to the cross.
+      const image = this.image < 0
+        ? this.at(...this.pixel(this.along(this.code)), Infinity) : this.beside(this.image, ...arrow);
       if (image >= 0) this.chosen(image);
     });
   }

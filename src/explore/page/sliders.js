@@ -1,8 +1,7 @@
 // A slider for each latent dimension, the most active first.
 
-// Sliders that are shown at first, and least activity of a dimension that says something.
+// Sliders that are shown at first.
 const FIRST_SLIDERS = 32;
-const LEAST_ACTIVITY = 0.01;
 
 class Sliders {
   // Calls `moved(code)` with a new code whenever a slider moves.
@@ -12,9 +11,9 @@ class Sliders {
     this.code = new Float32Array(model.latent);
     this.rows = new Map();
     this.list = element("sliders");
-    const active = model.dimensions.filter((d) => d.activity >= LEAST_ACTIVITY).length;
+    const active = model.dimensions.filter((d) => d.active).length;
     const order = model.variational ? "by KL" : "by variance";
-    const used = model.variational ? `, ${active} of ${model.latent} in use` : "";
+    const used = model.variational ? `, ${active} of ${model.latent} active` : "";
     element("order").textContent = model.latent > 1 ? `Most active first, ${order}${used}` : "";
     const first = model.dimensions.slice(0, FIRST_SLIDERS);
     this.add(first);
@@ -32,14 +31,14 @@ class Sliders {
   add(dimensions) {
     const most = this.model.dimensions[0].activity || 1;
     const unit = this.model.variational ? "nats of KL" : "variance";
-    for (const { index, activity, low, high } of dimensions) {
+    for (const { index, activity, active, low, high } of dimensions) {
       const row = document.createElement("div");
       row.className = "dimension";
-      row.classList.toggle("idle", this.model.variational && activity < LEAST_ACTIVITY);
+      row.classList.toggle("idle", !active);
       const label = document.createElement("label");
       label.htmlFor = `z${index}`;
       label.textContent = `z${index}`;
-      label.title = `${activity.toFixed(3)} ${unit}`;
+      label.title = `${activity.toFixed(3)} ${unit}${active ? "" : ", idle: about the same for all images"}`;
       const bar = document.createElement("span");
       bar.className = "activity";
       bar.style.width = `${Math.max(2, (100 * activity) / most)}%`;
