@@ -24,6 +24,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
         None if is_broken_pipe(error) => return ExitCode::SUCCESS,
         None => (format!("{error:#}"), 1),
     };
+    // A name in it may hold what a terminal takes for orders.
+    let text = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
     // With stderr closed as well there is nobody left to tell.
     let _ = writeln!(io::stderr(), "error: {text}");
     ExitCode::from(code)

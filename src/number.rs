@@ -5,6 +5,12 @@ pub fn grouped(number: u64) -> String {
     by_thousands(&number.to_string())
 }
 
+/// `1 epoch`, `2 epochs`.
+pub fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", grouped(number))
+}
+
 fn by_thousands(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -45,19 +51,28 @@ fn trimmed(text: &str) -> &str {
     }
 }
 
+/// With so many significant digits at most and a power of ten, without zeros at its end: `3.33e29`, `0`.
+pub fn scientific(value: f64, digits: usize) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let after_first = digits.saturating_sub(1);
+    let text = format!("{value:.after_first$e}");
+    let (number, power) = text.split_at(text.find('e').unwrap_or(text.len()));
+    format!("{}{power}", trimmed(number))
+}
+
 /// With so many significant digits at most (or those of its whole part), without zeros at its end: `105.529`, `3e-7`.
 pub fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    let after_first = digits.saturating_sub(1);
     let magnitude = value.abs().log10().floor() as i32;
     if !(-5..15).contains(&magnitude) {
-        let text = format!("{value:.after_first$e}");
-        let (number, power) = text.split_at(text.find('e').unwrap_or(text.len()));
-        return format!("{}{power}", trimmed(number));
+        return scientific(value, digits);
     }
-    rounded(value, (after_first as i32 - magnitude).max(0) as usize)
+    let after_first = digits.saturating_sub(1) as i32;
+    rounded(value, (after_first - magnitude).max(0) as usize)
 }
 
 #[cfg(test)]

@@ -121,8 +121,8 @@ impl<'a> Reporter<'a> {
         match (ending, signal) {
             (Ending::Finished, _) => {}
             (Ending::Stale, _) => self.say(&format!(
-                "stopped early: no lower test loss for {} epochs; best.safetensors has the model with the lowest",
-                self.folder.config().train.patience
+                "stopped early: no lower test loss for {}; best.safetensors has the model with the lowest",
+                text::counted(u64::from(self.folder.config().train.patience), "epoch")
             )),
             (Ending::Stopped, _) => self.say(&format!("stopped at step {step}, which is saved; {resume}")),
             // Not even --quiet is silent about a run that was cut short.
@@ -226,12 +226,13 @@ impl<'a> Reporter<'a> {
     fn epoch_line(&self, record: &EpochRecord) -> String {
         let run = self.folder.config();
         format!(
-            "epoch {}/{}: train loss {}, test loss {} ({}), {} images/s, {:.1} s",
+            "epoch {}/{}: train loss {}, test loss {} ({}{}), {} images/s, {:.1} s",
             record.epoch,
             run.train.epochs,
             text::number(&run.model, record.train.total),
             text::number(&run.model, record.test.total),
             text::parts(&run.model, &record.test),
+            text::caution(&run.model),
             text::grouped(record.images_per_s as u64),
             record.seconds
         )
@@ -395,38 +396,44 @@ mod tests {
 
     #[test]
     fn an_epochs_line_holds_its_test_loss_and_its_speed() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let record = Record::new("CPU", "digits", SystemTime::UNIX_EPOCH);
-        let config = RunConfig::new(ModelSpec::reference(), record);
-        let run = RunFolder::create(folder.path(), config).expect("an empty folder");
         let loss = |total| Loss {
             reconstruction: total - 25.0,
             kl: 25.0,
             total,
         };
         let data = digits::generate(1, 1, 0);
-        let signals = Signals::listen().expect("signals");
-        let reporter = Reporter::new(run, &data, signals, Shown::default());
-        let line = reporter.epoch_line(&EpochRecord {
-            epoch: 3,
-            step: 1407,
-            train: loss(106.31),
-            test: loss(105.59),
-            learning_rate: 1e-3,
-            kl_weight: 1.0,
-            units: None,
-            images_per_s: 51_234.4,
-            seconds: 12.34,
-        });
+        let line = |beta| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let record = Record::new("CPU", "digits", SystemTime::UNIX_EPOCH);
+            let mut config = RunConfig::new(ModelSpec::reference(), record);
+            config.model.beta = beta;
+            let run = RunFolder::create(folder.path(), config).expect("an empty folder");
+            let signals = Signals::listen().expect("signals");
+            let reporter = Reporter::new(run, &data, signals, Shown::default());
+            reporter.epoch_line(&EpochRecord {
+                epoch: 3,
+                step: 1407,
+                train: loss(106.31),
+                test: loss(105.59),
+                learning_rate: 1e-3,
+                kl_weight: 1.0,
+                units: None,
+                images_per_s: 51_234.4,
+                seconds: 12.34,
+            })
+        };
+        let plain = line(1.0);
         for part in [
             "3/10",
             "train loss 106.31",
             "test loss 105.59",
-            "reconstruction 80.59 + KL 25.00",
+            "(reconstruction 80.59 + KL 25.00)",
             "51,234 images/s",
             "12.3 s",
         ] {
-            assert!(line.contains(part), "{line}");
+            assert!(plain.contains(part), "{plain}");
         }
+        let weighted = line(4.0);
+        assert!(weighted.contains("KL 25.00; not the ELBO)"), "{weighted}");
     }
 }

@@ -85,7 +85,7 @@ impl Signals {
         };
         if self.first_to_say() {
             let line = format!(
-                "{name}: the run stops and is saved as soon as its step is done; once more ends it at once"
+                "{name}: the run stops and is saved as soon as its step is done; once more ends it at once, without that"
             );
             match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
                 Some(bar) => bar.suspend(|| note(line)),

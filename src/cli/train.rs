@@ -204,6 +204,12 @@ fn introduce(folder: &RunFolder, dataset: &Dataset) {
         text::grouped(dataset.test.len() as u64),
         dataset.train.shape
     ));
+    let shape = dataset.train.shape;
+    if shape.height == 1 && shape.channels == 1 && run.data.image_size.is_none() {
+        note(format_args!(
+            "  rows of values, which pictures show as lines: --image-size HxW for values of images"
+        ));
+    }
     note(format_args!(
         "model: {}, {} parameters",
         text::model(&run.model),

@@ -219,7 +219,16 @@ fn to_images(path: &Path, what: &str, array: Array, options: &DataOptions) -> Re
             shape
         }
         (&[_, height, width], _) => ImageShape::new(height, width, 1),
-        (&[_, height, width, channels], _) => ImageShape::new(height, width, channels),
+        (&[_, height, width, channels], _) => {
+            if channels > 4 && [1, 3].contains(&height) {
+                log::warn!(
+                    "{}: {what}: channels come last, so that these are images of {height}×{width} with {channels} \
+                     channels; for [images, channels, height, width]: `x.transpose(0, 2, 3, 1)`",
+                    path.display()
+                );
+            }
+            ImageShape::new(height, width, channels)
+        }
         (other, _) => {
             return Err(Error::data(
                 path,

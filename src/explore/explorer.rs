@@ -77,6 +77,8 @@ struct Description<'a> {
     total: usize,
     /// Class of each image, where the data set has them.
     labels: Option<&'a [u32]>,
+    /// All classes of the images, those of images that are not shown among them.
+    classes: &'a [u32],
     /// Red, green and blue of classes, as `elbo latents` has them.
     colours: [[u8; 3]; 10],
     plane: Option<WirePlane<'a>>,
@@ -176,6 +178,7 @@ impl Explorer {
             places: &gallery.places,
             total: gallery.total,
             labels: gallery.images.labels.as_deref(),
+            classes: &gallery.classes,
             colours: mark_colours(),
             plane: self.plane.as_ref().map(|plane| WirePlane {
                 mean: plane.mean(),

@@ -1,5 +1,7 @@
 //! Images of a data set with their codes, and what the codes say about each latent dimension.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::data::{Binarize, Images, Split};
@@ -19,6 +21,8 @@ pub(super) struct Gallery {
     pub(super) places: Vec<usize>,
     /// How many those are.
     pub(super) total: usize,
+    /// Their classes, in order: a class has the same number and look whichever images are chosen.
+    pub(super) classes: Vec<u32>,
     /// `[images, latent]`
     pub(super) codes: Vec<f32>,
     /// Each latent dimension, the most active one first.
@@ -49,6 +53,8 @@ impl Gallery {
     /// their classes.
     pub(super) fn new(model: &mut Inference, images: &Images, most: usize) -> Result<Self> {
         let total = images.len();
+        let labels = images.labels.iter().flatten().copied();
+        let classes: BTreeSet<u32> = labels.collect();
         let places = spread(total, most);
         let images = images.select(&places);
         let latents = view::encode(model, &images, Split::Test, Binarize::None)?;
@@ -58,6 +64,7 @@ impl Gallery {
             images,
             places,
             total,
+            classes: classes.into_iter().collect(),
             codes: latents.mu,
         })
     }

@@ -41,7 +41,8 @@ pub(super) struct Response<'a> {
     pub(super) kind: &'static str,
     pub(super) body: Cow<'a, [u8]>,
     /// The method that is taken, where it was another.
-    allow: Option<&'static str>,
+    /// A line more of its head: name and value.
+    more: Option<(&'static str, String)>,
 }
 
 /// An answer that says no.
@@ -64,7 +65,7 @@ impl<'a> Response<'a> {
             status: 200,
             kind,
             body: body.into(),
-            allow: None,
+            more: None,
         }
     }
 
@@ -78,21 +79,32 @@ impl<'a> Response<'a> {
                     .to_string()
                     .into(),
             ),
-            allow: None,
+            more: None,
         }
     }
 
     /// A refusal of another method than the one that is taken.
     pub(super) fn takes(method: &'static str, path: &str) -> Self {
         Self {
-            allow: Some(method),
+            more: Some(("Allow", method.to_owned())),
             ..Self::refusal(405, format!("{path} takes {method}"))
+        }
+    }
+
+    /// What was asked for has another address.
+    pub(super) fn moved(to: String) -> Self {
+        Self {
+            status: 308,
+            kind: JSON,
+            body: Cow::Borrowed(b"{}"),
+            more: Some(("Location", to)),
         }
     }
 
     fn head(&self) -> String {
         let reason = match self.status {
             200 => "OK",
+            308 => "Permanent Redirect",
             400 => "Bad Request",
             403 => "Forbidden",
             404 => "Not Found",
@@ -104,12 +116,12 @@ impl<'a> Response<'a> {
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         };
-        let allow = match self.allow {
-            Some(method) => format!("Allow: {method}\r\n"),
+        let more = match &self.more {
+            Some((name, value)) => format!("{name}: {value}\r\n"),
             None => String::new(),
         };
         format!(
-            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{allow}\
+            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{more}\
              Connection: close\r\nCache-Control: no-store\r\nContent-Security-Policy: {POLICY}\r\n\
              Cross-Origin-Resource-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\n\
              X-Content-Type-Options: nosniff\r\n\r\n",

@@ -199,8 +199,11 @@ impl Site<'_> {
         }
         let path = head.path.strip_prefix('/').unwrap_or_default();
         let (key, path) = path.split_at(path.find('/').unwrap_or(path.len()));
-        if !same(key, self.key) || path.is_empty() {
+        if !same(key, self.key) {
             return Err(Response::refusal(403, format!("the page is {PRINTED}")));
+        }
+        if path.is_empty() {
+            return Err(Response::moved(format!("/{key}/")));
         }
         let method = match self.most(path) {
             Some(_) => "POST",
@@ -369,8 +372,7 @@ mod tests {
     fn nothing_is_given_without_the_key() {
         with_site(|site| {
             for path in [
-                "/", "/key", "key/", "/kez/", "/keyy/", "/ke/", "//", "/weights", "", "/KEY/",
-                "/%6bey/",
+                "/", "key/", "/kez/", "/keyy/", "/ke/", "//", "/weights", "", "/KEY/", "/%6bey/",
             ] {
                 let head = Head {
                     path: path.into(),
@@ -378,6 +380,12 @@ mod tests {
                 };
                 assert_eq!(checked(site, &head), Err(403), "{path}");
             }
+            // The address without its last character leads to it.
+            let head = Head {
+                path: "/key".into(),
+                ..head("GET", Some("localhost:3526"), None)
+            };
+            assert_eq!(checked(site, &head), Err(308));
         });
         let [a, b] = [key(), key()].map(|key| key.expect("a key"));
         assert!(a != b && a.len() == 32, "{a} {b}");

@@ -138,8 +138,10 @@ impl ModelSpec {
             ModelKind::Ae => "linear-squared-error",
         };
         Err(Error::config(
-            format!("{option} needs values in [0, 1], but the data reach from {least} to {most}"),
-            format!("scaling the data to [0, 1], or --likelihood {other} without --binarize"),
+            format!("{option} needs values in [0, 1], but the images reach from {least} to {most}"),
+            format!(
+                "images in [0, 1], as x / 255 or bytes are, or a model of --likelihood {other} without --binarize"
+            ),
         ))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::data::Binarize;
 use crate::model::{Activation, Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
-pub use crate::number::grouped;
+pub use crate::number::{counted, grouped};
 
 /// `71.9 MiB`
 pub fn mebibytes(bytes: u64) -> String {

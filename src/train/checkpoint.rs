@@ -269,11 +269,17 @@ pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<SavedState> {
 }
 
 fn damaged(file: &Path, reason: impl std::fmt::Display) -> Error {
-    Error::model(
-        file,
-        format!("the checkpoint is damaged: {reason}"),
-        "removing that checkpoint's folder, which leaves the one before it, if --keep kept one",
-    )
+    let folder = file.parent().and_then(Path::parent);
+    let others = folder.and_then(|folder| list(folder).ok());
+    let hint = match others {
+        Some(all) if all.len() > 1 => {
+            "removing that checkpoint's folder, which leaves the one before it"
+        }
+        _ => {
+            "a new run with --init-from, as there is no checkpoint beside it (--keep keeps more of them)"
+        }
+    };
+    Error::model(file, format!("the checkpoint is damaged: {reason}"), hint)
 }
 
 /// Removes all but the last `keep` and that of step `best`.

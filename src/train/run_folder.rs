@@ -130,6 +130,9 @@ impl RunFolder {
         folder.config = Self::open(path)?.config;
         // Whole before anything older goes for it.
         let saved = folder.last_state()?;
+        if saved.is_none() {
+            folder.check_nothing_kept()?;
+        }
         folder.clean()?;
         if let Some(saved) = &saved {
             // What a kill right behind the last checkpoint left undone.
@@ -147,6 +150,28 @@ impl RunFolder {
             .last()
             .map(|(_, path)| checkpoint::load(path, &self.config.model))
             .transpose()
+    }
+
+    /// Refuses to start anew where that would replace parameters.
+    fn check_nothing_kept(&self) -> Result<()> {
+        let kept = [Which::Last, Which::Best].map(|which| self.file_of(which));
+        match kept.into_iter().find_map(Result::ok) {
+            None => Ok(()),
+            Some(file) => Err(Error::model(
+                &self.path,
+                format!(
+                    "holds {} and no checkpoint: to go on would be to start anew, in its place",
+                    file.file_name().unwrap_or_default().display()
+                ),
+                format!("a new run with --init-from {}", file.display()),
+            )),
+        }
+    }
+
+    /// Step of the last checkpoint, by its name.
+    pub fn last_step(&self) -> Option<u64> {
+        let all = checkpoint::list(&self.checkpoints()).ok()?;
+        all.last().map(|(step, _)| *step)
     }
 
     /// Removes what training left unfinished. Other commands write into a run folder as well.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::Weights;
+use crate::number::counted;
 use crate::train::{Ending, TrainOptions};
 
 /// The state of training between two steps. With the model, the options and the data it determines all that
@@ -63,8 +64,10 @@ impl Position {
         if needed > options.epochs {
             return Err(Error::config(
                 format!(
-                    "--epochs {}: {} epochs and {} steps are done already",
-                    options.epochs, self.epochs, self.batches
+                    "--epochs {}: {} and {} are done already",
+                    options.epochs,
+                    counted(u64::from(self.epochs), "epoch"),
+                    counted(self.batches as u64, "step")
                 ),
                 format!("--epochs {needed} or more"),
             ));

@@ -147,7 +147,8 @@ impl Film {
             if *x >= free {
                 let letters = text.chars().count();
                 // The last one ends where the picture does.
-                let middle = (left + x + tile_width / 2).min(size[0] - letters * LETTER / 2 - 1);
+                let middle = (left + x + tile_width / 2)
+                    .min(size[0].saturating_sub(letters * LETTER / 2 + 1));
                 let at = Point::new(middle as i32, (top / 2) as i32);
                 canvas.text(text, at, &FONT_7X13, Alignment::Center);
                 free = x + (letters + 1) * LETTER;

@@ -7,7 +7,7 @@ use super::{Spread, kl_by_value};
 use crate::data::{Binarize, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, Latents, ModelKind, ModelSpec};
-use crate::number::{rounded, significant};
+use crate::number::{rounded, scientific};
 
 /// What to vary, about what.
 #[derive(Clone, Debug)]
@@ -127,7 +127,7 @@ pub fn traverse(
     }
     if codes.iter().any(|value| !value.is_finite()) {
         return Err(Error::config(
-            format!("--range {range}: leads to codes beyond all numbers"),
+            format!("--range {range:?}: leads to codes beyond all numbers"),
             "--range 3",
         ));
     }
@@ -159,7 +159,7 @@ pub fn check(
 ) -> Result<()> {
     if !(range.is_finite() && range > 0.0) {
         return Err(Error::config(
-            format!("--range {range}: expected a finite number above 0"),
+            format!("--range {range:?}: expected a finite number above 0"),
             "--range 3",
         ));
     }
@@ -170,9 +170,9 @@ pub fn check(
 fn column(range: f64, share: f64) -> String {
     let decimals = (2.0 - range.log10().floor()).max(0.0) as usize;
     match decimals {
-        ..=5 => rounded(range * share, decimals),
+        ..=5 if range < 1e5 => rounded(range * share, decimals),
         // Zeros alone would fill a column.
-        _ => significant(range * share, 3),
+        _ => scientific(range * share, 3),
     }
 }
 
@@ -189,10 +189,12 @@ mod tests {
         assert_eq!(columns(3.0)[..3], ["-3", "-2.5", "-2"]);
         assert_eq!(columns(1.0)[4..8], ["-0.33", "-0.17", "0", "0.17"]);
         assert_eq!(columns(0.001)[..2], ["-0.001", "-0.00083"]);
-        for range in [1e-300, 3e-9, 0.001, 0.005, 0.04, 999.0, 1e30] {
+        for range in [1e-300, 3e-9, 0.001, 0.005, 0.04, 999.0, 2e5, 1e30, 1e300] {
             let seen = columns(range);
             assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
             assert_eq!(seen[6], "0", "{seen:?}");
+            // Beside each other they have room for that.
+            assert!(seen.iter().all(|text| text.len() <= 10), "{seen:?}");
         }
     }
 

@@ -48,6 +48,14 @@ pub struct Group {
 }
 
 impl Group {
+    /// What sets it apart, and what its figure is in.
+    fn words(&self) -> Vec<String> {
+        let apart = self.apart.iter().filter(|part| *part != self.unit);
+        apart.chain([&self.caption]).cloned().collect()
+    }
+}
+
+impl Group {
     /// The figure of an epoch that this group compares.
     pub(super) fn value(&self, epoch: &Epoch) -> f64 {
         match self.figure {
@@ -170,15 +178,22 @@ impl Comparison {
     /// What is the same in all runs, so that it need not stand in each row: names and values.
     pub(super) fn facts(&self) -> Vec<(String, String)> {
         let all: Vec<usize> = (0..self.rows.len()).collect();
-        self.same(&all)
+        self.said_of(&all)
     }
 
     /// The same of a group, without what is the same in all runs.
     pub(super) fn facts_of(&self, group: &Group) -> Vec<(String, String)> {
         let all = self.facts();
-        let mut own = self.same(&group.runs);
+        let mut own = self.said_of(&group.runs);
         own.retain(|fact| !all.contains(fact));
         own
+    }
+
+    /// What is the same in some runs and applies to them.
+    fn said_of(&self, runs: &[usize]) -> Vec<(String, String)> {
+        let mut facts = self.same(runs);
+        facts.retain(|(_, value)| value != NONE);
+        facts
     }
 
     fn same(&self, runs: &[usize]) -> Vec<(String, String)> {

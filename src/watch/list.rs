@@ -71,6 +71,8 @@ pub struct Summary {
     pub loss_is_negative_elbo: bool,
     /// Whether the run goes on.
     pub status: Status,
+    /// Step of its last checkpoint.
+    pub saved_step: Option<u64>,
     /// Seconds since it last wrote a line.
     pub written_seconds_ago: Option<u64>,
 }
@@ -158,17 +160,24 @@ impl Summary {
             unit_of_loss: words::unit_of_loss(spec),
             loss_is_negative_elbo: words::is_elbo(spec),
             status: run.status,
+            saved_step: run.saved,
             written_seconds_ago: since.map(|since| since.as_secs()),
         }
     }
 
-    /// `finished`, or `unfinished, last line 5 s ago`.
+    /// `finished`, or `unfinished, saved at step 901, last line 5 s ago`.
     fn status(&self) -> String {
         let name = self.status.name();
-        match (self.status, self.written_seconds_ago) {
-            (Status::Finished, _) => name.to_owned(),
-            (_, Some(ago)) => format!("{name}, last line {} ago", age(ago)),
-            (_, None) => format!("{name}, nothing measured"),
+        if self.status == Status::Finished {
+            return name.to_owned();
+        }
+        let saved = match self.saved_step {
+            Some(step) => format!("saved at step {}", words::grouped(step)),
+            None => "nothing saved yet".to_owned(),
+        };
+        match self.written_seconds_ago {
+            Some(ago) => format!("{name}, {saved}, last line {} ago", age(ago)),
+            None => format!("{name}, {saved}"),
         }
     }
 }
@@ -259,7 +268,10 @@ mod tests {
             row("a-newer").contains("2/2     115.00     115.00  nats per image"),
             "{text}"
         );
-        assert!(row("b-older").contains("unfinished, last line "), "{text}");
+        assert!(
+            row("b-older").contains("unfinished, nothing saved yet, last line "),
+            "{text}"
+        );
         let json = serde_json::to_value(&found).expect("JSON");
         assert_eq!(json[1]["last_test_loss"], 115.0);
         assert_eq!(json[1]["status"], "finished");

@@ -50,6 +50,8 @@ pub struct Run {
     pub lines: Vec<Line>,
     /// Hash of its data, once there is a checkpoint that has it.
     pub data: Option<String>,
+    /// Step of its last checkpoint.
+    pub saved: Option<u64>,
     /// Whether it goes on.
     pub status: Status,
     /// When its last line was written.
@@ -73,6 +75,7 @@ impl Run {
             config,
             lines,
             data: folder.data_hash(),
+            saved: folder.last_step(),
             status: Status::Unfinished,
             written: fs::metadata(folder.metrics_file())
                 .and_then(|found| found.modified())
@@ -251,6 +254,7 @@ pub(super) mod tests {
             lines,
             status: Status::Finished,
             data: None,
+            saved: None,
             written: None,
         }
     }

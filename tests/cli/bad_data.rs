@@ -7,7 +7,8 @@ use image::GrayImage;
 
 use crate::formats::{floats, gzip, idx, npy, npz, write};
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, accepted, assert_refused, contents, program, refused_in, temporary,
+    CONFIG, DATA_OR_MODEL, accepted, assert_refused, contents, program, refused_in, stderr,
+    temporary,
 };
 
 const IMAGES_MAGIC: u32 = 0x0803;
@@ -80,7 +81,7 @@ fn values_outside_zero_to_one_are_refused_where_they_have_to_be_probabilities() 
                 "--likelihood bernoulli",
                 "[0, 1]",
                 "from -0.25 to 1.5",
-                "scaling the data",
+                "images in [0, 1], as x / 255",
                 "--likelihood gaussian",
             ],
         },
@@ -297,4 +298,28 @@ fn a_trained_model_refuses_data_that_are_damaged_or_of_another_size() {
         refused_in(folder.path(), &arguments, CONFIG, &["`gone`", "try: "]);
     }
     assert!(before == contents(folder.path()), "nothing is left behind");
+}
+
+#[test]
+fn channels_that_come_first_are_noticed() {
+    let folder = temporary();
+    let more = [
+        "--batch-size",
+        "2",
+        "--device",
+        "cpu",
+        "--epochs",
+        "1",
+        "--hidden",
+        "8",
+    ];
+    for (shape, noticed) in [("(4, 3, 4, 5)", true), ("(4, 4, 5, 3)", false)] {
+        write(
+            &folder.path().join("x.npy"),
+            &npy("'|u1'", false, shape, &[7; 240]),
+        );
+        let arguments = [&["train", "--data", "x.npy"], &more[..]].concat();
+        let text = stderr(&accepted(folder.path(), &arguments));
+        assert_eq!(text.contains("x.transpose(0, 2, 3, 1)"), noticed, "{text}");
+    }
 }

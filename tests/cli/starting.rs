@@ -95,11 +95,17 @@ fn a_run_from_given_parameters_repeats_and_goes_on_from_them() {
     accepted(folder.path(), &["train", "--quiet", "--resume", "e"]);
     assert!(model(&killed) == model(&first));
     // And one that was killed before it had its first checkpoint.
-    fs::remove_dir_all(&checkpoints).expect("removed");
+    let kill = || {
+        fs::remove_dir_all(&checkpoints).expect("removed");
+        for name in ["model.safetensors", "best.safetensors"] {
+            fs::remove_file(killed.join(name)).expect("removed");
+        }
+    };
+    kill();
     accepted(folder.path(), &["train", "--quiet", "--resume", "e"]);
     assert!(model(&killed) == model(&first));
     fs::write(first.join("model.safetensors"), "other").expect("a file");
-    fs::remove_dir_all(&checkpoints).expect("removed");
+    kill();
     let again = ["train", "--quiet", "--resume", "e"];
     let words = ["model.safetensors", "other ones by now"];
     refused_in(folder.path(), &again, DATA_OR_MODEL, &words);

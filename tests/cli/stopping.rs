@@ -77,6 +77,9 @@ fn more_epochs_may_be_asked_for_and_a_finished_run_says_so() {
         "{}",
         stdout(&output)
     );
+    // Nobody would look whether these are the same images.
+    let other = [&again[..], &["--data", "digits"]].concat();
+    refused_in(folder.path(), &other, CONFIG, &["data.source"]);
     accepted(folder.path(), &[&again[..], &["--epochs", "4"]].concat());
     let at = |name: &str| folder.path().join(name);
     assert_eq!(metrics(&at("parts")), metrics(&at("whole")));
@@ -135,7 +138,7 @@ fn another_model_other_data_and_no_run_are_refused() {
     resume(
         &["--epochs", "1"],
         CONFIG,
-        &["--epochs 1", "1 epochs and 3 steps are done"],
+        &["--epochs 1", "1 epoch and 3 steps are done"],
     );
     resume(&["--out", "other"], CONFIG, &["--out", "--resume"]);
     refused_in(
@@ -173,7 +176,9 @@ fn a_run_without_a_checkpoint_starts_anew() {
     let run = folder.path().join("run");
     // As if it had been killed before the first one.
     fs::remove_dir_all(run.join("checkpoints")).expect("removed");
-    fs::remove_file(run.join("model.safetensors")).expect("removed");
+    for name in ["model.safetensors", "best.safetensors"] {
+        fs::remove_file(run.join(name)).expect("removed");
+    }
     accepted(folder.path(), &["train", "--resume", "run"]);
     assert_eq!(metrics(&run), metrics(&folder.path().join("whole")));
     assert!(model(&run) == model(&folder.path().join("whole")));
@@ -375,6 +380,9 @@ fn a_run_goes_on_where_its_images_have_moved() {
     let config = fs::read_to_string(at("run/config.toml")).expect("a file");
     assert!(config.contains("elsewhere/moved.npy"), "{config}");
     // Without a checkpoint nobody knows what the images were.
+    for name in ["model", "best"] {
+        fs::remove_file(at(&format!("run/{name}.safetensors"))).expect("removed");
+    }
     fs::remove_dir_all(at("run/checkpoints")).expect("removed");
     fs::rename(at("elsewhere/moved.npy"), at("few.npy")).expect("moved");
     let moved = [&resume[..], &["--data", "few.npy"]].concat();
@@ -430,6 +438,8 @@ fn metrics_that_are_lost_are_missed() {
     let cut = text.rfind("{\"kind\":\"epoch\"").expect("an epoch");
     let word = format!("ends after {cut} bytes, and held {}", text.len());
     fs::write(run.join("metrics.jsonl"), &text[..cut + 9]).expect("cut");
+    let listed = stdout(&accepted(folder.path(), &["runs", "."]));
+    assert!(listed.contains("unfinished, saved at step 24,"), "{listed}");
     let resume = ["train", "--resume", "run", "--stop-after", "1epoch"];
     let said = stderr(&accepted(folder.path(), &resume));
     assert!(said.contains(&word), "no {word:?} in {said}");
@@ -457,4 +467,25 @@ fn lines_that_stdout_does_not_take_are_no_reason_to_stop() {
         "{text}"
     );
     assert_eq!(epochs(&folder.path().join("run")).len(), 2, "{text}");
+}
+
+/// What the only checkpoint was lost of is not trained anew in its place.
+#[test]
+fn parameters_without_a_checkpoint_are_not_replaced() {
+    let folder = temporary();
+    few_images(folder.path());
+    train_few(folder.path(), &["--epochs", "1", "--out", "run"]);
+    let run = folder.path().join("run");
+    let last = run.join("checkpoints/step-0000000012");
+    let resume = ["train", "--resume", "run", "--epochs", "2"];
+    // With nothing beside it the remedy is another one.
+    let state = fs::read(last.join("state.json")).expect("a file");
+    fs::write(last.join("state.json"), &state[..9]).expect("a file");
+    let words = ["state.json", "damaged", "--init-from"];
+    refused_in(folder.path(), &resume, DATA_OR_MODEL, &words);
+    fs::remove_dir_all(&last).expect("removed");
+    let before = contents(&run);
+    let words = ["holds model.safetensors and no checkpoint", "--init-from"];
+    refused_in(folder.path(), &resume, DATA_OR_MODEL, &words);
+    assert!(contents(&run) == before, "a refusal changed a file");
 }

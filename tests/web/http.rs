@@ -62,6 +62,9 @@ fn requests_of_others_are_refused_and_the_page_lives_on() {
     ] {
         assert!(page.contains(field), "no {field} in {page}");
     }
+    // The address without its last character.
+    let whole = format!("Location: {}", served.path("/"));
+    assert_status(&get(&served, "", host), 308, &whole);
     assert_status(&get(&served, "/", "elbo.example"), 403, "elbo.example");
     assert_status(&get(&served, "/weights", "elbo.example"), 403, "\"error\"");
     let image = bytes(&[0.5; 784]);

@@ -34,7 +34,7 @@ fn nothing_is_wider_than_a_phone() {
     browser.screen(WIDTH, 780, true);
     open(&browser, &served.url);
     browser.run(
-        "document.getElementById('title').textContent = 'a-long-name-'.repeat(8);
+        "document.getElementById('title').textContent = 'a_long_name_'.repeat(8);
          app.keep('a'); app.set(app.random()); app.keep('b'); app.take(0)",
     );
     for (id, count) in [("strip", 9), ("samples", 64), ("legend", 10)] {

@@ -184,7 +184,7 @@ fn a_page_fits_a_phone_in_the_dark() {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = run(&folder, &"a-long-name-".repeat(8), "digits", 3, 80.0);
+    let path = run(&folder, &"a_long_name_".repeat(8), "digits", 3, 80.0);
     let page = report::write(&path, Some(Status::Running)).expect("a page");
     browser.screen(360, 780, true);
     browser.open_file(&page);
@@ -290,5 +290,25 @@ fn runs_lie_over_each_other_by_epoch_or_time() {
     assert_eq!(seen(&browser, ".line.s1"), 0);
     assert_eq!(seen(&browser, ".line.s0"), 3);
     browser.screenshot("compare");
+    quiet(&browser);
+}
+
+#[test]
+fn a_comparison_fits_a_phone_whatever_its_data_are_called() {
+    let Some(browser) = Browser::open(false) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let long = "celeba_aligned_and_cropped_64x64_grey_subset_of_november".repeat(2);
+    let paths = ["a", "b"].map(|name| run(&folder, name, &format!("{long}_{name}"), 2, 80.0));
+    let page = folder.path().join("compare.html");
+    let comparison = Comparison::read(&paths).expect("two runs");
+    fs::write(&page, comparison.html()).expect("a page");
+    browser.screen(360, 780, true);
+    browser.open_file(&page);
+    let sizes = "return [innerWidth, document.documentElement.scrollWidth]";
+    assert_eq!(browser.run(sizes), json!([360, 360]));
+    assert_eq!(seen(&browser, ".note"), 1);
+    browser.screenshot("compare-phone");
     quiet(&browser);
 }

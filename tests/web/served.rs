@@ -291,3 +291,30 @@ fn every_control_has_a_name() {
     );
     assert_eq!(nameless, json!([]));
 }
+
+/// A connection may be slow, and that is no fault of WebGPU.
+#[test]
+fn parameters_may_take_longer_than_a_device_may() {
+    let Some(browser) = Browser::open(true) else {
+        return;
+    };
+    let served = Served::start("digits");
+    // The page's patience with WebGPU is 2 s here, and the parameters take 3.
+    let source = "{
+           const wait = setTimeout, get = fetch;
+           window.setTimeout = (f, ms) => wait(f, ms / 10);
+           window.fetch = async (path, ...options) => {
+             if (String(path).endsWith('weights')) await new Promise((done) => wait(done, 3000));
+             return get(path, ...options);
+           };
+         }";
+    browser.devtools(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({ "source": source }),
+    );
+    open(&browser, &served.url);
+    assert_eq!(text(&browser, "remark"), "");
+    let decoder = text(&browser, "decoder");
+    assert!(decoder.contains("by WebGPU"), "{decoder}");
+    check_picture(&browser, &mut Reference::open("digits"), 1);
+}

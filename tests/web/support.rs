@@ -295,10 +295,15 @@ impl Drop for Served {
 
 /// Writes a run's page into a file.
 pub(crate) fn exported(run: &str, folder: &Path) -> PathBuf {
+    exported_with(run, folder, "200")
+}
+
+/// The same with at most so many images.
+pub(crate) fn exported_with(run: &str, folder: &Path, count: &str) -> PathBuf {
     let path = folder.join("page.html");
     let file = path.to_str().expect("UTF-8");
     let arguments = [
-        "explore", run, "--device", "cpu", "--count", "200", "--export", file,
+        "explore", run, "--device", "cpu", "--count", count, "--export", file,
     ];
     accepted(runs(), &arguments);
     path

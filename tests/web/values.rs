@@ -8,7 +8,7 @@ use crate::browser::Browser;
 use crate::page::{
     assert_content, assert_same_code, check_picture, code, floats, open, pixels, settle, text,
 };
-use crate::support::{CLASSES, Reference, Served, exported};
+use crate::support::{CLASSES, Reference, Served, exported, exported_with};
 
 /// The page of `signals`, wherever it comes from. `exact`: whether it has the images as they are, not in bytes.
 fn signals_are_shown(browser: &Browser, exact: bool) {
@@ -70,20 +70,36 @@ fn classes_have_their_rows(browser: &Browser) {
     assert!(moved.len() == 1 && moved[0] > 0.1, "{moved:?}");
 }
 
-/// Thirty classes have a look of their own.
-fn classes_can_be_told_apart_and_shown_alone(browser: &Browser) {
-    let legend = text(browser, "legend");
-    assert!(legend.ends_with("29and 3 more"), "{legend}");
+/// Compares the looks in the legend with those of classes by their numbers.
+fn assert_looks(browser: &Browser, classes: &[usize]) {
     let looks = browser.run(
         "return Array.from(document.querySelectorAll('#legend .chip span'),
            (e) => [e.className, getComputedStyle(e).backgroundColor])",
     );
     let colours = mark_colours().map(|[r, g, b]| format!("rgb({r}, {g}, {b})"));
     let shapes = ["disc", "square", "triangle"];
-    let expected: Vec<_> = (0..30)
-        .map(|i| json!([shapes[i / 10], colours[i % 10]]))
-        .collect();
-    assert_eq!(looks, json!(expected));
+    let look = |&class: &usize| json!([shapes[class / 10], colours[class % 10]]);
+    assert_eq!(looks, json!(classes.iter().map(look).collect::<Vec<_>>()));
+}
+
+#[test]
+fn a_class_looks_the_same_whichever_images_are_shown() {
+    let Some(browser) = Browser::open(false) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = exported_with("signals", folder.path(), "5");
+    open(&browser, &format!("file://{}", file.display()));
+    // Of 66 images in 33 classes: 0, 13, 26, 39, 52.
+    assert_eq!(text(&browser, "legend"), "06131926");
+    assert_looks(&browser, &[0, 6, 13, 19, 26]);
+}
+
+/// Thirty classes have a look of their own.
+fn classes_can_be_told_apart_and_shown_alone(browser: &Browser) {
+    let legend = text(browser, "legend");
+    assert!(legend.ends_with("29and 3 more"), "{legend}");
+    assert_looks(browser, &(0..30).collect::<Vec<_>>());
     browser.click("#legend .chip:nth-child(6)");
     let pressed = "return document.querySelector('#legend [aria-pressed=true]').textContent";
     assert_eq!(browser.run(pressed), "5");

@@ -17,7 +17,7 @@ use crate::train::{Checkpoints, Decay, Pace, Span, Which};
 ///
 /// A flag takes precedence over the same value in --config, which takes precedence over the default.
 #[derive(Args, Debug, Default)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(in crate::cli) struct TrainArgs {
     #[command(flatten)]
     pub(in crate::cli) model: ModelArgs,
@@ -26,7 +26,7 @@ pub(in crate::cli) struct TrainArgs {
     /// pictures or of a file [default: digits]
     #[arg(long, value_name = "NAME|PATH", help_heading = "Data")]
     pub(in crate::cli) data: Option<String>,
-    /// Resize pictures to this many pixels: N for N×N, or HxW [default: as they are]
+    /// Crop pictures to their middle in this form and resize them: N for N×N, or HxW [default: as they are]
     #[arg(long, value_name = "N|HxW", help_heading = "Data")]
     pub(in crate::cli) image_size: Option<ImageSize>,
     /// Channels of the pictures: 1 for grey, 3 for RGB [default: as they are]
@@ -34,12 +34,7 @@ pub(in crate::cli) struct TrainArgs {
     pub(in crate::cli) channels: Option<usize>,
     /// Share of the images to hold out for testing, where the data have no split of their own
     /// [default: 0.1]
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_negative_numbers = true,
-        help_heading = "Data"
-    )]
+    #[arg(long, value_name = "SHARE", help_heading = "Data")]
     pub(in crate::cli) test_fraction: Option<f64>,
     /// Address of a folder to download from, in place of the known ones; repeat it for several, which
     /// are tried in order [default: the data set's own]
@@ -57,12 +52,7 @@ pub(in crate::cli) struct TrainArgs {
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..), help_heading = "Training")]
     pub(in crate::cli) batch_size: Option<usize>,
     /// Step size of Adam [default: 0.001]
-    #[arg(
-        long,
-        value_name = "RATE",
-        allow_negative_numbers = true,
-        help_heading = "Training"
-    )]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
     pub(in crate::cli) lr: Option<f32>,
     /// What the learning rate does after its warm-up [default: constant]
     #[arg(long, value_enum, help_heading = "Training")]
@@ -74,12 +64,7 @@ pub(in crate::cli) struct TrainArgs {
     #[arg(long, value_name = "LENGTH", help_heading = "Training")]
     pub(in crate::cli) lr_step_every: Option<Span>,
     /// By which factor it does [default: 0.1]
-    #[arg(
-        long,
-        value_name = "FACTOR",
-        allow_negative_numbers = true,
-        help_heading = "Training"
-    )]
+    #[arg(long, value_name = "FACTOR", help_heading = "Training")]
     pub(in crate::cli) lr_step_factor: Option<f64>,
     /// Length in which the weight of the KL rises linearly from 0 to --beta [default: 0]
     #[arg(long, value_name = "LENGTH", help_heading = "Training")]
@@ -89,31 +74,16 @@ pub(in crate::cli) struct TrainArgs {
     #[arg(long, value_name = "CYCLES", help_heading = "Training")]
     pub(in crate::cli) kl_cycles: Option<u32>,
     /// Nats of each latent value's KL that cost nothing, as a mean over the batch [default: 0]
-    #[arg(
-        long,
-        value_name = "NATS",
-        allow_negative_numbers = true,
-        help_heading = "Training"
-    )]
+    #[arg(long, value_name = "NATS", help_heading = "Training")]
     pub(in crate::cli) free_bits: Option<f32>,
     /// Epochs without a lower test loss after which to stop; 0 = never [default: 0]
     #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
     pub(in crate::cli) patience: Option<u32>,
     /// Decoupled weight decay (AdamW), per step and unit of learning rate [default: 0]
-    #[arg(
-        long,
-        value_name = "DECAY",
-        allow_negative_numbers = true,
-        help_heading = "Training"
-    )]
+    #[arg(long, value_name = "DECAY", help_heading = "Training")]
     pub(in crate::cli) weight_decay: Option<f32>,
     /// Upper bound of the norm of the gradient of the mean loss per image; 0 = no bound [default: 0]
-    #[arg(
-        long,
-        value_name = "NORM",
-        allow_negative_numbers = true,
-        help_heading = "Training"
-    )]
+    #[arg(long, value_name = "NORM", help_heading = "Training")]
     pub(in crate::cli) grad_clip: Option<f32>,
     /// Seed of everything random; equal seeds on one device give equal results [default: 1]
     #[arg(long, value_name = "NUMBER", help_heading = "Training")]

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use super::{Ready, TrainArgs, check_early, introduce, train_from, with_image};
 use crate::cli::config::{self, FileConfig, Resolved};
 use crate::cli::init;
-use crate::cli::note;
 use crate::cli::report::{self, Reporter};
 use crate::cli::signals::Signals;
+use crate::cli::{note, text};
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::train::{
@@ -86,7 +86,8 @@ fn over(ending: Ending, position: &Position) -> String {
         _ => ("finished", "--epochs"),
     };
     let epochs = position.epochs;
-    format!("{how} already, after {epochs} epochs; {more} with more of them goes on")
+    let count = text::counted(u64::from(epochs), "epoch");
+    format!("{how} already, after {count}; {more} with more of them goes on")
 }
 
 /// Says where more epochs change what the steps that are left do: the run is not that of as many epochs in one go.
@@ -128,12 +129,14 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     let (mut folder, saved) = RunFolder::resume(path)?;
     let before = folder.config().clone();
     let (resolved, mut config) = resolve(args, &before)?;
-    refuse_changes(path, &before, &config, saved.is_some())?;
     let position = saved
         .as_ref()
         .map(|saved| saved.state.position.clone())
         .unwrap_or_default();
-    if let Some(ending) = position.ending(&config.train) {
+    let ending = position.ending(&config.train);
+    // Of a run that is over no images are read, so that nobody would see whether they are the same.
+    refuse_changes(path, &before, &config, saved.is_some() && ending.is_none())?;
+    if let Some(ending) = ending {
         if !args.quiet {
             note(format_args!(
                 "{}: {}",
@@ -189,8 +192,9 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         introduce(&folder, &dataset);
         note(format_args!(
-            "goes on at step {}, {} epochs are done",
-            position.steps, position.epochs
+            "goes on at step {}, after {}",
+            position.steps,
+            text::counted(u64::from(position.epochs), "epoch")
         ));
         note_stretched(before.train.epochs, &resolved.train, position.steps);
     }

@@ -82,27 +82,40 @@ class ServerDecoder {
   }
 }
 
-// Time for WebGPU to be ready, shaders and check included.
+// Time for a device to be there, and again for shaders and check.
 const PATIENCE_MS = 20000;
 
-// A decoder by WebGPU that computes what the program does, or a remark on why there is none. Parameters are many
-// bytes: they are asked for where there is a device to take them.
+// What a promise gives, or an error where that takes too long.
+function inTime(promise) {
+  const late = new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`not ready after ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+  });
+  return Promise.race([promise, late]);
+}
+
+// A decoder by WebGPU that computes what the program does, or a remark on why there is none.
 async function webgpu(model, weights) {
-  const runner = await Runner.open(model.program, weights);
-  if (!runner) return { remark: "this browser offers no WebGPU here" };
-  const decoder = new PlanDecoder(runner, model, "webgpu", `decoded in this page by WebGPU (${runner.name})`);
-  const wrong = await fault(decoder, model);
-  return wrong ? { remark: `WebGPU is not used: ${wrong}` } : { decoder };
+  const opening = Runner.open(model.program);
+  const close = () => opening.then((runner) => runner?.close(), () => {});
+  try {
+    const runner = await inTime(opening);
+    if (!runner) return { remark: "this browser offers no WebGPU here" };
+    // Many bytes, which are asked for where there is a device to take them, and take as long as they take.
+    const parameters = await weights();
+    const decoder = new PlanDecoder(runner, model, "webgpu", `decoded in this page by WebGPU (${runner.name})`);
+    const wrong = await inTime(runner.load(parameters).then(() => fault(decoder, model)));
+    if (!wrong) return { decoder };
+    throw new Error(wrong);
+  } catch (error) {
+    close();
+    return { remark: `WebGPU is not used: ${error.message}` };
+  }
 }
 
 // All decoders that work here, the best one first, and what is to be said of one that does not. `weights()` gives the
 // parameters.
 async function decoders(model, weights) {
-  const late = new Promise((resolve) => {
-    setTimeout(() => resolve({ remark: `WebGPU is not used: not ready after ${PATIENCE_MS / 1000} s` }), PATIENCE_MS);
-  });
-  const failed = (error) => ({ remark: `WebGPU is not used: ${error.message}` });
-  const { decoder, remark = "" } = await Promise.race([webgpu(model, weights).catch(failed), late]);
+  const { decoder, remark = "" } = await webgpu(model, weights);
   const other = model.served ? new ServerDecoder(model) : new PlanDecoder(
     new ScriptRunner(model.program, await weights()), model, "script", "decoded in this page by a script on the CPU");
   return { found: [decoder, other].filter(Boolean), remark };

@@ -5,17 +5,23 @@
 const WORD = 4;
 
 class Runner {
-  // A device for plans, or null where the browser has none. Throws where it has one that fails. `weights()` gives the
-  // parameters.
-  static async open(program, weights) {
+  // A device for plans, or null where the browser has none. Throws where it has one that fails.
+  static async open(program) {
     if (!navigator.gpu) return null;
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) return null;
     const device = await adapter.requestDevice({ requiredLimits: limits(program) });
-    const runner = new Runner(adapter, device, program);
-    const parameters = await weights();
-    await runner.checked(() => runner.upload(parameters));
-    return runner;
+    return new Runner(adapter, device, program);
+  }
+
+  // Takes the program's parameters.
+  load(weights) {
+    return this.checked(() => this.upload(weights));
+  }
+
+  // Gives back what the device holds.
+  close() {
+    this.device.destroy();
   }
 
   constructor(adapter, device, program) {

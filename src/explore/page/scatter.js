@@ -49,7 +49,7 @@ class Scatter {
     this.points = element("points");
     this.marks = element("marks");
     this.code = new Float32Array(model.latent);
-    this.classes = model.labels ? [...new Set(model.labels)].sort((a, b) => a - b) : [];
+    this.classes = model.classes;
     this.axes = ["x-axis", "y-axis"].map((id, i) => this.axis(id, i));
     this.legend();
     this.listen();
@@ -78,9 +78,11 @@ class Scatter {
 
   legend() {
     const list = element("legend");
-    list.hidden = this.classes.length === 0;
-    const { colours } = this.model;
-    this.classes.slice(0, MOST_CHIPS).forEach((label, number) => {
+    const { colours, labels } = this.model;
+    const seen = new Set(labels ?? []);
+    list.hidden = seen.size === 0;
+    for (const label of this.classes.filter((label) => seen.has(label)).slice(0, MOST_CHIPS)) {
+      const number = this.classes.indexOf(label);
       const chip = document.createElement("button");
       chip.type = "button";
       chip.className = "chip";
@@ -98,8 +100,8 @@ class Scatter {
         this.draw();
       });
       list.append(chip);
-    });
-    const more = this.classes.length - MOST_CHIPS;
+    }
+    const more = seen.size - MOST_CHIPS;
     if (more > 0) list.append(`and ${more} more`);
   }
 

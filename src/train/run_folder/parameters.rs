@@ -23,19 +23,23 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Model`] where there is no checkpoint yet.
     pub fn file_of(&self, which: Which) -> Result<PathBuf> {
-        let (name, missing) = match which {
-            Which::Last => (MODEL, "the run stopped before its first checkpoint"),
-            Which::Best => (BEST, "the run stopped before the end of its first epoch"),
+        let (name, before) = match which {
+            Which::Last => (MODEL, "its first checkpoint"),
+            Which::Best => (BEST, "the end of its first epoch"),
         };
         let file = self.path.join(name);
         if file.exists() {
             return Ok(file);
         }
-        Err(Error::model(
-            &self.path,
-            format!("holds no {name}: {missing}"),
-            "a run that went further, or `elbo train --resume` of this one",
-        ))
+        let (missing, hint) = match self.is_running() {
+            true => ("the run is not yet at", "the same a little later"),
+            false => (
+                "the run stopped before",
+                "a run that went further, or `elbo train --resume` of this one",
+            ),
+        };
+        let what = format!("holds no {name}: {missing} {before}");
+        Err(Error::model(&self.path, what, hint))
     }
 
     /// The parameters of the last checkpoint.

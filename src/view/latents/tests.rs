@@ -65,8 +65,15 @@ fn no_text_is_cut_off() {
     for (image, value) in [(0, 9.0), (1, -9.0)] {
         codes[image * latent] = value;
     }
+    let plot = |title: &str| picture(&latents(&codes, latent, None, title).expect("a picture"));
+    // No wider than its axes' names.
+    let seen = plot("t");
+    let mut margins = seen
+        .enumerate_pixels()
+        .filter(|(x, ..)| !(4..seen.width() - 8).contains(x));
+    assert!(margins.all(|(.., pixel)| pixel.0 == [255; 3]), "cut off");
     let title = "t".repeat(90);
-    let seen = picture(&latents(&codes, latent, None, &title).expect("a picture"));
+    let seen = plot(&title);
     let ink = |xs: std::ops::Range<u32>| {
         let mut pixels = seen.enumerate_pixels();
         pixels.any(|(x, _, pixel)| xs.contains(&x) && pixel.0 != [255; 3])

@@ -6,6 +6,7 @@ use super::{ELBO, Group, LOSS, NONE, name};
 use crate::data::Binarize;
 use crate::error::Result;
 use crate::model::{Likelihood, words};
+use crate::shape::ImageShape;
 use crate::train::DataConfig;
 use crate::watch::{Run, settings};
 
@@ -35,36 +36,46 @@ fn meaning(runs: &[Run], run: &Run) -> [String; 4] {
     ]
 }
 
-/// What tells a run's data from others: their hash. Without a checkpoint, which has one, that of a run which was told to
-/// take the same; and without such a run, what it was told.
-fn identity(runs: &[Run], run: &Run) -> String {
-    let told = |run: &Run| {
-        let mirrors = Vec::new();
-        let data = DataConfig {
-            mirrors,
-            ..run.config.data.clone()
-        };
-        (run.config.record.data.clone(), run.config.model.image, data)
+/// The hash of a run's data. Without a checkpoint, which has one, that of the runs which were told to take the same,
+/// unless the data changed between them.
+fn hash<'a>(runs: &'a [Run], run: &'a Run) -> Option<&'a str> {
+    if run.data.is_some() {
+        return run.data.as_deref();
+    }
+    let alike = runs.iter().filter(|other| told(other) == told(run));
+    let mut known = alike.filter_map(|other| other.data.as_deref());
+    let first = known.next()?;
+    known.all(|other| other == first).then_some(first)
+}
+
+/// What a run was told to take.
+fn told(run: &Run) -> (&str, ImageShape, DataConfig) {
+    let data = DataConfig {
+        mirrors: Vec::new(),
+        ..run.config.data.clone()
     };
-    let own = told(run);
-    let alike = || runs.iter().filter(|other| told(other) == own);
-    let known = run.data.clone();
-    known
-        .or_else(|| alike().find_map(|other| other.data.clone()))
-        .unwrap_or_else(|| format!("{own:?}"))
+    (&run.config.record.data, run.config.model.image, data)
+}
+
+/// What tells a run's data from others.
+fn identity(runs: &[Run], run: &Run) -> String {
+    hash(runs, run).map_or_else(|| format!("{:?}", told(run)), str::to_owned)
 }
 
 /// The data of runs, one for each of different data, in no more words than tell them apart.
-fn data_in_words(different: &[&Run]) -> Vec<String> {
+fn data_in_words(runs: &[Run], different: &[&Run]) -> Vec<String> {
     let words = |run: &Run, detail: usize| {
         let data = &run.config.data;
         let (test, seed) = (data.test_fraction, data.split_seed);
-        let hash = run.data.as_deref().unwrap_or("not known");
+        let hash = match hash(runs, run) {
+            Some(hash) => format!("sha256 {}", hash.get(..8).unwrap_or(hash)),
+            None => "not yet hashed by a checkpoint".to_owned(),
+        };
         let details = [
             format!("{} of {}", run.config.record.data, run.config.model.image),
             format!(" from {}", data.source),
             format!(", test images by fraction {test} and seed {seed}"),
-            format!(", sha256 {}", hash.get(..8).unwrap_or(hash)),
+            format!(", {hash}"),
         ];
         details[..=detail].concat()
     };
@@ -89,7 +100,7 @@ pub(super) fn of(runs: &[Run]) -> Vec<Group> {
             data.push((own[0].clone(), &runs[members[0]]));
         }
     }
-    let named = data_in_words(&data.iter().map(|(_, run)| *run).collect::<Vec<_>>());
+    let named = data_in_words(runs, &data.iter().map(|(_, run)| *run).collect::<Vec<_>>());
     let part = |own: &[String; 4], part: usize| {
         match part {
             0 => data
@@ -137,7 +148,14 @@ pub(super) fn differing(runs: &[Run]) -> Result<Vec<BTreeMap<String, String>>> {
     for run in runs {
         let settings = settings::of(&run.config)?;
         let named = settings.into_iter().map(|s| (s.full_name(), s.value));
-        let kept = named.filter(|(name, _)| !has_a_column(name));
+        let named = named.map(|(name, mut value)| {
+            if name.ends_with("sha256") {
+                value.truncate(8);
+            }
+            (name, value)
+        });
+        let applies = |name: &str| run.is_vae() || name != "model.beta";
+        let kept = named.filter(|(name, _)| !has_a_column(name) && applies(name));
         all.push(kept.collect::<BTreeMap<_, _>>());
     }
     let names: BTreeSet<String> = all.iter().flat_map(|own| own.keys().cloned()).collect();

@@ -7,15 +7,13 @@ use crate::watch::plot::{Chart, Series};
 
 /// Colours that the style sheet has.
 const COLOURS: usize = 8;
+/// Styles of lines, as it has them: those beyond the eighth have a colour again, in another one.
+const STYLES: [&str; 3] = ["solid", "dashed", "dotted"];
 
 /// Classes of the curve of a run.
 fn class(run: usize) -> String {
-    let dashed = if run / COLOURS % 2 == 1 {
-        " dashed"
-    } else {
-        ""
-    };
-    format!("s{run} c{}{dashed}", run % COLOURS)
+    let style = STYLES[run / COLOURS % STYLES.len()];
+    format!("s{run} c{} {style}", run % COLOURS)
 }
 
 /// The page.
@@ -56,9 +54,8 @@ fn controls(comparison: &Comparison) -> String {
     for (i, row) in comparison.rows.iter().enumerate() {
         rules += &format!("body:has(#show-{i}:not(:checked)) .s{i} {{ display: none; }}\n");
         rules += &format!(".k{i}::before {{ color: var(--c{}); }}\n", i % COLOURS);
-        if class(i).ends_with("dashed") {
-            rules += &format!(".k{i}::before {{ border-top-style: dashed; }}\n");
-        }
+        let style = STYLES[i / COLOURS % STYLES.len()];
+        rules += &format!(".k{i}::before {{ border-top-style: {style}; }}\n");
         boxes += &format!(
             "<label class=\"show\"><input type=\"checkbox\" id=\"show-{i}\" checked>\
              <span class=\"key k{i}\">{}</span></label>",
@@ -76,7 +73,7 @@ fn controls(comparison: &Comparison) -> String {
 fn section(comparison: &Comparison, group: &Group) -> String {
     let title = match comparison.groups.len() {
         1 => format!("Test losses, {}", group.caption),
-        _ => group.apart.join(", "),
+        _ => group.words().join(", "),
     };
     let mut text = format!(
         "<section><h2>{}</h2><dl class=\"facts\">{}</dl>{}<div class=\"charts\">\n",

@@ -1,5 +1,6 @@
 //! The picture of [`Comparison`]: test losses by epoch, a row of panels for each group.
 
+use super::row::{MODEL, NONE};
 use super::{Comparison, Group};
 use crate::draw::{
     Alignment, Axis, Canvas, FONT_7X13, FONT_9X15_BOLD, Mark, Panel, Point, length, room,
@@ -58,20 +59,26 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn of(comparison: &Comparison, group: &'a Group) -> Self {
-        let mut title = vec![group.figure.to_owned()];
-        let apart = group.apart.iter().filter(|part| *part != group.unit);
-        title.extend(apart.cloned());
-        title.push(group.caption.clone());
+        let title = std::iter::once(group.figure.to_owned())
+            .chain(group.words())
+            .collect();
+        let shared = comparison.same(&group.runs);
+        let settings = comparison.rows[0].differs.keys().map(String::as_str);
+        let differing: Vec<&str> = std::iter::once(MODEL)
+            .chain(settings)
+            .filter(|name| shared.iter().all(|(other, _)| other != name))
+            .collect();
         let legend = group.runs.iter().map(|&run| {
             let row = &comparison.rows[run];
-            let settings = row
-                .differs
-                .iter()
-                .map(|(name, value)| format!("{name} {value}"));
-            (
-                run,
-                std::iter::once(row.run.clone()).chain(settings).collect(),
-            )
+            let own = differing.iter().map(|&name| (name, row.text(name)));
+            let said = own
+                .filter(|(_, value)| value != NONE)
+                .map(|(name, value)| match name {
+                    MODEL => value,
+                    _ => format!("{name} {value}"),
+                });
+            let name = std::iter::once(row.run.clone());
+            (run, name.chain(said).collect())
         });
         let mut figures: Vec<Figure> = vec![(group.figure, |group, epoch| group.value(epoch))];
         if group.runs.iter().any(|&run| comparison.runs[run].is_vae()) {
@@ -237,6 +244,42 @@ mod tests {
                 assert!(look(a) != look(b), "{a} and {b}");
             }
         }
+    }
+
+    #[test]
+    fn a_legend_has_what_differs_among_its_runs() {
+        let mut runs: Vec<Run> = (0..3).map(|i| named(&format!("{i}"), 1)).collect();
+        runs[1].config.model.hidden = vec![7];
+        runs[1].config.model.beta = 4.0;
+        for run in &mut runs[..2] {
+            run.config.train.batch_size = 64;
+        }
+        runs[2].config.model.kind = ModelKind::Ae;
+        let comparison = Comparison::of(runs).expect("runs");
+        let legends = comparison
+            .groups
+            .iter()
+            .map(|group| Row::of(&comparison, group).legend);
+        let legends: Vec<Vec<(usize, Vec<String>)>> = legends.collect();
+        let all = legends.concat();
+        assert!(
+            all.iter()
+                .all(|(_, parts)| !parts.join(" ").contains("batch")),
+            "{all:?}"
+        );
+        let layers = |run: usize| all[run].1[1..].join(" ");
+        assert!(
+            layers(1).contains("-7-") && layers(0).contains("-400-"),
+            "{all:?}"
+        );
+        assert!(layers(0).contains("model.beta 1"), "{all:?}");
+        // Which has no KL to weigh.
+        assert_eq!(all[2].1, ["2"]);
+        let facts = comparison.facts_of(&comparison.groups[1]);
+        assert!(
+            facts.iter().all(|(name, _)| name != "model.beta"),
+            "{facts:?}"
+        );
     }
 
     #[test]

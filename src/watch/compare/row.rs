@@ -11,17 +11,18 @@ use crate::watch::{Run, Status};
 /// What stands where a run has no such figure.
 pub(super) const NONE: &str = "–";
 
+/// Name of the column of models.
+pub(super) const MODEL: &str = "model";
+
 /// A column of words: its name and its text.
 pub(super) type Column = (&'static str, fn(&Row) -> String);
 
 /// Columns that are left out where they are the same in all rows.
 pub(super) const COLUMNS: [Column; 4] = [
     // The weight of the KL has a column of its own where it differs.
-    ("model", |row| {
-        match row.differs.contains_key("model.beta") {
-            true => row.layers.clone(),
-            false => row.model.clone(),
-        }
+    (MODEL, |row| match row.differs.contains_key("model.beta") {
+        true => row.layers.clone(),
+        false => row.model.clone(),
     }),
     ("parameters", |row| words::grouped(row.parameters)),
     ("data", |row| row.data.clone()),

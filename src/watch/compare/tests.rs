@@ -134,21 +134,27 @@ fn a_loss_that_is_no_elbo_is_called_so_in_every_form() {
         named("b", |run| run.config.train.binarize = Binarize::Fixed),
     ]);
     assert_eq!(apart.lines().join("\n").matches(words).count(), 1);
+    // As well: the heading of the table, and the charts.
+    assert_eq!(apart.html().matches(words).count(), 3);
+}
+
+/// A run on data of a place, with their hash where a checkpoint knows it.
+fn data(source: &'static str, hash: Option<&'static str>) -> impl Fn(&mut Run) {
+    move |run| {
+        run.config.data.source = source.into();
+        run.data = hash.map(str::to_owned);
+    }
+}
+
+/// Names of the runs of each group.
+fn names(runs: Vec<Run>) -> Vec<String> {
+    let comparison = comparison(runs);
+    let groups = comparison.groups().iter();
+    groups.map(|group| group.names.join("")).collect()
 }
 
 #[test]
 fn data_are_told_apart_by_their_hash() {
-    let data = |source: &'static str, hash: Option<&'static str>| {
-        move |run: &mut Run| {
-            run.config.data.source = source.into();
-            run.data = hash.map(str::to_owned);
-        }
-    };
-    let names = |runs: Vec<Run>| -> Vec<String> {
-        let comparison = comparison(runs);
-        let groups = comparison.groups().iter();
-        groups.map(|group| group.names.join("")).collect()
-    };
     let (one, other) = (Some("1234567890"), Some("fedcba9876"));
     // Of one name, and as configured alike.
     let runs = || {
@@ -218,4 +224,39 @@ fn runs_of_one_name_are_called_by_their_paths() {
     assert_eq!(both.rows()[0].run, "runs/a");
     assert_eq!(both.rows()[1].run, "old/a");
     assert!(Comparison::of(Vec::new()).is_err());
+}
+
+#[test]
+fn data_without_a_hash_are_those_of_who_was_told_the_same_where_all_agree() {
+    let (one, other) = (Some("1234567890"), Some("fedcba9876"));
+    // A file that changed between two runs says nothing of a third, in whatever order.
+    for order in [[one, other], [other, one]] {
+        let runs = || {
+            vec![
+                named("a", data("/x/train.npz", None)),
+                named("b", data("/x/train.npz", order[0])),
+                named("c", data("/x/train.npz", order[1])),
+            ]
+        };
+        assert_eq!(names(runs()), ["a", "b", "c"]);
+        let notes = comparison(runs()).notes().join("\n");
+        assert!(notes.contains("not yet hashed by a checkpoint"), "{notes}");
+    }
+    // What another run tells is told, also of the first.
+    let runs_of_two = || {
+        vec![
+            named("a", data("/x/train.npz", None)),
+            named("b", data("/x/train.npz", one)),
+            named("c", |run| {
+                data("/x/train.npz", other)(run);
+                run.config.data.mirrors = vec!["http://other/".into()];
+                run.config.data.image_size = Some((28, 28));
+            }),
+        ]
+    };
+    let notes = comparison(runs_of_two()).notes().join("\n");
+    assert_eq!(names(runs_of_two()), ["ab", "c"]);
+    for hash in ["sha256 12345678", "sha256 fedcba98"] {
+        assert!(notes.contains(hash), "{notes}");
+    }
 }
