@@ -154,20 +154,18 @@ fn name(label: u32, names: &[String]) -> String {
     }
 }
 
-/// An empty picture for a plot, with its axes and a title, wide enough for these and for a legend where there are
-/// classes.
+/// An empty picture for a plot, with its axes and a title, wide enough for that and for a legend where there are
+/// classes. Names of axes are shorter than any plot is wide: only that of two values without names of components is
+/// narrower than high.
 fn page(panel: &Panel, groups: &[Group], title: &str, names: (&str, Option<&str>)) -> Canvas {
     let letters = groups.iter().map(|group| length(&group.name)).max();
     let legend = match groups {
         [only] if only.name.is_empty() => 0,
         _ => 44 + letters.unwrap_or(0),
     };
-    let (left, right) = panel.columns;
+    let right = panel.columns.1;
     let title_ends = EDGE + LETTER * title.chars().count() as i32;
-    let across_ends = (left + right + length(names.0)) / 2;
-    let up_ends = left + length(names.1.unwrap_or(""));
-    let text = title_ends.max(across_ends).max(up_ends) + EDGE;
-    let width = (right + RIGHT + legend).max(text);
+    let width = (right + RIGHT + legend).max(title_ends + EDGE);
     let height = (panel.rows.1 + BOTTOM).max(TOP + PITCH * groups.len() as i32);
     let mut canvas = Canvas::new(width as u32, height as u32);
     let at = Point::new(EDGE, 22);

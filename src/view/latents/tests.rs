@@ -59,29 +59,25 @@ fn a_class_is_where_its_codes_are_and_in_the_legend() {
 
 #[test]
 fn no_text_is_cut_off() {
-    // A narrow plot, with the longest names that axes have.
-    let latent = 2048;
-    let mut codes = vec![0.0; 4 * latent];
-    for (image, value) in [(0, 9.0), (1, -9.0)] {
-        codes[image * latent] = value;
+    // A plot with the longest names that axes have, and the narrowest one.
+    for latent in [2048, 2] {
+        let mut codes = vec![0.0; 4 * latent];
+        for (image, value) in [(0, 9.0), (1, -9.0)] {
+            codes[image * latent + usize::from(latent == 2)] = value;
+        }
+        for letters in [1, 90] {
+            let title = "t".repeat(letters);
+            let seen = picture(&latents(&codes, latent, None, &title).expect("a picture"));
+            let ink = |xs: std::ops::Range<u32>| {
+                let mut pixels = seen.enumerate_pixels();
+                pixels.any(|(x, _, pixel)| xs.contains(&x) && pixel.0 != [255; 3])
+            };
+            let width = seen.width();
+            assert!(!ink(0..4) && !ink(width - 8..width), "{latent} {letters}");
+            let end = (EDGE + letters as i32 * LETTER) as u32;
+            assert!(ink(end - 9..end), "the last letter");
+        }
     }
-    let plot = |title: &str| picture(&latents(&codes, latent, None, title).expect("a picture"));
-    // No wider than its axes' names.
-    let seen = plot("t");
-    let mut margins = seen
-        .enumerate_pixels()
-        .filter(|(x, ..)| !(4..seen.width() - 8).contains(x));
-    assert!(margins.all(|(.., pixel)| pixel.0 == [255; 3]), "cut off");
-    let title = "t".repeat(90);
-    let seen = plot(&title);
-    let ink = |xs: std::ops::Range<u32>| {
-        let mut pixels = seen.enumerate_pixels();
-        pixels.any(|(x, _, pixel)| xs.contains(&x) && pixel.0 != [255; 3])
-    };
-    let width = seen.width();
-    assert!(!ink(0..4) && !ink(width - 8..width));
-    let end = (EDGE + 90 * LETTER) as u32;
-    assert!(ink(end - 9..end), "the last letter");
     // A name of a class at the edge of the picture.
     let mut canvas = Canvas::new(200, 60);
     outlined(&mut canvas, "a-name-of-a-class", (198.0, 2.0));
