@@ -176,7 +176,7 @@ pub(super) fn duration(seconds: f64) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::model::ModelSpec;
-    use crate::train::{DataConfig, Record, TrainOptions};
+    use crate::train::{Record, TrainOptions};
 
     /// An epoch whose losses follow from its number.
     pub(in crate::watch) fn epoch(number: u32) -> Epoch {
@@ -227,29 +227,19 @@ pub(super) mod tests {
             latent: 3,
             ..ModelSpec::reference()
         };
+        let record = Record {
+            started: "2026-01-31T23:59:59Z".into(),
+            ..Record::new("CPU (2 threads)", "digits", SystemTime::UNIX_EPOCH)
+        };
         Run {
             name: "run".into(),
             path: "runs/run".into(),
             config: RunConfig {
-                device: "cpu".into(),
-                tune: Default::default(),
-                data: DataConfig::default(),
-                model,
                 train: TrainOptions {
                     epochs: asked,
                     ..TrainOptions::default()
                 },
-                checkpoints: Default::default(),
-                init_from: None,
-                record: Record {
-                    version: "0.1.0".into(),
-                    device: "CPU (2 threads)".into(),
-                    data: "digits".into(),
-                    started: "2026-01-31T23:59:59Z".into(),
-                    kernels: Default::default(),
-                    device_memory: Default::default(),
-                    resumed: Default::default(),
-                },
+                ..RunConfig::new(model, record)
             },
             lines,
             status: Status::Finished,

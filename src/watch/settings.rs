@@ -131,7 +131,7 @@ mod tests {
             found.map(|setting| setting.value.clone())
         };
         for (name, expected) in [
-            ("device", "cpu"),
+            ("device", "auto"),
             ("train.epochs", "7"),
             ("train.learning-rate", "0.001"),
             ("model.likelihood.name", "bernoulli"),
