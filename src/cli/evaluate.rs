@@ -1,32 +1,22 @@
 //! `elbo evaluate`
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::saved::{self, Chosen};
+use super::saved::{self, Chosen, ViewArgs};
 use super::{bar, result, text};
-use crate::data::{Binarize, Split};
+use crate::data::Binarize;
 use crate::model::{Evaluation, Likelihood, ModelKind, ModelSpec};
-use crate::train::{RunConfig, RunFolder, Which};
+use crate::train::{RunConfig, RunFolder};
 
 /// Measure a trained model: ELBO, reconstruction, KL, and log p(x)
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EvaluateArgs {
-    /// Run folder
-    run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
-    /// Data set to measure on [default: the run's]
-    #[arg(long, value_name = "NAME|PATH")]
-    data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum)]
-    split: Option<Split>,
+    #[command(flatten)]
+    view: ViewArgs,
     /// Seed of the draws of z, and of binarisation
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -34,9 +24,6 @@ pub(super) struct EvaluateArgs {
     /// take 5000, 0 leaves it out
     #[arg(long, value_name = "DRAWS", default_value_t = 0)]
     importance_samples: usize,
-    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
     /// Print one JSON object instead of a table [default: off]
     #[arg(long)]
     json: bool,
@@ -49,7 +36,7 @@ Examples:
   elbo evaluate runs/reference --split train --json";
 
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
     if args.importance_samples > 0 {
         saved::require_vae(
@@ -58,9 +45,9 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             "no --importance-samples, or a run of --model vae",
         )?;
     }
-    let weights = folder.weights_of(args.checkpoint)?;
-    let chosen = saved::images(run, args.data.as_deref(), args.split)?;
-    let mut model = saved::model(run, &weights, &args.device, args.seed)?;
+    let weights = folder.weights_of(args.view.checkpoint)?;
+    let chosen = args.view.images(run)?;
+    let mut model = saved::model(run, &weights, &args.view.device, args.seed)?;
     let bar = io::stderr()
         .is_terminal()
         .then(|| bar("log p(x) [{bar:30}] {pos}/{len} images"));
@@ -121,7 +108,7 @@ fn table(
     let unit = text::unit(spec);
     let row = |name: &str, value: f64, rest: &str| format!("{name:<20}{value:>12.4}  {rest}");
     let mut lines = vec![
-        format!("run: {}", args.run.display()),
+        format!("run: {}", args.view.run.display()),
         format!("model: {}", text::model(spec)),
         format!(
             "data: {}, {} {} images of {}",
@@ -183,7 +170,7 @@ fn record(
     let spec = &run.model;
     let vae = spec.kind == ModelKind::Vae;
     json!({
-        "run": args.run.display().to_string(),
+        "run": args.view.run.display().to_string(),
         "data": chosen.name,
         "split": chosen.split.name(),
         "images": evaluation.images,
@@ -209,10 +196,10 @@ fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Images, Values};
+    use crate::data::{Images, Split, Values};
     use crate::model::Loss;
     use crate::shape::ImageShape;
-    use crate::train::Record;
+    use crate::train::{Record, Which};
     use std::time::SystemTime;
 
     fn chosen() -> Chosen {
@@ -230,13 +217,15 @@ mod tests {
 
     fn args() -> EvaluateArgs {
         EvaluateArgs {
-            run: "runs/a".into(),
-            checkpoint: Which::Last,
-            data: None,
-            split: None,
+            view: ViewArgs {
+                run: "runs/a".into(),
+                checkpoint: Which::Last,
+                data: None,
+                split: None,
+                device: "cpu".into(),
+            },
             seed: 1,
             importance_samples: 50,
-            device: "cpu".into(),
             json: false,
         }
     }

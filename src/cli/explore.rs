@@ -5,38 +5,28 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::{note, open_device, result, saved};
+use super::saved::{self, ViewArgs};
+use super::{note, open_device, result};
 use crate::data::Split;
 use crate::device::Precision;
 use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
 use crate::model::Inference;
-use crate::train::{RunFolder, Which};
+use crate::train::RunFolder;
 
 /// Look into a trained model in a browser: a page with its codes, its images, and what lies between
 ///
-/// The page is served to whoever has its address, on this machine only, until Ctrl-C. It decodes by WebGPU where the browser has it, and
-/// otherwise on --device. With --export it is one file instead, to keep or to send, that needs no server.
+/// The page is served to whoever has its address, on this machine only, until Ctrl-C. It decodes by WebGPU where the
+/// browser has it, and otherwise on --device. With --export it is one file instead, to keep or to send, that needs no
+/// server.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExploreArgs {
-    /// Run folder
-    run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
-    /// Data set whose images to show [default: the run's]
-    #[arg(long, value_name = "NAME|PATH")]
-    data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum)]
-    split: Option<Split>,
+    #[command(flatten)]
+    view: ViewArgs,
     /// Most images to show, spread evenly over all [default: 5000; in a file 1000, and 8 MiB with their codes]
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..=50_000))]
     count: Option<usize>,
-    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
     /// Port of 127.0.0.1 to serve the page on; 0 is any that is free
     #[arg(long, value_name = "NUMBER", default_value_t = PORT, conflicts_with = "export")]
     port: u16,
@@ -55,7 +45,7 @@ const SERVED: usize = 5000;
 const EXPORTED: usize = 1000;
 
 pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.view.run)?;
     match &args.export {
         Some(path) => export(args, &folder, path),
         None => serve(args, &folder),
@@ -86,9 +76,9 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
 /// The model on its device, with at most `most` images.
 fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
     let run = folder.config();
-    let weights = folder.weights_of(args.checkpoint)?;
-    let chosen = saved::labelled_images(run, args.data.as_deref(), args.split)?;
-    let device = open_device(&args.device, Precision::F32)?;
+    let weights = folder.weights_of(args.view.checkpoint)?;
+    let chosen = saved::labelled_images(run, args.view.data.as_deref(), args.view.split)?;
+    let device = open_device(&args.view.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let name = path.file_name().unwrap_or(path.as_os_str());
     let setting = Setting {

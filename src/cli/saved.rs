@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
 use crate::train::{RunConfig, RunFolder, Which, anchored};
 
-/// What the commands take that look at a model by images.
+/// What commands take that look at a model by images.
 #[derive(Args, Debug)]
 pub(super) struct ViewArgs {
     /// Run folder
@@ -20,7 +20,7 @@ pub(super) struct ViewArgs {
     /// Which of its parameters
     #[arg(long, value_enum, default_value_t)]
     pub(super) checkpoint: Which,
-    /// Data set, where images are needed [default: the run's]
+    /// Data set whose images to take [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) data: Option<String>,
     /// Which of its images [default: test; all of another data set]
@@ -28,7 +28,7 @@ pub(super) struct ViewArgs {
     pub(super) split: Option<Split>,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
+    pub(super) device: String,
 }
 
 impl ViewArgs {
