@@ -210,14 +210,21 @@ impl Comparison {
             .collect()
     }
 
-    /// The table of a group: names of the columns, and a row for each run, without what its runs share.
-    pub(super) fn table(&self, group: &Group) -> (Vec<String>, Vec<Vec<String>>) {
+    /// Names of the columns of words, and of the settings, that a group's runs do not share.
+    fn differing(&self, group: &Group) -> [Vec<String>; 2] {
         let shared = self.same(&group.runs);
         let differs = |name: &String| shared.iter().all(|(other, _)| other != name);
         let columns = COLUMNS.iter().map(|column| column.0.to_owned());
-        let before: Vec<String> = columns.filter(&differs).collect();
         let settings = self.rows[0].differs.keys().cloned();
-        let after: Vec<String> = settings.filter(&differs).collect();
+        [
+            columns.filter(&differs).collect(),
+            settings.filter(&differs).collect(),
+        ]
+    }
+
+    /// The table of a group: names of the columns, and a row for each run, without what its runs share.
+    pub(super) fn table(&self, group: &Group) -> (Vec<String>, Vec<Vec<String>>) {
+        let [before, after] = self.differing(group);
         let vae = group.runs.iter().any(|&run| self.runs[run].is_vae());
 
         let mut head = vec!["run".to_owned()];

@@ -10,10 +10,15 @@ const COLOURS: usize = 8;
 /// Styles of lines, as it has them: those beyond the eighth have a colour again, in another one.
 const STYLES: [&str; 3] = ["solid", "dashed", "dotted"];
 
-/// Classes of the curve of a run.
+/// Colour and style of the curve of a run.
+fn look(run: usize) -> (usize, &'static str) {
+    (run % COLOURS, STYLES[run / COLOURS % STYLES.len()])
+}
+
+/// Its classes.
 fn class(run: usize) -> String {
-    let style = STYLES[run / COLOURS % STYLES.len()];
-    format!("s{run} c{} {style}", run % COLOURS)
+    let (colour, style) = look(run);
+    format!("s{run} c{colour} {style}")
 }
 
 /// The page.
@@ -53,9 +58,9 @@ fn controls(comparison: &Comparison) -> String {
     let (mut rules, mut boxes) = (String::new(), String::new());
     for (i, row) in comparison.rows.iter().enumerate() {
         rules += &format!("body:has(#show-{i}:not(:checked)) .s{i} {{ display: none; }}\n");
-        rules += &format!(".k{i}::before {{ color: var(--c{}); }}\n", i % COLOURS);
-        let style = STYLES[i / COLOURS % STYLES.len()];
-        rules += &format!(".k{i}::before {{ border-top-style: {style}; }}\n");
+        let (colour, style) = look(i);
+        rules +=
+            &format!(".k{i}::before {{ color: var(--c{colour}); border-top-style: {style}; }}\n");
         boxes += &format!(
             "<label class=\"show\"><input type=\"checkbox\" id=\"show-{i}\" checked>\
              <span class=\"key k{i}\">{}</span></label>",

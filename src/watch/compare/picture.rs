@@ -62,15 +62,12 @@ impl<'a> Row<'a> {
         let title = std::iter::once(group.figure.to_owned())
             .chain(group.words())
             .collect();
-        let shared = comparison.same(&group.runs);
-        let settings = comparison.rows[0].differs.keys().map(String::as_str);
-        let differing: Vec<&str> = std::iter::once(MODEL)
-            .chain(settings)
-            .filter(|name| shared.iter().all(|(other, _)| other != name))
-            .collect();
+        let [mut differing, settings] = comparison.differing(group);
+        differing.retain(|name| name == MODEL);
+        differing.extend(settings);
         let legend = group.runs.iter().map(|&run| {
             let row = &comparison.rows[run];
-            let own = differing.iter().map(|&name| (name, row.text(name)));
+            let own = differing.iter().map(|name| (&name[..], row.text(name)));
             let said = own
                 .filter(|(_, value)| value != NONE)
                 .map(|(name, value)| match name {
