@@ -31,6 +31,7 @@ fn main() -> Result<()> {
         name: "moons".into(),
         train: images(0..8_000),
         test: images(8_000..9_000),
+        val: None,
         classes: Vec::new(),
     };
     let mut spec = ModelSpec::reference();

@@ -79,16 +79,13 @@ impl Subject {
         let mut split = |count: usize| {
             let mut bytes = vec![0; count * shape.values()];
             rng.fill_bytes(&mut bytes);
-            Images {
-                shape,
-                values: Values::Bytes(bytes),
-                labels: None,
-            }
+            Images::new(shape, Values::Bytes(bytes))
         };
         Dataset {
             name: "random bytes".to_owned(),
             train: split(TRAIN.min(most).max(self.batch_size)),
             test: split(TEST.min(most).max(1)),
+            val: None,
             classes: Vec::new(),
         }
     }

@@ -206,11 +206,7 @@ mod tests {
         Chosen {
             name: "mnist".into(),
             split: Split::Test,
-            images: Images {
-                shape: ImageShape::new(28, 28, 1),
-                values: Values::Bytes(Vec::new()),
-                labels: None,
-            },
+            images: Images::new(ImageShape::new(28, 28, 1), Values::Bytes(Vec::new())),
             classes: Vec::new(),
         }
     }

@@ -56,6 +56,7 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
                     name: name.to_owned(),
                     train,
                     test,
+                    val: None,
                     classes: Vec::new(),
                 });
             }
@@ -73,6 +74,7 @@ pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dat
         name: name.to_owned(),
         train: images.select(&train),
         test: images.select(&test),
+        val: None,
         classes: Vec::new(),
     })
 }
@@ -240,11 +242,7 @@ fn to_images(path: &Path, what: &str, array: Array, options: &DataOptions) -> Re
             ));
         }
     };
-    let images = Images {
-        shape,
-        values: array.values,
-        labels: None,
-    };
+    let images = Images::new(shape, array.values);
     // Here, and not only for the finished data set: the index must be the one in the file.
     if let Some((image, value)) = images.first_non_finite() {
         return Err(Error::data(

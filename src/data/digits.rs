@@ -40,6 +40,7 @@ pub fn generate(train: usize, test: usize, seed: u64) -> Dataset {
         name: "digits".to_owned(),
         train: draw_images(train, seed, 0),
         test: draw_images(test, seed, TEST_STREAM),
+        val: None,
         classes: Vec::new(),
     }
 }
@@ -52,9 +53,8 @@ fn draw_images(count: usize, seed: u64, first_stream: u64) -> Images {
         .map(|(i, pixels)| draw_digit(&mut Dice::new(seed, first_stream + i as u64), pixels))
         .collect();
     Images {
-        shape: SHAPE,
-        values: Values::Bytes(bytes),
         labels: Some(labels),
+        ..Images::new(SHAPE, Values::Bytes(bytes))
     }
 }
 

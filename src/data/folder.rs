@@ -74,17 +74,20 @@ pub(super) fn load(
     let mut read = |chosen: &[usize]| {
         let part: Vec<&Picture> = chosen.iter().map(|&i| &pictures[i]).collect();
         Ok(Images {
-            shape,
-            values: Values::Bytes(decode_all(root, &part, shape, progress)?),
             labels: labels
                 .as_ref()
                 .map(|labels| chosen.iter().map(|&i| labels[i]).collect()),
+            ..Images::new(
+                shape,
+                Values::Bytes(decode_all(root, &part, shape, progress)?),
+            )
         })
     };
     Ok(Dataset {
         name: name.to_owned(),
         train: read(&train)?,
         test: read(&test)?,
+        val: None,
         classes: classes.unwrap_or_default(),
     })
 }

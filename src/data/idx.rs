@@ -34,6 +34,7 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
         name: name.to_owned(),
         train: load_split(folder, "train")?,
         test: load_split(folder, "t10k")?,
+        val: None,
         classes: Vec::new(),
     })
 }
@@ -93,9 +94,8 @@ fn load_split(folder: &Path, split: &str) -> Result<Images> {
         }
     };
     Ok(Images {
-        shape: ImageShape::new(sizes[1], sizes[2], 1),
-        values: Values::Bytes(bytes),
         labels,
+        ..Images::new(ImageShape::new(sizes[1], sizes[2], 1), Values::Bytes(bytes))
     })
 }
 

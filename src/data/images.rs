@@ -1,5 +1,6 @@
 //! Images in memory.
 
+use super::Stored;
 use crate::shape::ImageShape;
 
 /// Values of all images, image by image, each laid out as its [`ImageShape`] says.
@@ -20,6 +21,10 @@ pub struct Images {
     pub values: Values,
     /// Class of each image, where the source has one.
     pub labels: Option<Vec<u32>>,
+    /// Name of each image, where the source has one: a picture's path below its folder.
+    pub names: Option<Vec<String>>,
+    /// What the source holds the values as.
+    pub stored: Stored,
 }
 
 impl Values {
@@ -54,12 +59,18 @@ impl Values {
 }
 
 impl Images {
-    /// Images without labels.
+    /// Images without labels and names.
     pub fn new(shape: ImageShape, values: Values) -> Self {
+        let stored = match values {
+            Values::Bytes(_) => Stored::BYTES,
+            Values::Floats(_) => Stored::FLOATS,
+        };
         Self {
             shape,
             values,
             labels: None,
+            names: None,
+            stored,
         }
     }
 
@@ -96,7 +107,7 @@ impl Images {
         self.select(&indices)
     }
 
-    /// These images and then others of the same shape; with labels if both have them.
+    /// These images and then others of the same shape; with labels and names if both have them.
     pub(super) fn followed_by(self, others: Self) -> Self {
         let values = match (self.values, others.values) {
             (Values::Bytes(mut bytes), Values::Bytes(more)) => {
@@ -109,14 +120,20 @@ impl Images {
             (Some(own), Some(more)) => Some([own, more].concat()),
             _ => None,
         };
+        let names = match (self.names, others.names) {
+            (Some(own), Some(more)) => Some([own, more].concat()),
+            _ => None,
+        };
         Self {
             shape: self.shape,
             values,
             labels,
+            names,
+            stored: self.stored,
         }
     }
 
-    /// The images at `indices`, in that order, with their labels.
+    /// The images at `indices`, in that order, with their labels and names.
     ///
     /// # Panics
     ///
@@ -133,6 +150,8 @@ impl Images {
                 .labels
                 .as_ref()
                 .map(|labels| gather(labels, 1, indices)),
+            names: self.names.as_ref().map(|names| gather(names, 1, indices)),
+            stored: self.stored,
         }
     }
 
@@ -162,7 +181,7 @@ impl Images {
     }
 }
 
-fn gather<T: Copy>(values: &[T], size: usize, indices: &[usize]) -> Vec<T> {
+fn gather<T: Clone>(values: &[T], size: usize, indices: &[usize]) -> Vec<T> {
     let mut chosen = Vec::with_capacity(indices.len() * size);
     for &index in indices {
         chosen.extend_from_slice(&values[index * size..(index + 1) * size]);
@@ -176,9 +195,8 @@ mod tests {
 
     fn images(values: &[u8], labels: &[u32]) -> Images {
         Images {
-            shape: ImageShape::new(1, 2, 1),
-            values: Values::Bytes(values.to_vec()),
             labels: Some(labels.to_vec()),
+            ..Images::new(ImageShape::new(1, 2, 1), Values::Bytes(values.to_vec()))
         }
     }
 

@@ -13,6 +13,7 @@ mod idx;
 mod images;
 mod npy;
 mod split;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ pub use images::{Images, Values};
 pub use npy::Rows;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+pub use stored::Stored;
 
 use crate::error::{Error, Result};
 use crate::files::hex;
@@ -34,6 +36,8 @@ pub struct Dataset {
     pub train: Images,
     /// Images to measure on.
     pub test: Images,
+    /// Images of a third split, where the source has one and it is asked for.
+    pub val: Option<Images>,
     /// Names of the classes, which labels count; empty where a label is its own name.
     pub classes: Vec<String>,
 }

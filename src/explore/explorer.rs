@@ -223,11 +223,7 @@ impl Explorer {
 
     /// The code of one image, on the program's device.
     pub(super) fn encode(&self, image: Vec<f32>) -> Result<Vec<f32>> {
-        let images = Images {
-            shape: self.spec.image,
-            values: Values::Floats(image),
-            labels: None,
-        };
+        let images = Images::new(self.spec.image, Values::Floats(image));
         Ok(self
             .model()?
             .encode(&images, Split::Test, Binarize::None)?
@@ -313,9 +309,8 @@ pub(super) mod tests {
         let parameters = Parameters::new(&spec);
         let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
         let images = Images {
-            shape: spec.image,
-            values: Values::Bytes((0..6 * count).collect()),
             labels: Some((0..count.into()).collect()),
+            ..Images::new(spec.image, Values::Bytes((0..6 * count).collect()))
         };
         let setting = Setting {
             title: "a <run>".into(),
@@ -391,10 +386,8 @@ pub(super) mod tests {
     #[test]
     fn data_of_another_range_are_shown_within_it() {
         let mut spec = ModelSpec::reference();
-        let images = |values: Vec<f32>| Images {
-            shape: ImageShape::new(1, values.len(), 1),
-            values: Values::Floats(values),
-            labels: None,
+        let images = |values: Vec<f32>| {
+            Images::new(ImageShape::new(1, values.len(), 1), Values::Floats(values))
         };
         assert_eq!(range(&spec, &images(vec![0.2, 0.3])), (0.0, 1.0));
         spec.likelihood = Likelihood::Gaussian {

@@ -176,11 +176,10 @@ mod tests {
 
     #[test]
     fn floats_become_bytes_of_their_range() {
-        let images = Images {
-            shape: ImageShape::new(1, 3, 1),
-            values: Values::Floats(vec![-1.0, 0.0, 1.0]),
-            labels: None,
-        };
+        let images = Images::new(
+            ImageShape::new(1, 3, 1),
+            Values::Floats(vec![-1.0, 0.0, 1.0]),
+        );
         assert_eq!(bytes_of(&images), (vec![0, 128, 255], (-1.0, 1.0)));
         let even = Images {
             values: Values::Floats(vec![2.0; 3]),

@@ -58,9 +58,11 @@ fn device_files_are_refused() {
 #[test]
 fn images_give_values_range_and_the_first_nan() {
     let mut images = Images {
-        shape: ImageShape::new(1, 2, 1),
-        values: Values::Bytes(vec![0, 255, 51, 102]),
         labels: Some(vec![8, 9]),
+        ..Images::new(
+            ImageShape::new(1, 2, 1),
+            Values::Bytes(vec![0, 255, 51, 102]),
+        )
     };
     assert_eq!(images.len(), 2);
     assert_eq!(images.image_f32(1), [0.2, 0.4]);

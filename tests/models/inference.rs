@@ -42,11 +42,10 @@ fn vae() -> (ModelSpec, Weights) {
 }
 
 pub(crate) fn images(count: usize, spec: &ModelSpec) -> Images {
-    Images {
-        shape: spec.image,
-        values: Values::Bytes(few_bytes(count, spec.image.values())),
-        labels: None,
-    }
+    Images::new(
+        spec.image,
+        Values::Bytes(few_bytes(count, spec.image.values())),
+    )
 }
 
 /// Every image as the model sees it.

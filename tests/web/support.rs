@@ -196,11 +196,10 @@ impl Reference {
 
     /// The code of an image's values.
     pub(crate) fn encode(&mut self, values: &[f32]) -> Vec<f32> {
-        let images = Images {
-            shape: self.folder.config().model.image,
-            values: Values::Floats(values.to_vec()),
-            labels: None,
-        };
+        let images = Images::new(
+            self.folder.config().model.image,
+            Values::Floats(values.to_vec()),
+        );
         let latents = self.model.encode(&images, Split::Test, Binarize::None);
         latents.expect("a code").mu
     }

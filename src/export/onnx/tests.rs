@@ -39,11 +39,7 @@ fn check(spec: &ModelSpec) {
     let codes: Vec<f32> = wave(ROWS * spec.latent)
         .map(|value| 6.0 * value - 3.0)
         .collect();
-    let images = Images {
-        shape: spec.image,
-        values: Values::Floats(pixels.clone()),
-        labels: None,
-    };
+    let images = Images::new(spec.image, Values::Floats(pixels.clone()));
     let latents = inference
         .encode(&images, Split::All, Binarize::None)
         .expect("codes");
