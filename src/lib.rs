@@ -36,7 +36,7 @@
 //! ```
 //!
 //! Layers, each of which imports only those before it (a test checks it):
-//! leaves ([`error`], [`shape`], [`number`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
+//! leaves ([`error`], [`option`], [`shape`], [`number`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
 //! ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`explore`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
@@ -52,6 +52,7 @@ pub mod kernel;
 pub mod model;
 pub mod number;
 pub mod ops;
+pub mod option;
 pub mod plan;
 pub mod rng;
 pub mod shape;

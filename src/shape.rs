@@ -1,6 +1,7 @@
 //! Sizes of images.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,5 +53,44 @@ impl ImageShape {
 impl fmt::Display for ImageShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}×{}×{}", self.height, self.width, self.channels)
+    }
+}
+
+impl FromStr for ImageShape {
+    type Err = String;
+
+    /// Three sizes with an `x` or a `×` between them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sizes: Result<Vec<usize>, _> = text.split(['x', '×']).map(str::parse).collect();
+        match sizes.as_deref() {
+            Ok(&[height, width, channels]) => Ok(Self::new(height, width, channels)),
+            _ => Err(format!(
+                "expected height, width and channels, such as \"28x28x1\", got \"{text}\""
+            )),
+        }
+    }
+}
+
+/// A shape as the text `28x28x1`, for `#[serde(with)]`.
+pub(crate) mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::ImageShape;
+
+    pub(crate) fn serialize<S: Serializer>(
+        shape: &Option<ImageShape>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match shape {
+            Some(shape) => serializer.collect_str(&shape.to_string().replace('×', "x")),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<ImageShape>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Some).map_err(D::Error::custom)
     }
 }

@@ -6,13 +6,13 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 
-use super::config::{self, FileModel};
-use super::model::ModelArgs;
+use super::config;
 use super::{bench_text, note, open_device, result};
 use crate::bench::{Axis, Cores, Growth, Report, Subject, picture};
 use crate::device::{Precision, Selection};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::model::ModelOptions;
 use crate::plan::Tune;
 use crate::shape::ImageShape;
 use crate::train::TrainOptions;
@@ -26,7 +26,7 @@ use crate::train::TrainOptions;
 #[command(after_help = EXAMPLES)]
 pub(super) struct BenchArgs {
     #[command(flatten)]
-    model: ModelArgs,
+    model: ModelOptions,
     /// Values of an image: height × width × channels
     #[arg(long, value_name = "VALUES", default_value_t = 784, value_parser = RangedU64ValueParser::<usize>::new().range(1..), help_heading = "Model")]
     values: usize,
@@ -110,7 +110,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
 }
 
 fn subject(args: &BenchArgs) -> Result<Subject> {
-    let mut model = config::model(&args.model, FileModel::default())?;
+    let mut model = config::model(&args.model)?;
     model.image = match ImageShape::new(28, 28, 1) {
         digits if digits.values() == args.values => digits,
         _ => ImageShape::new(1, args.values, 1),

@@ -1,28 +1,32 @@
-//! Which value counts: the flag's, the configuration file's, or the default.
+//! Which value of an option counts: the flag's, the configuration file's, that of a run to start from, or the default.
+//!
+//! Each of them but the defaults is a table of keys; they are laid over each other and read once.
 
-mod file;
+use std::fs;
+use std::path::Path;
 
-pub(super) use file::{FileConfig, FileModel};
+use toml::{Table, Value};
 
-use file::{FileCheckpoints, FileData, FileLikelihood, FileTrain};
-
-use super::model::{LikelihoodName, ModelArgs, Sigma};
 use super::train::TrainArgs;
 use crate::error::{Error, Result};
-use crate::model::{Likelihood, ModelKind, ModelSpec};
-use crate::plan::Tune;
+use crate::model::{ModelOptions, ModelSpec};
+use crate::option;
 use crate::shape::ImageShape;
-use crate::train::{Checkpoints, DataConfig, Decay, KlWeight, LearningRate, TrainOptions};
+use crate::train::{
+    Checkpoints, Compute, DataConfig, Decay, InitFrom, RunConfig, RunOptions, TrainOptions,
+    read_table,
+};
 
 /// Stands for the images' size until they are loaded.
 const UNKNOWN_IMAGE: ImageShape = ImageShape::new(1, 1, 1);
 
-/// A run, but for the size of its images, which the data tells.
+/// Key of the parameters that a run starts from.
+const INIT_FROM: &str = "init-from";
+
+/// A run, but for the size of its images, which the data tell.
 #[derive(Debug, PartialEq)]
 pub(super) struct Resolved {
-    /// As `--device` takes it.
-    pub(super) device: String,
-    pub(super) tune: Tune,
+    pub(super) compute: Compute,
     pub(super) data: DataConfig,
     /// Its `image` stands for an unknown one.
     pub(super) model: ModelSpec,
@@ -32,215 +36,148 @@ pub(super) struct Resolved {
     pub(super) expected_image: Option<ImageShape>,
 }
 
+/// Reads a configuration file.
+pub(super) fn read(path: &Path) -> Result<Table> {
+    let text = fs::read_to_string(path).map_err(Error::io(path, "read the configuration"))?;
+    parse(&text, path)
+}
+
+/// The configuration of a run.
+pub(super) fn of(run: &RunConfig) -> Result<Table> {
+    parse(&run.to_toml()?, Path::new("the run's config.toml"))
+}
+
+fn parse(text: &str, path: &Path) -> Result<Table> {
+    read_table(text).map_err(|fault| {
+        Error::config(
+            format!("--config {}: {fault}", path.display()),
+            "the keys of a run's config.toml, each of which may be left out",
+        )
+    })
+}
+
+/// The parameters that a configuration starts from, taken out of it.
+pub(super) fn take_init_from(file: &mut Table) -> Result<Option<InitFrom>> {
+    let Some(found) = file.remove(INIT_FROM) else {
+        return Ok(None);
+    };
+    found.try_into().map(Some).map_err(unusable)
+}
+
+/// A configuration, with a run's model in the place of what it does not say of its own.
+pub(super) fn with_model(file: Table, run: &RunConfig) -> Result<Table> {
+    let mut both = option::table(&ModelOptions {
+        image: None,
+        ..ModelOptions::from(&run.model)
+    })
+    .map_err(unusable)?;
+    both.extend(file);
+    Ok(both)
+}
+
+fn unusable(reason: impl std::fmt::Display) -> Error {
+    Error::config(
+        format!("the options do not make a configuration: {reason}"),
+        "please report this as a fault of the program",
+    )
+}
+
+/// What the command line gives.
+pub(super) fn flags(args: &TrainArgs) -> Result<Table> {
+    args.options.table().map_err(unusable)
+}
+
 /// Flag over file over default.
-pub(super) fn merge(args: &TrainArgs, mut file: FileConfig) -> Result<Resolved> {
-    if args.model.model == Some(ModelKind::Ae) {
-        file.forget_kl();
+pub(super) fn merge(args: &TrainArgs, mut file: Table) -> Result<Resolved> {
+    let flags = flags(args)?;
+    forget(&mut file, &flags);
+    let images = ["data", "image-size", "channels"];
+    if images.iter().any(|key| flags.contains_key(*key)) {
+        file.remove("image");
     }
-    let train = train(args, &file.train);
-    let steps_down = args.lr_step_every.is_some() || args.lr_step_factor.is_some();
-    if steps_down && train.learning_rate_schedule.decay != Decay::Step {
+    let mut all = file;
+    all.extend(flags.clone());
+    let options: RunOptions = option::from_table(&all).map_err(unusable)?;
+    check_steps_down(&options.train, &flags)?;
+    Ok(Resolved {
+        compute: options.compute,
+        data: options.data,
+        model: options.model.spec(UNKNOWN_IMAGE)?,
+        train: options.train,
+        checkpoints: options.checkpoints,
+        expected_image: options.model.image,
+    })
+}
+
+/// The model that flags alone describe.
+pub(super) fn model(options: &ModelOptions) -> Result<ModelSpec> {
+    options.spec(UNKNOWN_IMAGE)
+}
+
+/// Drops what the file says of a model or likelihood that a flag has replaced: it says nothing about this one. What
+/// does not fit the file's own is refused for it.
+fn forget(file: &mut Table, flags: &Table) {
+    let replaced = |key: &str, old: &Value| flags.get(key).is_some_and(|new| new != old);
+    let vae = Value::String("vae".into());
+    let ae = Value::String("ae".into());
+    let old = file.get("model").unwrap_or(&vae);
+    if *old != ae && flags.get("model") == Some(&ae) {
+        for key in ["beta", "kl-warmup", "kl-cycles", "free-bits"] {
+            file.remove(key);
+        }
+    }
+    let other = file
+        .get("likelihood")
+        .is_some_and(|old| replaced("likelihood", old));
+    if other {
+        file.remove("sigma");
+    }
+}
+
+fn check_steps_down(train: &TrainOptions, flags: &Table) -> Result<()> {
+    let given = ["lr-step-every", "lr-step-factor"];
+    let given = given.iter().any(|key| flags.contains_key(*key));
+    if given && train.learning_rate_schedule.decay != Decay::Step {
         return Err(Error::config(
             "--lr-step-every and --lr-step-factor belong to --lr-schedule step, and the schedule is another",
             "--lr-schedule step, or neither of them",
         ));
     }
-    let other_images = args.data.is_some() || args.image_size.is_some() || args.channels.is_some();
-    let expected_image = file.model.image.filter(|_| !other_images);
-    Ok(Resolved {
-        device: args
-            .device
-            .clone()
-            .or(file.device)
-            .unwrap_or_else(|| "auto".into()),
-        tune: args.tune.or(file.tune).unwrap_or_default(),
-        data: data(args, file.data),
-        model: model(&args.model, file.model)?,
-        train,
-        checkpoints: checkpoints(args, &file.checkpoints),
-        expected_image,
-    })
-}
-
-fn data(args: &TrainArgs, file: FileData) -> DataConfig {
-    let default = DataConfig::default();
-    DataConfig {
-        source: args.data.clone().or(file.source).unwrap_or(default.source),
-        image_size: args
-            .image_size
-            .map(|size| (size.height, size.width))
-            .or(file.image_size),
-        channels: args.channels.or(file.channels),
-        test_fraction: args
-            .test_fraction
-            .or(file.test_fraction)
-            .unwrap_or(default.test_fraction),
-        split_seed: file.split_seed.unwrap_or(default.split_seed),
-        mirrors: if args.mirror.is_empty() {
-            file.mirrors
-        } else {
-            args.mirror.clone()
-        },
-    }
-}
-
-/// The model, whose `image` stands for an unknown one.
-pub(super) fn model(args: &ModelArgs, file: FileModel) -> Result<ModelSpec> {
-    let default = ModelSpec::reference();
-    let kind = args.model.or(file.kind).unwrap_or(default.kind);
-    let beta = args.beta.or(file.beta).unwrap_or(default.beta);
-    if kind == ModelKind::Ae && beta != 1.0 {
-        return Err(Error::config(
-            format!("--beta {beta}: an autoencoder has no KL to weigh"),
-            "--model vae, or no --beta",
-        ));
-    }
-    Ok(ModelSpec {
-        kind,
-        image: UNKNOWN_IMAGE,
-        hidden: args
-            .hidden
-            .clone()
-            .or(file.hidden)
-            .unwrap_or(default.hidden),
-        latent: args.latent.or(file.latent).unwrap_or(default.latent),
-        activation: args
-            .activation
-            .or(file.activation)
-            .unwrap_or(default.activation),
-        likelihood: likelihood(kind, args, file.likelihood)?,
-        beta,
-    })
-}
-
-fn likelihood(
-    kind: ModelKind,
-    args: &ModelArgs,
-    file: Option<FileLikelihood>,
-) -> Result<Likelihood> {
-    let name = args
-        .likelihood
-        .or(file.map(|f| f.name))
-        .unwrap_or(match kind {
-            ModelKind::Vae => LikelihoodName::Bernoulli,
-            ModelKind::Ae => LikelihoodName::SquaredError,
-        });
-    // A sigma beside another likelihood that a flag has replaced says nothing about this one.
-    let (file_sigma, file_learned) = match file {
-        Some(f) if f.name == name => (f.sigma, f.learned),
-        _ => (None, None),
-    };
-    if name != LikelihoodName::Gaussian {
-        if args.sigma.is_some() || file_sigma.is_some() || file_learned.is_some() {
-            return Err(Error::config(
-                "--sigma belongs to --likelihood gaussian, and the likelihood is another",
-                "--likelihood gaussian, or no --sigma",
-            ));
-        }
-        return Ok(match name {
-            LikelihoodName::SquaredError => Likelihood::SquaredError,
-            LikelihoodName::LinearSquaredError => Likelihood::LinearSquaredError,
-            _ => Likelihood::Bernoulli,
-        });
-    }
-    let (sigma, learned) = match args.sigma {
-        Some(Sigma::Fixed(sigma)) => (sigma, false),
-        Some(Sigma::Learned) => (1.0, true),
-        None => (file_sigma.unwrap_or(1.0), file_learned.unwrap_or(false)),
-    };
-    Ok(Likelihood::Gaussian { sigma, learned })
-}
-
-fn train(args: &TrainArgs, file: &FileTrain) -> TrainOptions {
-    let default = TrainOptions::default();
-    let (rate, kl) = (file.learning_rate_schedule, file.kl_schedule);
-    TrainOptions {
-        epochs: args.epochs.or(file.epochs).unwrap_or(default.epochs),
-        batch_size: args
-            .batch_size
-            .or(file.batch_size)
-            .unwrap_or(default.batch_size),
-        learning_rate: args
-            .lr
-            .or(file.learning_rate)
-            .unwrap_or(default.learning_rate),
-        learning_rate_schedule: LearningRate {
-            warm_up: args.lr_warmup.unwrap_or(rate.warm_up),
-            decay: args.lr_schedule.unwrap_or(rate.decay),
-            step_every: args.lr_step_every.unwrap_or(rate.step_every),
-            step_factor: args.lr_step_factor.unwrap_or(rate.step_factor),
-        },
-        kl_schedule: KlWeight {
-            warm_up: args.kl_warmup.unwrap_or(kl.warm_up),
-            cycles: args.kl_cycles.unwrap_or(kl.cycles),
-        },
-        free_bits: args
-            .free_bits
-            .or(file.free_bits)
-            .unwrap_or(default.free_bits),
-        patience: args.patience.or(file.patience).unwrap_or(default.patience),
-        log_every: args
-            .log_every
-            .or(file.log_every)
-            .unwrap_or(default.log_every),
-        pictures_every: args.pictures_every.or(file.pictures_every),
-        weight_decay: args
-            .weight_decay
-            .or(file.weight_decay)
-            .unwrap_or(default.weight_decay),
-        grad_clip: args
-            .grad_clip
-            .or(file.grad_clip)
-            .unwrap_or(default.grad_clip),
-        binarize: args.binarize.or(file.binarize).unwrap_or(default.binarize),
-        seed: args.seed.or(file.seed).unwrap_or(default.seed),
-        precision: args
-            .precision
-            .or(file.precision)
-            .unwrap_or(default.precision),
-    }
-}
-
-fn checkpoints(args: &TrainArgs, file: &FileCheckpoints) -> Checkpoints {
-    let default = Checkpoints::default();
-    Checkpoints {
-        every: args
-            .checkpoint_every
-            .or(file.every)
-            .unwrap_or(default.every),
-        keep: args.keep.or(file.keep).unwrap_or(default.keep),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::time::SystemTime;
 
+    use clap::Parser;
+
     use super::*;
-    use crate::data::Binarize;
+    use crate::data::{Binarize, DataOptions};
     use crate::device::Precision;
-    use crate::model::Activation;
-    use crate::train::{Record, RunConfig, Span};
+    use crate::model::{Activation, Likelihood, ModelKind};
+    use crate::plan::Tune;
+    use crate::train::{KlWeight, LearningRate, Record, Span};
 
-    fn file(text: &str) -> FileConfig {
-        FileConfig::parse(text, Path::new("some.toml")).expect("a configuration")
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: TrainArgs,
     }
 
-    fn with_model(model: ModelArgs) -> TrainArgs {
-        TrainArgs {
-            model,
-            ..TrainArgs::default()
-        }
+    fn merged(flags: &str, text: &str) -> Result<Resolved> {
+        let words = std::iter::once("train").chain(flags.split_whitespace());
+        let line = Line::try_parse_from(words).expect("options");
+        merge(&line.args, parse(text, Path::new("some.toml"))?)
     }
 
-    fn resolve(args: &TrainArgs, text: &str) -> Resolved {
-        merge(args, file(text)).expect("a resolved run")
+    fn resolve(flags: &str, text: &str) -> Resolved {
+        merged(flags, text).expect("a resolved run")
     }
 
     #[test]
     fn without_flags_and_file_the_reference_model_is_trained_on_the_digits() {
-        let resolved = resolve(&TrainArgs::default(), "");
+        let resolved = resolve("", "");
         let reference = ModelSpec {
             image: UNKNOWN_IMAGE,
             ..ModelSpec::reference()
@@ -248,41 +185,42 @@ mod tests {
         assert_eq!(resolved.model, reference);
         assert_eq!(resolved.train, TrainOptions::default());
         assert_eq!(resolved.data, DataConfig::default());
-        assert_eq!(resolved.device, "auto");
-        assert_eq!(resolved.tune, Tune::Quick);
+        assert_eq!(resolved.data.source, "digits");
+        assert_eq!(resolved.compute.device, "auto");
+        assert_eq!(resolved.compute.tune, Tune::Quick);
     }
 
     #[test]
     fn a_flag_counts_over_the_file_and_the_file_over_the_default() {
-        let args = TrainArgs {
-            lr: Some(0.5),
-            ..with_model(ModelArgs {
-                latent: Some(3),
-                ..ModelArgs::default()
-            })
-        };
-        let text = "device = \"cpu\"\n[model]\nlatent = 7\nhidden = [5, 6]\n[train]\nlearning-rate = 0.25\nseed = 9";
-        let resolved = resolve(&args, text);
+        let text = "device = \"cpu\"\nlatent = 7\nhidden = [5, 6]\nlr = 0.25\nseed = 9";
+        let resolved = resolve("--lr 0.5 --latent 3", text);
         assert_eq!(resolved.model.latent, 3, "flag over file");
         assert_eq!(resolved.train.learning_rate, 0.5, "flag over file");
         assert_eq!(resolved.model.hidden, [5, 6], "file over default");
         assert_eq!(resolved.train.seed, 9, "file over default");
-        assert_eq!(resolved.device, "cpu", "file over default");
+        assert_eq!(resolved.compute.device, "cpu", "file over default");
         assert_eq!(resolved.train.batch_size, 128, "default");
+        // The default, asked for, counts over the file too.
+        assert_eq!(resolve("--latent 20", text).model.latent, 20);
     }
 
     #[test]
     fn the_configuration_of_a_run_resolves_to_the_same_run() {
         let run = RunConfig {
-            device: "gpu:1".into(),
-            tune: Tune::Full,
+            compute: Compute {
+                device: "gpu:1".into(),
+                tune: Tune::Full,
+            },
             data: DataConfig {
                 source: "/photos".into(),
-                image_size: Some((8, 9)),
-                channels: Some(3),
-                test_fraction: 0.3,
-                split_seed: 5,
-                mirrors: vec!["http://localhost/".into()],
+                options: DataOptions {
+                    image_size: Some((8, 9)),
+                    channels: Some(3),
+                    test_fraction: 0.3,
+                    seed: 5,
+                    mirrors: vec!["http://localhost/".into()],
+                    ..DataOptions::default()
+                },
             },
             model: ModelSpec {
                 kind: ModelKind::Vae,
@@ -327,10 +265,8 @@ mod tests {
             init_from: None,
             record: Record::new("CPU (2 threads)", "photos", SystemTime::UNIX_EPOCH),
         };
-        let text = run.to_toml().expect("a TOML text");
-        let resolved = resolve(&TrainArgs::default(), &text);
-        assert_eq!(resolved.device, run.device);
-        assert_eq!(resolved.tune, run.tune);
+        let resolved = resolve("", &run.to_toml().expect("a TOML text"));
+        assert_eq!(resolved.compute, run.compute);
         assert_eq!(resolved.data, run.data);
         assert_eq!(resolved.train, run.train);
         assert_eq!(resolved.checkpoints, run.checkpoints);
@@ -342,18 +278,46 @@ mod tests {
         assert_eq!(model, run.model);
     }
 
+    /// A field whose key is not its flag would be lost when flags are laid over a file.
+    #[test]
+    fn every_key_is_the_name_of_a_flag() {
+        let options = RunOptions {
+            model: ModelOptions::from(&ModelSpec {
+                likelihood: Likelihood::Gaussian {
+                    sigma: 1.0,
+                    learned: true,
+                },
+                ..ModelSpec::reference()
+            }),
+            data: DataConfig {
+                options: DataOptions {
+                    image_size: Some((1, 1)),
+                    channels: Some(1),
+                    mirrors: vec!["a".into()],
+                    ..DataOptions::default()
+                },
+                ..DataConfig::default()
+            },
+            train: TrainOptions {
+                pictures_every: Some(1),
+                ..TrainOptions::default()
+            },
+            ..RunOptions::default()
+        };
+        let mut table = option::table(&options).expect("a table");
+        table.remove("image");
+        let mut keys: Vec<String> = table.into_iter().map(|(key, _)| key).collect();
+        let flags = option::known::<RunOptions>().into_iter();
+        let mut flags: Vec<String> = flags.map(|known| known.name).collect();
+        keys.sort_unstable();
+        flags.sort_unstable();
+        assert_eq!(keys, flags);
+    }
+
     #[test]
     fn an_unknown_key_is_refused_by_name() {
-        for (text, key) in [
-            ("epochs = 3", "epochs"),
-            ("[train]\nepoch = 3", "epoch"),
-            ("[model]\nlatents = 3", "latents"),
-            (
-                "[model.likelihood]\nname = \"gaussian\"\nsigme = 3",
-                "sigme",
-            ),
-        ] {
-            let error = FileConfig::parse(text, Path::new("some.toml")).expect_err(text);
+        for (text, key) in [("epoch = 3", "epoch"), ("\nlatents = 3", "latents")] {
+            let error = parse(text, Path::new("some.toml")).expect_err(text);
             let message = error.to_string();
             assert!(message.contains(&format!("`{key}`")), "{message}");
             assert!(message.contains("some.toml"), "{message}");
@@ -362,81 +326,45 @@ mod tests {
     }
 
     #[test]
-    fn the_default_likelihood_follows_the_model() {
-        let args = with_model(ModelArgs {
-            model: Some(ModelKind::Ae),
-            ..ModelArgs::default()
-        });
-        assert_eq!(
-            resolve(&args, "").model.likelihood,
-            Likelihood::SquaredError
-        );
-    }
-
-    #[test]
     fn steps_down_without_their_schedule_are_refused() {
-        let args = TrainArgs {
-            lr_step_factor: Some(0.5),
-            ..TrainArgs::default()
-        };
-        let error = merge(&args, FileConfig::default()).expect_err("a constant rate");
+        let error = merged("--lr-step-factor 0.5", "").expect_err("a constant rate");
         assert!(error.to_string().contains("--lr-schedule step"), "{error}");
-        let text = "[train.learning-rate-schedule]\ndecay = \"step\"";
-        let resolved = resolve(&args, text);
+        let resolved = resolve("--lr-step-factor 0.5", "lr-schedule = \"step\"");
         assert_eq!(resolved.train.learning_rate_schedule.step_factor, 0.5);
     }
 
     #[test]
-    fn a_learned_sigma_starts_at_one() {
-        let args = with_model(ModelArgs {
-            likelihood: Some(LikelihoodName::Gaussian),
-            sigma: Some(Sigma::Learned),
-            ..ModelArgs::default()
-        });
-        let expected = Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: true,
-        };
-        assert_eq!(resolve(&args, "").model.likelihood, expected);
-    }
-
-    #[test]
-    fn sigma_without_a_gaussian_is_refused() {
-        let args = with_model(ModelArgs {
-            sigma: Some(Sigma::Fixed(0.5)),
-            ..ModelArgs::default()
-        });
-        let error = merge(&args, FileConfig::default()).expect_err("sigma of a Bernoulli");
-        assert!(error.to_string().contains("--sigma"), "{error}");
-    }
-
-    #[test]
     fn a_flag_for_another_likelihood_drops_the_sigma_of_the_file() {
-        let args = with_model(ModelArgs {
-            likelihood: Some(LikelihoodName::Bernoulli),
-            ..ModelArgs::default()
-        });
-        let text = "[model.likelihood]\nname = \"gaussian\"\nsigma = 0.5";
-        assert_eq!(resolve(&args, text).model.likelihood, Likelihood::Bernoulli);
-    }
-
-    #[test]
-    fn beta_of_an_autoencoder_is_refused() {
-        let args = with_model(ModelArgs {
-            model: Some(ModelKind::Ae),
-            beta: Some(4.0),
-            ..ModelArgs::default()
-        });
-        assert!(merge(&args, FileConfig::default()).is_err());
-    }
-
-    #[test]
-    fn other_data_on_the_command_line_drop_the_image_size_of_the_file() {
-        let text = "[model.image]\nheight = 8\nwidth = 8\nchannels = 1";
-        let args = TrainArgs {
-            data: Some("mnist".into()),
-            ..TrainArgs::default()
+        let text = "likelihood = \"gaussian\"\nsigma = 0.5";
+        let resolved = resolve("--likelihood bernoulli", text);
+        assert_eq!(resolved.model.likelihood, Likelihood::Bernoulli);
+        let gaussian = Likelihood::Gaussian {
+            sigma: 0.5,
+            learned: false,
         };
-        assert_eq!(resolve(&args, text).expected_image, None);
+        assert_eq!(
+            resolve("--likelihood gaussian", text).model.likelihood,
+            gaussian
+        );
+    }
+
+    #[test]
+    fn a_flag_for_an_autoencoder_drops_the_weight_of_the_file_s_kl() {
+        let text = "beta = 4.0\nkl-warmup = \"2\"\nfree-bits = 0.5";
+        let resolved = resolve("--model ae", text);
+        assert_eq!(resolved.model.beta, 1.0);
+        assert!(resolved.train.kl_schedule.is_constant());
+        assert_eq!(resolved.train.free_bits, 0.0);
+        // One that is the file's own is refused for it.
+        assert!(merged("", &format!("model = \"ae\"\n{text}")).is_err());
+    }
+
+    #[test]
+    fn the_file_s_image_size_counts_unless_a_flag_changes_the_images() {
+        let text = "image = \"8x8x1\"";
+        let expected = Some(ImageShape::new(8, 8, 1));
+        assert_eq!(resolve("", text).expected_image, expected);
+        assert_eq!(resolve("--epochs 3", text).expected_image, expected);
+        assert_eq!(resolve("--data mnist", text).expected_image, None);
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::config::FileConfig;
+use toml::Table;
+
+use super::config;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{ModelSpec, Weights};
@@ -67,9 +69,9 @@ pub(super) fn again(known: &InitFrom) -> Result<Initial> {
 pub(super) fn from(
     path: Option<&Path>,
     which: Option<Which>,
-    mut file: FileConfig,
-) -> Result<(FileConfig, Option<Initial>)> {
-    let of_file = file.init_from.take();
+    mut file: Table,
+) -> Result<(Table, Option<Initial>)> {
+    let of_file = config::take_init_from(&mut file)?;
     let Some(path) = path else {
         let initial = of_file.map(|known| again(&known)).transpose()?;
         return Ok((file, initial));
@@ -89,6 +91,5 @@ pub(super) fn from(
     }
     let folder = RunFolder::open(path)?;
     let initial = Initial::read(&folder.file_of(which.unwrap_or_default())?)?;
-    let model = FileConfig::of(folder.config())?.into_model();
-    Ok((file.with_model(model), Some(initial)))
+    Ok((config::with_model(file, folder.config())?, Some(initial)))
 }

@@ -17,7 +17,6 @@ mod interpolate;
 mod latents;
 mod loading;
 mod manifold;
-mod model;
 mod reconstruct;
 mod report;
 mod report_page;

@@ -117,7 +117,7 @@ fn choose(
     let own = DataOptions {
         whole: split == Split::All,
         labels,
-        ..run.data.options()
+        ..run.data.options.clone()
     };
     let (source, options) = match &other {
         Some(other) => (

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 pub(super) use args::TrainArgs;
 
-use super::config::{self, FileConfig, Resolved};
+use super::config::{self, Resolved};
 use super::init;
 use super::loading::Loading;
 use super::report::Reporter;
@@ -34,8 +34,8 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
     let file = match &args.config {
-        Some(path) => FileConfig::read(path)?,
-        None => FileConfig::default(),
+        Some(path) => config::read(path)?,
+        None => toml::Table::new(),
     };
     let (file, earlier) = init::from(args.init_from.as_deref(), args.checkpoint, file)?;
     let resolved = config::merge(args, file)?;
@@ -56,8 +56,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         None => RunFolder::claim_default(started, spec.kind, &ready.dataset.name)?,
     };
     let run = RunConfig {
-        device: resolved.device,
-        tune: resolved.tune,
+        compute: resolved.compute,
         data: resolved.data.anchored(),
         model: spec.clone(),
         train: resolved.train.clone(),
@@ -107,11 +106,11 @@ impl Ready {
     /// The images are read while the device gets ready for them.
     fn make(resolved: &Resolved, quiet: bool) -> Result<Self> {
         let source = &resolved.data.source;
-        let loading = Loading::start(source, resolved.data.options(), quiet);
-        let (device, lines) = find_device(&resolved.device, resolved.train.precision)?;
+        let loading = Loading::start(source, resolved.data.options.clone(), quiet);
+        let (device, lines) = find_device(&resolved.compute.device, resolved.train.precision)?;
         loading.note(lines);
         let name = device.name();
-        let mut runtime = plan::open(device, resolved.tune);
+        let mut runtime = plan::open(device, resolved.compute.tune);
         if let Some(expected) = data::expect(source) {
             warm_up(runtime.as_mut(), &resolved.model, &resolved.train, expected);
         }
@@ -155,7 +154,7 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
                 "the configuration is for images of {expected}, but those of {} are {image}",
                 dataset.name
             ),
-            "--image-size and --channels, or a configuration without [model.image]",
+            "--image-size and --channels, or a configuration without `image`",
         )),
         _ => {
             let spec = ModelSpec {
@@ -180,13 +179,13 @@ fn check_asked(asked: &DataConfig, dataset: &Dataset) -> Result<()> {
             "no such option, or a folder of pictures, which are resized",
         )
     };
-    match asked.image_size {
+    match asked.options.image_size {
         Some((height, width)) if (height, width) != (image.height, image.width) => {
             return Err(fault(format!("--image-size {height}x{width}")));
         }
         _ => {}
     }
-    match asked.channels {
+    match asked.options.channels {
         Some(channels) if channels != image.channels => {
             Err(fault(format!("--channels {channels}")))
         }
@@ -205,7 +204,7 @@ fn introduce(folder: &RunFolder, dataset: &Dataset) {
         dataset.train.shape
     ));
     let shape = dataset.train.shape;
-    if shape.height == 1 && shape.channels == 1 && run.data.image_size.is_none() {
+    if shape.height == 1 && shape.channels == 1 && run.data.options.image_size.is_none() {
         note(format_args!(
             "  rows of values, which pictures show as lines: --image-size HxW for values of images"
         ));

@@ -12,11 +12,13 @@ mod folder;
 mod idx;
 mod images;
 mod npy;
+mod size;
 mod split;
 mod stored;
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 pub use images::{Images, Values};
 pub use npy::Rows;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,7 @@ pub use stored::Stored;
 
 use crate::error::{Error, Result};
 use crate::files::hex;
+use crate::option::{self, defaults};
 use crate::shape::ImageShape;
 
 /// A data set with its two splits, of equal image shape; neither is empty.
@@ -154,11 +157,11 @@ impl Split {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Binarize {
-    /// Values stay as they are.
+    /// Values stay as they are
     None,
-    /// Each value is drawn once, as Bernoulli(value), and is the same in every epoch and every run.
+    /// Each value is drawn once, as Bernoulli(value), and is the same in every epoch and every run
     Fixed,
-    /// Each value is drawn anew whenever its image is used (Burda et al. 2016).
+    /// Each value is drawn anew whenever its image is used (Burda et al. 2016)
     Dynamic,
 }
 
@@ -181,44 +184,66 @@ pub enum Progress<'a> {
 }
 
 /// How a data set is read; each source uses the fields that concern it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct DataOptions {
-    /// Height and width in pixels. Pictures of a folder are cropped about their centre and resized
-    /// to it; rows of a `[images, values]` array are taken as images of this size.
+    /// Crop pictures to their middle in this form and resize them: N for N×N, or HxW; the form of the images in an
+    /// array of rows [default: as they are]
+    #[arg(long, value_name = "N|HxW", value_parser = size::parse, help_heading = "Data")]
+    #[serde(with = "size", skip_serializing_if = "Option::is_none")]
     pub image_size: Option<(usize, usize)>,
-    /// Channels of a folder's pictures: 1 or 3. `None`: grey if every picture is stored as grey,
-    /// otherwise RGB.
+    /// Channels of the pictures: 1 for grey, 3 for RGB [default: as they are]
+    #[arg(long, value_name = "1|3", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-    /// The part of the images, between 0 and 1, that becomes the test split where the source does
-    /// not bring its own.
+    /// Share of the images to hold out for testing, where the data have no split of their own
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.1,
+        help_heading = "Data"
+    )]
     pub test_fraction: f64,
-    /// Leaves such a source in one piece: all its images are the test split, in their own order, and the
-    /// training split is empty.
+    /// Seed of that split, and of the built-in digits; it is not the seed of training, so that losses of several seeds
+    /// compare
+    #[arg(
+        id = "split_seed",
+        long = "split-seed",
+        value_name = "NUMBER",
+        default_value_t = 0,
+        help_heading = "Data"
+    )]
+    #[serde(rename = "split-seed", with = "option::seed")]
+    pub seed: u64,
+    /// Address of a folder to download from; repeat it for several, which are tried in order [default: the data set's
+    /// own]
+    #[arg(
+        id = "mirror",
+        long = "mirror",
+        value_name = "URL",
+        help_heading = "Data"
+    )]
+    #[serde(rename = "mirror", skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+    /// Leaves a source without a split of its own in one piece: all its images are the test split, in their own
+    /// order, and the training split is empty.
+    #[arg(skip)]
+    #[serde(skip)]
     pub whole: bool,
     /// Reads the labels of a `.npz` file's images as well. Other sources bring theirs anyway: they are bytes, or
     /// follow from names.
+    #[arg(skip)]
+    #[serde(skip)]
     pub labels: bool,
-    /// Chooses the test images of such a source, and the digits of `digits`. It is not the seed of
-    /// a run: keep it, and losses of different runs compare.
-    pub seed: u64,
-    /// Base addresses to download from, tried in order; empty: the data set's own.
-    pub mirrors: Vec<String>,
     /// Folder for downloads; `None`: [`crate::files::cache_folder`].
+    #[arg(skip)]
+    #[serde(skip)]
     pub cache: Option<PathBuf>,
 }
 
 impl Default for DataOptions {
     fn default() -> Self {
-        Self {
-            image_size: None,
-            channels: None,
-            test_fraction: 0.1,
-            whole: false,
-            labels: false,
-            seed: 0,
-            mirrors: Vec::new(),
-            cache: None,
-        }
+        defaults()
     }
 }
 

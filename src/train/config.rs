@@ -4,28 +4,113 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::data::DataOptions;
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
+use crate::model::{ModelOptions, ModelSpec};
+use crate::option::{self, defaults};
 use crate::plan::Tune;
 use crate::train::{Checkpoints, TrainOptions, utc};
 
 /// Names that [`crate::data::load`] takes before it looks for a path.
 const NAMED_SOURCES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
 
+/// What a user can choose of a run: the options of `elbo train` that its configuration keeps.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunOptions {
+    /// What is trained.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub model: ModelOptions,
+    /// Where the images come from.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub data: DataConfig,
+    /// How it is trained.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub train: TrainOptions,
+    /// Which checkpoints are kept.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub checkpoints: Checkpoints,
+    /// On what.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub compute: Compute,
+}
+
+/// Where to compute, and how to find the fastest way there.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Compute {
+    /// Where to compute: auto (a hardware GPU if there is one, otherwise the CPU), cpu, gpu (the best one), gpu:N (by
+    /// its index in `elbo devices`) or gpu:NAME (a part of its name)
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        help_heading = "Run"
+    )]
+    pub device: String,
+    /// How long to look for the fastest cores of a GPU's matrix products before training
+    #[arg(long, value_enum, default_value_t = Tune::Quick, help_heading = "Run")]
+    pub tune: Tune,
+}
+
+impl Default for Compute {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+/// Keys of a configuration that are no options: the images' size, and where a run comes from.
+const OTHER_KEYS: [&str; 3] = ["image", INIT_FROM, RECORD];
+const INIT_FROM: &str = "init-from";
+const RECORD: &str = "record";
+
+/// Reads the text of a configuration as a table of its keys, any of which may be left out.
+///
+/// # Errors
+/// In words: the line and the key at fault.
+pub fn read_table(text: &str) -> std::result::Result<toml::Table, String> {
+    let old = |table: &toml::Table| {
+        ["model", "data"]
+            .iter()
+            .any(|key| table.get(*key).is_some_and(toml::Value::is_table))
+    };
+    if toml::from_str(text).is_ok_and(|table| old(&table)) {
+        return Err("version 0.1.0 wrote it, whose keys stand in sections; now each is named as its option of \
+                    `elbo train` is and stands in none"
+            .into());
+    }
+    let options = option::known::<RunOptions>()
+        .into_iter()
+        .map(|known| known.name);
+    let names: Vec<String> = options.chain(OTHER_KEYS.map(str::to_owned)).collect();
+    let table = option::read(text, &names, |table| {
+        option::from_table::<RunOptions>(table)?;
+        if let Some(from) = table.get(INIT_FROM) {
+            InitFrom::deserialize(from.clone())?;
+        }
+        if let Some(record) = table.get(RECORD) {
+            Record::deserialize(record.clone())?;
+        }
+        Ok(())
+    });
+    table.map_err(|fault| fault.to_string())
+}
+
 /// A run, fully resolved: what `config.toml` of a run folder holds.
 ///
 /// The same file serves as a configuration that repeats the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunConfig {
-    /// The device that was asked for, as `--device` takes it.
-    pub device: String,
-    /// How the cores of the matrix products are chosen, as `--tune` takes it.
-    #[serde(default)]
-    pub tune: Tune,
+    /// The device that was asked for, and how its kernels are chosen.
+    pub compute: Compute,
     /// Where the images come from.
     pub data: DataConfig,
     /// The model.
@@ -33,10 +118,8 @@ pub struct RunConfig {
     /// How it is trained.
     pub train: TrainOptions,
     /// Which checkpoints are kept.
-    #[serde(default)]
     pub checkpoints: Checkpoints,
     /// The parameters that it started from, where they were not random ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFrom>,
     /// What happened to be used.
     pub record: Record,
@@ -53,25 +136,23 @@ pub struct InitFrom {
 }
 
 /// Where the images of a run come from and how they are read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DataConfig {
-    /// Name of a data set, or a path.
+    /// Images to train on: digits (built in), mnist, fashion-mnist, or the path of a folder of pictures or of a file
+    #[arg(
+        id = "data",
+        long = "data",
+        value_name = "NAME|PATH",
+        default_value = "digits",
+        help_heading = "Data"
+    )]
+    #[serde(rename = "data")]
     pub source: String,
-    /// Height and width to resize to; without it, images keep the size they have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_size: Option<(usize, usize)>,
-    /// 1 = grey, 3 = RGB; without it, images keep the channels they have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channels: Option<usize>,
-    /// Share of the images that is held out, for sources that have no split of their own.
-    pub test_fraction: f64,
-    /// Seed of that split, and of the built-in digits. It is not the seed of training: runs of
-    /// several seeds share their images.
-    pub split_seed: u64,
-    /// Addresses to download from, in this order, in place of the known ones.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mirrors: Vec<String>,
+    /// How they are read.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub options: DataOptions,
 }
 
 /// What a run used, beyond what was asked for.
@@ -128,31 +209,11 @@ pub struct Resumed {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        let options = DataOptions::default();
-        Self {
-            source: "digits".into(),
-            image_size: options.image_size,
-            channels: options.channels,
-            test_fraction: options.test_fraction,
-            split_seed: options.seed,
-            mirrors: options.mirrors,
-        }
+        defaults()
     }
 }
 
 impl DataConfig {
-    /// The options with which [`crate::data::load`] reads the source.
-    pub fn options(&self) -> DataOptions {
-        DataOptions {
-            image_size: self.image_size,
-            channels: self.channels,
-            test_fraction: self.test_fraction,
-            seed: self.split_seed,
-            mirrors: self.mirrors.clone(),
-            ..DataOptions::default()
-        }
-    }
-
     /// Makes the source mean the same from every working folder.
     #[must_use]
     pub fn anchored(self) -> Self {
@@ -179,13 +240,19 @@ pub fn anchored(source: &str) -> String {
 impl RunConfig {
     /// A run of a model in which everything else is by default.
     pub fn new(model: ModelSpec, record: Record) -> Self {
+        let RunOptions {
+            data,
+            train,
+            checkpoints,
+            compute,
+            ..
+        } = RunOptions::default();
         Self {
-            device: "auto".into(),
-            tune: Tune::default(),
-            data: DataConfig::default(),
+            compute,
+            data,
             model,
-            train: TrainOptions::default(),
-            checkpoints: Checkpoints::default(),
+            train,
+            checkpoints,
             init_from: None,
             record,
         }
@@ -196,15 +263,34 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Config`] where a value has no place in TOML.
     pub fn to_toml(&self) -> Result<String> {
-        let values = toml::to_string(self).map_err(|e| {
+        self.written().map_err(|e| {
             Error::config(
                 format!("the run's configuration cannot be written as TOML: {e}"),
                 "please report this as a fault of the program",
             )
-        })?;
-        Ok(format!(
-            "# Everything that this run was made from; `elbo train --config` of this file repeats it.\n\n{values}"
-        ))
+        })
+    }
+
+    fn written(&self) -> std::result::Result<String, toml::ser::Error> {
+        let mut text = String::from(
+            "# The options of `elbo train` that this run was made from; `elbo train --config` of this file repeats it.\n",
+        );
+        for part in [
+            toml::to_string(&ModelOptions::from(&self.model))?,
+            toml::to_string(&self.data)?,
+            toml::to_string(&self.train)?,
+            toml::to_string(&self.checkpoints)?,
+            toml::to_string(&self.compute)?,
+        ] {
+            text += "\n";
+            text += &part;
+        }
+        let mut rest = toml::Table::new();
+        if let Some(from) = &self.init_from {
+            rest.insert(INIT_FROM.into(), toml::Value::try_from(from)?);
+        }
+        rest.insert(RECORD.into(), toml::Value::try_from(&self.record)?);
+        Ok(text + "\n" + &toml::to_string(&rest)?)
     }
 
     /// Where `other` differs in what was asked for: not in what happened to be used.
@@ -232,12 +318,26 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Model`] with the line and the key at fault.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self> {
-        toml::from_str(text).map_err(|e| {
-            Error::model(
-                path,
-                toml_fault(text, &e),
-                "the folder of a run that this version of the program made",
-            )
+        let wrong = |what: String| {
+            let hint = "the folder of a run that this version of the program made";
+            Error::model(path, what, hint)
+        };
+        let table = read_table(text).map_err(wrong)?;
+        let part = |key: &str| table.get(key).cloned();
+        let missing = |key: &str| wrong(format!("it has no `{key}`"));
+        let broken = |e: toml::de::Error| wrong(e.message().to_owned());
+        let options: RunOptions = option::from_table(&table).map_err(broken)?;
+        let image = options.model.image.ok_or_else(|| missing("image"))?;
+        let record = part(RECORD).ok_or_else(|| missing(RECORD))?;
+        let from = part(INIT_FROM).map(InitFrom::deserialize).transpose();
+        Ok(Self {
+            model: options.model.spec(image)?,
+            compute: options.compute,
+            data: options.data,
+            train: options.train,
+            checkpoints: options.checkpoints,
+            init_from: from.map_err(broken)?,
+            record: Record::deserialize(record).map_err(broken)?,
         })
     }
 }
@@ -277,19 +377,6 @@ fn compare(prefix: &str, one: &toml::Table, other: &toml::Table, found: &mut Vec
     }
 }
 
-/// One line about what is wrong with a TOML text: the number of the line and the reason.
-pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
-    let reason = error.message().replace('\n', "; ");
-    match error.span() {
-        Some(span) => {
-            let before = text.get(..span.start).unwrap_or(text);
-            let line = before.matches('\n').count() + 1;
-            format!("line {line}: {reason}")
-        }
-        None => reason,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,14 +401,20 @@ mod tests {
         let plain = config();
         assert_eq!(reread(&plain), plain);
         let full = RunConfig {
-            device: "gpu:\"odd\" name".into(),
+            compute: Compute {
+                device: "gpu:\"odd\" name".into(),
+                tune: Tune::Full,
+            },
             data: DataConfig {
                 source: "/images/with space".into(),
-                image_size: Some((32, 48)),
-                channels: Some(3),
-                test_fraction: 0.15,
-                split_seed: 7,
-                mirrors: vec!["http://localhost:1/a".into(), "http://localhost:1/b".into()],
+                options: DataOptions {
+                    image_size: Some((32, 48)),
+                    channels: Some(3),
+                    test_fraction: 0.15,
+                    seed: 7,
+                    mirrors: vec!["http://localhost:1/a".into(), "http://localhost:1/b".into()],
+                    ..DataOptions::default()
+                },
             },
             model: ModelSpec {
                 kind: ModelKind::Ae,

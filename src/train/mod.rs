@@ -20,7 +20,10 @@ mod warm_up;
 pub use calendar::utc;
 pub use check::check;
 pub use checkpoint::SavedState;
-pub use config::{Change, DataConfig, InitFrom, Record, Resumed, RunConfig, anchored, toml_fault};
+pub use config::{
+    Change, Compute, DataConfig, InitFrom, Record, Resumed, RunConfig, RunOptions, anchored,
+    read_table,
+};
 pub(crate) use grid::BACKGROUND;
 pub use grid::{Grid, Layout};
 pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};

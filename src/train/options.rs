@@ -1,5 +1,7 @@
 //! How to train, as plain data.
 
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Binarize;
@@ -7,77 +9,101 @@ use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::plans::Update;
 use crate::model::{ModelKind, ModelSpec};
+use crate::option::{self, defaults};
 use crate::train::{Decay, KlWeight, LearningRate};
 
 /// How to train. Losses and gradients are sums over a batch, as in the reference job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct TrainOptions {
-    /// Passes over the training images.
-    pub epochs: u32,
-    /// Images a step; the last step of an epoch takes what is left.
-    pub batch_size: usize,
-    /// Adam's step size, at most.
-    pub learning_rate: f32,
-    /// How it changes from step to step.
-    #[serde(default)]
-    pub learning_rate_schedule: LearningRate,
-    /// How the weight of the KL changes from step to step.
-    #[serde(default)]
-    pub kl_schedule: KlWeight,
-    /// Nats of each latent value's KL that are free (Kingma et al. 2016): below them, as a mean over the batch, the
-    /// KL has no gradient. 0 = none.
-    #[serde(default)]
-    pub free_bits: f32,
-    /// Epochs without a lower test loss after which training stops; 0 = never.
-    #[serde(default)]
-    pub patience: u32,
-    /// Steps of a report in the metrics.
-    #[serde(default = "log_every")]
-    pub log_every: u32,
-    /// Epochs from one to the next that leaves pictures; without it 1, or as many as leave at most 100 over a longer run. The last
-    /// epoch leaves them in any case.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pictures_every: Option<u32>,
-    /// Decoupled weight decay (AdamW, Loshchilov & Hutter 2019), per step and unit of learning rate.
-    pub weight_decay: f32,
-    /// Upper bound of the norm of the gradient of the mean loss per image; 0 = no bound.
-    pub grad_clip: f32,
-    /// Binarisation of the images.
+    /// Draw each value as 0 or 1 with its grey level as the probability: never, once, or anew whenever an image is used
+    #[arg(long, value_enum, default_value_t = Binarize::None, help_heading = "Data")]
     pub binarize: Binarize,
-    /// Seed of everything random.
+    /// Passes over the training images
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10, help_heading = "Training")]
+    pub epochs: u32,
+    /// Images per optimiser step; the last step of an epoch takes what is left
+    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 128, help_heading = "Training")]
+    pub batch_size: usize,
+    /// Learning rate of Adam, the highest where it has a schedule
+    #[arg(
+        id = "lr",
+        long = "lr",
+        value_name = "RATE",
+        default_value_t = 1e-3,
+        help_heading = "Training"
+    )]
+    #[serde(rename = "lr")]
+    pub learning_rate: f32,
+    /// How the learning rate changes from step to step.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub learning_rate_schedule: LearningRate,
+    /// How the KL weight changes from step to step.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub kl_schedule: KlWeight,
+    /// Nats of each latent dimension's KL that have no gradient, as a mean over the batch (Kingma et al. 2016); 0 is
+    /// none
+    #[arg(
+        long,
+        value_name = "NATS",
+        default_value_t = 0.0,
+        help_heading = "Training"
+    )]
+    pub free_bits: f32,
+    /// Stop after this many epochs without a lower test loss; 0 is never
+    #[arg(
+        long,
+        value_name = "EPOCHS",
+        default_value_t = 0,
+        help_heading = "Training"
+    )]
+    pub patience: u32,
+    /// Decoupled weight decay (AdamW, Loshchilov & Hutter 2019), per step and unit of learning rate
+    #[arg(
+        long,
+        value_name = "DECAY",
+        default_value_t = 0.0,
+        help_heading = "Training"
+    )]
+    pub weight_decay: f32,
+    /// Upper bound of the norm of the gradient of the mean loss per image; 0 is no bound
+    #[arg(
+        long,
+        value_name = "NORM",
+        default_value_t = 0.0,
+        help_heading = "Training"
+    )]
+    pub grad_clip: f32,
+    /// Seed of everything random; equal seeds on one device give equal results
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 1,
+        help_heading = "Training"
+    )]
+    #[serde(with = "option::seed")]
     pub seed: u64,
-    /// What the operands of the matrix products of a step are rounded to; tests are always f32.
-    #[serde(default)]
+    /// What to round the operands of matrix products to while training; sums, weights, their updates and tests stay f32
+    #[arg(long, value_enum, default_value_t = Precision::F32, help_heading = "Training")]
     pub precision: Precision,
+    /// Write a line of the metrics every N steps
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 100, help_heading = "Run")]
+    pub log_every: u32,
+    /// Write pictures every N epochs, and after the last [default: 1; over 100 epochs, so that 100 of them have
+    /// pictures]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures_every: Option<u32>,
 }
 
 /// Epochs that leave pictures in a long run, where nothing else is asked for.
 const PICTURES: u32 = 100;
 
-/// Steps of a report, where nothing else is asked for.
-fn log_every() -> u32 {
-    100
-}
-
 impl Default for TrainOptions {
     fn default() -> Self {
-        Self {
-            epochs: 10,
-            batch_size: 128,
-            learning_rate: 1e-3,
-            learning_rate_schedule: LearningRate::default(),
-            kl_schedule: KlWeight::default(),
-            free_bits: 0.0,
-            patience: 0,
-            log_every: log_every(),
-            pictures_every: None,
-            weight_decay: 0.0,
-            grad_clip: 0.0,
-            binarize: Binarize::None,
-            seed: 1,
-            precision: Precision::F32,
-        }
+        defaults()
     }
 }
 

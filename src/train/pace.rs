@@ -2,27 +2,36 @@
 
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::option::defaults;
 use crate::train::Span;
 
 /// Which checkpoints a run keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Args, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Checkpoints {
-    /// How often one is made; beside that at the end, at a stop, and after an epoch with the lowest test loss.
+    /// How often to keep a checkpoint: 1epoch, 500steps, 10minutes; there is also one at the end, at a stop, and after an
+    /// epoch with the lowest test loss
+    #[arg(
+        id = "checkpoint_every",
+        long = "checkpoint-every",
+        value_name = "LENGTH",
+        default_value = "1epoch",
+        help_heading = "Run"
+    )]
+    #[serde(rename = "checkpoint-every")]
     pub every: Span,
-    /// How many of the last ones stay; the one with the lowest test loss stays beside them.
+    /// Number of checkpoints to keep: the last ones, beside that with the lowest test loss
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Run")]
     pub keep: usize,
 }
 
 impl Default for Checkpoints {
     fn default() -> Self {
-        Self {
-            every: Span::Epochs(1.0),
-            keep: 1,
-        }
+        defaults()
     }
 }
 

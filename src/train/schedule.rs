@@ -5,9 +5,11 @@
 
 use std::f64::consts::PI;
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::option::defaults;
 use crate::train::Span;
 
 /// Share of each cycle in which the weight of the KL rises (Fu et al. 2019).
@@ -17,7 +19,7 @@ const RISING: f64 = 0.5;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decay {
-    /// It stays.
+    /// It stays
     #[default]
     Constant,
     /// It falls to 0 at the last step, along half a cosine (Loshchilov & Hutter 2017)
@@ -27,47 +29,81 @@ pub enum Decay {
 }
 
 /// The learning rate as a share of what it is at most.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Args, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LearningRate {
-    /// Length of the warm-up, in which it rises linearly.
-    pub warm_up: Span,
-    /// What it does then.
+    /// What the learning rate does after its warm-up
+    #[arg(id = "lr_schedule", long = "lr-schedule", value_enum, default_value_t = Decay::Constant, help_heading = "Training")]
+    #[serde(rename = "lr-schedule")]
     pub decay: Decay,
-    /// How often [`Decay::Step`] lowers it, counted from the start of training.
+    /// How long the learning rate rises linearly to --lr at the start: 2epochs, 500steps
+    #[arg(
+        id = "lr_warmup",
+        long = "lr-warmup",
+        value_name = "LENGTH",
+        default_value = "0",
+        help_heading = "Training"
+    )]
+    #[serde(rename = "lr-warmup")]
+    pub warm_up: Span,
+    /// How often --lr-schedule step lowers the learning rate
+    #[arg(
+        id = "lr_step_every",
+        long = "lr-step-every",
+        value_name = "LENGTH",
+        default_value = "10epochs",
+        help_heading = "Training"
+    )]
+    #[serde(rename = "lr-step-every")]
     pub step_every: Span,
-    /// By which factor.
+    /// What it is multiplied by then
+    #[arg(
+        id = "lr_step_factor",
+        long = "lr-step-factor",
+        value_name = "FACTOR",
+        default_value_t = 0.1,
+        help_heading = "Training"
+    )]
+    #[serde(rename = "lr-step-factor")]
     pub step_factor: f64,
 }
 
 impl Default for LearningRate {
     fn default() -> Self {
-        Self {
-            warm_up: Span::Epochs(0.0),
-            decay: Decay::Constant,
-            step_every: Span::Epochs(10.0),
-            step_factor: 0.1,
-        }
+        defaults()
     }
 }
 
-/// The weight of the KL as a share of beta.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// The KL weight as a share of beta.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KlWeight {
-    /// Length of the warm-up, in which it rises linearly from 0 (Bowman et al. 2016).
+    /// How long the KL weight rises linearly from 0 to --beta at the start (Bowman et al. 2016)
+    #[arg(
+        id = "kl_warmup",
+        long = "kl-warmup",
+        value_name = "LENGTH",
+        default_value = "0",
+        help_heading = "Training"
+    )]
+    #[serde(rename = "kl-warmup")]
     pub warm_up: Span,
-    /// Cycles over the whole of training, in the first half of which it rises from 0 to 1 (Fu et al. 2019); 0 =
-    /// none.
+    /// Number of cycles; in each the KL weight rises from 0 to --beta over the first half, then stays (Fu et al.
+    /// 2019); 0 is none
+    #[arg(
+        id = "kl_cycles",
+        long = "kl-cycles",
+        value_name = "NUMBER",
+        default_value_t = 0,
+        help_heading = "Training"
+    )]
+    #[serde(rename = "kl-cycles")]
     pub cycles: u32,
 }
 
 impl Default for KlWeight {
     fn default() -> Self {
-        Self {
-            warm_up: Span::Epochs(0.0),
-            cycles: 0,
-        }
+        defaults()
     }
 }
 

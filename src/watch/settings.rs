@@ -5,30 +5,29 @@ use toml::Value;
 use super::html::escape;
 use crate::error::Result;
 use crate::model::words;
-use crate::train::RunConfig;
+use crate::option;
+use crate::train::{RunConfig, RunOptions};
+
+/// Heading of what describes the model.
+pub(super) const MODEL: &str = "Model";
+/// Heading of how a run was made.
+const RUN: &str = "Run";
+/// Heading of what a run used, beyond what was asked for.
+pub(super) const RECORD: &str = "What was used";
+/// Key of that.
+const RECORD_KEY: &str = "record";
 
 /// A value of `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setting {
-    /// The table that it stands in, empty at the top: `model`, `train`, `record`.
-    pub(super) section: String,
-    /// Its name there, with those of inner tables before it: `likelihood.name`.
+    /// The heading that its option stands under in `--help`.
+    pub(super) heading: String,
+    /// Its key, with that of the table that it stands in before it, but for the record: `init-from.sha256`.
     pub(super) name: String,
     pub(super) value: String,
 }
 
-impl Setting {
-    /// Its name in the whole of the file.
-    pub(super) fn full_name(&self) -> String {
-        if self.section.is_empty() {
-            self.name.clone()
-        } else {
-            format!("{}.{}", self.section, self.name)
-        }
-    }
-}
-
-/// Every value of a configuration, in the order of its file.
+/// Every value of a configuration, in the order of the options.
 ///
 /// # Errors
 /// [`crate::Error::Config`] where a value has no place in TOML.
@@ -40,23 +39,34 @@ pub(super) fn of(config: &RunConfig) -> Result<Vec<Setting>> {
             "please report this as a fault of the program",
         )
     })?;
+    let options = option::known::<RunOptions>();
+    let place = |key: &str| options.iter().position(|known| known.name == key);
+    let mut keys: Vec<(&String, &Value)> = table.iter().collect();
+    // Keys that are no options come last.
+    keys.sort_by_key(|(key, _)| place(key).unwrap_or(options.len()));
     let mut all = Vec::new();
-    for (name, value) in &table {
+    for (key, value) in keys {
+        let heading = match place(key) {
+            Some(at) => options[at].heading.as_str(),
+            None if key == RECORD_KEY => RECORD,
+            None if key == "image" => MODEL,
+            None => RUN,
+        };
         match value {
-            Value::Table(inner) => inner
+            Value::Table(inner) if key == RECORD_KEY => inner
                 .iter()
-                .for_each(|(key, value)| flatten(name, key, value, &mut all)),
-            value => flatten("", name, value, &mut all),
+                .for_each(|(key, value)| flatten(heading, key, value, &mut all)),
+            value => flatten(heading, key, value, &mut all),
         }
     }
     Ok(all)
 }
 
-fn flatten(section: &str, name: &str, value: &Value, all: &mut Vec<Setting>) {
+fn flatten(heading: &str, name: &str, value: &Value, all: &mut Vec<Setting>) {
     let text = match value {
         Value::Table(table) => {
             for (key, value) in table {
-                flatten(section, &format!("{name}.{key}"), value, all);
+                flatten(heading, &format!("{name}.{key}"), value, all);
             }
             return;
         }
@@ -66,21 +76,21 @@ fn flatten(section: &str, name: &str, value: &Value, all: &mut Vec<Setting>) {
         other => other.to_string(),
     };
     all.push(Setting {
-        section: section.to_owned(),
+        heading: heading.to_owned(),
         name: name.to_owned(),
         value: text,
     });
 }
 
-/// The configuration as tables, one for each part of the file; kernels folded up.
+/// The configuration as tables, one for each heading; kernels folded up.
 ///
 /// # Errors
 /// As [`of`].
 pub(super) fn html(config: &RunConfig) -> Result<String> {
     let all = of(config)?;
-    let rows = |section: &str, kernels: bool| -> String {
+    let rows = |heading: &str, kernels: bool| -> String {
         let own = all.iter().filter(|setting| {
-            setting.section == section && setting.name.starts_with("kernels.") == kernels
+            setting.heading == heading && setting.name.starts_with("kernels.") == kernels
         });
         own.map(|setting| {
             let memory = setting.name.starts_with("device-memory.");
@@ -95,20 +105,14 @@ pub(super) fn html(config: &RunConfig) -> Result<String> {
         .collect()
     };
     let mut text = "<div class=\"tables\">".to_owned();
-    for (section, title) in [
-        ("model", "Model"),
-        ("data", "Data"),
-        ("train", "Training"),
-        ("", "Device"),
-        ("record", "What was used"),
-    ] {
-        let rows = rows(section, false);
+    for title in [MODEL, "Data", "Training", RUN, RECORD] {
+        let rows = rows(title, false);
         if !rows.is_empty() {
             text += &format!("<table><caption>{title}</caption><tbody>{rows}</tbody></table>");
         }
     }
     text += "</div>";
-    let kernels = rows("record", true);
+    let kernels = rows(RECORD, true);
     if !kernels.is_empty() {
         text += &format!(
             "<details><summary>Kernels</summary><table><tbody>{kernels}</tbody></table></details>"
@@ -123,22 +127,26 @@ mod tests {
     use crate::watch::run::tests::run;
 
     #[test]
-    fn every_value_is_listed_with_its_section() {
+    fn every_value_is_listed_under_the_heading_of_its_option() {
         let config = run(0, 7).config;
         let all = of(&config).expect("settings");
-        let value = |name: &str| {
-            let found = all.iter().find(|setting| setting.full_name() == name);
+        let value = |heading: &str, name: &str| {
+            let found = all.iter().find(|setting| {
+                (setting.heading.as_str(), setting.name.as_str()) == (heading, name)
+            });
             found.map(|setting| setting.value.clone())
         };
-        for (name, expected) in [
-            ("device", "auto"),
-            ("train.epochs", "7"),
-            ("train.learning-rate", "0.001"),
-            ("model.likelihood.name", "bernoulli"),
-            ("model.hidden", "[400]"),
-            ("record.started", "2026-01-31T23:59:59Z"),
+        for (heading, name, expected) in [
+            ("Run", "device", "auto"),
+            ("Training", "epochs", "7"),
+            ("Training", "lr", "0.001"),
+            ("Data", "data", "digits"),
+            ("Model", "likelihood", "bernoulli"),
+            ("Model", "hidden", "[400]"),
+            ("Model", "image", "28x28x1"),
+            ("What was used", "started", "2026-01-31T23:59:59Z"),
         ] {
-            assert_eq!(value(name).as_deref(), Some(expected), "{name}");
+            assert_eq!(value(heading, name).as_deref(), Some(expected), "{name}");
         }
     }
 

@@ -15,22 +15,19 @@ fn unfinished_autoencoder(folder: &Path) -> PathBuf {
     fs::create_dir(&run).expect("a folder");
     let config = r#"
 device = "cpu"
-[data]
-source = "digits"
+data = "digits"
 test-fraction = 0.1
 split-seed = 1
-[model]
-kind = "ae"
-image = { height = 28, width = 28, channels = 1 }
+model = "ae"
+image = "28x28x1"
 hidden = [32]
 latent = 4
 activation = "relu"
-likelihood = { name = "squared-error" }
+likelihood = "squared-error"
 beta = 1.0
-[train]
 epochs = 1
 batch-size = 128
-learning-rate = 0.001
+lr = 0.001
 weight-decay = 0.0
 grad-clip = 0.0
 binarize = "none"
@@ -221,9 +218,9 @@ fn a_batch_larger_than_the_data_is_refused() {
 #[test]
 fn an_unknown_key_of_a_configuration_is_refused_by_name() {
     let folder = temporary();
-    let text = "[train]\nepochs = 3\nbatchsize = 9\n";
+    let text = "epochs = 3\nbatchsize = 9\n";
     fs::write(folder.path().join("my.toml"), text).expect("a file");
-    let words = ["my.toml", "line 3", "`batchsize`", "`batch-size`"];
+    let words = ["my.toml", "line 2", "`batchsize`", "`batch-size`"];
     refused_in(
         folder.path(),
         &["train", "--config", "my.toml"],
@@ -244,7 +241,7 @@ fn a_configuration_that_is_missing_or_no_toml_is_refused() {
 #[test]
 fn values_of_a_configuration_are_checked_as_flags_are() {
     let folder = temporary();
-    fs::write(folder.path().join("my.toml"), "[train]\nepochs = 0\n").expect("a file");
+    fs::write(folder.path().join("my.toml"), "epochs = 0\n").expect("a file");
     let arguments = ["train", "--config", "my.toml"];
     refused_in(folder.path(), &arguments, CONFIG, &["--epochs"]);
 }

@@ -23,10 +23,10 @@ fn listed(folder: &Path, name: &str) -> String {
 
 /// A run folder of two epochs, its configuration changed by `change`, without a model.
 fn run(folder: &Path, name: &str, change: impl Fn(String) -> String) -> PathBuf {
-    let text = "device = 'cpu'\n[data]\nsource = 'digits'\ntest-fraction = 0.1\nsplit-seed = 0\n\
-                [model]\nkind = 'vae'\nhidden = [400]\nlatent = 20\nactivation = 'relu'\nbeta = 1.0\n\
-                image = { height = 28, width = 28, channels = 1 }\nlikelihood = { name = 'bernoulli' }\n\
-                [train]\nepochs = 2\nbatch-size = 128\nlearning-rate = 0.001\nweight-decay = 0.0\n\
+    let text = "device = 'cpu'\ndata = 'digits'\ntest-fraction = 0.1\nsplit-seed = 0\n\
+                model = 'vae'\nhidden = [400]\nlatent = 20\nactivation = 'relu'\nbeta = 1.0\n\
+                image = '28x28x1'\nlikelihood = 'bernoulli'\n\
+                epochs = 2\nbatch-size = 128\nlr = 0.001\nweight-decay = 0.0\n\
                 grad-clip = 0.0\nbinarize = 'none'\nseed = 1\n\
                 [record]\nversion = '0.1.0'\ndevice = 'CPU (2 threads)'\ndata = 'digits'\n\
                 started = '2020-01-31T23:59:59Z'\n";
@@ -86,13 +86,7 @@ fn compare_prints_a_table_and_writes_curves() {
     let arguments = ["compare", "a", "b", "--out", "c.html", "--out", "c.png"];
     let output = accepted(folder.path(), &arguments);
     let table = stdout(&output);
-    for words in [
-        "VAE 784-400-20-400-784",
-        "train.seed",
-        "108.00",
-        "2/2",
-        "50,000",
-    ] {
+    for words in ["VAE 784-400-20-400-784", "seed", "108.00", "2/2", "50,000"] {
         assert!(table.contains(words), "no {words:?} in {table}");
     }
     assert!(!table.contains("NOT COMPARABLE"), "{table}");
@@ -104,7 +98,7 @@ fn compare_prints_a_table_and_writes_curves() {
     let json = stdout(&accepted(folder.path(), &["compare", "a", "b", "--json"]));
     let json: Value = serde_json::from_str(&json).expect("JSON alone on stdout");
     assert_eq!(json["runs"][1]["last"]["loss"], 108.0);
-    assert_eq!(json["runs"][1]["differs"]["train.seed"], "2");
+    assert_eq!(json["runs"][1]["differs"]["seed"], "2");
 }
 
 #[test]

@@ -209,7 +209,7 @@ impl Reference {
         let data = &self.folder.config().data;
         let options = DataOptions {
             labels: true,
-            ..data.options()
+            ..data.options.clone()
         };
         let dataset = elbo::data::load(&data.source, &options, &mut |_| ());
         dataset.expect("the data").test

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use super::{Ready, TrainArgs, check_early, introduce, train_from, with_image};
-use crate::cli::config::{self, FileConfig, Resolved};
+use crate::cli::config::{self, Resolved};
 use crate::cli::init;
 use crate::cli::report::{self, Reporter};
 use crate::cli::signals::Signals;
@@ -17,18 +17,19 @@ use crate::train::{
 };
 
 /// Options that may change when a run goes on.
-const CHANGEABLE: [&str; 7] = [
+const CHANGEABLE: [&str; 8] = [
     "device",
     "tune",
-    "train.epochs",
-    "train.patience",
-    "train.log-every",
-    "train.pictures-every",
-    "checkpoints",
+    "epochs",
+    "patience",
+    "log-every",
+    "pictures-every",
+    "checkpoint-every",
+    "keep",
 ];
 
 /// Where the images lie, which may change too where a checkpoint knows their hash.
-const PLACE: [&str; 2] = ["data.source", "data.mirrors"];
+const PLACE: [&str; 2] = ["data", "mirror"];
 
 /// Refuses to go on with another model, other data or other training than a run has.
 fn refuse_changes(
@@ -42,9 +43,8 @@ fn refuse_changes(
         .differences(now)?
         .into_iter()
         .filter(|change| {
-            let inside = |key: &str| change.key.starts_with(&format!("{key}."));
             let mut changeable = CHANGEABLE.iter().chain(place);
-            !changeable.any(|key| change.key == *key || inside(key))
+            !changeable.any(|key| change.key == *key)
         })
         .map(|change| {
             format!(
@@ -67,9 +67,9 @@ fn refuse_changes(
 }
 
 /// Says what to do where the images are not where they were.
-fn check_place(args: &TrainArgs, data: &DataConfig) -> Result<()> {
+fn check_place(given: Option<&toml::Value>, data: &DataConfig) -> Result<()> {
     let place = Path::new(&data.source);
-    if args.data.is_none() && place.is_absolute() && !place.exists() {
+    if given.is_none() && place.is_absolute() && !place.exists() {
         return Err(Error::data(
             place,
             "the images of the run are not there any more",
@@ -106,12 +106,11 @@ fn note_stretched(before: u32, options: &TrainOptions, steps: u64) {
 
 /// What the options make of a run: as it is to be trained, and as it is to be recorded.
 fn resolve(args: &TrainArgs, before: &RunConfig) -> Result<(Resolved, RunConfig)> {
-    let resolved = config::merge(args, FileConfig::of(before)?)?;
+    let resolved = config::merge(args, config::of(before)?)?;
     check_early(&resolved)?;
     args.pace(resolved.checkpoints).validate()?;
     let config = RunConfig {
-        device: resolved.device.clone(),
-        tune: resolved.tune,
+        compute: resolved.compute.clone(),
         data: resolved.data.clone().anchored(),
         model: ModelSpec {
             image: before.model.image,
@@ -149,7 +148,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     }
     position.check(&config.train)?;
 
-    check_place(args, &config.data)?;
+    check_place(config::flags(args)?.get("data"), &config.data)?;
     // Without a checkpoint it starts again, and from what it started from.
     let initial = match (&saved, &before.init_from) {
         (None, Some(known)) => Some(init::again(known)?),

@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::model::{Likelihood, words};
 use crate::shape::ImageShape;
 use crate::train::DataConfig;
-use crate::watch::{Run, settings};
+use crate::watch::Run;
+use crate::watch::settings::{self, MODEL, RECORD, Setting};
 
 /// What has to be equal for two losses to mean the same, and how it is called; of the data only what tells them apart.
 fn meaning(runs: &[Run], run: &Run) -> [String; 4] {
@@ -50,10 +51,8 @@ fn hash<'a>(runs: &'a [Run], run: &'a Run) -> Option<&'a str> {
 
 /// What a run was told to take.
 fn told(run: &Run) -> (&str, ImageShape, DataConfig) {
-    let data = DataConfig {
-        mirrors: Vec::new(),
-        ..run.config.data.clone()
-    };
+    let mut data = run.config.data.clone();
+    data.options.mirrors.clear();
     (&run.config.record.data, run.config.model.image, data)
 }
 
@@ -66,7 +65,7 @@ fn identity(runs: &[Run], run: &Run) -> String {
 fn data_in_words(runs: &[Run], different: &[&Run]) -> Vec<String> {
     let words = |run: &Run, detail: usize| {
         let data = &run.config.data;
-        let (test, seed) = (data.test_fraction, data.split_seed);
+        let (test, seed) = (data.options.test_fraction, data.options.seed);
         let hash = match hash(runs, run) {
             Some(hash) => format!("sha256 {}", hash.get(..8).unwrap_or(hash)),
             None => "not yet hashed by a checkpoint".to_owned(),
@@ -136,10 +135,11 @@ pub(super) fn of(runs: &[Run]) -> Vec<Group> {
 }
 
 /// Values of the configuration that have columns of their own, or say how and not what.
-fn has_a_column(name: &str) -> bool {
-    let model = name.starts_with("model.") && name != "model.beta";
-    let own = ["device", "train.epochs", "data.source", "data.mirrors"];
-    model || name.starts_with("record.") || own.contains(&name)
+fn has_a_column(setting: &Setting) -> bool {
+    let name = setting.name.as_str();
+    let model = setting.heading == MODEL && name != "beta";
+    let own = ["device", "epochs", "data", "mirror"];
+    model || setting.heading == RECORD || own.contains(&name)
 }
 
 /// For each run the configuration values that are not the same in all.
@@ -147,16 +147,18 @@ pub(super) fn differing(runs: &[Run]) -> Result<Vec<BTreeMap<String, String>>> {
     let mut all = Vec::new();
     for run in runs {
         let settings = settings::of(&run.config)?;
-        let named = settings.into_iter().map(|s| (s.full_name(), s.value));
+        let applies = |setting: &Setting| run.is_vae() || setting.name != "beta";
+        let kept = settings
+            .into_iter()
+            .filter(|s| !has_a_column(s) && applies(s));
+        let named = kept.map(|s| (s.name, s.value));
         let named = named.map(|(name, mut value)| {
             if name.ends_with("sha256") {
                 value.truncate(8);
             }
             (name, value)
         });
-        let applies = |name: &str| run.is_vae() || name != "model.beta";
-        let kept = named.filter(|(name, _)| !has_a_column(name) && applies(name));
-        all.push(kept.collect::<BTreeMap<_, _>>());
+        all.push(named.collect::<BTreeMap<_, _>>());
     }
     let names: BTreeSet<String> = all.iter().flat_map(|own| own.keys().cloned()).collect();
     let equal = |name: &String| all.iter().all(|own| own.get(name) == all[0].get(name));

@@ -269,14 +269,11 @@ mod tests {
             layers(1).contains("-7-") && layers(0).contains("-400-"),
             "{all:?}"
         );
-        assert!(layers(0).contains("model.beta 1"), "{all:?}");
+        assert!(layers(0).contains("beta 1"), "{all:?}");
         // Which has no KL to weigh.
         assert_eq!(all[2].1, ["2"]);
         let facts = comparison.facts_of(&comparison.groups[1]);
-        assert!(
-            facts.iter().all(|(name, _)| name != "model.beta"),
-            "{facts:?}"
-        );
+        assert!(facts.iter().all(|(name, _)| name != "beta"), "{facts:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) type Column = (&'static str, fn(&Row) -> String);
 /// Columns that are left out where they are the same in all rows.
 pub(super) const COLUMNS: [Column; 4] = [
     // The weight of the KL has a column of its own where it differs.
-    (MODEL, |row| match row.differs.contains_key("model.beta") {
+    (MODEL, |row| match row.differs.contains_key("beta") {
         true => row.layers.clone(),
         false => row.model.clone(),
     }),

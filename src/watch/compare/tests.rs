@@ -30,15 +30,12 @@ fn what_is_the_same_stands_once_and_what_differs_in_columns() {
         let line = lines.iter().find(|line| line.starts_with(name));
         line.expect("a row").split_whitespace().collect::<Vec<_>>()
     };
-    assert!(
-        row("run").ends_with(&["seconds", "train.learning-rate"]),
-        "{text}"
-    );
+    assert!(row("run").ends_with(&["seconds", "lr"]), "{text}");
     let expected = [
         "b", "111.67", "3", "111.67", "86.67", "25.00", "3/3", "2,000", "6.0", "0.003",
     ];
     assert_eq!(row("b"), expected, "{text}");
-    assert_eq!(both.rows()[0].differs["train.learning-rate"], "0.001");
+    assert_eq!(both.rows()[0].differs["lr"], "0.001");
     assert_eq!(both.rows()[0].differs.len(), 1);
 }
 
@@ -112,7 +109,7 @@ fn weights_of_the_kl_are_compared_by_the_elbo() {
     assert_eq!(both.groups()[0].figure, "negative ELBO");
     let text = both.lines().join("\n");
     assert!(text.contains("weight the KL differently"), "{text}");
-    assert!(text.contains("model.beta"), "{text}");
+    assert!(text.contains("beta"), "{text}");
     assert!(!text.contains("not the ELBO"), "{text}");
     assert_eq!(text.matches("likelihood").count(), 1, "one model: {text}");
 }
@@ -164,7 +161,7 @@ fn data_are_told_apart_by_their_hash() {
             // A copy, by other settings that had no effect.
             named("c", |run| {
                 data("/z/train.npz", one)(run);
-                run.config.data.split_seed = 7;
+                run.config.data.options.seed = 7;
             }),
             // Not yet known: as the run that was told to take the same.
             named("d", data("/y/train.npz", None)),
@@ -186,7 +183,7 @@ fn data_are_told_apart_by_their_hash() {
         "{notes}"
     );
     // Without any hash, by what was asked for.
-    let split = named("b", |run| run.config.data.split_seed = 7);
+    let split = named("b", |run| run.config.data.options.seed = 7);
     let notes = comparison(vec![named("a", |_| {}), split])
         .notes()
         .join("\n");
@@ -249,8 +246,8 @@ fn data_without_a_hash_are_those_of_who_was_told_the_same_where_all_agree() {
             named("b", data("/x/train.npz", one)),
             named("c", |run| {
                 data("/x/train.npz", other)(run);
-                run.config.data.mirrors = vec!["http://other/".into()];
-                run.config.data.image_size = Some((28, 28));
+                run.config.data.options.mirrors = vec!["http://other/".into()];
+                run.config.data.options.image_size = Some((28, 28));
             }),
         ]
     };

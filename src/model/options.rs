@@ -1,0 +1,318 @@
+//! The options that describe a model, and what they make of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use clap::Args;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Activation, Likelihood, ModelKind, ModelSpec};
+use crate::error::{Error, Result};
+use crate::option::defaults;
+use crate::shape::ImageShape;
+
+/// What a user says of a model.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ModelOptions {
+    /// What to train
+    #[arg(long, value_enum, default_value_t = ModelKind::Vae, help_heading = "Model")]
+    pub model: ModelKind,
+    /// Size of an image, which the data tell.
+    #[arg(skip)]
+    #[serde(with = "crate::shape::text", skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageShape>,
+    /// Units of each hidden layer of the encoder; the decoder has the same in reverse: 400, or 512,256
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = units,
+        value_name = "UNITS,…",
+        default_value = "400",
+        help_heading = "Model"
+    )]
+    pub hidden: Vec<usize>,
+    /// Number of latent dimensions
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 20,
+        help_heading = "Model"
+    )]
+    pub latent: usize,
+    /// Activation function after every hidden layer
+    #[arg(long, value_enum, default_value_t = Activation::Relu, help_heading = "Model")]
+    pub activation: Activation,
+    /// Reconstruction loss [default: bernoulli for a vae, squared-error for an ae]
+    #[arg(long, value_enum, help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<LikelihoodName>,
+    /// Standard deviation of the gaussian likelihood, in units of the values; `learned` makes it a parameter that
+    /// starts at 1, `learned:0.1` one that starts there [default: 1]
+    #[arg(
+        long,
+        value_name = "NUMBER|learned",
+        allow_negative_numbers = true,
+        help_heading = "Model"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sigma: Option<Sigma>,
+    /// KL weight; the loss is the negative ELBO only at 1
+    #[arg(
+        long,
+        value_name = "WEIGHT",
+        default_value_t = 1.0,
+        allow_negative_numbers = true,
+        help_heading = "Model"
+    )]
+    pub beta: f32,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+/// One of a list's numbers, with spaces around it.
+fn units(text: &str) -> Result<usize, std::num::ParseIntError> {
+    text.trim().parse()
+}
+
+impl ModelOptions {
+    /// The model that they describe, for images of a size.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where two of them do not go together.
+    pub fn spec(&self, image: ImageShape) -> Result<ModelSpec> {
+        if self.model == ModelKind::Ae && self.beta != 1.0 {
+            return Err(Error::config(
+                format!("--beta {}: an autoencoder has no KL to weight", self.beta),
+                "--model vae, or no --beta",
+            ));
+        }
+        Ok(ModelSpec {
+            kind: self.model,
+            image,
+            hidden: self.hidden.clone(),
+            latent: self.latent,
+            activation: self.activation,
+            likelihood: self.chosen_likelihood()?,
+            beta: self.beta,
+        })
+    }
+
+    fn chosen_likelihood(&self) -> Result<Likelihood> {
+        let name = self.likelihood.unwrap_or(match self.model {
+            ModelKind::Vae => LikelihoodName::Bernoulli,
+            ModelKind::Ae => LikelihoodName::SquaredError,
+        });
+        let likelihood = match name {
+            LikelihoodName::Bernoulli => Likelihood::Bernoulli,
+            LikelihoodName::SquaredError => Likelihood::SquaredError,
+            LikelihoodName::LinearSquaredError => Likelihood::LinearSquaredError,
+            LikelihoodName::Gaussian => {
+                let sigma = self.sigma.unwrap_or(Sigma {
+                    value: 1.0,
+                    learned: false,
+                });
+                return Ok(Likelihood::Gaussian {
+                    sigma: sigma.value,
+                    learned: sigma.learned,
+                });
+            }
+        };
+        match self.sigma {
+            None => Ok(likelihood),
+            Some(_) => Err(Error::config(
+                "--sigma belongs to --likelihood gaussian, and the likelihood is another",
+                "--likelihood gaussian, or no --sigma",
+            )),
+        }
+    }
+}
+
+impl From<&ModelSpec> for ModelOptions {
+    fn from(spec: &ModelSpec) -> Self {
+        let (likelihood, sigma) = match spec.likelihood {
+            Likelihood::Bernoulli => (LikelihoodName::Bernoulli, None),
+            Likelihood::SquaredError => (LikelihoodName::SquaredError, None),
+            Likelihood::LinearSquaredError => (LikelihoodName::LinearSquaredError, None),
+            Likelihood::Gaussian { sigma, learned } => {
+                let value = sigma;
+                (LikelihoodName::Gaussian, Some(Sigma { value, learned }))
+            }
+        };
+        Self {
+            model: spec.kind,
+            image: Some(spec.image),
+            hidden: spec.hidden.clone(),
+            latent: spec.latent,
+            activation: spec.activation,
+            likelihood: Some(likelihood),
+            sigma,
+            beta: spec.beta,
+        }
+    }
+}
+
+/// Names of the reconstruction losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LikelihoodName {
+    /// Independent Bernoulli values; the decoder gives logits
+    Bernoulli,
+    /// N(output, sigma²) for each value
+    Gaussian,
+    /// ‖x − sigmoid(output)‖², the loss of a plain autoencoder of values in [0, 1]
+    SquaredError,
+    /// ‖x − output‖², for values of any range
+    LinearSquaredError,
+}
+
+/// A Gaussian likelihood's standard deviation: a number, `learned`, or `learned:` and a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sigma {
+    /// It, or what it starts at.
+    pub value: f32,
+    /// Whether it is a parameter of the model.
+    pub learned: bool,
+}
+
+impl FromStr for Sigma {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, learned) = match text.trim().strip_prefix("learned") {
+            Some("") => ("1", true),
+            Some(rest) => (rest.strip_prefix(':').unwrap_or("none"), true),
+            None => (text, false),
+        };
+        let value = number.trim().parse();
+        let value = value.map_err(|_| "expected a number above 0, or `learned`")?;
+        Ok(Self { value, learned })
+    }
+}
+
+impl fmt::Display for Sigma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self {
+                value: 1.0,
+                learned: true,
+            } => write!(f, "learned"),
+            Self {
+                value,
+                learned: true,
+            } => write!(f, "learned:{value}"),
+            Self { value, .. } => write!(f, "{value}"),
+        }
+    }
+}
+
+impl Serialize for Sigma {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.learned {
+            true => serializer.collect_str(self),
+            false => serializer.serialize_f32(self.value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sigma {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a number above 0, or \"learned\"")]
+        enum Written {
+            Number(f32),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(value) => Ok(Self {
+                value,
+                learned: false,
+            }),
+            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_options_the_reference_model_is_described() {
+        let reference = ModelSpec::reference();
+        let described = ModelOptions::default().spec(reference.image);
+        assert_eq!(described.expect("a model"), reference);
+    }
+
+    #[test]
+    fn a_model_is_described_by_its_own_options() {
+        for likelihood in [
+            Likelihood::Bernoulli,
+            Likelihood::Gaussian {
+                sigma: 0.1,
+                learned: true,
+            },
+            Likelihood::Gaussian {
+                sigma: 1.0,
+                learned: false,
+            },
+        ] {
+            let spec = ModelSpec {
+                likelihood,
+                hidden: vec![5, 6],
+                ..ModelSpec::reference()
+            };
+            let options = ModelOptions::from(&spec);
+            assert_eq!(options.spec(spec.image).expect("the model"), spec);
+        }
+    }
+
+    #[test]
+    fn sigma_is_a_number_or_learned() {
+        for (text, value, learned) in [
+            ("0.5", 0.5, false),
+            ("learned", 1.0, true),
+            ("learned:0.1", 0.1, true),
+        ] {
+            let sigma: Sigma = text.parse().expect(text);
+            assert_eq!(sigma, Sigma { value, learned });
+            assert_eq!(sigma.to_string(), text);
+        }
+        for wrong in ["learn", "learned:", "learned0.5", "", "1,5"] {
+            assert!(wrong.parse::<Sigma>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_default_likelihood_follows_the_model() {
+        let options = ModelOptions {
+            model: ModelKind::Ae,
+            ..ModelOptions::default()
+        };
+        let spec = options.spec(ImageShape::new(1, 1, 1)).expect("a model");
+        assert_eq!(spec.likelihood, Likelihood::SquaredError);
+    }
+
+    #[test]
+    fn sigma_without_a_gaussian_is_refused() {
+        let options = ModelOptions {
+            sigma: Some(Sigma {
+                value: 0.5,
+                learned: false,
+            }),
+            ..ModelOptions::default()
+        };
+        let error = options.spec(ImageShape::new(1, 1, 1));
+        let error = error.expect_err("sigma of a Bernoulli");
+        assert!(error.to_string().contains("--sigma"), "{error}");
+    }
+
+    #[test]
+    fn numbers_of_a_list_may_have_spaces_around_them() {
+        assert_eq!(units(" 200"), Ok(200));
+        assert!(units("2 00").is_err() && units("").is_err());
+    }
+}
