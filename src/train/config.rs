@@ -331,7 +331,10 @@ impl RunConfig {
         let record = part(RECORD).ok_or_else(|| missing(RECORD))?;
         let from = part(INIT_FROM).map(InitFrom::deserialize).transpose();
         Ok(Self {
-            model: options.model.spec(image)?,
+            model: options
+                .model
+                .spec(image)
+                .map_err(|e| wrong(e.to_string()))?,
             compute: options.compute,
             data: options.data,
             train: options.train,
@@ -426,7 +429,7 @@ mod tests {
                     sigma: 0.1,
                     learned: true,
                 },
-                beta: 0.3,
+                beta: 1.0,
             },
             train: TrainOptions {
                 epochs: 3,
