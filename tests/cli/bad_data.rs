@@ -240,10 +240,16 @@ fn damaged_arrays_are_refused_by_name() {
             words: &["x.npz", "`images`", "np.savez"],
         },
         Case {
-            make: |folder| write(&folder.join("x.csv"), b"1,2"),
+            make: |folder| write(&folder.join("x.txt"), b"1,2"),
+            arguments: &["--data", "x.txt"],
+            code: DATA_OR_MODEL,
+            words: &["x.txt", ".npy, .npz, .csv"],
+        },
+        Case {
+            make: |folder| write(&folder.join("x.csv"), b"a,b\n1,2\n3,x\n"),
             arguments: &["--data", "x.csv"],
             code: DATA_OR_MODEL,
-            words: &["x.csv", ".npy or .npz"],
+            words: &["x.csv", "line 3, column 2 (`b`)", "--columns a"],
         },
     ]);
 }
