@@ -292,27 +292,27 @@ fn refuse_every_beginning(name: &str, whole: &[u8]) {
 fn truncated_npy_is_refused_at_every_length() {
     for (descr, width) in TYPES {
         for fortran in [false, true] {
-            refuse_every_beginning("x.npy", &npy(descr, fortran, "(2, 3)", &vec![1; 6 * width]));
+            refuse_every_beginning("x.npy", &npy(descr, fortran, "(2, 3)", &vec![0; 6 * width]));
         }
     }
 }
 
-/// Each type with its width, in both orders of bytes.
+/// Each type with its width, in one order of bytes or the other.
 const TYPES: [(&str, usize); 14] = [
     ("'|u1'", 1),
     ("'|b1'", 1),
     ("'|i1'", 1),
     ("'<u2'", 2),
     ("'>i2'", 2),
+    ("'>u4'", 4),
+    ("'<i4'", 4),
+    ("'<u8'", 8),
+    ("'>i8'", 8),
     ("'<f2'", 2),
     ("'>f2'", 2),
-    ("'<f4'", 4),
     ("'>f4'", 4),
-    ("'<i2'", 2),
-    ("'>u2'", 2),
     ("'<f8'", 8),
     ("'>f8'", 8),
-    ("'|b1'", 1),
 ];
 
 #[test]
@@ -345,7 +345,7 @@ fn damaged_npz_never_panics() {
 fn trailing_bytes_of_npy_are_refused() {
     for (descr, width) in TYPES {
         for fortran in [false, true] {
-            let array = npy(descr, fortran, "(2, 1)", &vec![1; 2 * width + 1]);
+            let array = npy(descr, fortran, "(2, 1)", &vec![0; 2 * width + 1]);
             let follow = format!("but {} bytes follow", 2 * width + 1);
             assert_says(&error_of_bytes("x.npy", &array), &["shape [2, 1]", &follow]);
         }

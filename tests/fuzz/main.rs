@@ -202,7 +202,7 @@ fn npy_of_every_type_and_order() {
     ] {
         for (order, fortran) in [("<", true), (">", false)] {
             let descr = format!("'{order}{}'", descr.trim_start_matches('|'));
-            let values = vec![1; 60 * width];
+            let values = vec![0; 60 * width];
             write(&path, &formats::npy(&descr, fortran, "(12, 5)", &values));
             damage_data(&path, &path);
         }

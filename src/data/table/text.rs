@@ -73,15 +73,16 @@ pub(super) fn open(path: &Path, tabs_first: bool) -> Result<Opened> {
         has_line_feed: false,
     };
     let mut start = Vec::new();
-    let outcome = text.by_ref().take(START).read_to_end(&mut start);
-    outcome.map_err(|reason| unreadable(path, reason))?;
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+    // First what says in which form the text is: in another one its end would look cut off.
+    read_more(path, &mut text, 2, &mut start)?;
+    if start == [0xff, 0xfe] || start == [0xfe, 0xff] {
         return Err(Error::data(
             path,
             "expected text in UTF-8, got UTF-16",
             "save it as `CSV UTF-8`, or `iconv -f utf-16 -t utf-8`",
         ));
     }
+    read_more(path, &mut text, START, &mut start)?;
     if start.starts_with("\u{feff}".as_bytes()) {
         start.drain(..3);
     }
@@ -90,6 +91,12 @@ pub(super) fn open(path: &Path, tabs_first: bool) -> Result<Opened> {
         text: Cursor::new(start).chain(text),
         separator,
     })
+}
+
+fn read_more(path: &Path, text: &mut Text, most: u64, start: &mut Vec<u8>) -> Result<()> {
+    let outcome = text.by_ref().take(most).read_to_end(start);
+    outcome.map_err(|reason| unreadable(path, reason))?;
+    Ok(())
 }
 
 /// What separates the values of a text that begins like this: what is as frequent in the second line as in the first.
