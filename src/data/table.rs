@@ -49,13 +49,8 @@ pub(super) fn load(
         .flexible(true)
         .from_reader(opened.text);
     let (mut first, mut row) = (ByteRecord::new(), ByteRecord::new());
-    if !read_row(path, &mut reader, &mut first)? {
-        return Err(Error::data(
-            path,
-            "expected rows of numbers, got none",
-            "a table of at least two rows",
-        ));
-    }
+    // Without a first row there is no header, no column and no other row.
+    read_row(path, &mut reader, &mut first)?;
     let mut more = read_row(path, &mut reader, &mut row)?;
     let has_header = is_header(&first, more.then_some(&row));
     let columns = match has_header {
@@ -69,6 +64,13 @@ pub(super) fn load(
     while more {
         table.push(&row)?;
         more = read_row(path, &mut reader, &mut row)?;
+    }
+    if table.rows == 0 || table.columns.count() == 0 {
+        return Err(Error::data(
+            path,
+            "expected rows of numbers, got none",
+            "a table of at least two rows, below its header if it has one",
+        ));
     }
     if options.columns.is_empty() && table.drop_row_numbers() {
         progress(Progress::Note(

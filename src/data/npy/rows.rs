@@ -174,9 +174,10 @@ impl<R: Read> Rows<R> {
         }
         self.done += rows;
         if self.done == self.rows {
-            let more = self.reader.by_ref().bytes().next().transpose();
-            let more = more.map_err(Error::io(&self.name, "read the array"))?;
-            if more.is_some() {
+            let mut more = Vec::new();
+            let outcome = self.reader.by_ref().take(1).read_to_end(&mut more);
+            outcome.map_err(Error::io(&self.name, "read the array"))?;
+            if !more.is_empty() {
                 return Err(self.broken(format!(
                     "its header promises {} rows, but bytes follow the last one",
                     self.rows

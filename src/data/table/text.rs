@@ -194,7 +194,7 @@ impl Text {
         self.has_line_feed |= bytes.contains(&b'\n');
         self.last = bytes.last().copied().unwrap_or(self.last);
         let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-        self.line = match bytes.iter().rposition(|byte| is_break(byte)) {
+        self.line = match bytes.iter().rposition(is_break) {
             Some(at) => bytes.len() - at - 1,
             None => self.line + bytes.len(),
         };
