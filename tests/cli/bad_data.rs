@@ -7,8 +7,7 @@ use image::GrayImage;
 
 use crate::formats::{floats, gzip, idx, npy, npz, write};
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, accepted, assert_refused, contents, program, refused_in, stderr,
-    temporary,
+    CONFIG, DATA_OR_MODEL, accepted, assert_refused, contents, program, refused_in, temporary,
 };
 
 const IMAGES_MAGIC: u32 = 0x0803;

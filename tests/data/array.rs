@@ -259,7 +259,7 @@ fn channels_first_are_refused_or_turned_as_the_option_says() {
     assert_eq!(kept.shape, ImageShape::new(2, 3, 3));
     assert_eq!(bytes_of(&kept), values);
     // The place of a NaN is that in the file.
-    let mut floats = vec![0.0_f32; 36];
+    let mut floats = [0.0_f32; 36];
     floats[18 + 9] = f32::NAN;
     let bytes = floats
         .iter()

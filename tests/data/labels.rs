@@ -190,7 +190,7 @@ fn an_option_names_the_arrays() {
     let dataset = dataset.expect("one array, split");
     assert_eq!((dataset.train.len(), dataset.test.len()), (8, 1));
     let (missing, _) = load_arrays(&arrays, &with_arrays("train=image"));
-    let message = missing.err().expect("no such array").to_string();
+    let message = missing.expect_err("no such array").to_string();
     assert_says(
         &message,
         &[
@@ -201,7 +201,7 @@ fn an_option_names_the_arrays() {
         ],
     );
     let (unclear, _) = load_arrays(&arrays, &DataOptions::default());
-    let message = unclear.err().expect("no usual names").to_string();
+    let message = unclear.expect_err("no usual names").to_string();
     assert_says(&message, &["--array train=images,test=x_val"]);
     let (_folder, path) = file("x.npy", &npy("'|u1'", false, "(2, 1)", &[1; 2]));
     assert_says(
