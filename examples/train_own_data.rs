@@ -33,6 +33,7 @@ fn main() -> Result<()> {
         test: images(8_000..9_000),
         val: None,
         classes: Vec::new(),
+        columns: Vec::new(),
     };
     let mut spec = ModelSpec::reference();
     (spec.image, spec.latent) = (SHAPE, 3);

@@ -87,6 +87,7 @@ impl Subject {
             test: split(TEST.min(most).max(1)),
             val: None,
             classes: Vec::new(),
+            columns: Vec::new(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::train::{RunFolder, Which};
 
 /// Decode latent codes into images, as a NumPy array
 ///
-/// The codes are float32 [codes, latent], C order, little-endian. The images are float32 [codes, height, width,
+/// The codes are numbers of any real type, [codes, latent], C order. The images are float32 [codes, height, width,
 /// channels] ([codes, values] of a model of rows of values): the means of p(x|z), from 0 to 1 unless the likelihood
 /// is gaussian or linear-squared-error. An array flows through in batches.
 #[derive(Args, Debug)]

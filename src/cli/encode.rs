@@ -16,8 +16,8 @@ use crate::train::{RunFolder, Which};
 /// Write the latent codes of images as a NumPy array
 ///
 /// The array is float32 [images, latent], in the order of the images: the means of q(z|x) for a
-/// VAE, the code itself for an AE. An array from stdin (`--data -`) flows through in batches: u8 or float32 in C
-/// order, little-endian, [images, height, width, channels] or [images, values].
+/// VAE, the code itself for an AE. An array from stdin (`--data -`) flows through in batches: numbers of any
+/// real type in C order, [images, height, width, channels] or [images, values].
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EncodeArgs {
@@ -94,7 +94,7 @@ fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
     let weights = folder.weights_of(args.checkpoint)?;
     let mut outputs = Outputs::open(args, "-".into())?;
     let (input, name) = streams::input("-".as_ref())?;
-    let mut images = Rows::of_images(input, &name, run.model.image)?;
+    let mut images = Rows::of_images(input, &name, run.model.image, run.data.options.axes)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     outputs.begin(&[images.count(), run.model.latent])?;
     let binarize = run.train.binarize;

@@ -77,7 +77,7 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
 fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
     let run = folder.config();
     let weights = folder.weights_of(args.view.checkpoint)?;
-    let chosen = saved::labelled_images(run, args.view.data.as_deref(), args.view.split)?;
+    let chosen = saved::images(run, args.view.data.as_deref(), args.view.split)?;
     let device = open_device(&args.view.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let name = path.file_name().unwrap_or(path.as_os_str());

@@ -39,7 +39,7 @@ pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
     }
     view::check_latents(run.model.latent)?;
     let weights = folder.weights_of(args.view.checkpoint)?;
-    let chosen = saved::labelled_images(run, args.view.data.as_deref(), args.view.split)?;
+    let chosen = saved::images(run, args.view.data.as_deref(), args.view.split)?;
     let name = format!("latents-{}-{}.png", chosen.name, chosen.split.name());
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let images = &chosen.images;

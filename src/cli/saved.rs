@@ -88,24 +88,6 @@ pub(super) fn images(
     source: Option<&str>,
     split: Option<Split>,
 ) -> Result<Chosen> {
-    choose(run, source, split, false)
-}
-
-/// As [`images`], with their labels where the source has some.
-pub(super) fn labelled_images(
-    run: &RunConfig,
-    source: Option<&str>,
-    split: Option<Split>,
-) -> Result<Chosen> {
-    choose(run, source, split, true)
-}
-
-fn choose(
-    run: &RunConfig,
-    source: Option<&str>,
-    split: Option<Split>,
-    labels: bool,
-) -> Result<Chosen> {
     let shape = run.model.image;
     let other = source
         .map(anchored)
@@ -116,7 +98,6 @@ fn choose(
     });
     let own = DataOptions {
         whole: split == Split::All,
-        labels,
         ..run.data.options.clone()
     };
     let (source, options) = match &other {

@@ -1,200 +1,177 @@
-//! NumPy's files: `.npy` (one array) and `.npz` (a zip of them).
+//! NumPy's files: `.npy` (one array), and `.npz` (a zip of them) in `npz`.
 //!
-//! [`super::npy`] reads headers and values.
+//! [`super::npy`] reads headers and numbers; which array of a `.npz` is what stands in `names`.
 
 mod labels;
+mod names;
+mod npz;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use zip::ZipArchive;
+pub use names::Arrays;
 
-use super::npy::{self, Header, SAVE_HINT};
-use super::{DataOptions, Dataset, Images, Values, split};
+use super::axes::{self, Axes};
+use super::npy::{Fault, Header, SAVE_HINT};
+use super::{DataOptions, Dataset, Images, Progress, Stored, Values, split};
 use crate::error::{Error, Result};
 use crate::shape::ImageShape;
 
-/// Deflate cannot pack better than 1032 to 1, so a greater promise is a lie.
-const MAX_DEFLATE_RATIO: u64 = 1032;
-const TRAIN_NAMES: [&str; 2] = ["train", "x_train"];
-const TEST_NAMES: [&str; 2] = ["test", "x_test"];
-/// Labels of the training images, of the test images, and of those of a single array.
-const LABEL_NAMES: [&str; 3] = ["y_train", "y_test", "y"];
-/// What NumPy appends to an array's name to name its entry of a `.npz`.
-const ENTRY_SUFFIX: &str = ".npy";
-
-/// One array as it lies in the file.
-struct Array {
-    shape: Vec<usize>,
-    values: Values,
+/// Whether the name of a file is that of a NumPy file.
+pub(super) fn is_array(path: &Path) -> bool {
+    has_extension(path, "npy") || has_extension(path, "npz")
 }
 
-/// Reads a `.npy` file, split by the seed, or a `.npz` file with the arrays `train` and `test` (or
-/// `x_train` and `x_test`) or with one array, split by the seed. Labels are `y_train` and `y_test`, or `y` beside
-/// a single array; they are read where [`DataOptions::labels`] asks for them.
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+/// Reads a `.npy` file, split by the seed, or a `.npz` file, whose arrays `names` tells apart.
 ///
-/// Arrays hold u8 or little-endian f32 in C order, as `[images, values]`, `[images, height,
-/// width]` or `[images, height, width, channels]`.
+/// Arrays hold numbers of any of NumPy's real types, in either order of bytes and of axes, as `[images, values]`,
+/// `[images, height, width]` or `[images, height, width, channels]`; see [`Axes`] for other axes.
 ///
 /// # Errors
 ///
-/// [`Error::Data`] for another extension, type, order or shape, for a file that is longer or
-/// shorter than its header says, and for values that are not finite.
-pub(super) fn load(path: &Path, name: &str, options: &DataOptions) -> Result<Dataset> {
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    let images = if extension == "npy" {
-        let file = File::open(path).map_err(Error::io(path, "open it"))?;
-        let length = file.metadata().map_err(Error::io(path, "read its size"))?;
-        let mut reader = BufReader::new(file);
-        let array = read_npy(path, "the array", &mut reader, length.len())?;
-        to_images(path, "the array", array, options)?
-    } else if extension == "npz" {
-        match load_npz(path, options)? {
-            (train, Some(test)) => {
-                return Ok(Dataset {
-                    name: name.to_owned(),
-                    train,
-                    test,
-                    val: None,
-                    classes: Vec::new(),
-                });
-            }
-            (images, None) => images,
-        }
-    } else {
-        return Err(Error::data(
-            path,
-            "expected a .npy or .npz file, or a folder",
-            "give the folder that holds the IDX files or the pictures, or save an array with `np.save`",
-        ));
-    };
-    let (train, test) = split::choose(images.len(), options, path)?;
-    Ok(Dataset {
-        name: name.to_owned(),
-        train: images.select(&train),
-        test: images.select(&test),
-        val: None,
-        classes: Vec::new(),
-    })
-}
-
-/// The training and test images, or all images and `None`.
-fn load_npz(path: &Path, options: &DataOptions) -> Result<(Images, Option<Images>)> {
-    let file = File::open(path).map_err(Error::io(path, "open it"))?;
-    let packed = file.metadata().map_err(Error::io(path, "read its size"))?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|reason| {
-        Error::data(
-            path,
-            format!("expected a zip archive of arrays: {reason}"),
-            SAVE_HINT,
-        )
-    })?;
-    let entries = archive.file_names();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| Some(entry.ok()?.strip_suffix(ENTRY_SUFFIX)?.to_owned()))
-        .collect();
-    names.sort_unstable();
-    let pick = |wanted: &[&str]| names.iter().find(|name| wanted.contains(&name.as_str()));
-    let mut read = |name: &str, labels: &str| {
-        let mut images = read_entry(
-            path,
-            &mut archive,
-            name,
-            packed.len(),
-            |what, mut entry, size| {
-                let array = read_npy(path, what, &mut entry, size)?;
-                to_images(path, what, array, options)
-            },
-        )?;
-        if options.labels && name != labels && names.iter().any(|name| name == labels) {
-            let found = read_entry(
-                path,
-                &mut archive,
-                labels,
-                packed.len(),
-                |what, mut entry, size| labels::read(path, what, &mut entry, size, images.len()),
-            )?;
-            images.labels = Some(found);
-        }
-        Ok(images)
-    };
-    let others = names
-        .iter()
-        .filter(|name| !LABEL_NAMES.contains(&name.as_str()));
-    let others: Vec<&String> = others.collect();
-    let single = match (names.as_slice(), others.as_slice()) {
-        ([only], _) => Some(only),
-        (_, [only]) => Some(*only),
-        _ => None,
-    };
-    let [of_train, of_test, of_single] = LABEL_NAMES;
-    match (pick(&TRAIN_NAMES), pick(&TEST_NAMES), single) {
-        (Some(train), Some(test), _) => Ok((read(train, of_train)?, Some(read(test, of_test)?))),
-        (_, _, Some(only)) => Ok((read(only, of_single)?, None)),
-        _ => Err(Error::data(
-            path,
-            format!(
-                "expected the arrays `train` and `test` (or `x_train` and `x_test`), or a single \
-                 array, got {}: {}",
-                names.len(),
-                names.join(", ")
-            ),
-            "np.savez(\"data.npz\", train=x_train, test=x_test)",
-        )),
-    }
-}
-
-/// Opens an entry and gives `read` its description, its bytes, and how many there are.
-fn read_entry<T>(
+/// [`Error::Data`] for another type or shape, for a file that is longer or shorter than its header says, for values
+/// that are not finite or that float32 cannot hold, and for arrays of a `.npz` that nothing tells apart.
+pub(super) fn load(
     path: &Path,
-    archive: &mut ZipArchive<BufReader<File>>,
     name: &str,
-    packed: u64,
-    read: impl FnOnce(&str, &mut dyn Read, u64) -> Result<T>,
-) -> Result<T> {
-    let what = format!("array `{name}`");
-    let entry = archive.by_name(&format!("{name}{ENTRY_SUFFIX}"));
-    let mut entry = entry.map_err(|reason| {
-        Error::data(path, format!("{what} cannot be read: {reason}"), SAVE_HINT)
-    })?;
-    let size = entry.size();
-    if size > packed.saturating_mul(MAX_DEFLATE_RATIO) {
-        return Err(Error::data(
-            path,
-            format!("{what} claims to unpack to {size} bytes, from a file of {packed}"),
-            SAVE_HINT,
+    options: &DataOptions,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Dataset> {
+    if has_extension(path, "npz") {
+        return npz::load(path, name, options, progress);
+    }
+    if !options.arrays.is_empty() {
+        return Err(Error::config(
+            format!(
+                "--array {}: {} holds one array, without a name",
+                options.arrays,
+                path.display()
+            ),
+            "no --array, or a .npz file",
         ));
     }
-    read(&what, &mut entry, size)
+    let file = File::open(path).map_err(Error::io(path, "open it"))?;
+    let length = file.metadata().map_err(Error::io(path, "read its size"))?;
+    let mut reader = BufReader::new(file);
+    let images = read_images(path, "the array", &mut reader, length.len(), options)?;
+    split::dataset(images, name, options, path)
 }
 
-/// Reads an array from a stream of exactly `length` bytes.
-fn read_npy(path: &Path, what: &str, reader: &mut impl Read, length: u64) -> Result<Array> {
-    let broken = |message: String| Error::data(path, format!("{what}: {message}"), SAVE_HINT);
+/// Reads an array of images from a stream of exactly `length` bytes.
+fn read_images(
+    path: &Path,
+    what: &str,
+    reader: &mut (impl Read + ?Sized),
+    length: u64,
+    options: &DataOptions,
+) -> Result<Images> {
     let header = Header::read(path, what, reader)?;
-    let width = header.kind.bytes();
-    let present = length.saturating_sub(header.size);
-    let bytes = npy::promised(&header.shape, (header.kind.name(), width), present);
-    let bytes = bytes.map_err(broken)?;
-    let values = npy::read_values(reader, header.kind, bytes / width);
-    let values = values.map_err(|reason| broken(format!("reading its values failed: {reason}")))?;
-    if values.len() * width != bytes {
+    let numbers = header.numbers(path, what)?;
+    let broken = |message: String| Error::data(path, format!("{what}: {message}"), SAVE_HINT);
+    let count = header.count(Some(numbers.bytes()), length);
+    let count = count.map_err(broken)?;
+    let shape = image_shape(path, what, &header.shape, options)?;
+    let unfit = |fault| match fault {
+        Fault::Io(reason) => broken(format!("reading its values failed: {reason}")),
+        Fault::Number {
+            at,
+            what: fault,
+            hint,
+        } => {
+            let (image, value) = place(&header, at);
+            Error::data(
+                path,
+                format!("{what}: {fault} in image {image}, value {value}"),
+                hint,
+            )
+        }
+    };
+    let values = numbers.read(reader, count).map_err(unfit)?;
+    if values.len() != count {
         return Err(broken(format!(
-            "its header promises {} values, got {}",
-            bytes / width,
+            "its header promises {count} values, got {}",
             values.len()
         )));
     }
     read_end(reader).map_err(broken)?;
-    Ok(Array {
-        shape: header.shape,
-        values,
+    // While the places are still those of the file.
+    if let Some(at) = values.first_non_finite() {
+        let what = "expected finite values, got a NaN or an infinity".to_owned();
+        let hint = "look at `np.argwhere(~np.isfinite(x))`; `np.nan_to_num(x)` replaces them";
+        return Err(unfit(Fault::Number { at, what, hint }));
+    }
+    let mut values = match (header.fortran_order, values) {
+        (false, values) => values,
+        (true, Values::Bytes(bytes)) => Values::Bytes(to_c_order(&bytes, &header.shape)),
+        (true, Values::Floats(floats)) => Values::Floats(to_c_order(&floats, &header.shape)),
+    };
+    if header.shape.len() == 4 && options.axes == Some(Axes::Nchw) {
+        values = axes::to_channels_last(values, shape);
+    }
+    Ok(Images {
+        stored: numbers.stored(),
+        ..Images::new(shape, values)
     })
 }
 
+/// Image and value within it of the number at a place of the file; both count in C order.
+fn place(header: &Header, at: usize) -> (usize, usize) {
+    let sizes = header.shape.get(1..).unwrap_or_default();
+    let size: usize = sizes.iter().product();
+    if !header.fortran_order {
+        return (at / size.max(1), at % size.max(1));
+    }
+    let mut left = at;
+    let mut next = |&size: &usize| {
+        let index = left % size.max(1);
+        left /= size.max(1);
+        index
+    };
+    let image = header.shape.first().map_or(0, &mut next);
+    let value = sizes.iter().fold((0, size), |(value, stride), size| {
+        let stride = stride / (*size).max(1);
+        (value + next(size) * stride, stride)
+    });
+    (image, value.0)
+}
+
+/// Values in C order, the last axis the fastest, of values in Fortran order, the first axis the fastest.
+fn to_c_order<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
+    let mut stride = 1;
+    let strides: Vec<usize> = shape
+        .iter()
+        .map(|size| {
+            let own = stride;
+            stride *= size;
+            own
+        })
+        .collect();
+    let mut index = vec![0; shape.len()];
+    let mut at = 0;
+    let mut ordered = Vec::with_capacity(values.len());
+    while ordered.len() < values.len() {
+        ordered.push(values[at]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            at += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            at -= strides[axis] * shape[axis];
+            index[axis] = 0;
+        }
+    }
+    ordered
+}
+
 /// Reads on to the end, which lets a zip archive compare its checksum.
-fn read_end(reader: &mut impl Read) -> Result<(), String> {
+fn read_end(reader: &mut (impl Read + ?Sized)) -> Result<(), String> {
     match reader.read(&mut [0]) {
         Ok(0) => Ok(()),
         Ok(_) => Err("bytes follow its last value".to_owned()),
@@ -202,56 +179,119 @@ fn read_end(reader: &mut impl Read) -> Result<(), String> {
     }
 }
 
-fn to_images(path: &Path, what: &str, array: Array, options: &DataOptions) -> Result<Images> {
-    let shape = match (array.shape.as_slice(), options.image_size) {
-        (&[_, values], None) => ImageShape::new(1, values, 1),
-        (&[_, values], Some((height, width))) => {
-            let channels = options.channels.unwrap_or(1);
-            let shape = ImageShape::new(height, width, channels);
-            if shape.values() != values {
-                return Err(Error::data(
+/// The size of the images of an array.
+fn image_shape(
+    path: &Path,
+    what: &str,
+    shape: &[usize],
+    options: &DataOptions,
+) -> Result<ImageShape> {
+    match *shape {
+        [_, values] => {
+            row_shape(values, options).map_err(|(message, hint)| {
+                Error::data(path, format!("{what}: {message}"), hint)
+            })
+        }
+        [_, height, width] => Ok(ImageShape::new(height, width, 1)),
+        [_, first, second, third] => axes::image_shape([first, second, third], options.axes)
+            .map_err(|message| {
+                Error::data(
                     path,
-                    format!(
-                        "{what}: expected rows of {shape} = {} values, got {values}",
-                        shape.values()
-                    ),
-                    "give the image size that the rows have, or leave --image-size out",
-                ));
-            }
-            shape
-        }
-        (&[_, height, width], _) => ImageShape::new(height, width, 1),
-        (&[_, height, width, channels], _) => {
-            if channels > 4 && [1, 3].contains(&height) {
-                log::warn!(
-                    "{}: {what}: channels come last, so that these are images of {height}×{width} with {channels} \
-                     channels; for [images, channels, height, width]: `x.transpose(0, 2, 3, 1)`",
-                    path.display()
-                );
-            }
-            ImageShape::new(height, width, channels)
-        }
-        (other, _) => {
-            return Err(Error::data(
-                path,
-                format!(
-                    "{what}: expected [images, values], [images, height, width] or [images, \
-                     height, width, channels], got shape {other:?}"
-                ),
-                "reshape it, for instance with `x.reshape(len(x), -1)`",
-            ));
-        }
-    };
-    let images = Images::new(shape, array.values);
-    // Here, and not only for the finished data set: the index must be the one in the file.
-    if let Some((image, value)) = images.first_non_finite() {
-        return Err(Error::data(
+                    format!("{what}: {message}"),
+                    "--axes nchw if channels come first, as PyTorch has them; --axes nhwc if they come last",
+                )
+            }),
+        _ => Err(Error::data(
             path,
             format!(
-                "{what}: expected finite values, got a NaN or an infinity in image {image}, value {value}"
+                "{what}: expected [images, values], [images, height, width] or [images, \
+                 height, width, channels], got shape {shape:?}"
             ),
-            "look at `np.argwhere(~np.isfinite(x))`; `np.nan_to_num(x)` replaces them",
-        ));
+            "reshape it, for instance with `x.reshape(len(x), -1)`",
+        )),
     }
-    Ok(images)
+}
+
+/// The image that a row of `values` numbers is.
+///
+/// # Errors
+/// A message and a hint where the image size that is asked for has another number of values.
+pub(super) fn row_shape(
+    values: usize,
+    options: &DataOptions,
+) -> Result<ImageShape, (String, &'static str)> {
+    let Some((height, width)) = options.image_size else {
+        return Ok(ImageShape::new(1, values, 1));
+    };
+    let shape = ImageShape::new(height, width, options.channels.unwrap_or(1));
+    if shape.values() == values {
+        return Ok(shape);
+    }
+    Err((
+        format!(
+            "expected rows of {shape} = {} values, got {values}",
+            shape.values()
+        ),
+        "give the image size that the rows have, or leave --image-size out",
+    ))
+}
+
+/// Refuses splits whose numbers cannot mean the same: bytes beside fractions, for one.
+fn check_types(path: &Path, parts: &[(&str, &Images)]) -> Result<()> {
+    let alike = |a: Stored, b: Stored| match (a, b) {
+        (Stored::Float { .. }, Stored::Float { .. }) => true,
+        _ => a == b,
+    };
+    let Some(((name, first), others)) = parts.split_first() else {
+        return Ok(());
+    };
+    match others
+        .iter()
+        .find(|(_, images)| !alike(first.stored, images.stored))
+    {
+        None => Ok(()),
+        Some((other, images)) => Err(Error::data(
+            path,
+            format!(
+                "expected arrays of one type, got {} in `{name}` and {} in `{other}`",
+                first.stored, images.stored
+            ),
+            "scale both alike and save them as one type, for instance `x.astype(np.float32)`",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fortran_order_becomes_c_order_with_every_number_in_its_place() {
+        // x[i, j, k] = 100 i + 10 j + k
+        let shape = [2, 3, 4];
+        let (mut fortran, mut c) = (Vec::new(), Vec::new());
+        for (k, j, i) in
+            (0..4).flat_map(|k| (0..3).flat_map(move |j| (0..2).map(move |i| (k, j, i))))
+        {
+            fortran.push(100 * i + 10 * j + k);
+        }
+        for (i, j, k) in
+            (0..2).flat_map(|i| (0..3).flat_map(move |j| (0..4).map(move |k| (i, j, k))))
+        {
+            c.push(100 * i + 10 * j + k);
+        }
+        assert_eq!(to_c_order(&fortran, &shape), c);
+        let header = Header {
+            size: 0,
+            descr: String::new(),
+            fortran_order: true,
+            shape: shape.to_vec(),
+        };
+        for (at, value) in fortran.iter().enumerate() {
+            let (image, within) = place(&header, at);
+            assert_eq!(c[12 * image + within], *value, "{at}");
+        }
+        assert_eq!(to_c_order(&[7], &[]), [7]);
+        assert_eq!(to_c_order::<u8>(&[], &[0, 3]), [0; 0]);
+    }
 }

@@ -42,6 +42,7 @@ pub fn generate(train: usize, test: usize, seed: u64) -> Dataset {
         test: draw_images(test, seed, TEST_STREAM),
         val: None,
         classes: Vec::new(),
+        columns: Vec::new(),
     }
 }
 

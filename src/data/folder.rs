@@ -89,6 +89,7 @@ pub(super) fn load(
         test: read(&test)?,
         val: None,
         classes: classes.unwrap_or_default(),
+        columns: Vec::new(),
     })
 }
 

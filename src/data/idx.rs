@@ -36,6 +36,7 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
         test: load_split(folder, "t10k")?,
         val: None,
         classes: Vec::new(),
+        columns: Vec::new(),
     })
 }
 

@@ -1,11 +1,13 @@
 //! Data sets: where images come from and how they are split. Depends on the leaves only.
 //!
 //! [`load`] takes the name of a data set or a path and picks the reader: [`digits`] draws,
-//! [`download`] fetches files for `idx`, and `idx`, `folder` and `array` read what the user has.
+//! [`download`] fetches files for `idx`, and `idx`, `folder`, `array` and `table` read what the user has.
 //! [`Rows`] are those of an array that comes through a stream.
 //! Whatever a reader returns has passed `Dataset::check`.
 
 mod array;
+mod axes;
+mod classes;
 pub mod digits;
 pub mod download;
 mod folder;
@@ -15,9 +17,12 @@ mod npy;
 mod size;
 mod split;
 mod stored;
+mod table;
 
 use std::path::{Path, PathBuf};
 
+pub use array::Arrays;
+pub use axes::Axes;
 use clap::Args;
 pub use images::{Images, Values};
 pub use npy::Rows;
@@ -29,6 +34,9 @@ use crate::error::{Error, Result};
 use crate::files::hex;
 use crate::option::{self, defaults};
 use crate::shape::ImageShape;
+
+/// Deflate cannot pack better than 1032 to 1, so a greater promise is a lie.
+const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// A data set with its two splits, of equal image shape; neither is empty.
 #[derive(Clone, Debug)]
@@ -43,6 +51,8 @@ pub struct Dataset {
     pub val: Option<Images>,
     /// Names of the classes, which labels count; empty where a label is its own name.
     pub classes: Vec<String>,
+    /// Names of a table's columns, one for each value of an image; empty elsewhere.
+    pub columns: Vec<String>,
 }
 
 impl Dataset {
@@ -70,20 +80,23 @@ impl Dataset {
     /// source that is left `whole`), a label for each image
     /// or none at all, and finite values.
     fn check(self, whole: bool, path: &Path) -> Result<Self> {
-        if self.train.shape != self.test.shape {
-            return Err(Error::data(
-                path,
-                format!(
-                    "expected images of one size, got {} for training and {} for testing",
-                    self.train.shape, self.test.shape
-                ),
-                "give both splits the same height, width and channels",
-            ));
-        }
         if !(whole && self.train.is_empty()) {
             check_images("training", &self.train, path)?;
         }
-        check_images("test", &self.test, path)?;
+        let val = self.val.as_ref().map(|images| ("validation", images));
+        for (split, images) in std::iter::once(("test", &self.test)).chain(val) {
+            if self.train.shape != images.shape {
+                let (one, other) = (self.train.shape, images.shape);
+                return Err(Error::data(
+                    path,
+                    format!(
+                        "expected images of one size, got {one} for training and {other} in the {split} split"
+                    ),
+                    "give all splits the same height, width and channels",
+                ));
+            }
+            check_images(split, images, path)?;
+        }
         Ok(self)
     }
 }
@@ -230,11 +243,40 @@ pub struct DataOptions {
     #[arg(skip)]
     #[serde(skip)]
     pub whole: bool,
-    /// Reads the labels of a `.npz` file's images as well. Other sources bring theirs anyway: they are bytes, or
-    /// follow from names.
+    /// Reads a third split too, where the source has one.
     #[arg(skip)]
     #[serde(skip)]
-    pub labels: bool,
+    pub val: bool,
+    /// Which array of a .npz file is what: train=images,test=x_val,labels=y; further keys are val, test-labels and
+    /// val-labels, and none in the place of a name leaves labels out [default: by their usual names]
+    #[arg(
+        id = "array",
+        long = "array",
+        value_name = "KEY=NAME,…",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Data"
+    )]
+    #[serde(rename = "array", skip_serializing_if = "Arrays::is_empty")]
+    pub arrays: Arrays,
+    /// Order of the axes of an array of four dimensions [default: nhwc, and what looks like another order is refused]
+    #[arg(long, value_enum, help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axes: Option<Axes>,
+    /// Columns of a table, in this order, by their names, their numbers from 1, or ranges of numbers: mass,2-5
+    /// [default: all but the one of the labels]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "COLUMN,…",
+        help_heading = "Data"
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Column of a table that holds labels, as text or whole numbers, by its name or number
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
     /// Folder for downloads; `None`: [`crate::files::cache_folder`].
     #[arg(skip)]
     #[serde(skip)]
@@ -313,7 +355,8 @@ const FASHION: [&str; 10] = [
 ];
 
 /// Reads the data set `source`: `digits`, `mnist`, `fashion-mnist`, or the path of a folder with
-/// IDX files, of a folder with pictures, or of a `.npy` or `.npz` file.
+/// IDX files, of a folder with pictures, of a `.npy` or `.npz` file, or of a table (`.csv`, `.tsv`, or
+/// `.gz` of both).
 ///
 /// The names come first; a folder of such a name is reached as `./mnist`. `progress` gets
 /// news where reading takes long.
@@ -394,7 +437,7 @@ fn load_path(
         return dataset?.check(options.whole, path);
     }
     if path.is_file() {
-        return array::load(path, &name_of(path), options)?.check(options.whole, path);
+        return load_file(path, options, progress)?.check(options.whole, path);
     }
     // Not `exists`, which says no to a path that this user may not look at.
     match path.metadata() {
@@ -407,11 +450,30 @@ fn load_path(
             Err(Error::config(
                 format!("there is no data set and no path `{source}`"),
                 "`digits` (built in), `mnist`, `fashion-mnist`, or the path of a folder with IDX \
-                 files, a folder with PNG or JPEG pictures, or a .npy or .npz file",
+                 files, a folder with PNG or JPEG pictures, or a .npy, .npz, .csv or .tsv file",
             ))
         }
         Err(error) => Err(Error::io(path, "open it")(error)),
     }
+}
+
+fn load_file(
+    path: &Path,
+    options: &DataOptions,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Dataset> {
+    let name = name_of(path);
+    if array::is_array(path) {
+        return array::load(path, &name, options, progress);
+    }
+    if table::is_table(path) {
+        return table::load(path, &name, options, progress);
+    }
+    Err(Error::data(
+        path,
+        "expected a .npy, .npz, .csv, .tsv, .csv.gz or .tsv.gz file, or a folder",
+        "give the folder that holds the IDX files or the pictures, or save an array with `np.save`",
+    ))
 }
 
 /// The last part of a path without the extension of a file, for folders and reports.

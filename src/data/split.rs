@@ -5,7 +5,7 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::DataOptions;
+use super::{DataOptions, Dataset, Images};
 use crate::error::{Error, Result};
 
 /// A random order of `0..count`.
@@ -61,6 +61,28 @@ pub(super) fn choose(
         ));
     }
     Ok(indices(count, options.test_fraction, options.seed))
+}
+
+/// The data set of images of a source that has no split of its own.
+///
+/// # Errors
+///
+/// As [`choose`].
+pub(super) fn dataset(
+    images: Images,
+    name: &str,
+    options: &DataOptions,
+    path: &Path,
+) -> Result<Dataset> {
+    let (train, test) = choose(images.len(), options, path)?;
+    Ok(Dataset {
+        name: name.to_owned(),
+        train: images.select(&train),
+        test: images.select(&test),
+        val: None,
+        classes: Vec::new(),
+        columns: Vec::new(),
+    })
 }
 
 #[cfg(test)]

@@ -24,7 +24,10 @@ pub fn encode<E: From<Error>>(
         let Some(values) = images.next_rows(most)? else {
             break;
         };
-        let mut images = Images::new(shape, values);
+        let mut images = Images {
+            stored: images.stored(),
+            ..Images::new(shape, values)
+        };
         model.spec().check_range(&images, binarize)?;
         images.values = draw(
             images.values,
@@ -114,7 +117,7 @@ mod tests {
         for binarize in [Binarize::None, Binarize::Fixed, Binarize::Dynamic] {
             let whole = model.encode(&images, Split::All, binarize).expect("codes");
             let mut rows =
-                Rows::of_images(&array[..], Path::new("stdin"), spec.image).expect("rows");
+                Rows::of_images(&array[..], Path::new("stdin"), spec.image, None).expect("rows");
             let (mut mu, mut logvar) = (Vec::<f32>::new(), Vec::<f32>::new());
             let take = |latents: &Latents| -> Result<()> {
                 mu.extend(&latents.mu);

@@ -1,15 +1,15 @@
 //! NumPy's files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use elbo::data::{DataOptions, Values};
+use elbo::data::{Axes, DataOptions, Images, Stored, Values};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
 use crate::formats::{floats, npy, npz, write};
 use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with};
 
-fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
+pub(crate) fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join(name);
     write(&path, bytes);
@@ -125,27 +125,148 @@ fn npz_with_one_array_is_split_and_others_are_listed() {
     assert_eq!(load_path(&path).expect("one array").train.len(), 3);
     let arrays = npz(&[("a", array.clone()), ("b", array)], false);
     let message = error_of_bytes("x.npz", &arrays);
+    let list = "got 2: a [4, 1] of `|u1`, b [4, 1] of `|u1`";
     assert_says(
         &message,
-        &["`train` and `test`", "got 2: a, b", "np.savez("],
+        &["`train` and `test`", list, "--array train=a,test=b"],
     );
 }
 
 #[test]
-fn other_types_say_how_to_convert() {
-    for descr in ["'<f8'", "'<i8'", "'>f4'", "'|b1'", "[('a', '<f4')]"] {
-        let message = error_of_bytes("x.npy", &npy(descr, false, "(2, 1)", &[0; 16]));
-        assert_says(
-            &message,
-            &["expected u8 or little-endian f32", "x.astype(np.float32)"],
+fn every_type_of_numbers_is_read_as_it_is_stored() {
+    let whole = |signed, bits| Stored::Integer { signed, bits };
+    let bytes = |numbers: [i64; 4], width: usize, big: bool| -> Vec<u8> {
+        let number = |number: i64| match big {
+            true => number.to_be_bytes()[8 - width..].to_vec(),
+            false => number.to_le_bytes()[..width].to_vec(),
+        };
+        numbers.into_iter().flat_map(number).collect()
+    };
+    for (descr, width, stored) in [
+        ("'<u2'", 2, whole(false, 16)),
+        ("'>i2'", 2, whole(true, 16)),
+        ("'<i4'", 4, whole(true, 32)),
+        ("'>u4'", 4, whole(false, 32)),
+        ("'>i8'", 8, whole(true, 64)),
+        ("'<u8'", 8, whole(false, 64)),
+    ] {
+        let values = bytes([0, 255, 4095, 7], width, descr.contains('>'));
+        let images = whole_of(&npy(descr, false, "(2, 2)", &values));
+        assert_eq!(
+            images.values,
+            Values::Floats(vec![0.0, 255.0, 4095.0, 7.0]),
+            "{descr}"
         );
+        assert_eq!(images.stored, stored, "{descr}");
+    }
+    let doubles = [0.5_f64, -1e30, 0.1, 2.0].map(f64::to_be_bytes).concat();
+    let images = whole_of(&npy("'>f8'", false, "(2, 2)", &doubles));
+    assert_eq!(images.values, Values::Floats(vec![0.5, -1e30, 0.1, 2.0]));
+    assert_eq!(images.stored, Stored::Float { bits: 64 });
+    // Half: 1.0 is 0x3c00.
+    let images = whole_of(&npy("'<f2'", false, "(2, 1)", &[0, 0x3c, 0, 0xbc]));
+    assert_eq!(images.values, Values::Floats(vec![1.0, -1.0]));
+    let images = whole_of(&npy("'|b1'", false, "(2, 2)", &[0, 1, 1, 0]));
+    assert_eq!(images.values, Values::Bytes(vec![0, 1, 1, 0]));
+    assert_eq!(images.stored, Stored::Bool);
+}
+
+/// All images of an array, in their order.
+fn whole_of(bytes: &[u8]) -> Images {
+    let options = DataOptions {
+        whole: true,
+        ..DataOptions::default()
+    };
+    let (_folder, path) = file("x.npy", bytes);
+    load_with(&path, &options).expect("a good array").test
+}
+
+#[test]
+fn numbers_that_float32_would_change_are_refused_with_their_place() {
+    let large = [0_i64, 1, 2, 1_700_000_001].map(i64::to_le_bytes).concat();
+    let huge = [0.0, 1.0, 1e300, 2.0].map(f64::to_le_bytes).concat();
+    for (descr, fortran, values, words) in [
+        ("'<i8'", false, &large, "got 1700000001 in image 1, value 1"),
+        ("'<f8'", false, &huge, "got 1e300 in image 1, value 0"),
+        // In Fortran order the third number is that of the first row and second column.
+        ("'<f8'", true, &huge, "got 1e300 in image 0, value 1"),
+        (
+            "'|b1'",
+            false,
+            &vec![0, 1, 7, 0],
+            "the byte 7 in image 1, value 0",
+        ),
+    ] {
+        let message = error_of_bytes("x.npy", &npy(descr, fortran, "(2, 2)", values));
+        assert_says(&message, &[words, "the array: expected", "try: "]);
     }
 }
 
 #[test]
-fn fortran_order_says_how_to_convert() {
-    let message = error_of_bytes("x.npy", &npy("'|u1'", true, "(2, 2)", &[0; 4]));
-    assert_says(&message, &["got Fortran order", "np.ascontiguousarray(x)"]);
+fn arrays_without_numbers_get_a_hint_that_works() {
+    for (descr, words) in [
+        ("'|O'", "np.stack(images)"),
+        ("'<U3'", "numbers written as text"),
+        ("'|S9'", "numbers written as text"),
+        ("'<c16'", "x.imag"),
+        ("[('a', '<f4'), ('b', '<f4')]", "structured_to_unstructured"),
+    ] {
+        let message = error_of_bytes("x.npy", &npy(descr, false, "(2, 1)", &[0; 16]));
+        assert_says(&message, &["expected numbers, got", words]);
+    }
+}
+
+#[test]
+fn fortran_order_is_read_as_the_same_array() {
+    // x[image, row, column] = 6 image + 3 row + column
+    let c: Vec<u8> = (0..12).collect();
+    let fortran: Vec<u8> = (0..3)
+        .flat_map(|k| (0..2).flat_map(move |j| (0..2).map(move |i| 6 * i + 3 * j + k)))
+        .collect();
+    let images = whole_of(&npy("'|u1'", true, "(2, 2, 3)", &fortran));
+    assert_eq!(images.values, Values::Bytes(c.clone()));
+    assert_eq!(images.shape, ImageShape::new(2, 3, 1));
+    let floats_of = |bytes: &[u8]| bytes.iter().map(|&b| f32::from(b)).collect::<Vec<_>>();
+    let images = whole_of(&npy(
+        "'<f4'",
+        true,
+        "(2, 2, 3)",
+        &floats(&floats_of(&fortran)),
+    ));
+    assert_eq!(images.values, Values::Floats(floats_of(&c)));
+}
+
+#[test]
+fn channels_first_are_refused_or_turned_as_the_option_says() {
+    // Two images of two channels, 3×3.
+    let values: Vec<u8> = (0..36).collect();
+    let array = npy("'|u1'", false, "(2, 2, 3, 3)", &values);
+    let (_folder, path) = file("x.npy", &array);
+    assert_says(
+        &error_of(&path),
+        &["[_, 2, 3, 3]", "--axes nchw", "--axes nhwc"],
+    );
+    let with = |axes| DataOptions {
+        axes: Some(axes),
+        whole: true,
+        ..DataOptions::default()
+    };
+    let turned = load_with(&path, &with(Axes::Nchw)).expect("images").test;
+    assert_eq!(turned.shape, ImageShape::new(3, 3, 2));
+    assert_eq!(bytes_of(&turned)[..4], [0, 9, 1, 10]);
+    assert_eq!(bytes_of(&turned)[18..22], [18, 27, 19, 28]);
+    let kept = load_with(&path, &with(Axes::Nhwc)).expect("images").test;
+    assert_eq!(kept.shape, ImageShape::new(2, 3, 3));
+    assert_eq!(bytes_of(&kept), values);
+    // The place of a NaN is that in the file.
+    let mut floats = [0.0_f32; 36];
+    floats[18 + 9] = f32::NAN;
+    let bytes = floats
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect::<Vec<_>>();
+    let (_folder, path) = file("x.npy", &npy("'<f4'", false, "(2, 2, 3, 3)", &bytes));
+    assert_says(&error_with(&path, &with(Axes::Nchw)), &["image 1, value 9"]);
 }
 
 #[test]
@@ -169,9 +290,30 @@ fn refuse_every_beginning(name: &str, whole: &[u8]) {
 
 #[test]
 fn truncated_npy_is_refused_at_every_length() {
-    refuse_every_beginning("x.npy", &npy("'|u1'", false, "(2, 3)", &[1; 6]));
-    refuse_every_beginning("x.npy", &npy("'<f4'", false, "(2, 3)", &floats(&[1.0; 6])));
+    for (descr, width) in TYPES {
+        for fortran in [false, true] {
+            refuse_every_beginning("x.npy", &npy(descr, fortran, "(2, 3)", &vec![0; 6 * width]));
+        }
+    }
 }
+
+/// Each type with its width, in one order of bytes or the other.
+const TYPES: [(&str, usize); 14] = [
+    ("'|u1'", 1),
+    ("'|b1'", 1),
+    ("'|i1'", 1),
+    ("'<u2'", 2),
+    ("'>i2'", 2),
+    ("'>u4'", 4),
+    ("'<i4'", 4),
+    ("'<u8'", 8),
+    ("'>i8'", 8),
+    ("'<f2'", 2),
+    ("'>f2'", 2),
+    ("'>f4'", 4),
+    ("'<f8'", 8),
+    ("'>f8'", 8),
+];
 
 #[test]
 fn truncated_npz_is_refused_at_every_length() {
@@ -201,8 +343,13 @@ fn damaged_npz_never_panics() {
 
 #[test]
 fn trailing_bytes_of_npy_are_refused() {
-    let message = error_of_bytes("x.npy", &npy("'|u1'", false, "(2, 1)", &[1, 2, 3]));
-    assert_says(&message, &["shape [2, 1]", "but 3 bytes follow"]);
+    for (descr, width) in TYPES {
+        for fortran in [false, true] {
+            let array = npy(descr, fortran, "(2, 1)", &vec![0; 2 * width + 1]);
+            let follow = format!("but {} bytes follow", 2 * width + 1);
+            assert_says(&error_of_bytes("x.npy", &array), &["shape [2, 1]", &follow]);
+        }
+    }
 }
 
 #[test]
@@ -212,8 +359,8 @@ fn false_sizes_are_refused_without_allocating() {
         "(18446744073709551615, 2)",
         "(1000000000, 784)",
     ] {
-        for descr in ["'|u1'", "'<f4'"] {
-            let array = npy(descr, false, shape, &[1; 8]);
+        for (descr, fortran) in [("'|u1'", false), ("'<f4'", true), ("'>f8'", false)] {
+            let array = npy(descr, fortran, shape, &[1; 8]);
             assert_says(
                 &error_of_bytes("x.npy", &array),
                 &["its header promises shape"],
@@ -261,115 +408,7 @@ fn empty_splits_are_refused() {
 #[test]
 fn other_files_are_refused_by_extension() {
     assert_says(
-        &error_of_bytes("x.csv", b"1,2"),
-        &["expected a .npy or .npz file, or a folder"],
-    );
-    assert_says(&error_of(Path::new(file!())), &["expected a .npy or .npz"]);
-}
-
-fn with_labels(options: DataOptions) -> DataOptions {
-    DataOptions {
-        labels: true,
-        ..options
-    }
-}
-
-/// An archive of three training and two test images, with these labels of the test images.
-fn labelled(kind: &str, shape: &str, values: &[u8]) -> (TempDir, PathBuf) {
-    let images =
-        |count: u8, shape: &str| npy("'|u1'", false, shape, &(0..count).collect::<Vec<u8>>());
-    let arrays = [
-        ("x_train", images(3, "(3, 1)")),
-        ("x_test", images(2, "(2, 1)")),
-        ("y_train", npy("'|u1'", false, "(3,)", &[7, 0, 255])),
-        ("y_test", npy(kind, false, shape, values)),
-    ];
-    file("x.npz", &npz(&arrays, true))
-}
-
-#[test]
-fn labels_of_every_whole_type_are_read_where_they_are_asked_for() {
-    let two = |bytes: &[&[u8]]| bytes.concat();
-    for (kind, shape, values) in [
-        ("'|u1'", "(2,)", two(&[&[5], &[1]])),
-        ("'|i1'", "(2, 1)", two(&[&[5], &[1]])),
-        (
-            "'<u2'",
-            "(2,)",
-            two(&[&5_u16.to_le_bytes(), &1_u16.to_le_bytes()]),
-        ),
-        (
-            "'<i4'",
-            "(2,)",
-            two(&[&5_i32.to_le_bytes(), &1_i32.to_le_bytes()]),
-        ),
-        (
-            "'<i8'",
-            "(2,)",
-            two(&[&5_i64.to_le_bytes(), &1_i64.to_le_bytes()]),
-        ),
-        (
-            "'<u8'",
-            "(2, 1)",
-            two(&[&5_u64.to_le_bytes(), &1_u64.to_le_bytes()]),
-        ),
-    ] {
-        let (_folder, path) = labelled(kind, shape, &values);
-        let dataset = load_with(&path, &with_labels(DataOptions::default())).expect("labels");
-        assert_eq!(
-            dataset.train.labels.as_deref(),
-            Some(&[7, 0, 255][..]),
-            "{kind}"
-        );
-        assert_eq!(dataset.test.labels.as_deref(), Some(&[5, 1][..]), "{kind}");
-        let without = load_path(&path).expect("images");
-        assert_eq!((without.train.labels, without.test.labels), (None, None));
-    }
-}
-
-#[test]
-fn labels_that_are_none_are_refused_only_where_they_are_asked_for() {
-    for (kind, shape, values, words) in [
-        ("'|u1'", "(3,)", vec![0; 3], "expected 2 labels"),
-        ("'|u1'", "(2, 3)", vec![0; 6], "argmax"),
-        ("'<f4'", "(2,)", vec![0; 8], "astype(np.int64)"),
-        ("'|i1'", "(2,)", vec![1, 0xff], "got -1 for image 1"),
-        (
-            "'<u8'",
-            "(2,)",
-            vec![0xff; 16],
-            "got 18446744073709551615 for image 0",
-        ),
-        ("'<i4'", "(2,)", vec![0; 7], "7 bytes follow"),
-    ] {
-        let (_folder, path) = labelled(kind, shape, &values);
-        let message = error_with(&path, &with_labels(DataOptions::default()));
-        assert_says(&message, &["array `y_test`", words]);
-        load_path(&path).expect("images without labels");
-    }
-}
-
-#[test]
-fn labels_beside_a_single_array_go_with_its_images() {
-    let values: Vec<u8> = (0..20).collect();
-    let image_array = npy("'|u1'", false, "(20, 1)", &values);
-    let labels: Vec<u8> = values.iter().map(|value| 100 + value).collect();
-    let label_array = npy("'|u1'", false, "(20,)", &labels);
-    let arrays = [("faces", image_array), ("y", label_array.clone())];
-    let (_folder, path) = file("x.npz", &npz(&arrays, false));
-    let dataset = load_with(&path, &with_labels(DataOptions::default())).expect("labels");
-    for images in [&dataset.train, &dataset.test] {
-        let expected = bytes_of(images).iter().map(|&value| 100 + u32::from(value));
-        assert_eq!(images.labels, Some(expected.collect()));
-    }
-    assert_eq!(load_path(&path).expect("images").test.labels, None);
-    // A single array is the images, whatever its name.
-    let (_folder, path) = file("y.npz", &npz(&[("y", label_array)], false));
-    let dataset = load_with(&path, &with_labels(DataOptions::default()));
-    assert_eq!(
-        dataset
-            .err()
-            .map(|error| error.to_string().contains("shape [20]")),
-        Some(true)
+        &error_of_bytes("x.txt", b"1,2"),
+        &["expected a .npy, .npz, .csv, .tsv, .csv.gz or .tsv.gz file, or a folder"],
     );
 }

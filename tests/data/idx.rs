@@ -220,6 +220,6 @@ fn splits_of_different_sizes_are_refused() {
     let message = error_of(folder.path());
     assert_says(
         &message,
-        &["one size", "2×3×1 for training", "3×2×1 for testing"],
+        &["one size", "2×3×1 for training", "3×2×1 in the test split"],
     );
 }

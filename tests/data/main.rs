@@ -6,8 +6,11 @@ mod download;
 mod folder;
 mod formats;
 mod idx;
+mod labels;
 mod mnist;
 #[path = "../shared/skipped.rs"]
 mod skipped;
 mod sources;
 mod support;
+mod table;
+mod trials;

@@ -17,6 +17,7 @@ fn unknown_source_lists_what_is_possible() {
         "fashion-mnist",
         "PNG or JPEG",
         ".npz",
+        ".csv",
     ];
     assert_says(&message, &parts);
 }

@@ -188,6 +188,65 @@ fn npy() {
 }
 
 #[test]
+fn npy_of_every_type_and_order() {
+    let folder = temporary();
+    let path = folder.path().join("a.npy");
+    for (descr, width) in [
+        ("|b1", 1),
+        ("|i1", 1),
+        ("u2", 2),
+        ("i4", 4),
+        ("i8", 8),
+        ("f2", 2),
+        ("f8", 8),
+    ] {
+        for (order, fortran) in [("<", true), (">", false)] {
+            let descr = format!("'{order}{}'", descr.trim_start_matches('|'));
+            let values = vec![0; 60 * width];
+            write(&path, &formats::npy(&descr, fortran, "(12, 5)", &values));
+            damage_data(&path, &path);
+        }
+    }
+}
+
+#[test]
+fn tables() {
+    let folder = temporary();
+    let mut text = String::from("width,\"height\",mass\r\n");
+    for row in 0..12 {
+        text += &format!("{row},{}.5,-{row}e2\r\n", 3 * row);
+    }
+    for (name, bytes) in [
+        ("a.csv", text.clone().into_bytes()),
+        ("a.tsv", text.replace(',', "\t").into_bytes()),
+        ("a.csv.gz", gzip(text.as_bytes())),
+    ] {
+        let path = folder.path().join(name);
+        write(&path, &bytes);
+        damage_data(&path, &path);
+    }
+}
+
+#[test]
+fn labels() {
+    let folder = temporary();
+    let path = folder.path().join("a.npz");
+    let images = npy_of("(9, 2, 2)", &[3; 36]);
+    let text: Vec<u8> = (0..18)
+        .flat_map(|at| (97 + at % 3_u32).to_le_bytes())
+        .collect();
+    for labels in [
+        formats::npy("'<U2'", false, "(9,)", &text),
+        formats::npy("'>f4'", false, "(9, 1)", &[0; 36]),
+        formats::npy("'|u1'", false, "(9, 2)", &[1, 0].repeat(9)),
+    ] {
+        let arrays = [("x", images.clone()), ("y", labels)];
+        fs::write(&path, formats::npz(&arrays, false)).expect("a file");
+        damage_data(&path, &path);
+    }
+}
+
+#[test]
 fn npz() {
     let folder = temporary();
     let path = folder.path().join("a.npz");

@@ -5,9 +5,9 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 /// What a machine may lack: a browser, Python's packages, strace, the right to mount, an adapter, MNIST, an adapter
-/// whose shaders have f16, one with small bindings, a user whom permissions bind.
-const NEEDS: [&str; 9] = [
-    "web", "python", "strace", "mount", "gpu", "mnist", "f16", "small", "user",
+/// whose shaders have f16, one with small bindings, a user whom permissions bind, inputs that people have had.
+const NEEDS: [&str; 10] = [
+    "web", "python", "strace", "mount", "gpu", "mnist", "f16", "small", "user", "trials",
 ];
 
 /// Says what a test leaves out because this machine lacks one of [`NEEDS`].

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use elbo::data::{Binarize, DataOptions, Images, Split, Values};
+use elbo::data::{Binarize, Images, Split, Values};
 use elbo::device::Device;
 use elbo::model::Inference;
 use elbo::train::RunFolder;
@@ -207,11 +207,7 @@ impl Reference {
     /// The run's test images, with their labels.
     pub(crate) fn images(&self) -> Images {
         let data = &self.folder.config().data;
-        let options = DataOptions {
-            labels: true,
-            ..data.options.clone()
-        };
-        let dataset = elbo::data::load(&data.source, &options, &mut |_| ());
+        let dataset = elbo::data::load(&data.source, &data.options, &mut |_| ());
         dataset.expect("the data").test
     }
 
