@@ -132,6 +132,20 @@ pub fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, toml::de::Err
     Value::Table(table.clone()).try_into()
 }
 
+/// A number of things, with spaces around it or not, which TOML's integers can hold.
+///
+/// # Errors
+/// In words, what was expected.
+pub fn count(text: &str) -> Result<usize, String> {
+    let number: u64 = text
+        .trim()
+        .parse()
+        .map_err(|e: std::num::ParseIntError| e.to_string())?;
+    let held = i64::try_from(number).ok();
+    held.and_then(|_| usize::try_from(number).ok())
+        .ok_or_else(|| format!("expected {} at most", i64::MAX))
+}
+
 /// A seed, of which TOML's integers hold the lower half only: a larger one is written as text. For `#[serde(with)]`.
 pub(crate) mod seed {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -289,6 +303,22 @@ mod tests {
             );
         }
         assert_eq!(*line(&[]), Two::default());
+    }
+
+    #[test]
+    fn counts_may_have_spaces_and_are_no_more_than_a_configuration_holds() {
+        assert_eq!(count(" 200"), Ok(200));
+        assert_eq!(count("9223372036854775807"), Ok(i64::MAX as usize));
+        for wrong in [
+            "2 00",
+            "",
+            "-1",
+            "1.5",
+            "9223372036854775808",
+            "18446744073709551616",
+        ] {
+            assert!(count(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

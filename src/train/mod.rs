@@ -11,6 +11,7 @@ mod observer;
 mod options;
 mod pace;
 mod run_folder;
+mod run_options;
 mod schedule;
 mod span;
 mod state;
@@ -20,16 +21,14 @@ mod warm_up;
 pub use calendar::utc;
 pub use check::check;
 pub use checkpoint::SavedState;
-pub use config::{
-    Change, Compute, DataConfig, InitFrom, Record, Resumed, RunConfig, RunOptions, anchored,
-    read_table,
-};
+pub use config::{Change, InitFrom, Record, Resumed, RunConfig};
 pub(crate) use grid::BACKGROUND;
 pub use grid::{Grid, Layout};
 pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};
 pub use options::TrainOptions;
 pub use pace::{Checkpoints, Pace};
 pub use run_folder::{Progressed, RunFolder, Which};
+pub use run_options::{Compute, DataConfig, RunOptions, anchored, read_table};
 pub use schedule::{Course, Decay, KlWeight, LearningRate};
 pub use span::Span;
 pub use state::{Best, Position, State};

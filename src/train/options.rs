@@ -23,7 +23,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10, help_heading = "Training")]
     pub epochs: u32,
     /// Images per optimiser step; the last step of an epoch takes what is left
-    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 128, help_heading = "Training")]
+    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..=i64::MAX as u64), default_value_t = 128, help_heading = "Training")]
     pub batch_size: usize,
     /// Learning rate of Adam, the highest where it has a schedule
     #[arg(
