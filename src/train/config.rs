@@ -241,9 +241,10 @@ fn compare(prefix: &str, one: &toml::Table, other: &toml::Table, found: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Binarize;
+    use crate::data::{Binarize, DataOptions};
     use crate::device::Precision;
     use crate::model::{Activation, Likelihood, ModelKind};
+    use crate::plan::Tune;
     use crate::shape::ImageShape;
     use crate::train::{Decay, KlWeight, LearningRate, Span};
 
