@@ -280,38 +280,20 @@ mod tests {
 
     /// A field whose key is not its flag would be lost when flags are laid over a file.
     #[test]
-    fn every_key_is_the_name_of_a_flag() {
-        let options = RunOptions {
-            model: ModelOptions::from(&ModelSpec {
-                likelihood: Likelihood::Gaussian {
-                    sigma: 1.0,
-                    learned: true,
-                },
-                ..ModelSpec::reference()
-            }),
-            data: DataConfig {
-                options: DataOptions {
-                    image_size: Some((1, 1)),
-                    channels: Some(1),
-                    mirrors: vec!["a".into()],
-                    ..DataOptions::default()
-                },
-                ..DataConfig::default()
-            },
-            train: TrainOptions {
-                pictures_every: Some(1),
-                ..TrainOptions::default()
-            },
-            ..RunOptions::default()
-        };
-        let mut table = option::table(&options).expect("a table");
-        table.remove("image");
-        let mut keys: Vec<String> = table.into_iter().map(|(key, _)| key).collect();
-        let flags = option::known::<RunOptions>().into_iter();
-        let mut flags: Vec<String> = flags.map(|known| known.name).collect();
-        keys.sort_unstable();
-        flags.sort_unstable();
-        assert_eq!(keys, flags);
+    fn every_flag_is_the_key_of_its_value() {
+        for known in option::known::<RunOptions>() {
+            let flag = format!("--{}", known.name);
+            // One of these is a value of any option.
+            let values = [
+                "1", "a", "cpu", "vae", "relu", "gaussian", "none", "constant", "f32", "full",
+                "nchw",
+            ];
+            let lines = values.map(|value| Line::try_parse_from(["train", &flag, value]));
+            let line = lines.into_iter().find_map(Result::ok);
+            let line = line.unwrap_or_else(|| panic!("no value for {flag}: add one above"));
+            let given = flags(&line.args).expect("a table");
+            assert_eq!(given.keys().collect::<Vec<_>>(), [&known.name]);
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub fn read_table(text: &str) -> std::result::Result<toml::Table, String> {
             .any(|key| table.get(*key).is_some_and(toml::Value::is_table))
     };
     if toml::from_str(text).is_ok_and(|table| old(&table)) {
-        return Err("version 0.1.0 wrote it, whose keys stand in sections; now each is named as its option of \
+        return Err("an earlier version wrote it, whose keys stand in sections; now each is named as its option of \
                     `elbo train` is and stands in none"
             .into());
     }

@@ -3,6 +3,7 @@
 
 mod bad_data;
 mod bench;
+mod documentation;
 mod export;
 #[cfg(target_os = "linux")]
 mod faults;
