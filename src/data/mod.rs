@@ -273,7 +273,7 @@ pub struct DataOptions {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// Column of a table that holds labels, as text or whole numbers, by its name or number
+    /// Column of a table that holds labels, as text or whole numbers, by its name or number [default: none]
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,

@@ -34,6 +34,7 @@ fn meaning(argument: &Arg) -> (String, String) {
     }
     let defaults = argument.get_default_values().iter();
     let defaults: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();
+    assert!(!defaults.is_empty(), "no default of {argument}");
     (help, format!("`{}`", defaults.join(",")))
 }
 
