@@ -19,7 +19,7 @@ fn config(data: &str, epochs: u32) -> RunConfig {
     let text = format!(
         "device = 'cpu'\ndata = 'digits'\ntest-fraction = 0.1\nsplit-seed = 0\n\
          model = 'vae'\nhidden = [400]\nlatent = 20\nactivation = 'relu'\nbeta = 1.0\n\
-         image = {{ height = 8, width = 8, channels = 1 }}\nlikelihood = {{ name = 'bernoulli' }}\n\
+         image = '8x8x1'\nlikelihood = 'bernoulli'\n\
          epochs = {epochs}\nbatch-size = 128\nlr = 0.001\nweight-decay = 0.0\n\
          grad-clip = 0.0\nbinarize = 'none'\nseed = 1\n\
          [record]\nversion = '0.1.0'\ndevice = 'CPU (2 threads)'\ndata = {data:?}\n\
