@@ -8,7 +8,7 @@ use super::saved;
 use super::streams::{self, Output};
 use crate::data::Rows;
 use crate::export;
-use crate::train::{RunFolder, Which};
+use crate::train::RunFolder;
 
 /// Decode latent codes into images, as a NumPy array
 ///
@@ -20,9 +20,8 @@ use crate::train::{RunFolder, Which};
 pub(super) struct DecodeArgs {
     /// Run folder
     run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    #[command(flatten)]
+    parameters: saved::ParametersArgs,
     /// Array of codes, `-` for stdin
     #[arg(value_name = "CODES.npy|-")]
     codes: PathBuf,
@@ -53,7 +52,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
         }
     };
     let mut out = Output::open(&out, false)?;
-    let weights = folder.weights_of(args.checkpoint)?;
+    let weights = args.parameters.of(&folder)?;
     let (input, name) = streams::input(&args.codes)?;
     let mut codes = Rows::of_codes(input, &name, run.model.latent)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::export;
 use crate::files;
 use crate::model::Latents;
-use crate::train::{RunFolder, Which};
+use crate::train::RunFolder;
 
 /// Write the latent codes of images as a NumPy array
 ///
@@ -23,9 +23,8 @@ use crate::train::{RunFolder, Which};
 pub(super) struct EncodeArgs {
     /// Run folder
     run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    #[command(flatten)]
+    parameters: saved::ParametersArgs,
     /// Data set to encode, or `-` for an array from stdin [default: the run's]
     #[arg(long, value_name = "NAME|PATH|-")]
     data: Option<String>,
@@ -70,7 +69,7 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         return encode_stream(args, &folder);
     }
     let run = folder.config();
-    let weights = folder.weights_of(args.checkpoint)?;
+    let weights = args.parameters.of(&folder)?;
     let chosen = saved::images(run, args.data.as_deref(), args.split)?;
     let name = format!("codes-{}-{}.npy", chosen.name, chosen.split.name());
     let default = folder.path().join(name);
@@ -91,7 +90,7 @@ fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
         .into());
     }
     let run = folder.config();
-    let weights = folder.weights_of(args.checkpoint)?;
+    let weights = args.parameters.of(folder)?;
     let mut outputs = Outputs::open(args, "-".into())?;
     let (input, name) = streams::input("-".as_ref())?;
     let mut images = Rows::of_images(input, &name, run.model.image, run.data.options.axes)?;

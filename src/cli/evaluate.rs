@@ -45,7 +45,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             "no --importance-samples, or a run of --model vae",
         )?;
     }
-    let weights = folder.weights_of(args.view.checkpoint)?;
+    let weights = args.view.parameters.of(&folder)?;
     let chosen = args.view.images(run)?;
     let mut model = saved::model(run, &weights, &args.view.device, args.seed)?;
     let bar = io::stderr()
@@ -196,10 +196,11 @@ fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::saved::ParametersArgs;
     use crate::data::{Images, Split, Values};
     use crate::model::Loss;
     use crate::shape::ImageShape;
-    use crate::train::{Record, Which};
+    use crate::train::Record;
     use std::time::SystemTime;
 
     fn chosen() -> Chosen {
@@ -215,7 +216,7 @@ mod tests {
         EvaluateArgs {
             view: ViewArgs {
                 run: "runs/a".into(),
-                checkpoint: Which::Last,
+                parameters: ParametersArgs::default(),
                 data: None,
                 split: None,
                 device: "cpu".into(),

@@ -76,7 +76,7 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
 /// The model on its device, with at most `most` images.
 fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
     let run = folder.config();
-    let weights = folder.weights_of(args.view.checkpoint)?;
+    let weights = args.view.parameters.of(&folder)?;
     let chosen = saved::images(run, args.view.data.as_deref(), args.view.split)?;
     let device = open_device(&args.view.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());

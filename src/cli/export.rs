@@ -8,7 +8,7 @@ use super::{result, saved};
 use crate::error::Error;
 use crate::export::{self, Part, Trained};
 use crate::files;
-use crate::train::{RunFolder, Which};
+use crate::train::RunFolder;
 
 /// Write a trained model for other programs, as ONNX or safetensors
 ///
@@ -22,9 +22,8 @@ use crate::train::{RunFolder, Which};
 pub(super) struct ExportArgs {
     /// Run folder
     run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    #[command(flatten)]
+    parameters: saved::ParametersArgs,
     /// What to write
     #[arg(long, value_enum)]
     format: Format,
@@ -67,7 +66,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         (Format::Onnx, Some(part)) => part.file(),
     };
     let out = saved::output(&folder, args.out.as_deref(), name)?;
-    let weights = folder.weights_of(args.checkpoint)?;
+    let weights = args.parameters.of(&folder)?;
     let trained = Trained {
         spec: &folder.config().model,
         weights: &weights,

@@ -32,11 +32,16 @@ impl Initial {
             ));
         }
         let bytes = fs::read(path).map_err(Error::io(path, "read the parameters"))?;
+        Ok(Self::of(path, bytes))
+    }
+
+    /// Those of a file with these bytes.
+    fn of(path: &Path, bytes: Vec<u8>) -> Self {
         let from = InitFrom {
             file: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             sha256: files::hex(&Sha256::digest(&bytes)),
         };
-        Ok(Self { from, bytes })
+        Self { from, bytes }
     }
 
     /// The parameters, where they are those of such a model.
@@ -90,6 +95,7 @@ pub(super) fn from(
         };
     }
     let folder = RunFolder::open(path)?;
-    let initial = Initial::read(&folder.file_of(which.unwrap_or_default())?)?;
+    let (file_of_run, bytes) = folder.read_whole(which.unwrap_or_default())?;
+    let initial = Initial::of(&file_of_run, bytes);
     Ok((config::with_model(file, folder.config())?, Some(initial)))
 }

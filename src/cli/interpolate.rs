@@ -75,7 +75,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
     });
     let spec = &run.model;
     view::check_interpolate(spec, args.rows, steps, pair.is_some(), format)?;
-    let weights = folder.weights_of(args.view.checkpoint)?;
+    let weights = args.view.parameters.of(&folder)?;
     let chosen = match pair {
         Some(_) => Some(args.view.images(run)?),
         None => {

@@ -38,7 +38,7 @@ pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
         saved::output(&folder, Some(out), "")?;
     }
     view::check_latents(run.model.latent)?;
-    let weights = folder.weights_of(args.view.checkpoint)?;
+    let weights = args.view.parameters.of(&folder)?;
     let chosen = saved::images(run, args.view.data.as_deref(), args.view.split)?;
     let name = format!("latents-{}-{}.png", chosen.name, chosen.split.name());
     let out = saved::output(&folder, args.out.as_deref(), &name)?;

@@ -43,7 +43,7 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
     view::check_manifold(spec, args.size)?;
     args.out.as_deref().map_or(Ok(()), Format::still)?;
     let out = saved::output(&folder, args.out.as_deref(), "manifold.png")?;
-    let weights = folder.weights_of(args.view.checkpoint)?;
+    let weights = args.view.parameters.of(&folder)?;
     let chosen = match spec.kind {
         ModelKind::Vae => {
             let hint = "it left out: a VAE's plane is that of its prior";

@@ -128,10 +128,14 @@ fn bar(template: &str) -> ProgressBar {
     bar.with_style(style)
 }
 
-/// Opens the device that `--device` means, for products of `precision`, and says which one it is.
+/// Opens the device that `--device` means, for products of `precision`, and says which one it is. A driver that is missing
+/// is what `elbo train` and `elbo devices` speak of.
 fn open_device(selection: &str, precision: Precision) -> crate::Result<Device> {
     let (device, lines) = find_device(selection, precision)?;
-    note(lines);
+    match device {
+        Device::Cpu => note(lines.lines().next().unwrap_or_default()),
+        Device::Gpu(_) => note(lines),
+    }
     Ok(device)
 }
 

@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use super::saved;
 use super::{note, result};
 use crate::files;
-use crate::train::{Grid, RunFolder, Which};
+use crate::train::{Grid, RunFolder};
 
 /// Show images beside their reconstructions by a trained model
 #[derive(Args, Debug)]
@@ -16,9 +16,8 @@ use crate::train::{Grid, RunFolder, Which};
 pub(super) struct ReconstructArgs {
     /// Run folder
     run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    #[command(flatten)]
+    parameters: saved::ParametersArgs,
     /// Data set whose test images to take [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
@@ -44,7 +43,7 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
     if args.out.is_some() {
         saved::output(&folder, args.out.as_deref(), "")?;
     }
-    let weights = folder.weights_of(args.checkpoint)?;
+    let weights = args.parameters.of(&folder)?;
     let chosen = saved::images(run, args.data.as_deref(), None)?;
     let name = format!("reconstructions-{}.png", chosen.name);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;

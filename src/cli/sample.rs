@@ -7,7 +7,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::{result, saved};
 use crate::files;
-use crate::train::{Grid, RunFolder, Which};
+use crate::train::{Grid, RunFolder};
 
 /// Decode new images from the prior of a trained VAE into a grid
 #[derive(Args, Debug)]
@@ -15,9 +15,8 @@ use crate::train::{Grid, RunFolder, Which};
 pub(super) struct SampleArgs {
     /// Run folder of a VAE
     run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    #[command(flatten)]
+    parameters: saved::ParametersArgs,
     /// Number of images, at most 65,536
     #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536))]
     count: usize,
@@ -49,7 +48,7 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     )?;
     let name = format!("samples-seed-{}.png", args.seed);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
-    let weights = folder.weights_of(args.checkpoint)?;
+    let weights = args.parameters.of(&folder)?;
     let mut model = saved::model(folder.config(), &weights, &args.device, args.seed)?;
     let values = model.sample(args.count, args.draw)?;
     // Rows of eight, and nearly square beyond eight of them.

@@ -12,14 +12,38 @@ use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
 use crate::train::{RunConfig, RunFolder, Which, anchored};
 
+/// Which parameters a command uses with the model of a run.
+#[derive(Args, Debug, Default)]
+pub(super) struct ParametersArgs {
+    /// Which of its parameters
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
+    /// Parameters to use in place of the run's: a .safetensors file of any program that fits its model
+    /// [default: the run's]
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "checkpoint")]
+    weights: Option<PathBuf>,
+}
+
+impl ParametersArgs {
+    /// The parameters that are asked for.
+    ///
+    /// # Errors
+    /// As [`RunFolder::weights_of`] and [`Weights::load`].
+    pub(super) fn of(&self, folder: &RunFolder) -> Result<Weights> {
+        match &self.weights {
+            Some(file) => Weights::load(file, &folder.config().model),
+            None => folder.weights_of(self.checkpoint),
+        }
+    }
+}
+
 /// What commands take that look at a model by images.
 #[derive(Args, Debug)]
 pub(super) struct ViewArgs {
     /// Run folder
     pub(super) run: PathBuf,
-    /// Which of its parameters
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) checkpoint: Which,
+    #[command(flatten)]
+    pub(super) parameters: ParametersArgs,
     /// Data set whose images to take [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) data: Option<String>,

@@ -64,7 +64,7 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
     let spec = &run.model;
     let rows = args.top.unwrap_or(spec.latent).min(spec.latent);
     view::check_traverse(spec, rows, args.range, steps, format)?;
-    let weights = folder.weights_of(args.view.checkpoint)?;
+    let weights = args.view.parameters.of(&folder)?;
     let prior = spec.kind == ModelKind::Vae;
     let chosen = match args.image.is_some() || args.top.is_some() || !prior {
         true => Some(args.view.images(run)?),

@@ -1,6 +1,7 @@
 //! Devices: which there are, which one to take.
 
 pub mod gpu;
+mod hardware;
 
 use std::str::FromStr;
 
@@ -154,13 +155,13 @@ impl Device {
         }
     }
 
-    /// One line to show where the choice needs a word: why the CPU was taken, or that the adapter is
+    /// One line to show where the choice needs a word: that there is a GPU which cannot be used, or that the adapter is
     /// software.
     pub fn notice(&self, selection: &Selection) -> Option<String> {
         match self {
-            Self::Cpu if *selection == Selection::Auto => Some(format!(
-                "no hardware GPU found: using the CPU; where there is one, it lacks {DRIVER_HINT}"
-            )),
+            Self::Cpu if *selection == Selection::Auto && hardware::has_gpu() => {
+                Some(format!("the GPU of this machine lacks {DRIVER_HINT}"))
+            }
             Self::Gpu(gpu) if gpu.is_software() => Some(format!(
                 "{} computes in software on the CPU; --device cpu is several times faster",
                 gpu.info.name

@@ -24,3 +24,4 @@ pub use size::MOST_PARAMETERS;
 pub use spec::{Activation, Likelihood, ModelKind, ModelSpec};
 pub use units::{Units, is_active};
 pub use weights::Weights;
+pub(crate) use weights::seal::{Seal, check as sealed};

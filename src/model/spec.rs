@@ -145,6 +145,12 @@ impl ModelSpec {
         ))
     }
 
+    /// The hidden layers as `--hidden` takes them.
+    fn hidden_text(&self) -> String {
+        let units: Vec<String> = self.hidden.iter().map(usize::to_string).collect();
+        units.join(",")
+    }
+
     /// Checks every size and value.
     ///
     /// # Errors
@@ -161,8 +167,8 @@ impl ModelSpec {
         if self.hidden.is_empty() || self.hidden.contains(&0) {
             return Err(Error::config(
                 format!(
-                    "--hidden {:?}: every hidden layer needs at least one unit",
-                    self.hidden
+                    "--hidden {}: every hidden layer needs at least one unit",
+                    self.hidden_text()
                 ),
                 "--hidden 400, or a list such as --hidden 512,256",
             ));
@@ -175,11 +181,16 @@ impl ModelSpec {
         }
         let count = self.parameter_count();
         if count > MOST_PARAMETERS {
+            let counted = match count {
+                u64::MAX => format!("more than {MOST_PARAMETERS}"),
+                count => count.to_string(),
+            };
             return Err(Error::config(
                 format!(
-                    "--hidden {:?} --latent {}: a model of {count} parameters is too large, \
-                     {MOST_PARAMETERS} is the most",
-                    self.hidden, self.latent
+                    "--hidden {} --latent {}: a model of {counted} parameters is too large, {MOST_PARAMETERS} is the \
+                     most",
+                    self.hidden_text(),
+                    self.latent
                 ),
                 "a smaller --hidden or --latent, or smaller images",
             ));
@@ -205,5 +216,36 @@ impl ModelSpec {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_refused_in_the_words_of_their_options() {
+        let refused = |hidden: Vec<usize>| {
+            let spec = ModelSpec {
+                hidden,
+                ..ModelSpec::reference()
+            };
+            spec.validate().expect_err("a bad size").to_string()
+        };
+        assert!(refused(vec![400, 0]).contains("--hidden 400,0:"));
+        let large = refused(vec![60_000, 60_000]);
+        assert!(
+            large.contains("--hidden 60000,60000 --latent 20"),
+            "{large}"
+        );
+        let beyond = refused(vec![usize::MAX, usize::MAX]);
+        assert!(
+            beyond.contains("of more than 2147483648 parameters"),
+            "{beyond}"
+        );
+        assert!(
+            !beyond.contains(&format!("of {} parameters", u64::MAX)),
+            "{beyond}"
+        );
     }
 }

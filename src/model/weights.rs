@@ -1,5 +1,8 @@
 //! Parameters of a model by name, and their file.
 
+mod foreign;
+pub(crate) mod seal;
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -9,6 +12,7 @@ use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
+use self::seal::Seal;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{ModelSpec, Parameters};
@@ -111,9 +115,11 @@ impl Weights {
             .map_err(io::Error::other)
     }
 
-    /// The bytes of a `.safetensors` file: equal tensors, equal bytes.
+    /// The bytes of a `.safetensors` file, with a hash of itself among its metadata: equal tensors, equal bytes.
     pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
-        Self::serialized(self.named(""))
+        let mut bytes = Self::laid_out(self.named(""), Some(seal::unsealed()))?;
+        seal::seal(&mut bytes);
+        Ok(bytes)
     }
 
     /// The bytes of a `.safetensors` file with one pair of metadata: equal tensors, equal bytes. Of several pairs
@@ -147,12 +153,9 @@ impl Weights {
 
     /// [`Weights::load`] of the bytes of the file at `path`.
     pub(crate) fn from_bytes(bytes: &[u8], spec: &ModelSpec, path: &Path) -> Result<Self> {
-        if bytes.starts_with(b"PK\x03\x04") {
-            return Err(Error::model(
-                path,
-                "a pickle of PyTorch, which can run code when it is read; expected a safetensors file",
-                "safetensors.torch.save_file(model.state_dict(), \"model.safetensors\") in Python",
-            ));
+        if let Some((what, hint)) = foreign::name(bytes) {
+            let what = format!("{what}; expected a safetensors file");
+            return Err(Error::model(path, what, hint));
         }
         let file = SafeTensors::deserialize(bytes).map_err(|error| {
             Error::model(
@@ -161,6 +164,17 @@ impl Weights {
                 "the model.safetensors that training wrote",
             )
         })?;
+        if seal::check(bytes) == Seal::Broken {
+            return Err(Error::model(
+                path,
+                "damaged: its bytes are not those that were written (another sha256)",
+                format!(
+                    "another copy of it; where it was changed on purpose, the same without {:?} among its metadata",
+                    seal::KEY
+                ),
+            ));
+        }
+        Self::check_names(&file, spec, path)?;
         let weights = Self::take(&file, "", spec, path)?;
         let known: HashSet<&str> = weights.iter().map(|(name, ..)| name).collect();
         let mut extra: Vec<&str> = file
@@ -174,6 +188,33 @@ impl Weights {
             return Err(Error::model(path, what, FITTING));
         }
         Ok(weights)
+    }
+
+    /// Refuses a file that has not every parameter of the model, with the names that it has.
+    fn check_names(file: &SafeTensors<'_>, spec: &ModelSpec, path: &Path) -> Result<()> {
+        let wanted = Parameters::new(spec).tensors;
+        let names: HashSet<&str> = file.names().into_iter().collect();
+        let missing = wanted.iter().find(|t| !names.contains(t.name.as_str()));
+        let Some(missing) = missing else {
+            return Ok(());
+        };
+        let mut found: Vec<String> = file
+            .iter()
+            .map(|(name, view)| format!("{name} {:?}", view.shape()))
+            .collect();
+        found.sort_unstable();
+        let expected = wanted.iter().map(|t| format!("{} {:?}", t.name, t.shape));
+        let expected: Vec<String> = expected.collect();
+        Err(Error::model(
+            path,
+            format!(
+                "tensor {} is missing\n  the model has {}\n  the file has {}",
+                missing.name,
+                listed(&expected),
+                listed(&found)
+            ),
+            format!("the same tensors under the names of the model; or {FITTING}"),
+        ))
     }
 
     /// Takes the tensors of a model, with `prefix` before their names, out of a file that may hold others.
@@ -216,6 +257,17 @@ impl Weights {
 /// What fits a model.
 const FITTING: &str =
     "the model.safetensors and config.toml of one run, or the options of the model in the file";
+
+/// Names for an error: not more than somebody reads.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 24;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 if names.is_empty() => "no tensor".into(),
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
 
 /// Values of a tensor of floats of any width, as f32.
 fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
@@ -325,6 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_file_is_refused_and_one_that_says_nothing_of_itself_is_not() {
+        let spec = tiny();
+        let parameters = Parameters::new(&spec);
+        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let mut bytes = weights.to_bytes().expect("a file");
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        let read = |bytes: &[u8]| Weights::from_bytes(bytes, &spec, Path::new("some.file"));
+        let error = read(&bytes).expect_err("a changed value").to_string();
+        assert!(error.contains("damaged"), "{error}");
+        let plain = Weights::serialized(weights.named("")).expect("a file");
+        assert_eq!(read(&plain).expect("tensors without a hash"), weights);
+    }
+
+    #[test]
     fn what_does_not_fit_the_model_is_named() {
         let spec = tiny();
         let refused = |file: &[u8]| {
@@ -340,7 +407,14 @@ mod tests {
             let name = if i == 2 { "fc9.weight" } else { name };
             (name.to_owned(), Dtype::F32, shape.to_vec(), zeros(shape))
         }));
-        assert!(error.contains("fc21.weight is missing"), "{error}");
+        for part in [
+            "fc21.weight is missing",
+            "the model has fc1.weight [3, 4], fc1.bias [3], fc21.weight [2, 3]",
+            "the file has",
+            "fc9.weight [2, 3]",
+        ] {
+            assert!(error.contains(part), "no {part:?} in {error}");
+        }
         let error = refused(&file_with(&spec, |i, name, shape| {
             let dtype = if i == 4 { Dtype::I32 } else { Dtype::F32 };
             (name.to_owned(), dtype, shape.to_vec(), zeros(shape))

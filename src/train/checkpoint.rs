@@ -231,6 +231,13 @@ pub(super) fn position(path: &Path) -> Result<Position> {
     manifest(path).map(|manifest| manifest.position)
 }
 
+/// Whether the parameters of the checkpoint at `path` have these bytes.
+pub(super) fn is_model_of(path: &Path, bytes: &[u8]) -> bool {
+    let known = manifest(path).ok();
+    let known = known.and_then(|manifest| manifest.files.get(MODEL).cloned());
+    known.is_some_and(|hash| hash == sha256(bytes))
+}
+
 /// Bytes of `metrics.jsonl` that were on the disk before the checkpoint at `path`.
 pub(super) fn metrics_len(path: &Path) -> Result<u64> {
     manifest(path).map(|manifest| manifest.metrics)
@@ -422,6 +429,17 @@ mod tests {
             fs::write(&file, &whole).expect("the whole file");
             load(&path, &spec()).expect("a whole checkpoint");
         }
+    }
+
+    #[test]
+    fn a_checkpoint_knows_the_bytes_of_its_parameters() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = saved(folder.path(), 1);
+        let mut bytes = fs::read(path.join(MODEL)).expect("a file");
+        assert!(is_model_of(&path, &bytes));
+        bytes[700] ^= 1;
+        assert!(!is_model_of(&path, &bytes));
+        assert!(!is_model_of(folder.path(), &bytes));
     }
 
     #[test]

@@ -106,7 +106,48 @@ pub(super) struct Lines {
     /// Bytes of the file that they are.
     pub(super) len: u64,
     /// What is behind them.
-    pub(super) damage: Option<Error>,
+    pub(super) damage: Option<Damage>,
+}
+
+/// Lines of a `metrics.jsonl` that are none.
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// The number of each, counted from 1, and the bytes of the file before it.
+    lines: Vec<(usize, u64)>,
+    /// What is wrong with the first.
+    reason: String,
+}
+
+impl Damage {
+    /// The error for the file at `path`, of whose bytes the last checkpoint knows the first `known`: training takes
+    /// back what lies behind them, so that only a line among them keeps it from going on.
+    pub(super) fn error(&self, path: &Path, known: u64) -> Error {
+        /// Numbers that a message lists.
+        const MOST: usize = 20;
+        let (first, at) = self.lines[0];
+        let what = format!("line {first} is damaged: {}", self.reason);
+        if at >= known {
+            let hint = "`elbo train --resume` of the run, which takes back what lies behind its last checkpoint";
+            return Error::model(path, what, hint);
+        }
+        let numbers = self.lines.iter().filter(|(_, at)| *at < known);
+        let numbers: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
+        let (what, which) = match numbers.len() {
+            1 => (what, format!("line {first}")),
+            count => {
+                let listed = numbers[..count.min(MOST)].join(", ");
+                let more = if count > MOST { ", …" } else { "" };
+                let what = format!("{what} ({count} such lines: {listed}{more})");
+                (what, "these lines".to_owned())
+            }
+        };
+        let script = format!("{}d", numbers.join("d;"));
+        let hint = format!(
+            "without {which}: `sed -i '{script}' {}`; then the run goes on, and only what {which} measured is lost",
+            path.display()
+        );
+        Error::model(path, what, hint)
+    }
 }
 
 impl Line {
@@ -129,12 +170,22 @@ impl Line {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Model`] with the number of a line that is not one.
     pub fn read(path: &Path) -> Result<Vec<Self>> {
-        let found = Lines::read(path)?;
-        found.damage.map_or(Ok(found.lines), Err)
+        Lines::read(path)?.whole(path, u64::MAX)
     }
 }
 
 impl Lines {
+    /// All lines of the file at `path`, of whose bytes the last checkpoint knows the first `known`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where one is damaged.
+    pub(super) fn whole(self, path: &Path, known: u64) -> Result<Vec<Line>> {
+        match self.damage {
+            None => Ok(self.lines),
+            Some(damage) => Err(damage.error(path, known)),
+        }
+    }
+
     /// Reads as many as there are.
     ///
     /// # Errors
@@ -142,23 +193,28 @@ impl Lines {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path, "read the metrics"))?;
         let mut found = Self::default();
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let mut at = 0;
+        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
             if !line.ends_with(b"\n") {
                 break;
             }
-            match serde_json::from_slice(line) {
-                Ok(line) => found.lines.push(line),
-                Err(e) => {
-                    let what = format!("line {}: {e}", found.lines.len() + 1);
-                    found.damage = Some(Error::model(
-                        path,
-                        what,
-                        "`elbo train --resume` of the run, which takes back what lies behind its last checkpoint",
-                    ));
-                    break;
+            let place = (index + 1, at);
+            at += line.len() as u64;
+            match (serde_json::from_slice(line), &mut found.damage) {
+                (Ok(line), None) => {
+                    found.lines.push(line);
+                    found.len = at;
+                }
+                // They are read no further; this one says nothing more.
+                (Ok(_), Some(_)) => {}
+                (Err(_), Some(damage)) => damage.lines.push(place),
+                (Err(e), None) => {
+                    found.damage = Some(Damage {
+                        lines: vec![place],
+                        reason: e.to_string(),
+                    });
                 }
             }
-            found.len += line.len() as u64;
         }
         Ok(found)
     }
@@ -217,5 +273,27 @@ mod tests {
         let error = Line::read(&path).expect_err("fields are missing");
         assert!(error.to_string().contains("line 1"), "{error}");
         assert_eq!(error.exit_code(), 3);
+    }
+
+    #[test]
+    fn all_damaged_lines_before_a_checkpoint_are_named_with_the_way_to_go_on() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("metrics.jsonl");
+        let line = report(1).text(&path).expect("a line");
+        let text = format!("{line}{{\n{line}[\n{line}\0\n");
+        fs::write(&path, &text).expect("a file");
+        let found = Lines::read(&path).expect("a line");
+        assert_eq!((found.lines.len(), found.len), (1, line.len() as u64));
+        let damage = found.damage.expect("damaged lines");
+        let error = |known| damage.error(&path, known).to_string();
+        // The last one lies behind the checkpoint.
+        let two = error(text.len() as u64 - 2);
+        for part in ["line 2", "(2 such lines: 2, 4)", "sed -i '2d;4d'"] {
+            assert!(two.contains(part), "no {part:?} in {two}");
+        }
+        let one = error(line.len() as u64 + 2);
+        assert!(one.contains("sed -i '2d'"), "{one}");
+        let behind = error(line.len() as u64);
+        assert!(behind.contains("--resume"), "{behind}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod bad_data;
 mod bench;
+mod damage;
 mod documentation;
 mod export;
 #[cfg(target_os = "linux")]

@@ -151,7 +151,7 @@ fn without_an_adapter_the_gpu_is_refused_and_auto_takes_the_cpu() {
     }
     // Trains nothing: the data are looked at after the device.
     let arguments = ["train", "--data", "no-such-data"];
-    let words = ["device: CPU", "no hardware GPU", "mesa-vulkan-drivers"];
+    let words = ["device: CPU"];
     assert_refused(&without_driver(&arguments), &arguments, CONFIG, &words);
 }
 

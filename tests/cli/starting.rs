@@ -45,7 +45,14 @@ fn training_starts_from_the_parameters_of_a_run_or_a_file() {
     let wider: &[&str] = &["--latent", "5"];
     for (from, more, words) in [
         ("first", wider, &["fc21.weight", "[5, 16]", "[3, 16]"][..]),
-        ("few.npy", &[], &["few.npy", "not a whole safetensors"]),
+        (
+            "few.npy",
+            &[],
+            &[
+                "few.npy",
+                "a single NumPy array; expected a safetensors file",
+            ],
+        ),
         ("missing", &[], &["missing", "no such run folder or file"]),
         (".", &[], &["not a run folder"]),
     ] {
@@ -134,7 +141,7 @@ fn the_best_parameters_are_another_file_than_the_last_ones() {
         &[&encode[..], &["last", "--out", "last.npy"]].concat(),
     );
     let again = [&encode[..], &["best", "--out", "again.npy"]].concat();
-    let words = ["best.safetensors", "not a whole"];
+    let words = ["best.safetensors", "damaged, or replaced", "--resume run"];
     refused_in(folder.path(), &again, DATA_OR_MODEL, &words);
 }
 

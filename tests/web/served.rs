@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::browser::Browser;
 use crate::page::{
-    assert_content, assert_same_code, check_picture, code, open, pixels, rgba, settle, text,
+    assert_content, assert_same_code, check_picture, code, floats, open, pixels, rgba, settle, text,
 };
 use crate::support::{Reference, Served};
 
@@ -92,16 +92,9 @@ fn a_way_leads_from_a_to_b(browser: &Browser, reference: &mut Reference) {
     assert_same_code(&at(0.25), &line);
     check_picture(browser, reference, 1);
     browser.run("document.querySelector('input[value=spherical]').click()");
-    let norm = |code: &[f32]| code.iter().map(|v| v * v).sum::<f32>().sqrt();
-    let dot: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
-    let angle = (dot / (norm(&a) * norm(&b))).acos();
-    let share = |t: f32| (t * angle).sin() / angle.sin();
-    let circle: Vec<f32> = a
-        .iter()
-        .zip(&b)
-        .map(|(a, b)| share(0.75) * a + share(0.25) * b)
-        .collect();
+    let circle = elbo::view::Path::Spherical.between(&a, &b, 0.25);
     assert_same_code(&at(0.25), &circle);
+    paths_are_those_of_the_program(browser);
     // The strip of the straight line is on its way out.
     browser
         .wait("!app.showStrip.busy() && document.querySelectorAll('#strip button').length === 9");
@@ -317,4 +310,28 @@ fn parameters_may_take_longer_than_a_device_may() {
     let decoder = text(&browser, "decoder");
     assert!(decoder.contains("by WebGPU"), "{decoder}");
     check_picture(&browser, &mut Reference::open("digits"), 1);
+}
+
+/// Paths between codes of like and unlike lengths and directions, and those without a circle.
+fn paths_are_those_of_the_program(browser: &Browser) {
+    use elbo::view::Path;
+    for (from, to) in [
+        (vec![3.0, 0.0], vec![0.0, 1.0]),
+        (vec![0.3, -1.2, 0.7], vec![-2.0, 0.1, 0.4]),
+        (vec![1.0, 0.0], vec![1.0, 1e-7]),
+        (vec![0.6, 0.0, -0.8], vec![-1.2, 0.0, 1.6]),
+        (vec![3.0, 0.1], vec![-1.0, 0.0]),
+        (vec![0.0, 0.0], vec![1.0, 2.0]),
+        (vec![2.0], vec![-1.0]),
+        (vec![0.5, 0.25], vec![1.0, 0.5]),
+    ] {
+        for t in [0.0, 0.25, 0.5, 0.9, 1.0] {
+            for (name, path) in [("linear", Path::Linear), ("spherical", Path::Spherical)] {
+                let found = browser.run(&format!(
+                    "return [...{name}(new Float32Array({from:?}), new Float32Array({to:?}), {t})]"
+                ));
+                assert_same_code(&floats(&found), &path.between(&from, &to, t));
+            }
+        }
+    }
 }

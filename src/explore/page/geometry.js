@@ -16,14 +16,36 @@ function linear(a, b, t) {
   return a.map((value, i) => (1 - t) * value + t * b[i]);
 }
 
-// Between two codes on a great circle (Shoemake 1985), on which a Gaussian's mass lies in many dimensions. Where
-// they point the same way or the opposite one there is no single circle, and the line is taken.
+// Codes point the same way, or opposite ways, below this sine of the angle between them.
+const PARALLEL = 1e-12;
+
+// The direction of a code and its length.
+function unit(code) {
+  const length = Math.sqrt(dot(code, code));
+  return [Float64Array.from(code, (value) => value / length), length];
+}
+
+// Between two codes by slerp of their directions (Shoemake 1985), with a length that changes evenly: as the program
+// has it in `view/path.rs`, where the reasons are.
 function spherical(a, b, t) {
-  const lengths = Math.sqrt(dot(a, a) * dot(b, b));
-  if (lengths === 0) return linear(a, b, t);
-  const angle = Math.acos(Math.min(1, Math.max(-1, dot(a, b) / lengths)));
-  const sine = Math.sin(angle);
-  if (Math.abs(sine) < 1e-4) return linear(a, b, t);
-  const [from, to] = [Math.sin((1 - t) * angle) / sine, Math.sin(t * angle) / sine];
-  return a.map((value, i) => from * value + to * b[i]);
+  const [[start, from], [end, to]] = [unit(a), unit(b)];
+  if (from === 0 || to === 0) return linear(a, b, t);
+  const cosine = dot(start, end);
+  let across = end.map((value, i) => value - cosine * start[i]);
+  let sine = Math.sqrt(dot(across, across));
+  if (sine < PARALLEL) {
+    if (cosine > 0) return linear(a, b, t);
+    // Opposite codes: by way of the axis on which they have the least share.
+    const least = Math.min(...start.map(Math.abs));
+    const axis = start.findIndex((value) => Math.abs(value) === least);
+    across = start.map((value, i) => (i === axis ? 1 : 0) - start[axis] * value);
+    sine = 0;
+  }
+  let width;
+  [across, width] = unit(across);
+  if (width === 0) return linear(a, b, t);
+  const angle = t * Math.atan2(sine, cosine);
+  const length = (1 - t) * from + t * to;
+  const [along, aside] = [length * Math.cos(angle), length * Math.sin(angle)];
+  return a.map((_, i) => along * start[i] + aside * across[i]);
 }

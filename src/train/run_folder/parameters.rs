@@ -1,11 +1,12 @@
 //! The parameters that a run folder holds.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::{BEST, RunFolder};
 use crate::error::{Error, Result};
-use crate::model::Weights;
-use crate::train::checkpoint::MODEL;
+use crate::model::{Seal, Weights, sealed};
+use crate::train::checkpoint::{self, MODEL};
 
 /// Which parameters of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -53,8 +54,71 @@ impl RunFolder {
     /// Parameters of the run.
     ///
     /// # Errors
-    /// As [`RunFolder::file_of`]; [`Error::Model`] where the file does not fit the configuration.
+    /// As [`RunFolder::read_whole`]; [`Error::Model`] where the file does not fit the configuration.
     pub fn weights_of(&self, which: Which) -> Result<Weights> {
-        Weights::load(&self.file_of(which)?, &self.config.model)
+        let (file, bytes) = self.read_whole(which)?;
+        Weights::from_bytes(&bytes, &self.config.model, &file)
+    }
+
+    /// The file of parameters of the run and its bytes, which are those that training wrote.
+    ///
+    /// # Errors
+    /// As [`RunFolder::file_of`]; [`Error::Model`] where it was changed or replaced; [`Error::Io`].
+    pub fn read_whole(&self, which: Which) -> Result<(PathBuf, Vec<u8>)> {
+        let file = self.file_of(which)?;
+        let bytes = fs::read(&file).map_err(Error::io(&file, "read the parameters"))?;
+        let is_whole = match sealed(&bytes) {
+            Seal::Whole => true,
+            Seal::Broken => false,
+            // Of a version that left the hash to the checkpoint, or of another program.
+            Seal::None => self.is_of_a_checkpoint(&bytes),
+        };
+        match is_whole {
+            true => Ok((file, bytes)),
+            false => Err(self.not_whole(which, &file, &bytes)),
+        }
+    }
+
+    fn is_of_a_checkpoint(&self, bytes: &[u8]) -> bool {
+        let all = checkpoint::list(&self.checkpoints()).unwrap_or_default();
+        all.iter()
+            .any(|(_, path)| checkpoint::is_model_of(path, bytes))
+    }
+
+    fn not_whole(&self, which: Which, file: &Path, bytes: &[u8]) -> Error {
+        let what = match sealed(bytes) {
+            Seal::Broken => {
+                "damaged: its bytes are not those that training wrote (another sha256)".into()
+            }
+            _ => format!(
+                "not the file that training wrote: damaged, or replaced ({} bytes without a known sha256)",
+                bytes.len()
+            ),
+        };
+        let again = match self.has_source(which) {
+            true => format!(
+                "`elbo train --resume {}`, which copies it again from its checkpoint",
+                self.path.display()
+            ),
+            false => "another copy of the run's folder".into(),
+        };
+        let hint = format!(
+            "{again}; where it was replaced on purpose, --weights {} in place of --checkpoint, or --init-from with it",
+            file.display()
+        );
+        Error::model(file, what, hint)
+    }
+
+    /// Whether there is the checkpoint that the file is a copy of.
+    fn has_source(&self, which: Which) -> bool {
+        let folder = self.checkpoints();
+        let last = checkpoint::list(&folder).unwrap_or_default().pop();
+        match which {
+            Which::Last => last.is_some(),
+            Which::Best => last
+                .and_then(|(_, path)| checkpoint::position(&path).ok())
+                .and_then(|position| position.best)
+                .is_some_and(|best| checkpoint::path(&folder, best.step).is_dir()),
+        }
     }
 }

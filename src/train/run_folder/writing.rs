@@ -53,13 +53,10 @@ impl RunFolder {
             true => Lines::read(&path)?,
             false => Lines::default(),
         };
-        let known = match checkpoint::list(&self.checkpoints())?.last() {
-            Some((_, last)) => checkpoint::metrics_len(last)?,
-            None => 0,
-        };
+        let known = self.known_metrics()?;
         if found.len < known {
             match found.damage {
-                Some(error) => return Err(error),
+                Some(damage) => return Err(damage.error(&path, known)),
                 None => log::warn!(
                     "{}: ends after {} bytes, and held {known} when the last checkpoint was made: the run goes on \
                      without those lines",
@@ -78,6 +75,14 @@ impl RunFolder {
         }
         self.config = config;
         files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
+    }
+
+    /// Bytes of the metrics that the last checkpoint knows of.
+    fn known_metrics(&self) -> Result<u64> {
+        match checkpoint::list(&self.checkpoints())?.last() {
+            Some((_, last)) => checkpoint::metrics_len(last),
+            None => Ok(0),
+        }
     }
 
     /// Keeps a state: its checkpoint first, then the parameters under the names that people load, then older
@@ -131,7 +136,8 @@ impl RunFolder {
     pub fn lines(&self) -> Result<Vec<Line>> {
         let path = self.metrics_file();
         match path.exists() {
-            true => Line::read(&path),
+            // Of a checkpoint that is damaged itself nothing is known.
+            true => Lines::read(&path)?.whole(&path, self.known_metrics().unwrap_or_default()),
             false => Ok(Vec::new()),
         }
     }
