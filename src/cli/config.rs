@@ -259,7 +259,7 @@ mod tests {
                 precision: Precision::F16,
             },
             checkpoints: Checkpoints {
-                every: Span::Minutes(3.0),
+                every: Some(Span::Minutes(3.0)),
                 keep: 8,
             },
             init_from: None,

@@ -315,7 +315,7 @@ mod tests {
                 precision: Precision::F16,
             },
             checkpoints: Checkpoints {
-                every: Span::Minutes(2.5),
+                every: Some(Span::Minutes(2.5)),
                 keep: 3,
             },
             init_from: Some(InitFrom {

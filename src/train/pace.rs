@@ -9,21 +9,24 @@ use crate::error::{Error, Result};
 use crate::option::defaults;
 use crate::train::Span;
 
+/// Least time from one checkpoint to the next where nobody asks for another pace: a sync of a disk takes 5 to 50 ms, so
+/// that this is at most a hundredth of training, and nobody misses the seconds that a kill costs.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// Which checkpoints a run keeps.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Checkpoints {
-    /// How often to keep a checkpoint: 1epoch, 500steps, 10minutes; there is also one at the end, at a stop, and after an
-    /// epoch with the lowest test loss
+    /// How often to keep a checkpoint: 1epoch, 500steps, 10minutes; there is also one at the end and at a stop
+    /// [default: after an epoch, where 5 seconds have passed since the last one]
     #[arg(
         id = "checkpoint_every",
         long = "checkpoint-every",
         value_name = "LENGTH",
-        default_value = "1epoch",
         help_heading = "Run"
     )]
-    #[serde(rename = "checkpoint-every")]
-    pub every: Span,
+    #[serde(rename = "checkpoint-every", skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
     /// Number of checkpoints to keep: the last ones, beside that with the lowest test loss
     #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Run")]
     pub keep: usize,
@@ -41,12 +44,9 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::Config`] with the option at fault.
     pub fn validate(&self) -> Result<()> {
-        if self.every.is_zero() {
+        if let Some(every) = self.every.filter(|every| every.is_zero()) {
             return Err(Error::config(
-                format!(
-                    "--checkpoint-every {}: expected more than nothing",
-                    self.every
-                ),
+                format!("--checkpoint-every {every}: expected more than nothing"),
                 "--checkpoint-every 1epoch, 500steps or 10minutes",
             ));
         }
@@ -63,8 +63,8 @@ impl Checkpoints {
 /// What paces a run: how often a checkpoint is made, and after which length it stops.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
-    /// How often a checkpoint is made.
-    pub checkpoint_every: Span,
+    /// How often a checkpoint is made, as [`Checkpoints::every`].
+    pub checkpoint_every: Option<Span>,
     /// Length after which training stops, counted from where it starts or goes on.
     pub stop_after: Option<Span>,
 }
@@ -99,6 +99,8 @@ pub(super) struct Clock {
     /// Steps from one checkpoint to the next.
     every_steps: Option<u64>,
     every_time: Option<Duration>,
+    /// Least time between two checkpoints at ends of epochs.
+    pause: Option<Duration>,
     stop_step: Option<u64>,
     stop_time: Option<Instant>,
     last_checkpoint: Instant,
@@ -116,10 +118,12 @@ impl Clock {
             Span::Minutes(minutes) => Some(duration(minutes)),
             Span::Epochs(_) | Span::Steps(_) => None,
         };
-        let stop = pace.stop_after;
+        let (every, stop) = (pace.checkpoint_every, pace.stop_after);
+        let every_steps = every.and_then(|span| span.steps(batches));
         Self {
-            every_steps: pace.checkpoint_every.steps(batches).map(|n| n.max(1)),
-            every_time: time(pace.checkpoint_every),
+            every_steps: every_steps.map(|n| n.max(1)),
+            every_time: every.and_then(time),
+            pause: every.is_none().then_some(PAUSE),
             // Half a step is one: a run that goes on again and again has to get on.
             stop_step: stop
                 .and_then(|span| span.steps(batches))
@@ -157,6 +161,12 @@ impl Clock {
                 .is_some_and(|every| self.last_checkpoint.elapsed() >= every)
     }
 
+    /// Whether one is due at the end of an epoch, at this step.
+    pub(super) fn is_due_after_epoch(&self, step: u64, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.last_checkpoint);
+        self.is_due(step) || self.pause.is_some_and(|pause| since >= pause)
+    }
+
     /// Notes that a checkpoint was made.
     pub(super) fn made(&mut self) {
         self.last_checkpoint = Instant::now();
@@ -169,10 +179,33 @@ mod tests {
 
     fn clock(every: Span, stop: Option<Span>, step: u64) -> Clock {
         let pace = Pace {
-            checkpoint_every: every,
+            checkpoint_every: Some(every),
             stop_after: stop,
         };
         Clock::start(&pace, step, 10)
+    }
+
+    #[test]
+    fn by_default_checkpoints_come_at_ends_of_epochs_with_a_pause_between() {
+        let mut clock = Clock::start(&Pace::default(), 0, 10);
+        let start = clock.last_checkpoint;
+        assert!(!clock.is_due(10), "within an epoch");
+        assert_eq!(clock.steps_left(3), u64::MAX);
+        assert!(!clock.is_due_after_epoch(10, start + PAUSE / 2));
+        assert!(clock.is_due_after_epoch(10, start + PAUSE));
+        clock.last_checkpoint = start + PAUSE;
+        assert!(!clock.is_due_after_epoch(20, start + PAUSE));
+        assert!(clock.is_due_after_epoch(20, start + 2 * PAUSE));
+    }
+
+    #[test]
+    fn a_pace_that_is_asked_for_knows_no_pause() {
+        let every = |span| clock(span, None, 0);
+        let epochs = every(Span::Epochs(1.0));
+        let start = epochs.last_checkpoint;
+        assert!(epochs.is_due_after_epoch(10, start));
+        let late = start + 100 * PAUSE;
+        assert!(!every(Span::Steps(7)).is_due_after_epoch(10, late));
     }
 
     #[test]
@@ -210,7 +243,7 @@ mod tests {
         });
         assert!(keep.contains("--keep 0"), "{keep}");
         let every = bad(Checkpoints {
-            every: Span::Steps(0),
+            every: Some(Span::Steps(0)),
             keep: 1,
         });
         assert!(every.contains("--checkpoint-every"), "{every}");

@@ -66,6 +66,10 @@ pub struct Trainer {
     before: f64,
     /// The last state that is known to be finite, no older than the start of the running epoch.
     good: State,
+    /// The state after the epoch with the lowest test loss, where no checkpoint holds it yet.
+    best: Option<State>,
+    /// Whether the observer knows of the last good state, and no checkpoint holds it yet.
+    is_unkept: bool,
 }
 
 impl Trainer {
@@ -143,6 +147,8 @@ impl Trainer {
                 second: Weights::from_arena(&parameters, &zeros),
                 position: Position::default(),
             },
+            best: None,
+            is_unkept: false,
             session,
         })
     }
@@ -175,7 +181,8 @@ impl Trainer {
         self.arena(names::PARAMETERS)
     }
 
-    /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint.
+    /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint. A failure leaves
+    /// one of the last epoch's end where that has none.
     ///
     /// # Errors
     /// [`crate::Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite; the observer's
@@ -187,14 +194,23 @@ impl Trainer {
             memory: &self.device_memory(),
         })?;
         let mut clock = Clock::start(pace, self.position.steps, self.passes.batches());
+        let outcome = self.run_to_end(&mut clock, observer);
+        if outcome.is_err() && self.is_unkept {
+            // The failure is what the caller has to know, whatever becomes of this.
+            let _ = self.keep(&mut clock, observer);
+        }
+        outcome
+    }
+
+    fn run_to_end(&mut self, clock: &mut Clock, observer: &mut dyn Observer) -> Result<Ending> {
         // A run that is over already has its checkpoint.
         let mut kept = self.position.steps > 0;
         let ending = loop {
-            if let Some(ending) = self.ending(&clock) {
+            if let Some(ending) = self.ending(clock) {
                 break ending;
             }
             kept = false;
-            let record = match self.advance(&mut clock, observer)? {
+            let record = match self.advance(clock, observer)? {
                 ControlFlow::Continue(record) => record,
                 ControlFlow::Break(ending) => break ending,
             };
@@ -202,17 +218,18 @@ impl Trainer {
             let are_due = is_last || self.options.leaves_pictures(record.epoch);
             let pictures = are_due.then(|| self.pictures()).transpose()?;
             observer.epoch(&record, pictures.as_ref())?;
-            let step = self.position.steps;
-            let is_best = self.position.best.is_some_and(|best| best.step == step);
-            if is_best || clock.is_due(step) || self.ending(&clock).is_some() {
-                observer.checkpoint(&self.good)?;
-                clock.made();
+            self.is_unkept = true;
+            let is_due = clock.is_due_after_epoch(self.position.steps, Instant::now());
+            kept = is_due || self.ending(clock).is_some();
+            self.hold_best(!kept);
+            if kept || self.is_best() && self.best.is_none() {
+                self.keep(clock, observer)?;
                 kept = true;
             }
         };
         if !kept {
             self.refresh()?;
-            observer.checkpoint(&self.good)?;
+            self.keep(clock, observer)?;
         }
         Ok(ending)
     }
@@ -230,7 +247,7 @@ impl Trainer {
     /// As [`Trainer::run`].
     pub fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<EpochRecord>> {
         let never = Pace {
-            checkpoint_every: crate::train::Span::Minutes(f64::MAX),
+            checkpoint_every: Some(crate::train::Span::Minutes(f64::MAX)),
             stop_after: None,
         };
         let mut clock = Clock::start(&never, self.position.steps, self.passes.batches());
@@ -282,6 +299,8 @@ impl Trainer {
         }
         self.position = position;
         self.refresh()?;
+        // Nobody has been told of it.
+        self.is_unkept = false;
         if !test.total.is_finite() {
             return Err(self.diagnose_test(epoch)?);
         }
@@ -404,8 +423,7 @@ impl Trainer {
                 }
                 if clock.is_due(self.position.steps) {
                     self.refresh()?;
-                    observer.checkpoint(&self.good)?;
-                    clock.made();
+                    self.keep(clock, observer)?;
                 }
             }
         }

@@ -27,6 +27,9 @@ fn two_epochs<'a>(more: &[&'a str]) -> Vec<&'a str> {
 /// A checkpoint within each epoch beside that at its end, so that the first one comes before any pictures.
 const OFTEN: [&str; 2] = ["--checkpoint-every", "9steps"];
 
+/// One at the end of each epoch, however short.
+const EACH: [&str; 2] = ["--checkpoint-every", "1epoch"];
+
 const SIGKILL: i32 = 9;
 
 /// What of a run does not depend on how often it was stopped.
@@ -180,8 +183,8 @@ fn a_failing_write_sync_or_rename_is_reported_and_loses_nothing_but_steps() {
         (&OFTEN[..], "fsync", "error=EIO", io),
         (&OFTEN, "write", "error=ENOSPC", full),
         (&OFTEN, "rename,renameat", "error=EIO", io),
-        (&[], "write", "error=ENOSPC", full),
-        (&[], "mkdir,mkdirat", "error=ENOSPC", full),
+        (&EACH, "write", "error=ENOSPC", full),
+        (&EACH, "mkdir,mkdirat", "error=ENOSPC", full),
     ] {
         let count = each_call(more, calls, how, |folder, output, what| {
             let text = stderr(output);

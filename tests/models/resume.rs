@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use elbo::Result;
 use elbo::data::{Binarize, Dataset, digits};
 use elbo::device::Device;
-use elbo::model::{ModelKind, ModelSpec};
+use elbo::model::{Likelihood, ModelKind, ModelSpec};
 use elbo::plan::{self, Runtime, Tune};
 use elbo::train::metrics::{Epoch, Line, Report};
 use elbo::train::{
@@ -93,7 +93,7 @@ fn options() -> TrainOptions {
 
 fn stop_after(steps: u64) -> Pace {
     Pace {
-        checkpoint_every: Span::Epochs(1.0),
+        checkpoint_every: Some(Span::Epochs(1.0)),
         stop_after: Some(Span::Steps(steps)),
     }
 }
@@ -216,16 +216,17 @@ fn checkpoints_come_as_often_as_asked_for_and_at_the_end() {
     let spec = digit_model();
     let open = || plan::open(Device::Cpu, Tune::Quick);
     let every = |span| Pace {
-        checkpoint_every: span,
+        checkpoint_every: Some(span),
         stop_after: None,
     };
-    // The test loss of a model this young falls at each epoch, and the best one is always kept.
+    // The test loss of a model this young falls at each epoch. A best one waits for the next checkpoint, which then comes
+    // after its own; the last of these is kept at the end.
     for (span, steps) in [
         (Span::Epochs(1.0), vec![12, 24, 36]),
         (Span::Epochs(0.5), vec![6, 12, 18, 24, 30, 36]),
         (Span::Steps(10), vec![10, 12, 20, 24, 30, 36]),
-        (Span::Epochs(7.0), vec![12, 24, 36]),
-        (Span::Minutes(60.0), vec![12, 24, 36]),
+        (Span::Epochs(7.0), vec![36]),
+        (Span::Minutes(60.0), vec![36]),
         (Span::Minutes(0.0), (1..=36).collect()),
     ] {
         let (_, kept) = run(open(), &spec, None, &every(span), Kept::default());
@@ -237,6 +238,95 @@ fn checkpoints_come_as_often_as_asked_for_and_at_the_end() {
         } else {
             assert_eq!(kept.checkpoints, steps, "{span}");
         }
+    }
+}
+
+/// The best epoch of a state that is kept is kept before it, whenever that is.
+#[test]
+fn the_best_epoch_has_its_checkpoint_before_any_later_one() {
+    // No step changes anything, and nothing is drawn: the first epoch stays the best.
+    let spec = ModelSpec {
+        kind: ModelKind::Ae,
+        likelihood: Likelihood::SquaredError,
+        ..digit_model()
+    };
+    let options = TrainOptions {
+        epochs: 3,
+        batch_size: 16,
+        learning_rate: 0.0,
+        ..TrainOptions::default()
+    };
+    for (span, stop, steps) in [
+        (Span::Minutes(60.0), None, vec![12, 36]),
+        (Span::Minutes(60.0), Some(Span::Steps(17)), vec![12, 17]),
+        (Span::Steps(20), None, vec![12, 20, 36]),
+        (Span::Epochs(2.0), None, vec![12, 24, 36]),
+        (Span::Epochs(1.0), None, vec![12, 24, 36]),
+    ] {
+        let runtime = plan::open(Device::Cpu, Tune::Quick);
+        let mut trainer = Trainer::new(runtime, &spec, &options, &data()).expect("a trainer");
+        let pace = Pace {
+            checkpoint_every: Some(span),
+            stop_after: stop,
+        };
+        let mut kept = Kept::default();
+        trainer.run(&pace, &mut kept).expect("training");
+        assert_eq!(kept.checkpoints, steps, "{span}");
+        let best = kept.state.and_then(|state| state.position.best);
+        assert_eq!(best.expect("a best epoch").step, 12, "{span}");
+    }
+}
+
+/// Fails where it is told of an epoch, or of a report.
+struct Failing {
+    kept: Kept,
+    epoch: Option<u32>,
+    report: Option<u64>,
+}
+
+impl Observer for Failing {
+    fn report(&mut self, report: &Report) -> Result<()> {
+        match Some(report.step) == self.report {
+            true => Err(elbo::Error::config("a report", "none")),
+            false => self.kept.report(report),
+        }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, pictures: Option<&Pictures>) -> Result<()> {
+        match Some(record.epoch) == self.epoch {
+            true => Err(elbo::Error::config("an epoch", "none")),
+            false => self.kept.epoch(record, pictures),
+        }
+    }
+
+    fn checkpoint(&mut self, state: &State) -> Result<()> {
+        self.kept.checkpoint(state)
+    }
+}
+
+#[test]
+fn a_failure_leaves_a_checkpoint_of_the_last_epoch_that_was_told_of() {
+    let spec = digit_model();
+    // A report each five steps, an epoch each twelve. Whoever was not told of an epoch has no line of it.
+    for (epoch, report, steps) in [
+        (None, Some(30), vec![24]),
+        (None, Some(5), vec![]),
+        (Some(1), None, vec![]),
+        (Some(2), None, vec![]),
+    ] {
+        let runtime = plan::open(Device::Cpu, Tune::Quick);
+        let mut trainer = Trainer::new(runtime, &spec, &options(), &data()).expect("a trainer");
+        let pace = Pace {
+            checkpoint_every: Some(Span::Minutes(60.0)),
+            stop_after: None,
+        };
+        let mut failing = Failing {
+            kept: Kept::default(),
+            epoch,
+            report,
+        };
+        trainer.run(&pace, &mut failing).expect_err("a failure");
+        assert_eq!(failing.kept.checkpoints, steps, "{epoch:?} {report:?}");
     }
 }
 

@@ -6,9 +6,52 @@ use super::Trainer;
 use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::model::plans::names;
-use crate::train::State;
+use crate::train::pace::Clock;
+use crate::train::{Observer, State};
+
+/// Bytes of the largest state of which a second one waits in memory for its checkpoint. A larger one is written at once: to
+/// compute its epochs takes as long as to write it.
+const MOST_HELD: usize = 256 << 20;
 
 impl Trainer {
+    /// Whether the last good state is that of the epoch with the lowest test loss.
+    pub(super) fn is_best(&self) -> bool {
+        let position = &self.good.position;
+        position
+            .best
+            .is_some_and(|best| best.step == position.steps)
+    }
+
+    /// Bytes that a state waiting for its checkpoint may take; 0 where it would be too large.
+    pub(super) fn held_bytes(&self) -> usize {
+        let bytes = 3 * self.session.parameters.count() * size_of::<f32>();
+        if bytes > MOST_HELD { 0 } else { bytes }
+    }
+
+    /// Holds the last good state, if it is the best so far, until a checkpoint is made; `waits` says that none is made now.
+    /// Whatever was held is the best no more.
+    pub(super) fn hold_best(&mut self, waits: bool) {
+        if self.is_best() {
+            let holds = waits && self.held_bytes() > 0;
+            self.best = holds.then(|| self.good.clone());
+        }
+    }
+
+    /// Has the observer keep the last good state. Before it that of the best epoch, if it waits: a state names its best
+    /// epoch, so that no checkpoint may be without that one.
+    pub(super) fn keep(&mut self, clock: &mut Clock, observer: &mut dyn Observer) -> Result<()> {
+        if let Some(best) = &self.best
+            && best.position.steps != self.good.position.steps
+        {
+            observer.checkpoint(best)?;
+        }
+        observer.checkpoint(&self.good)?;
+        self.best = None;
+        self.is_unkept = false;
+        clock.made();
+        Ok(())
+    }
+
     /// Starts from other parameters than the initial ones.
     ///
     /// # Errors
@@ -43,6 +86,7 @@ impl Trainer {
         self.before = state.position.seconds;
         self.start = Instant::now();
         self.good = state.clone();
+        (self.best, self.is_unkept) = (None, false);
         Ok(())
     }
 

@@ -91,8 +91,8 @@ impl Trainer {
     }
 
     /// What the trainer holds in the host's memory beside that: the last good state, from which steps that go wrong are
-    /// repeated, the order of the images, and the images of the grids. The data set is its
-    /// owner's.
+    /// repeated, the best one until a checkpoint has it, the order of the images, and the images of the grids. The data
+    /// set is its owner's.
     pub fn host_memory(&self) -> Vec<Allocation> {
         let part = |name: &str, used_for, bytes| Allocation {
             name: name.to_owned(),
@@ -110,6 +110,11 @@ impl Trainer {
                 "last good state",
                 MemoryUse::Parameters,
                 size_of::<f32>() * floats,
+            ),
+            part(
+                "best state without a checkpoint",
+                MemoryUse::Parameters,
+                self.held_bytes(),
             ),
             part("images of the grids", MemoryUse::Images, shown),
             part(
