@@ -76,7 +76,17 @@ impl Started {
 fn two_processes_do_not_train_in_one_folder() {
     let folder = temporary();
     few_images(folder.path());
-    let mut first = Started::new(folder.path(), &["--epochs", "1000000", "--out", "run"]);
+    let mut first = Started::new(
+        folder.path(),
+        &[
+            "--epochs",
+            "1000000",
+            "--checkpoint-every",
+            "1epoch",
+            "--out",
+            "run",
+        ],
+    );
     first.wait_for("epoch 1/");
     let words = ["run", "in use"];
     refused_in(folder.path(), &["train", "--resume", "run"], CONFIG, &words);
