@@ -27,14 +27,7 @@ fn main() -> Result<()> {
     let images = |numbers: Range<usize>| -> Images {
         Images::new(SHAPE, Values::Floats(numbers.flat_map(moon).collect()))
     };
-    let dataset = Dataset {
-        name: "moons".into(),
-        train: images(0..8_000),
-        test: images(8_000..9_000),
-        val: None,
-        classes: Vec::new(),
-        columns: Vec::new(),
-    };
+    let dataset = Dataset::new("moons", images(0..8_000), images(8_000..9_000));
     let mut spec = ModelSpec::reference();
     (spec.image, spec.latent) = (SHAPE, 3);
     let options = TrainOptions::default();

@@ -81,14 +81,8 @@ impl Subject {
             rng.fill_bytes(&mut bytes);
             Images::new(shape, Values::Bytes(bytes))
         };
-        Dataset {
-            name: "random bytes".to_owned(),
-            train: split(TRAIN.min(most).max(self.batch_size)),
-            test: split(TEST.min(most).max(1)),
-            val: None,
-            classes: Vec::new(),
-            columns: Vec::new(),
-        }
+        let train = split(TRAIN.min(most).max(self.batch_size));
+        Dataset::new("random bytes", train, split(TEST.min(most).max(1)))
     }
 
     fn open(&self, device: Device) -> Box<dyn Runtime> {

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use super::train::TrainArgs;
 use crate::error::{Error, Result};
 use crate::model::{ModelOptions, ModelSpec};
+use crate::number::counted;
 use crate::option;
 use crate::shape::ImageShape;
 use crate::train::{
@@ -34,6 +35,22 @@ pub(super) struct Resolved {
     pub(super) checkpoints: Checkpoints,
     /// Size that the configuration file says the images have, unless a flag changes the images.
     pub(super) expected_image: Option<ImageShape>,
+    /// Whether somebody asked for the number of images in a batch.
+    batch_is_given: bool,
+}
+
+impl Resolved {
+    /// The batch, where nobody asked for another: all training images where there are fewer than in the usual one.
+    pub(super) fn fit_batch(&mut self, images: usize) -> Option<String> {
+        if self.batch_is_given || images >= self.train.batch_size || images == 0 {
+            return None;
+        }
+        self.train.batch_size = images;
+        let count = counted(images as u64, "training image");
+        Some(format!(
+            "a batch has all {count}: --batch-size chooses another number"
+        ))
+    }
 }
 
 /// Reads a configuration file.
@@ -106,6 +123,7 @@ pub(super) fn merge(args: &TrainArgs, mut file: Table) -> Result<Resolved> {
         train: options.train,
         checkpoints: options.checkpoints,
         expected_image: options.model.image,
+        batch_is_given: all.contains_key("batch-size"),
     })
 }
 
@@ -294,6 +312,19 @@ mod tests {
             let given = flags(&line.args).expect("a table");
             assert_eq!(given.keys().collect::<Vec<_>>(), [&known.name]);
         }
+    }
+
+    #[test]
+    fn a_batch_is_no_more_than_the_images_unless_somebody_asks_for_it() {
+        let fitted = |flags: &str, text: &str, images| {
+            let mut resolved = resolve(flags, text);
+            let said = resolved.fit_batch(images).is_some();
+            (resolved.train.batch_size, said)
+        };
+        assert_eq!(fitted("", "", 11), (11, true));
+        assert_eq!(fitted("", "", 128), (128, false));
+        assert_eq!(fitted("--batch-size 128", "", 11), (128, false));
+        assert_eq!(fitted("", "batch-size = 128", 11), (128, false));
     }
 
     #[test]

@@ -57,6 +57,12 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let mut codes = Rows::of_codes(input, &name, run.model.latent)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     out.begin(&[vec![codes.count()], run.model.image.sizes()].concat())?;
-    export::decode(&mut model, &mut codes, |means| out.values(means))?;
+    let scaling = run.record.reading.scaling.as_ref();
+    export::decode(&mut model, &mut codes, |means| {
+        let mut values = means.to_vec();
+        // In the units of the data, which the model saw scaled.
+        scaling.inspect(|scaling| scaling.undo(&mut values));
+        out.values(&values)
+    })?;
     streams::finish([out])
 }

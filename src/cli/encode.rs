@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::saved;
 use super::streams::{self, Output};
+use super::{note, saved};
 use crate::data::{Rows, Split};
 use crate::error::{Error, Result};
 use crate::export;
@@ -97,9 +97,13 @@ fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     outputs.begin(&[images.count(), run.model.latent])?;
     let binarize = run.train.binarize;
-    export::encode(&mut model, &mut images, binarize, |latents| {
+    let mut reading = run.record.reading.rows(run.model.image.values(), &name)?;
+    export::encode(&mut model, &mut images, &mut reading, binarize, |latents| {
         outputs.take(latents)
     })?;
+    if let Some(doubt) = reading.doubt() {
+        note(format_args!("warning: {doubt}"));
+    }
     outputs.finish()
 }
 

@@ -81,16 +81,17 @@ fn negative_elbo(evaluation: &Evaluation) -> f64 {
     evaluation.loss.reconstruction + evaluation.loss.kl
 }
 
+/// Whether the model sees 0 and 1 and nothing between.
+fn sees_bits(chosen: &Chosen, run: &RunConfig) -> bool {
+    chosen.is_binary() || run.train.binarize != Binarize::None
+}
+
 /// Bits that a value costs by the ELBO. Grey levels under a Bernoulli are neither probabilities of
 /// symbols nor densities, so there it means nothing.
-fn bits_per_dimension(
-    spec: &ModelSpec,
-    binarize: Binarize,
-    evaluation: &Evaluation,
-) -> Option<f64> {
+fn bits_per_dimension(spec: &ModelSpec, binary: bool, evaluation: &Evaluation) -> Option<f64> {
     let meaningful = spec.kind == ModelKind::Vae
         && match spec.likelihood {
-            Likelihood::Bernoulli => binarize != Binarize::None,
+            Likelihood::Bernoulli => binary,
             Likelihood::Gaussian { .. } => true,
             Likelihood::SquaredError | Likelihood::LinearSquaredError => false,
         };
@@ -118,7 +119,9 @@ fn table(
             spec.image
         ),
     ];
-    lines.extend(text::values(spec, run.train.binarize).map(str::to_owned));
+    let look = chosen.look.as_ref();
+    lines.extend(look.map(|look| format!("values: {}", look.values)));
+    lines.extend(text::values(spec, run.train.binarize, chosen.is_binary()).map(str::to_owned));
     match spec.kind {
         ModelKind::Vae => {
             lines.push(row("ELBO", -negative_elbo(evaluation), unit));
@@ -149,7 +152,7 @@ fn table(
         );
         lines.push(row("log p(x)", mean, &rest));
     }
-    if let Some(bits) = bits_per_dimension(spec, run.train.binarize, evaluation) {
+    if let Some(bits) = bits_per_dimension(spec, sees_bits(chosen, run), evaluation) {
         let rest = match spec.likelihood {
             Likelihood::Gaussian { .. } => {
                 "by the ELBO, of the density of values as the model sees them"
@@ -177,7 +180,8 @@ fn record(
         "model": spec.kind,
         "likelihood": spec.likelihood,
         "binarize": run.train.binarize,
-        "values": text::values(spec, run.train.binarize),
+        "stored_values": chosen.look.as_ref().map(|look| &look.values),
+        "values": text::values(spec, run.train.binarize, chosen.is_binary()),
         "seed": args.seed,
         "unit": text::unit(spec),
         "elbo": vae.then(|| -negative_elbo(evaluation)),
@@ -186,7 +190,7 @@ fn record(
         "beta": vae.then_some(spec.beta),
         "loss": evaluation.loss.total,
         "loss_is_negative_elbo": text::is_elbo(spec),
-        "bits_per_dimension": bits_per_dimension(spec, run.train.binarize, evaluation),
+        "bits_per_dimension": bits_per_dimension(spec, sees_bits(chosen, run), evaluation),
         "importance_samples": args.importance_samples,
         "log_likelihood": evaluation.log_likelihood.map(|(mean, _)| mean),
         "log_likelihood_standard_error": evaluation.log_likelihood.map(|(_, error)| error),
@@ -209,6 +213,7 @@ mod tests {
             split: Split::Test,
             images: Images::new(ImageShape::new(28, 28, 1), Values::Bytes(Vec::new())),
             classes: Vec::new(),
+            look: None,
         }
     }
 
@@ -262,7 +267,7 @@ mod tests {
     fn binarised_values_have_bits_per_dimension() {
         let mut run = run();
         run.train.binarize = Binarize::Dynamic;
-        let bits = bits_per_dimension(&run.model, Binarize::Dynamic, &evaluation(1.0));
+        let bits = bits_per_dimension(&run.model, true, &evaluation(1.0));
         let expected = 105.0 / (784.0 * 2f64.ln());
         assert!((bits.expect("bits") - expected).abs() < 1e-12);
         assert!(text_of(&run, &evaluation(1.0)).contains("BINARISED"));

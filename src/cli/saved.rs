@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::loading::load;
-use super::open_device;
-use crate::data::{DataOptions, Images, Split};
+use super::{note, open_device};
+use crate::data::{DataOptions, Images, Look, Split};
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
@@ -103,6 +103,15 @@ pub(super) struct Chosen {
     pub(super) images: Images,
     /// Names of the classes that the images' labels count; empty where a label is its own name.
     pub(super) classes: Vec<String>,
+    /// What the values of all the data are.
+    pub(super) look: Option<Look>,
+}
+
+impl Chosen {
+    /// Whether the images' values are 0 and 1 and nothing between.
+    pub(super) fn is_binary(&self) -> bool {
+        self.look.as_ref().is_some_and(|look| look.binary)
+    }
 }
 
 /// Loads images of the run's own data or those of `source`, brought to the size that the model takes.
@@ -122,6 +131,7 @@ pub(super) fn images(
     });
     let own = DataOptions {
         whole: split == Split::All,
+        reading: Some(run.record.reading.clone()),
         ..run.data.options.clone()
     };
     let (source, options) = match &other {
@@ -137,6 +147,9 @@ pub(super) fn images(
         None => (run.data.source.as_str(), own),
     };
     let dataset = load(source, options)?;
+    for warning in dataset.look.iter().flat_map(|look| &look.warnings) {
+        note(format_args!("warning: {warning}"));
+    }
     if dataset.test.shape != shape {
         return Err(Error::data(
             source,
@@ -151,6 +164,7 @@ pub(super) fn images(
         name: dataset.name.clone(),
         split,
         classes: dataset.classes.clone(),
+        look: dataset.look.clone(),
         images: split.of(dataset),
     })
 }

@@ -14,7 +14,7 @@ use super::loading::Loading;
 use super::report::Reporter;
 use super::signals::Signals;
 use super::{find_device, note, text};
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Look};
 use crate::error::{Error, Result};
 use crate::model::{ModelSpec, Weights};
 use crate::plan::{self, Runtime};
@@ -38,13 +38,14 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         None => toml::Table::new(),
     };
     let (file, earlier) = init::from(args.init_from.as_deref(), args.checkpoint, file)?;
-    let resolved = config::merge(args, file)?;
+    let mut resolved = config::merge(args, file)?;
     check_early(&resolved)?;
     args.pace(resolved.checkpoints).validate()?;
     if let Some(out) = &args.out {
         RunFolder::check_new(out)?;
     }
     let ready = Ready::make(&resolved, args.quiet)?;
+    let batch = resolved.fit_batch(ready.dataset.train.len());
     let spec = with_image(&resolved, &ready.dataset)?;
     ready.check(&spec, &resolved.train)?;
     // Before there is a folder: a file that does not fit leaves nothing behind.
@@ -62,12 +63,17 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
         init_from,
-        record: Record::new(&ready.device, &ready.dataset.name, started),
+        record: Record {
+            reading: ready.dataset.reading.clone(),
+            values: ready.dataset.look.clone(),
+            ..Record::new(&ready.device, &ready.dataset.name, started)
+        },
     };
     let signals = Signals::listen()?;
     let folder = RunFolder::create(&path, run)?;
     if !args.quiet {
         introduce(&folder, &ready.dataset);
+        batch.into_iter().for_each(note);
     }
     let Ready {
         runtime, dataset, ..
@@ -193,6 +199,15 @@ fn check_asked(asked: &DataConfig, dataset: &Dataset) -> Result<()> {
     }
 }
 
+/// Says what the values of the data are, and what looks wrong about them.
+pub(super) fn say_values(look: Option<&Look>) {
+    let Some(look) = look else { return };
+    note(format_args!("values: {}", look.values));
+    for warning in &look.warnings {
+        note(format_args!("warning: {warning}"));
+    }
+}
+
 /// Says what is about to be trained, on what.
 fn introduce(folder: &RunFolder, dataset: &Dataset) {
     let run = folder.config();
@@ -203,6 +218,7 @@ fn introduce(folder: &RunFolder, dataset: &Dataset) {
         text::grouped(dataset.test.len() as u64),
         dataset.train.shape
     ));
+    say_values(dataset.look.as_ref());
     let shape = dataset.train.shape;
     if shape.height == 1 && shape.channels == 1 && run.data.options.image_size.is_none() {
         note(format_args!(
@@ -218,7 +234,7 @@ fn introduce(folder: &RunFolder, dataset: &Dataset) {
     if let Some(kl) = run.train.kl_in_words() {
         note(format_args!("  {kl}"));
     }
-    if let Some(values) = text::values(&run.model, run.train.binarize) {
+    if let Some(values) = text::values(&run.model, run.train.binarize, run.is_binary()) {
         note(format_args!("  {values}"));
     }
     note(format_args!("run folder: {}", folder.path().display()));

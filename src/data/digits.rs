@@ -36,14 +36,8 @@ const TEST_STREAM: u64 = 1 << 40;
 /// The first images of a larger set equal those of a smaller one with the same seed. Neither count
 /// should be 0 where the result goes on as a [`Dataset`].
 pub fn generate(train: usize, test: usize, seed: u64) -> Dataset {
-    Dataset {
-        name: "digits".to_owned(),
-        train: draw_images(train, seed, 0),
-        test: draw_images(test, seed, TEST_STREAM),
-        val: None,
-        classes: Vec::new(),
-        columns: Vec::new(),
-    }
+    let test = draw_images(test, seed, TEST_STREAM);
+    Dataset::new("digits", draw_images(train, seed, 0), test)
 }
 
 fn draw_images(count: usize, seed: u64, first_stream: u64) -> Images {

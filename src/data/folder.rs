@@ -84,12 +84,8 @@ pub(super) fn load(
         })
     };
     Ok(Dataset {
-        name: name.to_owned(),
-        train: read(&train)?,
-        test: read(&test)?,
-        val: None,
         classes: classes.unwrap_or_default(),
-        columns: Vec::new(),
+        ..Dataset::new(name, read(&train)?, read(&test)?)
     })
 }
 

@@ -30,14 +30,8 @@ pub(super) fn is_idx_folder(folder: &Path) -> bool {
 ///
 /// [`Error::Data`] that names the file for anything but exactly the bytes that its header promises.
 pub(super) fn load(folder: &Path, name: &str) -> Result<Dataset> {
-    Ok(Dataset {
-        name: name.to_owned(),
-        train: load_split(folder, "train")?,
-        test: load_split(folder, "t10k")?,
-        val: None,
-        classes: Vec::new(),
-        columns: Vec::new(),
-    })
+    let (train, test) = (load_split(folder, "train")?, load_split(folder, "t10k")?);
+    Ok(Dataset::new(name, train, test))
 }
 
 /// What the header of a folder's training images promises, where it can be read.

@@ -13,26 +13,31 @@ pub mod download;
 mod folder;
 mod idx;
 mod images;
+mod look;
 mod npy;
+mod options;
+mod scaling;
 mod size;
 mod split;
 mod stored;
+mod survey;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use array::Arrays;
 pub use axes::Axes;
-use clap::Args;
 pub use images::{Images, Values};
+pub use look::Look;
 pub use npy::Rows;
+pub use options::DataOptions;
+pub use scaling::{Meaning, Reading, RowReading, Scale, Scaling};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 pub use stored::Stored;
 
 use crate::error::{Error, Result};
 use crate::files::hex;
-use crate::option::{self, defaults};
 use crate::shape::ImageShape;
 
 /// Deflate cannot pack better than 1032 to 1, so a greater promise is a lie.
@@ -53,9 +58,39 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// Names of a table's columns, one for each value of an image; empty elsewhere.
     pub columns: Vec<String>,
+    /// How the source's numbers became the values here.
+    pub reading: Reading,
+    /// What these values are, where they were read.
+    pub look: Option<Look>,
 }
 
 impl Dataset {
+    /// Two splits without names of classes and columns.
+    pub fn new(name: impl Into<String>, train: Images, test: Images) -> Self {
+        Self {
+            name: name.into(),
+            train,
+            test,
+            val: None,
+            classes: Vec::new(),
+            columns: Vec::new(),
+            reading: Reading::default(),
+            look: None,
+        }
+    }
+
+    /// Its splits, the training images first.
+    pub fn splits(&self) -> impl Iterator<Item = &Images> {
+        [&self.train, &self.test].into_iter().chain(&self.val)
+    }
+
+    /// As [`Dataset::splits`], to change them.
+    fn splits_mut(&mut self) -> impl Iterator<Item = &mut Images> {
+        [&mut self.train, &mut self.test]
+            .into_iter()
+            .chain(&mut self.val)
+    }
+
     /// Hash of all images, in their order, with their shape: equal for equal data only. SHA-256 in hexadecimal.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
@@ -196,128 +231,6 @@ pub enum Progress<'a> {
     },
 }
 
-/// How a data set is read; each source uses the fields that concern it.
-#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct DataOptions {
-    /// Crop pictures to their middle in this form and resize them: N for N×N, or HxW; the form of the images in an
-    /// array of rows [default: as they are]
-    #[arg(long, value_name = "N|HxW", value_parser = size::parse, help_heading = "Data")]
-    #[serde(with = "size", skip_serializing_if = "Option::is_none")]
-    pub image_size: Option<(usize, usize)>,
-    /// Channels of the pictures: 1 for grey, 3 for RGB [default: as they are]
-    #[arg(long, value_name = "1|3", help_heading = "Data")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channels: Option<usize>,
-    /// Share of the images to hold out for testing, where the data have no split of their own
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value_t = 0.1,
-        help_heading = "Data"
-    )]
-    pub test_fraction: f64,
-    /// Seed of that split, and of the built-in digits; it is not the seed of training, so that losses of several seeds
-    /// compare
-    #[arg(
-        id = "split_seed",
-        long = "split-seed",
-        value_name = "NUMBER",
-        default_value_t = 0,
-        help_heading = "Data"
-    )]
-    #[serde(rename = "split-seed", with = "option::seed")]
-    pub seed: u64,
-    /// Address of a folder to download from; repeat it for several, which are tried in order [default: the data set's
-    /// own]
-    #[arg(
-        id = "mirror",
-        long = "mirror",
-        value_name = "URL",
-        help_heading = "Data"
-    )]
-    #[serde(rename = "mirror", skip_serializing_if = "Vec::is_empty")]
-    pub mirrors: Vec<String>,
-    /// Leaves a source without a split of its own in one piece: all its images are the test split, in their own
-    /// order, and the training split is empty.
-    #[arg(skip)]
-    #[serde(skip)]
-    pub whole: bool,
-    /// Reads a third split too, where the source has one.
-    #[arg(skip)]
-    #[serde(skip)]
-    pub val: bool,
-    /// Which array of a .npz file is what: train=images,test=x_val,labels=y; further keys are val, test-labels and
-    /// val-labels, and none in the place of a name leaves labels out [default: by their usual names]
-    #[arg(
-        id = "array",
-        long = "array",
-        value_name = "KEY=NAME,…",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Data"
-    )]
-    #[serde(rename = "array", skip_serializing_if = "Arrays::is_empty")]
-    pub arrays: Arrays,
-    /// Order of the axes of an array of four dimensions [default: nhwc, and what looks like another order is refused]
-    #[arg(long, value_enum, help_heading = "Data")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub axes: Option<Axes>,
-    /// Columns of a table, in this order, by their names, their numbers from 1, or ranges of numbers: mass,2-5
-    /// [default: all but the one of the labels]
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "COLUMN,…",
-        help_heading = "Data"
-    )]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
-    /// Column of a table that holds labels, as text or whole numbers, by its name or number [default: none]
-    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub label_column: Option<String>,
-    /// Folder for downloads; `None`: [`crate::files::cache_folder`].
-    #[arg(skip)]
-    #[serde(skip)]
-    pub cache: Option<PathBuf>,
-}
-
-impl Default for DataOptions {
-    fn default() -> Self {
-        defaults()
-    }
-}
-
-impl DataOptions {
-    fn check(&self) -> Result<()> {
-        if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
-            return Err(Error::config(
-                format!(
-                    "expected a test fraction between 0 and 1, got {}",
-                    self.test_fraction
-                ),
-                "--test-fraction 0.1",
-            ));
-        }
-        if let Some((height, width)) = self.image_size
-            && (height == 0 || width == 0)
-        {
-            return Err(Error::config(
-                format!("expected an image size of at least 1×1, got {height}×{width}"),
-                "--image-size 64",
-            ));
-        }
-        match self.channels {
-            None | Some(1 | 3) => Ok(()),
-            Some(channels) => Err(Error::config(
-                format!("expected 1 (grey) or 3 (RGB) channels, got {channels}"),
-                "--channels 1",
-            )),
-        }
-    }
-}
-
 /// What can be told of training images before they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
@@ -390,6 +303,15 @@ pub fn load(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     options.check()?;
+    look::look(read(source, options, progress)?, options, Path::new(source))
+}
+
+/// What the source holds, before anybody has looked at it.
+fn read(
+    source: &str,
+    options: &DataOptions,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Dataset> {
     match source {
         "digits" => Ok(digits::generate(
             digits::TRAIN_IMAGES,

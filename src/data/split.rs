@@ -75,14 +75,11 @@ pub(super) fn dataset(
     path: &Path,
 ) -> Result<Dataset> {
     let (train, test) = choose(images.len(), options, path)?;
-    Ok(Dataset {
-        name: name.to_owned(),
-        train: images.select(&train),
-        test: images.select(&test),
-        val: None,
-        classes: Vec::new(),
-        columns: Vec::new(),
-    })
+    Ok(Dataset::new(
+        name,
+        images.select(&train),
+        images.select(&test),
+    ))
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::io::Read;
 
-use crate::data::{Binarize, Images, Rows, Split, Values};
+use crate::data::{Binarize, Images, RowReading, Rows, Split, Values};
 use crate::error::{Error, Result};
 use crate::model::{Inference, Latents};
 use crate::rng::{Purpose, Stream};
 
-/// Encodes images batch by batch, as [`Inference::encode`] does with all images of another data set at once; each
+/// Encodes images, whose numbers `reading` turns into what the model sees, batch by batch, as [`Inference::encode`] does with all images of another data set at once; each
 /// batch goes to `take`.
 ///
 /// # Errors
@@ -15,6 +15,7 @@ use crate::rng::{Purpose, Stream};
 pub fn encode<E: From<Error>>(
     model: &mut Inference,
     images: &mut Rows<impl Read>,
+    reading: &mut RowReading,
     binarize: Binarize,
     mut take: impl FnMut(&Latents) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -26,7 +27,7 @@ pub fn encode<E: From<Error>>(
         };
         let mut images = Images {
             stored: images.stored(),
-            ..Images::new(shape, values)
+            ..Images::new(shape, reading.take(values, images.stored())?)
         };
         model.spec().check_range(&images, binarize)?;
         images.values = draw(

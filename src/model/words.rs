@@ -116,12 +116,14 @@ pub fn objective(spec: &ModelSpec) -> String {
     }
 }
 
-/// Which values the likelihood sees, where results on others are easily confused with them.
-pub fn values(spec: &ModelSpec, binarize: Binarize) -> Option<&'static str> {
+/// Which values the likelihood sees, where results on others are easily confused with them; `binary`: those of the data
+/// are two only.
+pub fn values(spec: &ModelSpec, binarize: Binarize, binary: bool) -> Option<&'static str> {
     if spec.likelihood != Likelihood::Bernoulli {
         return None;
     }
     Some(match binarize {
+        _ if binary => "BINARY DATA: not comparable with results on grey pixels of the same images",
         Binarize::None => "GREY-PIXEL BERNOULLI: not comparable with results on binarised images",
         Binarize::Fixed => {
             "BINARISED once: not comparable with grey-pixel results, nor with binarisation at every use"
@@ -218,15 +220,20 @@ mod tests {
     #[test]
     fn grey_pixels_and_binarised_ones_are_told_apart() {
         let mut spec = ModelSpec::reference();
-        let text = |spec: &ModelSpec, binarize| values(spec, binarize).unwrap_or_default();
+        let text = |spec: &ModelSpec, binarize| values(spec, binarize, false).unwrap_or_default();
         assert!(text(&spec, Binarize::None).contains("GREY"));
         assert!(text(&spec, Binarize::Dynamic).contains("BINARISED"));
         assert!(text(&spec, Binarize::Fixed).contains("BINARISED"));
+        // What has two values only stays as it is when it is binarised.
+        for binarize in [Binarize::None, Binarize::Fixed, Binarize::Dynamic] {
+            let text = values(&spec, binarize, true).unwrap_or_default();
+            assert!(text.contains("BINARY DATA"), "{text}");
+        }
         spec.likelihood = Likelihood::Gaussian {
             sigma: 1.0,
             learned: false,
         };
-        assert_eq!(values(&spec, Binarize::None), None);
+        assert_eq!(values(&spec, Binarize::None, true), None);
     }
 
     #[test]

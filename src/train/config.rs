@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::run_options::{INIT_FROM, RECORD};
+use crate::data::{Look, Reading};
 use crate::error::{Error, Result};
 use crate::model::{ModelOptions, ModelSpec};
 use crate::option;
@@ -44,7 +45,7 @@ pub struct InitFrom {
 }
 
 /// What a run used, beyond what was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Record {
     /// The program's version.
@@ -53,6 +54,12 @@ pub struct Record {
     pub device: String,
     /// Short name of the data set.
     pub data: String,
+    /// How the data's numbers became the values that the model saw; others are taken in the same way.
+    #[serde(default)]
+    pub reading: Reading,
+    /// What these values are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Look>,
     /// Start of the run, UTC, as `2026-01-31T23:59:59Z`.
     pub started: String,
     /// Kernel variant of each step of each plan, where the device had a choice.
@@ -73,6 +80,8 @@ impl Record {
             version: env!("CARGO_PKG_VERSION").into(),
             device: device.into(),
             data: data.into(),
+            reading: Reading::default(),
+            values: None,
             started: utc(started),
             kernels: BTreeMap::new(),
             device_memory: BTreeMap::new(),
@@ -96,6 +105,11 @@ pub struct Resumed {
 }
 
 impl RunConfig {
+    /// Whether its data have exactly two values, as far as is known.
+    pub fn is_binary(&self) -> bool {
+        self.record.values.as_ref().is_some_and(|look| look.binary)
+    }
+
     /// A run of a model in which everything else is by default.
     pub fn new(model: ModelSpec, record: Record) -> Self {
         let RunOptions {

@@ -69,12 +69,9 @@ pub(super) fn load(
         return Ok(Dataset { classes, ..dataset });
     };
     Ok(Dataset {
-        name: name.to_owned(),
-        train,
-        test,
         val: parts.next(),
         classes,
-        columns: Vec::new(),
+        ..Dataset::new(name, train, test)
     })
 }
 

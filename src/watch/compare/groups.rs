@@ -20,6 +20,7 @@ fn meaning(runs: &[Run], run: &Run) -> [String; 4] {
         Likelihood::SquaredError | Likelihood::LinearSquaredError => "squared error",
     };
     let values = match train.binarize {
+        _ if run.config.is_binary() => "binary data",
         Binarize::None => "grey pixels",
         Binarize::Fixed => "images binarised once",
         Binarize::Dynamic => "images binarised at every use",

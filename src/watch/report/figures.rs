@@ -70,7 +70,7 @@ pub(super) fn cards(run: &Run) -> String {
     if let Some(kl) = run.config.train.kl_in_words() {
         notes += &format!("<p>{}.</p>", escape(&kl.replacen("the", "The", 1)));
     }
-    if let Some(values) = words::values(spec, run.config.train.binarize) {
+    if let Some(values) = words::values(spec, run.config.train.binarize, run.config.is_binary()) {
         notes += &format!("<p>{}.</p>", escape(values));
     }
     format!(

@@ -1,0 +1,420 @@
+//! The look at a data set before anything is computed with it: what its values are, and what of them cannot be meant.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::scaling::{Integers, Meaning, Reading, Scale, Scaling};
+use super::survey::{Extremes, count_ends, moments};
+use super::{DataOptions, Dataset, Images, Stored, Values};
+use crate::error::{Error, Result};
+use crate::number::{counted, significant};
+
+/// A greatest value of a whole number's type so many times that of the data is another one than the data's.
+const FAR_BELOW: f32 = 4.0;
+/// Spreads of columns that differ by more let the widest one alone count.
+const UNEVEN: f64 = 1000.0;
+
+/// What the values of a data set are: of all of its splits that were read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Look {
+    /// All in one line: `bytes 0 to 255, 81 % at 0 or 255`.
+    pub values: String,
+    /// Whether a model sees 0 and 1 and nothing between.
+    pub binary: bool,
+    /// What looks wrong, each with what to do.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+/// Takes a data set's stored numbers as what they stand for, looks at them, and keeps what it found.
+///
+/// # Errors
+/// [`Error::Data`] where all values are equal, or do not fit the reading of a trained model.
+pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -> Result<Dataset> {
+    let Some(stored) = all_extremes(&dataset) else {
+        return Ok(dataset);
+    };
+    if options.reading.is_none() && stored.range().0 == stored.range().1 {
+        return Err(all_equal(stored.range().0, source));
+    }
+    let reading = reading(&dataset, options, source)?;
+    let ends = Ends::of(&dataset, stored.range());
+    let kind = shown_split(&dataset).stored;
+    let mut warnings = Vec::new();
+    warnings.extend(all_alike(&dataset.train));
+    if options.reading.is_none() {
+        warnings.extend(far_below(kind, reading.meaning(kind), stored.range()));
+        warnings.extend(uneven(&dataset, &stored, &reading));
+    }
+    for images in dataset.splits_mut() {
+        reading.apply(images);
+    }
+    let used = dataset.splits().filter(|images| !images.is_empty());
+    let used = used.map(Images::value_range);
+    let used = used.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let used = used.unwrap_or_default();
+    if let Some(trained) = &options.reading {
+        warnings.extend(trained.doubt(used));
+    }
+    dataset.look = Some(Look {
+        values: words(kind, &reading, stored.range(), used, &ends),
+        binary: ends.are_all() && used == (0.0, 1.0),
+        warnings,
+    });
+    dataset.reading = Reading {
+        range: options
+            .reading
+            .as_ref()
+            .map_or(Some(used), |trained| trained.range),
+        ..reading
+    };
+    Ok(dataset)
+}
+
+/// The split that stands for all where they are described.
+fn shown_split(dataset: &Dataset) -> &Images {
+    match dataset.train.is_empty() {
+        true => &dataset.test,
+        false => &dataset.train,
+    }
+}
+
+fn all_extremes(dataset: &Dataset) -> Option<Extremes> {
+    let found = dataset.splits().filter_map(Extremes::of);
+    found.reduce(Extremes::with)
+}
+
+/// How the numbers are to be read: as a trained model's were, or as the options say, or by their types and ranges.
+fn reading(dataset: &Dataset, options: &DataOptions, source: &Path) -> Result<Reading> {
+    let integers = dataset
+        .splits()
+        .filter(|images| matches!(images.stored, Stored::Integer { .. }));
+    let ranges = integers.filter_map(Extremes::of).map(|found| found.range());
+    let range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    if let Some(trained) = &options.reading {
+        let reading = trained.for_others(range, source)?;
+        if let Some(scaling) = &reading.scaling {
+            scaling.check(dataset.test.shape.values(), source)?;
+        }
+        return Ok(reading);
+    }
+    let images = shown_split(dataset);
+    let width = images.shape.values();
+    let scaling = match options.scale {
+        Some(Scale::By(by)) => Some(Scaling::by(by)),
+        Some(Scale::Range) => Extremes::of(images).map(|found| {
+            let (least, most) = found.range();
+            Scaling::between(least, most)
+        }),
+        None if options.standardize => Some(Scaling::standard(&moments(&images.values, width))),
+        None => None,
+    };
+    if let Some(scaling) = &scaling {
+        scaling.check(width, source)?;
+    }
+    Ok(Reading {
+        scaling,
+        ..Reading::of_integers(range)
+    })
+}
+
+/// How many values are the least and the greatest one, of how many.
+struct Ends {
+    least: usize,
+    most: usize,
+    all: usize,
+}
+
+impl Ends {
+    fn of(dataset: &Dataset, range: (f32, f32)) -> Self {
+        let counts = dataset.splits().map(|images| {
+            let [least, most] = count_ends(&images.values, range);
+            Self {
+                least,
+                most,
+                all: images.values.len(),
+            }
+        });
+        let none = Self {
+            least: 0,
+            most: 0,
+            all: 0,
+        };
+        counts.fold(none, |sum, more| Self {
+            least: sum.least + more.least,
+            most: sum.most + more.most,
+            all: sum.all + more.all,
+        })
+    }
+
+    /// Whether there are no other values.
+    fn are_all(&self) -> bool {
+        self.least + self.most == self.all
+    }
+}
+
+fn number(value: f32) -> String {
+    significant(f64::from(value), 6)
+}
+
+fn percent(part: usize, all: usize) -> String {
+    format!("{:.0} %", 100.0 * part as f64 / all.max(1) as f64)
+}
+
+/// All of it in one line.
+fn words(
+    kind: Stored,
+    reading: &Reading,
+    (least, most): (f32, f32),
+    used: (f32, f32),
+    ends: &Ends,
+) -> String {
+    let (low, high) = (number(least), number(most));
+    let meaning = reading.meaning(kind);
+    if meaning == Meaning::Bits {
+        let ones = percent(ends.most, ends.all);
+        return format!("bits (0 and 1, stored as {kind}), {ones} are 1");
+    }
+    let at_ends = match ends.are_all() {
+        true => format!("binary, {} are {high}", percent(ends.most, ends.all)),
+        false => format!(
+            "{} at {low} or {high}",
+            percent(ends.least + ends.most, ends.all)
+        ),
+    };
+    let text = format!("{kind} {low} to {high}, {at_ends}");
+    let used = format!("{} to {}", number(used.0), number(used.1));
+    match meaning {
+        Meaning::Bytes if kind != Stored::BYTES => format!("{text}, taken as bytes"),
+        Meaning::FractionOf(by) => format!("{text}, divided by {by}: {used}"),
+        Meaning::Scaled if reading.scaling.as_ref().is_some_and(Scaling::is_by_value) => {
+            format!("{text}, standardized: {used}")
+        }
+        Meaning::Scaled => format!("{text}, scaled: {used}"),
+        _ => text,
+    }
+}
+
+fn all_equal(value: f32, source: &Path) -> Error {
+    Error::data(
+        source,
+        format!(
+            "all values are {}: there is nothing to learn",
+            number(value)
+        ),
+        "look at the file; of pictures that are drawn by their transparency alone `--background white` shows the \
+         drawing, `--channels 4` keeps it",
+    )
+}
+
+/// Says that every training image is the same.
+fn all_alike(images: &Images) -> Option<String> {
+    let width = images.shape.values();
+    let alike = match &images.values {
+        Values::Bytes(bytes) => repeats(bytes, width),
+        Values::Floats(floats) => repeats(floats, width),
+    };
+    let all = counted(images.len() as u64, "training image");
+    (images.len() > 1 && alike).then(|| {
+        format!(
+            "all {all} are the same: a model of them learns one picture; look at how they were made"
+        )
+    })
+}
+
+fn repeats<T: PartialEq>(values: &[T], width: usize) -> bool {
+    values.len() > width && values[width..] == values[..values.len() - width]
+}
+
+/// Says where the greatest value is far below that of its type, with what makes up for it.
+fn far_below(kind: Stored, meaning: Meaning, (least, most): (f32, f32)) -> Option<String> {
+    let full = match (meaning, kind) {
+        (Meaning::Bytes, _) => 255.0,
+        (Meaning::FractionOf(full), _) => full,
+        (Meaning::AsStored, Stored::Float { .. }) => 1.0,
+        _ => return None,
+    };
+    (least >= 0.0 && most > 0.0 && most * FAR_BELOW <= full).then(|| {
+        format!(
+            "the greatest value is {}, and {full} would be full scale: `--scale {}` makes it 1, if it is meant to be \
+             (12 bits of a sensor in 16, or a division too many)",
+            number(most),
+            number(most)
+        )
+    })
+}
+
+/// Says where rows of values have columns of very different spreads, or of none.
+fn uneven(dataset: &Dataset, stored: &Extremes, reading: &Reading) -> Vec<String> {
+    let images = shown_split(dataset);
+    let shape = images.shape;
+    let rows_of_values = shape.height == 1 && shape.channels == 1;
+    let floats = matches!(images.values, Values::Floats(_));
+    if !(rows_of_values && floats && reading.integers != Integers::Bytes) {
+        return Vec::new();
+    }
+    let name = |place: usize| match dataset.columns.get(place) {
+        Some(name) => format!("`{name}`"),
+        None => (place + 1).to_string(),
+    };
+    let mut said = Vec::new();
+    let constant = stored.constant();
+    if !constant.is_empty() {
+        let first: Vec<String> = constant.iter().take(10).map(|&place| name(place)).collect();
+        let count = counted(constant.len() as u64, "column");
+        said.push(format!(
+            "{count} of {} never change: {}{}",
+            shape.width,
+            first.join(", "),
+            if constant.len() > first.len() {
+                ", …"
+            } else {
+                ""
+            }
+        ));
+    }
+    if reading.scaling.is_some() {
+        return said;
+    }
+    let moments = moments(&images.values, shape.width);
+    let spreads = moments.iter().map(|found| found.deviation).enumerate();
+    let spreads = spreads.filter(|&(_, spread)| spread > 0.0);
+    let by_spread = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
+    let widest = spreads.clone().max_by(by_spread);
+    if let (Some(widest), Some(narrowest)) = (widest, spreads.min_by(by_spread))
+        && widest.1 > UNEVEN * narrowest.1
+    {
+        said.push(format!(
+            "columns spread by {} (column {}) to {} (column {}), so that the widest alone would count: `--standardize` \
+             brings all to one spread",
+            significant(narrowest.1, 3),
+            name(narrowest.0),
+            significant(widest.1, 3),
+            name(widest.0)
+        ));
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::ImageShape;
+
+    const UINT16: Stored = Stored::Integer {
+        signed: false,
+        bits: 16,
+    };
+
+    fn images(stored: Stored, width: usize, values: Values) -> Images {
+        Images {
+            stored,
+            ..Images::new(ImageShape::new(1, width, 1), values)
+        }
+    }
+
+    fn looked(train: Images, test: Images, options: &DataOptions) -> Result<Dataset> {
+        look(Dataset::new("x", train, test), options, Path::new("x"))
+    }
+
+    fn looked_at(stored: Stored, values: &[f32]) -> (Dataset, Look) {
+        let split = images(stored, values.len() / 2, Values::Floats(values.to_vec()));
+        let dataset = looked(split.clone(), split, &DataOptions::default()).expect("values");
+        let look = dataset.look.clone().expect("a look");
+        (dataset, look)
+    }
+
+    #[test]
+    fn bytes_stay_bytes_and_their_ends_are_counted() {
+        let split = images(Stored::BYTES, 2, Values::Bytes(vec![0, 255, 7, 9]));
+        let dataset = looked(split.clone(), split.clone(), &DataOptions::default());
+        let dataset = dataset.expect("values");
+        assert_eq!(dataset.train.values, split.values);
+        let look = dataset.look.expect("a look");
+        assert_eq!(look.values, "bytes 0 to 255, 50 % at 0 or 255");
+        assert!(!look.binary && look.warnings.is_empty(), "{look:?}");
+    }
+
+    #[test]
+    fn bits_are_found_over_both_splits_and_become_full_bytes() {
+        let split = |values: &[u8]| images(Stored::BYTES, 2, Values::Bytes(values.to_vec()));
+        let options = DataOptions::default();
+        let bits = looked(split(&[0, 1, 1, 0]), split(&[0, 1]), &options).expect("bits");
+        assert_eq!(bits.train.values, Values::Bytes(vec![0, 255, 255, 0]));
+        let look = bits.look.expect("a look");
+        assert!(look.binary && look.values.contains("bits"), "{look:?}");
+        // The training split of a dark data set must not be taken for bits alone.
+        let dark = looked(split(&[0, 1, 1, 0]), split(&[0, 90]), &options).expect("greys");
+        assert_eq!(dark.train.values, Values::Bytes(vec![0, 1, 1, 0]));
+        assert!(!dark.look.expect("a look").binary);
+    }
+
+    #[test]
+    fn a_sensor_s_twelve_bits_are_said_with_their_factor() {
+        let (dataset, look) = looked_at(UINT16, &[0.0, 4095.0, 300.0, 5.0]);
+        assert!((dataset.train.value_range().1 - 4095.0 / 65535.0).abs() < 1e-7);
+        assert!(look.values.contains("divided by 65535"), "{look:?}");
+        assert!(look.warnings[0].contains("`--scale 4095`"), "{look:?}");
+        let twice = looked_at(Stored::FLOATS, &[0.0, 0.003_921_568_6, 0.001, 0.002]).1;
+        assert!(
+            twice.warnings[0].contains("`--scale 0.00392157`"),
+            "{twice:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_asked_for_is_fitted_to_the_training_images() {
+        let train = images(
+            Stored::FLOATS,
+            2,
+            Values::Floats(vec![1.0, 10.0, 3.0, 30.0]),
+        );
+        let test = images(Stored::FLOATS, 2, Values::Floats(vec![5.0, 20.0]));
+        let range = DataOptions {
+            scale: Some(Scale::Range),
+            ..DataOptions::default()
+        };
+        let dataset = looked(train.clone(), test.clone(), &range).expect("scaled");
+        assert_eq!(dataset.train.value_range(), (0.0, 1.0));
+        assert_eq!(dataset.test.to_f32(), [4.0 / 29.0, 19.0 / 29.0]);
+        let standard = DataOptions {
+            standardize: true,
+            ..DataOptions::default()
+        };
+        let dataset = looked(train, test.clone(), &standard).expect("standardised");
+        assert_eq!(dataset.train.to_f32(), [-1.0, -1.0, 1.0, 1.0]);
+        assert_eq!(dataset.test.to_f32(), [3.0, 0.0]);
+        // A trained model takes other images as it took its own.
+        let trained = DataOptions {
+            reading: Some(dataset.reading),
+            ..DataOptions::default()
+        };
+        let again = looked(test.clone(), test, &trained).expect("read alike");
+        assert_eq!(again.train.to_f32(), [3.0, 0.0]);
+    }
+
+    #[test]
+    fn equal_values_are_refused_and_equal_images_said() {
+        let split = images(Stored::BYTES, 2, Values::Bytes(vec![7; 4]));
+        let error = looked(split.clone(), split, &DataOptions::default()).expect_err("one value");
+        assert!(error.to_string().contains("--background"), "{error}");
+        let alike = looked_at(Stored::FLOATS, &[0.5, 1.0, 0.5, 1.0]).1;
+        assert!(
+            alike.warnings[0].contains("all 2 training images"),
+            "{alike:?}"
+        );
+    }
+
+    #[test]
+    fn columns_that_one_drowns_or_that_never_change_are_named() {
+        let look = looked_at(Stored::Text, &[1.0, 1e6, 7.0, 2.0, 5e6, 7.0]).1;
+        assert!(
+            look.warnings[0].contains("1 column of 3 never change: 3"),
+            "{look:?}"
+        );
+        assert!(look.warnings[1].contains("--standardize"), "{look:?}");
+        assert_eq!(look.warnings.len(), 2, "{look:?}");
+    }
+}

@@ -1,0 +1,159 @@
+//! The choices of how data are read.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::{Arrays, Axes, Reading, Scale, size};
+use crate::error::{Error, Result};
+use crate::option::{self, defaults};
+
+/// How a data set is read; each source uses the fields that concern it.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct DataOptions {
+    /// Crop pictures to their middle in this form and resize them: N for N×N, or HxW; the form of the images in an
+    /// array of rows [default: as they are]
+    #[arg(long, value_name = "N|HxW", value_parser = size::parse, help_heading = "Data")]
+    #[serde(with = "size", skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<(usize, usize)>,
+    /// Channels of the pictures: 1 for grey, 3 for RGB [default: as they are]
+    #[arg(long, value_name = "1|3", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// Share of the images to hold out for testing, where the data have no split of their own
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.1,
+        help_heading = "Data"
+    )]
+    pub test_fraction: f64,
+    /// Seed of that split, and of the built-in digits; it is not the seed of training, so that losses of several seeds
+    /// compare
+    #[arg(
+        id = "split_seed",
+        long = "split-seed",
+        value_name = "NUMBER",
+        default_value_t = 0,
+        help_heading = "Data"
+    )]
+    #[serde(rename = "split-seed", with = "option::seed")]
+    pub seed: u64,
+    /// Address of a folder to download from; repeat it for several, which are tried in order [default: the data set's
+    /// own]
+    #[arg(
+        id = "mirror",
+        long = "mirror",
+        value_name = "URL",
+        help_heading = "Data"
+    )]
+    #[serde(rename = "mirror", skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+    /// Divide the stored numbers by this one, such as the greatest that a sensor gives, or `range`: from the least and
+    /// the greatest value of the training images to 0 and 1 [default: by type, bytes by 255, uint16 by 65535, bits and
+    /// floats as they are]
+    #[arg(
+        long,
+        value_name = "NUMBER|range",
+        allow_negative_numbers = true,
+        help_heading = "Data"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
+    /// Bring each value of a row (a column of a table) to mean 0 and standard deviation 1 over the training images
+    /// [default: off]
+    #[arg(long, conflicts_with = "scale", help_heading = "Data")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub standardize: bool,
+    /// How a trained model's data were read: others are taken in the same way, whatever [`DataOptions::scale`] and
+    /// [`DataOptions::standardize`] say.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub reading: Option<Reading>,
+    /// Leaves a source without a split of its own in one piece: all its images are the test split, in their own
+    /// order, and the training split is empty.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub whole: bool,
+    /// Reads a third split too, where the source has one.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub val: bool,
+    /// Which array of a .npz file is what: train=images,test=x_val,labels=y; further keys are val, test-labels and
+    /// val-labels, and none in the place of a name leaves labels out [default: by their usual names]
+    #[arg(
+        id = "array",
+        long = "array",
+        value_name = "KEY=NAME,…",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Data"
+    )]
+    #[serde(rename = "array", skip_serializing_if = "Arrays::is_empty")]
+    pub arrays: Arrays,
+    /// Order of the axes of an array of four dimensions [default: nhwc, and what looks like another order is refused]
+    #[arg(long, value_enum, help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axes: Option<Axes>,
+    /// Columns of a table, in this order, by their names, their numbers from 1, or ranges of numbers: mass,2-5
+    /// [default: all but the one of the labels]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "COLUMN,…",
+        help_heading = "Data"
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Column of a table that holds labels, as text or whole numbers, by its name or number [default: none]
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// Folder for downloads; `None`: [`crate::files::cache_folder`].
+    #[arg(skip)]
+    #[serde(skip)]
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for DataOptions {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+impl DataOptions {
+    pub(super) fn check(&self) -> Result<()> {
+        if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
+            return Err(Error::config(
+                format!(
+                    "expected a test fraction between 0 and 1, got {}",
+                    self.test_fraction
+                ),
+                "--test-fraction 0.1",
+            ));
+        }
+        if let Some((height, width)) = self.image_size
+            && (height == 0 || width == 0)
+        {
+            return Err(Error::config(
+                format!("expected an image size of at least 1×1, got {height}×{width}"),
+                "--image-size 64",
+            ));
+        }
+        if self.scale.is_some() && self.standardize {
+            return Err(Error::config(
+                "--scale and --standardize each say how the values are scaled",
+                "one of the two",
+            ));
+        }
+        match self.channels {
+            None | Some(1 | 3) => Ok(()),
+            Some(channels) => Err(Error::config(
+                format!("expected 1 (grey) or 3 (RGB) channels, got {channels}"),
+                "--channels 1",
+            )),
+        }
+    }
+}
