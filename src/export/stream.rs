@@ -90,6 +90,7 @@ fn draw(
 
 #[cfg(test)]
 mod tests {
+    use crate::data::Reading;
     use std::path::Path;
 
     use super::*;
@@ -125,7 +126,11 @@ mod tests {
                 logvar.extend(&latents.logvar);
                 Ok(())
             };
-            encode(&mut model, &mut rows, binarize, take).expect("codes");
+            let values = spec.image.values();
+            let mut reading = Reading::default()
+                .rows(values, Path::new("stdin"))
+                .expect("as they are");
+            encode(&mut model, &mut rows, &mut reading, binarize, take).expect("codes");
             // Equal inputs give equal bits.
             assert_eq!(mu, whole.mu, "{binarize:?}");
             assert_eq!(logvar, whole.logvar, "{binarize:?}");
