@@ -304,10 +304,11 @@ mod tests {
             // One of these is a value of any option.
             let values = [
                 "1", "a", "cpu", "vae", "relu", "gaussian", "none", "constant", "f32", "full",
-                "nchw",
+                "nchw", "range",
             ];
+            let switch = Line::try_parse_from(["train", &flag]);
             let lines = values.map(|value| Line::try_parse_from(["train", &flag, value]));
-            let line = lines.into_iter().find_map(Result::ok);
+            let line = lines.into_iter().chain([switch]).find_map(Result::ok);
             let line = line.unwrap_or_else(|| panic!("no value for {flag}: add one above"));
             let given = flags(&line.args).expect("a table");
             assert_eq!(given.keys().collect::<Vec<_>>(), [&known.name]);

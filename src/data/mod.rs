@@ -280,7 +280,8 @@ const FASHION: [&str; 10] = [
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("mine.npy");
-/// std::fs::write(&path, npy(&[0.5; 20 * 12], 12)?)?; // 20 rows of 12 values
+/// let values: Vec<f32> = (0..20 * 12).map(|i| i as f32 / 240.0).collect();
+/// std::fs::write(&path, npy(&values, 12)?)?; // 20 rows of 12 values
 ///
 /// let options = DataOptions {
 ///     image_size: Some((4, 3)),
@@ -302,16 +303,21 @@ pub fn load(
     options: &DataOptions,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
-    options.check()?;
-    look::look(read(source, options, progress)?, options, Path::new(source))
+    let stored = load_stored(source, options, progress)?;
+    look::look(stored, options, Path::new(source))
 }
 
-/// What the source holds, before anybody has looked at it.
-fn read(
+/// Reads a data set as [`load`] does, and leaves its numbers as they are stored: no look at them, no scaling.
+///
+/// # Errors
+///
+/// Those of [`load`] that do not depend on what the numbers mean.
+pub fn load_stored(
     source: &str,
     options: &DataOptions,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
+    options.check()?;
     match source {
         "digits" => Ok(digits::generate(
             digits::TRAIN_IMAGES,

@@ -282,12 +282,12 @@ fn an_unreachable_download_names_what_needs_none() {
 #[test]
 fn a_trained_model_refuses_data_that_are_damaged_or_of_another_size() {
     let folder = temporary();
-    let array = npy("'|u1'", false, "(20, 3)", &[100; 60]);
+    let array = npy("'|u1'", false, "(20, 3)", &counting(60));
     write(&folder.path().join("x.npy"), &array);
     let more = ["--data", "x.npy", "--batch-size", "6", "--out", "run"];
     accepted(folder.path(), &[&TINY[..], &more].concat());
     write(&folder.path().join("cut.npy"), &array[..array.len() - 1]);
-    let wide = npy("'|u1'", false, "(20, 2, 2)", &[100; 80]);
+    let wide = npy("'|u1'", false, "(20, 2, 2)", &counting(80));
     write(&folder.path().join("wide.npy"), &wide);
     let before = contents(folder.path());
     for command in ["reconstruct", "encode", "evaluate"] {
@@ -318,11 +318,16 @@ fn channels_that_come_first_are_noticed() {
         "--hidden",
         "8",
     ];
-    let array = |shape| npy("'|u1'", false, shape, &[7; 240]);
+    let array = |shape| npy("'|u1'", false, shape, &counting(240));
     let arguments = [&["train", "--data", "x.npy"], &more[..]].concat();
     write(&folder.path().join("x.npy"), &array("(4, 3, 4, 5)"));
     let words = ["x.npy", "3×4 with 5 channels", "--axes nchw"];
     refused_in(folder.path(), &arguments, DATA_OR_MODEL, &words);
     write(&folder.path().join("x.npy"), &array("(4, 4, 5, 3)"));
     accepted(folder.path(), &arguments);
+}
+
+/// Bytes that differ.
+fn counting(count: u8) -> Vec<u8> {
+    (0..count).collect()
 }

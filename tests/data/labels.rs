@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use elbo::data::{Arrays, DataOptions, Progress, Values, load};
+use elbo::data::{Arrays, DataOptions, Progress, Values, load_stored};
 use tempfile::TempDir;
 
 use crate::array::file;
@@ -171,7 +171,7 @@ fn load_arrays(
         .collect();
     let (_folder, path) = file("x.npz", &npz(&arrays, true));
     let mut notes = Vec::new();
-    let dataset = load(&path.to_string_lossy(), options, &mut |news| {
+    let dataset = load_stored(&path.to_string_lossy(), options, &mut |news| {
         if let Progress::Note(note) = news {
             notes.push(note.to_owned());
         }

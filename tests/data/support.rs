@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use elbo::data::{DataOptions, Dataset, Images, Values, load};
+use elbo::data::{DataOptions, Dataset, Images, Values, load_stored};
 
+/// What the readers make of `path`: its numbers as they are stored.
 pub(crate) fn load_with(path: &Path, options: &DataOptions) -> elbo::Result<Dataset> {
-    load(&path.to_string_lossy(), options, &mut |_| {})
+    load_stored(&path.to_string_lossy(), options, &mut |_| {})
 }
 
 pub(crate) fn load_path(path: &Path) -> elbo::Result<Dataset> {

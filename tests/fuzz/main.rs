@@ -169,6 +169,11 @@ fn damage_data(source: &Path, file: &Path) {
     });
 }
 
+/// Bytes that differ.
+fn counting(count: usize) -> Vec<u8> {
+    (0..count).map(|i| i as u8).collect()
+}
+
 fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
@@ -179,10 +184,11 @@ fn npy() {
     let path = folder.path().join("a.npy");
     write(
         &path,
-        &formats::npy("'|u1'", false, "(12, 3, 4)", &[7; 144]),
+        &formats::npy("'|u1'", false, "(12, 3, 4)", &counting(144)),
     );
     damage_data(&path, &path);
-    let values = floats(&[0.5; 60]);
+    let values: Vec<f32> = counting(60).into_iter().map(f32::from).collect();
+    let values = floats(&values);
     write(&path, &formats::npy("'<f4'", false, "(12, 5)", &values));
     damage_data(&path, &path);
 }
@@ -191,18 +197,22 @@ fn npy() {
 fn npy_of_every_type_and_order() {
     let folder = temporary();
     let path = folder.path().join("a.npy");
-    for (descr, width) in [
-        ("|b1", 1),
-        ("|i1", 1),
-        ("u2", 2),
-        ("i4", 4),
-        ("i8", 8),
-        ("f2", 2),
-        ("f8", 8),
+    for (descr, one) in [
+        ("|b1", &[1][..]),
+        ("|i1", &[1]),
+        ("u2", &1_u16.to_le_bytes()),
+        ("i4", &1_i32.to_le_bytes()),
+        ("i8", &1_i64.to_le_bytes()),
+        ("f2", &[0, 0x3c]),
+        ("f8", &1_f64.to_le_bytes()),
     ] {
         for (order, fortran) in [("<", true), (">", false)] {
             let descr = format!("'{order}{}'", descr.trim_start_matches('|'));
-            let values = vec![0; 60 * width];
+            let mut first = one.to_vec();
+            if order == ">" {
+                first.reverse();
+            }
+            let values = [first, vec![0; 59 * one.len()]].concat();
             write(&path, &formats::npy(&descr, fortran, "(12, 5)", &values));
             damage_data(&path, &path);
         }
@@ -231,7 +241,7 @@ fn tables() {
 fn labels() {
     let folder = temporary();
     let path = folder.path().join("a.npz");
-    let images = npy_of("(9, 2, 2)", &[3; 36]);
+    let images = npy_of("(9, 2, 2)", &counting(36));
     let text: Vec<u8> = (0..18)
         .flat_map(|at| (97 + at % 3_u32).to_le_bytes())
         .collect();
@@ -253,7 +263,7 @@ fn npz() {
     for compressed in [false, true] {
         let array = |count: usize| {
             let shape = format!("({count}, 2, 2)");
-            npy_of(&shape, &vec![3; 4 * count])
+            npy_of(&shape, &counting(4 * count))
         };
         let arrays = [("train", array(9)), ("test", array(4))];
         fs::write(&path, formats::npz(&arrays, compressed)).expect("a file");
@@ -278,7 +288,7 @@ fn idx() {
             };
             folder.path().join(name)
         });
-        let plain = formats::idx(0x803, &[6, 3, 3], &[9; 54]);
+        let plain = formats::idx(0x803, &[6, 3, 3], &counting(54));
         let bytes = if zipped { gzip(&plain) } else { plain };
         for path in &paths {
             write(path, &bytes);
