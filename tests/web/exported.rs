@@ -6,8 +6,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::page::{assert_content, assert_same_code, check_picture, code, open, pixels, text};
-use crate::support::{Reference, exported, output, runs};
+use crate::page::{
+    assert_content, assert_same_code, check_picture, code, open, open_at_once, pixels, text,
+};
+use crate::support::{Reference, Served, exported, output, runs};
 
 /// Opens a run's file and checks its pictures.
 fn file_decodes(run: &str, channels: usize, webgpu: bool, says: &str) {
@@ -143,6 +145,61 @@ fn a_device_that_keeps_one_waiting_is_not_used() {
     let remark = text(&browser, "remark");
     assert_eq!(remark, "WebGPU is not used: not ready after 20 s");
     check_picture(&browser, &mut Reference::open("digits"), 1);
+}
+
+/// Decodes at `url` while the browser's device is on its way, as `says`, and then by that device.
+fn page_is_alive_before_there_is_a_device(browser: &Browser, url: &str, says: &str) {
+    // The page decides when the browser answers.
+    let source = "const real = GPU.prototype.requestAdapter;
+         GPU.prototype.requestAdapter = function (...options) {
+           return new Promise((go) => { window.releaseDevice = go; }).then(() => real.apply(this, options));
+         }";
+    browser.devtools(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({ "source": source }),
+    );
+    let mut reference = Reference::open("digits");
+    open_at_once(browser, url);
+    assert!(text(browser, "remark").contains("looking for a WebGPU device"));
+    browser.click("#random");
+    let first = check_picture(browser, &mut reference, 1);
+    let decoder = text(browser, "decoder");
+    assert!(decoder.contains(says), "{decoder}");
+    let before = code(browser);
+    let choices = "return document.querySelectorAll('#choice input').length";
+    assert_eq!(browser.run(choices), json!(1));
+
+    browser.run("window.releaseDevice()");
+    browser.wait("!app.isLooking");
+    let decoder = text(browser, "decoder");
+    assert!(decoder.contains("in this page by WebGPU"), "{decoder}");
+    assert_eq!(text(browser, "remark"), "");
+    assert_eq!(browser.run(choices), json!(2));
+    assert_eq!(code(browser), before);
+    let second = check_picture(browser, &mut reference, 1);
+    assert_eq!(first.len(), second.len());
+    browser.click("#random");
+    check_picture(browser, &mut reference, 1);
+    assert_content(browser);
+}
+
+#[test]
+fn a_file_decodes_by_a_script_until_a_device_is_found() {
+    let Some(browser) = Browser::open(true) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("file://{}", exported("digits", folder.path()).display());
+    page_is_alive_before_there_is_a_device(&browser, &url, "in this page by a script");
+}
+
+#[test]
+fn a_served_page_decodes_by_the_program_until_a_device_is_found() {
+    let Some(browser) = Browser::open(true) else {
+        return;
+    };
+    let served = Served::start("digits");
+    page_is_alive_before_there_is_a_device(&browser, &served.url, "by elbo on CPU");
 }
 
 /// A layer whose values are no multiple of four is bound with up to three more.

@@ -5,8 +5,15 @@ use serde_json::Value;
 use crate::browser::Browser;
 use crate::support::Reference;
 
-/// Waits until a page shows its first picture.
+/// Waits until a page shows its first picture by the best decoder that it finds.
 pub(crate) fn open(browser: &Browser, url: &str) {
+    open_at_once(browser, url);
+    browser.wait("!app.isLooking");
+    settle(browser);
+}
+
+/// Waits until a page shows its first picture, by whatever decodes it.
+pub(crate) fn open_at_once(browser: &Browser, url: &str) {
     browser.visit(url);
     browser.wait("app !== null && !document.body.classList.contains('loading')");
     settle(browser);

@@ -1,4 +1,4 @@
-// The ways to decode and encode: by WebGPU in this page, by the program, by a script in this page.
+// Decoders, which encode as well: by WebGPU in this page, by the program, by a script in this page.
 
 // Largest difference from the program's picture: a step of a byte.
 const A_STEP = 1 / 255;
@@ -112,13 +112,12 @@ async function webgpu(model, weights) {
   }
 }
 
-// All decoders that work here, the best one first, and what is to be said of one that does not. `weights()` gives the
-// parameters.
-async function decoders(model, weights) {
-  const { decoder, remark = "" } = await webgpu(model, weights);
-  const other = model.served ? new ServerDecoder(model) : new PlanDecoder(
-    new ScriptRunner(model.program, await weights()), model, "script", "decoded in this page by a script on the CPU");
-  return { found: [decoder, other].filter(Boolean), remark };
+// The decoder that is there at once, while a browser may take seconds to find a device: the program where it serves the
+// page, else a script. `weights()` gives the parameters.
+async function firstDecoder(model, weights) {
+  if (model.served) return new ServerDecoder(model);
+  const runner = new ScriptRunner(model.program, await weights());
+  return new PlanDecoder(runner, model, "script", "decoded in this page by a script on the CPU");
 }
 
 // What a decoder computes otherwise than the program did, or nothing: drivers have faults.

@@ -65,8 +65,9 @@ async function source() {
 }
 
 class App {
-  constructor({ model, codes, image }, { found, remark }) {
-    Object.assign(this, { model, codes, load: image, image: -1, remark, decoders: found, decoder: found[0], kept: {} });
+  constructor({ model, codes, image }, decoder) {
+    Object.assign(this, { model, codes, load: image, image: -1, decoders: [decoder], decoder, kept: {} });
+    Object.assign(this, { isLooking: true, remark: "looking for a WebGPU device…" });
     this.pictures = new Map();
     this.describe();
     this.chooseDecoder();
@@ -147,6 +148,18 @@ class App {
     element("decoder").textContent = this.decoder.says;
     element("remark").textContent = this.remark;
     element("remark").hidden = !this.remark;
+  }
+
+  // Ends the look for a device: goes on with a decoder that was found and checked, or says why there is none.
+  found({ decoder, remark = "" }) {
+    Object.assign(this, { isLooking: false, remark });
+    if (!decoder) return this.say();
+    this.decoders.unshift(decoder);
+    this.decoder = decoder;
+    this.chooseDecoder();
+    // What the first one complained of does not hold for this one.
+    report(null);
+    this.use(decoder);
   }
 
   use(decoder) {
@@ -339,8 +352,9 @@ let app = null;
       values: from.model.image.height * from.model.image.width * from.model.image.channels,
       check: Object.fromEntries(Object.entries(from.model.check).map(([name, text]) => [name, floatsOf(text)])),
     });
-    app = new App(from, await decoders(from.model, from.weights));
+    app = new App(from, await firstDecoder(from.model, from.weights));
     document.body.classList.remove("loading");
+    app.found(await webgpu(from.model, from.weights));
   } catch (error) {
     element("decoder").textContent = "";
     element("subtitle").textContent = "";
