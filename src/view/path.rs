@@ -1,17 +1,20 @@
-//! Ways between two codes.
+//! Paths between two codes.
 
-/// The way from one code to another.
+/// The path from one code to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Path {
     /// A straight line
     Linear,
-    /// Along a circle about the origin, at constant angular speed (White 2016), while the length changes evenly
+    /// By spherical interpolation of the codes: along a circle about the origin where they are of one length (White 2016)
     Spherical,
 }
 
-/// Codes point the same way, or opposite ways, below this sine of the angle between them. Two that differ in the
-/// last bit of an `f32` have a sine of about 6e-8; rounding here makes one of about 1e-16.
+/// Codes have one direction below this sine of the angle between them. Two that differ in the last bit of an `f32` have
+/// a sine of about 6e-8; rounding here makes one of about 1e-16.
 const PARALLEL: f64 = 1e-12;
+
+/// Codes are opposite below this cosine (178.2°): no single circle leads from one to the other.
+const OPPOSITE: f64 = -0.9995;
 
 impl Path {
     /// `steps` codes at equal distances from `from` to `to`, both included: `[steps, latent]`. A single step is
@@ -30,17 +33,13 @@ impl Path {
         codes
     }
 
-    /// The code at the share `t` (0 to 1) of the way.
+    /// The code at the share `t` (0 to 1) of the path.
     ///
-    /// Spherical: the direction by slerp (Shoemake 1985, who has it for unit quaternions; White 2016 for codes), the
-    /// length linear in `t`. For codes of one length, and draws from the prior in many dimensions nearly are, this is
-    /// White's formula on whole codes, `(sin((1−t)ω)·a + sin(tω)·b) / sin ω`. For unlike lengths that one has no constant
-    /// angular speed, and leaves both lengths behind where the angle is wide: between codes of lengths 3 and 1 at 175°
-    /// its middle has the length 23, this one's 2. From (3, 0) to (0, 1) the middle is (1.41, 1.41) here and (2.12, 0.71)
-    /// there. `elbo interpolate` and the page of `elbo explore` both take this one. Opposite codes have no circle of their own:
-    /// theirs goes by way of the axis on which they have the least share. A code of zeros has no direction, and
-    /// codes of a single value no circle, so their way is the straight line. Codes of one direction differ in
-    /// length only, and both ways agree.
+    /// Spherical: `(sin((1−t)ω)·a + sin(tω)·b) / sin ω` of the whole codes, where ω is the angle between them (slerp:
+    /// Shoemake 1985 for unit quaternions; White 2016 for codes). Codes of one length, and draws from the prior in many
+    /// dimensions nearly are, keep it and turn at constant angular speed. The straight line is taken where slerp is
+    /// undefined: at opposite codes, and from or to a code of zeros. Codes of one direction differ in length only, and
+    /// both paths agree.
     pub fn between(self, from: &[f32], to: &[f32], t: f64) -> Vec<f32> {
         let from: Vec<f64> = from.iter().copied().map(f64::from).collect();
         let to: Vec<f64> = to.iter().copied().map(f64::from).collect();
@@ -57,47 +56,32 @@ fn linear(from: &[f64], to: &[f64], t: f64) -> Vec<f64> {
     pairs.map(|(a, b)| (1.0 - t) * a + t * b).collect()
 }
 
-/// `None` where no circle leads from one to the other.
+/// `None` where slerp is undefined, or is the straight line.
 fn spherical(from: &[f64], to: &[f64], t: f64) -> Option<Vec<f64>> {
-    let (start, from_length) = unit(from)?;
-    let (end, to_length) = unit(to)?;
+    let (start, end) = (unit(from)?, unit(to)?);
     let cosine = dot(&start, &end);
-    // What of the end is at right angles to the start. Its length is the sine of the angle, exact also where the
-    // cosine's distance from 1 is lost in rounding.
-    let mut across: Vec<f64> = end
+    // What of the end is at right angles to the start has the length of the sine, exact also where the cosine's
+    // distance from 1 is lost in rounding.
+    let across: Vec<f64> = end
         .iter()
         .zip(&start)
         .map(|(e, s)| e - cosine * s)
         .collect();
-    let mut sine = dot(&across, &across).sqrt();
-    if sine < PARALLEL {
-        if cosine > 0.0 {
-            return None;
-        }
-        let axis = start
-            .iter()
-            .enumerate()
-            .min_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?
-            .0;
-        let share = start[axis];
-        across = start.iter().map(|s| -share * s).collect();
-        across[axis] += 1.0;
-        sine = 0.0;
+    let sine = dot(&across, &across).sqrt();
+    if sine < PARALLEL || cosine < OPPOSITE {
+        return None;
     }
-    let (across, _) = unit(&across)?;
-    let angle = t * sine.atan2(cosine);
-    let length = (1.0 - t) * from_length + t * to_length;
-    let code = start.iter().zip(&across);
-    Some(
-        code.map(|(s, a)| length * (angle.cos() * s + angle.sin() * a))
-            .collect(),
-    )
+    let angle = sine.atan2(cosine);
+    let share = |t: f64| (t * angle).sin() / sine;
+    let (of_from, of_to) = (share(1.0 - t), share(t));
+    let pairs = from.iter().zip(to);
+    Some(pairs.map(|(a, b)| of_from * a + of_to * b).collect())
 }
 
-/// The direction and the length; `None` for zeros.
-fn unit(code: &[f64]) -> Option<(Vec<f64>, f64)> {
+/// The direction; `None` for zeros.
+fn unit(code: &[f64]) -> Option<Vec<f64>> {
     let length = dot(code, code).sqrt();
-    (length > 0.0).then(|| (code.iter().map(|value| value / length).collect(), length))
+    (length > 0.0).then(|| code.iter().map(|value| value / length).collect())
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -113,7 +97,7 @@ mod tests {
 
     fn angle(a: &[f32], b: &[f32]) -> f64 {
         let [a, b] = [a, b].map(|code| code.iter().copied().map(f64::from).collect::<Vec<_>>());
-        let (a, b) = (unit(&a).expect("a").0, unit(&b).expect("b").0);
+        let (a, b) = (unit(&a).expect("a"), unit(&b).expect("b"));
         let between: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
         2.0 * (dot(&between, &between).sqrt() / 2.0).asin()
     }
@@ -133,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_begin_and_end_at_their_codes_to_the_bit() {
+    fn both_paths_begin_and_end_at_their_codes_to_the_bit() {
         let (from, to) = ([0.1, -2.3, 0.7], [1.9, 0.3, -0.11]);
         for path in [Path::Linear, Path::Spherical] {
             let codes = path.codes(&from, &to, 7);
@@ -152,23 +136,26 @@ mod tests {
         let middle = Path::Spherical.between(&[1.0, 0.0], &[0.0, 1.0], 0.5);
         assert_near(f64::from(middle[0]), 0.5_f64.sqrt());
         assert_near(f64::from(middle[1]), 0.5_f64.sqrt());
-        // A third of a right angle; lengths from 1 to 4.
+        // Whole codes, also of unlike lengths: sin 45° of each, and sin 60° and sin 30°.
+        let middle = Path::Spherical.between(&[3.0, 0.0], &[0.0, 1.0], 0.5);
+        assert_near(f64::from(middle[0]), 3.0 * 0.5_f64.sqrt());
+        assert_near(f64::from(middle[1]), 0.5_f64.sqrt());
         let third = Path::Spherical.between(&[0.0, 1.0], &[4.0, 0.0], 1.0 / 3.0);
-        assert_near(f64::from(third[0]), 2.0 * 0.5);
-        assert_near(f64::from(third[1]), 2.0 * 0.75_f64.sqrt());
+        assert_near(f64::from(third[0]), 4.0 * 0.5);
+        assert_near(f64::from(third[1]), 0.75_f64.sqrt());
     }
 
     #[test]
-    fn slerp_has_constant_angular_speed_and_a_linear_length() {
-        let (from, to) = ([3.0, 0.2, -1.0, 0.5], [-0.4, 0.9, 0.3, 0.1]);
+    fn slerp_of_codes_of_one_length_keeps_it_at_constant_angular_speed() {
+        let from = [3.0, 0.2, -1.0, 0.5];
+        let to = [-0.5, 0.2, 1.0, -3.0];
         let codes = Path::Spherical.codes(&from, &to, 11);
         let codes: Vec<&[f32]> = codes.chunks(4).collect();
-        let (whole, first, last) = (angle(&from, &to), length(&from), length(&to));
+        let whole = angle(&from, &to);
         assert!(whole > 1.7, "more than a right angle: {whole}");
-        for (step, pair) in codes.windows(2).enumerate() {
+        for pair in codes.windows(2) {
             assert_near(angle(pair[0], pair[1]), whole / 10.0);
-            let share = step as f64 / 10.0;
-            assert_near(length(pair[0]), (1.0 - share) * first + share * last);
+            assert_near(length(pair[0]), length(&from));
         }
     }
 
@@ -187,19 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn opposite_codes_go_round_a_circle_of_their_own() {
-        for code in [[1.0, 0.0, 0.0], [0.6, 0.0, -0.8], [-2.0, 1.0, 2.0]] {
-            let opposite = code.map(|value: f32| -value);
-            let codes = Path::Spherical.codes(&code, &opposite, 5);
-            for pair in codes.chunks(3).collect::<Vec<_>>().windows(2) {
-                assert_near(angle(pair[0], pair[1]), std::f64::consts::PI / 4.0);
-                assert_near(length(pair[0]), length(&code));
-            }
-        }
-    }
-
-    #[test]
-    fn codes_without_a_circle_go_straight() {
+    fn codes_for_which_slerp_is_undefined_go_straight() {
         let straight = |from: &[f32], to: &[f32]| {
             let found = Path::Spherical.between(from, to, 0.25);
             assert_eq!(
@@ -213,5 +188,7 @@ mod tests {
         straight(&[0.0, 0.0], &[0.0, 0.0]);
         straight(&[2.0], &[-1.0]);
         straight(&[2.0], &[5.0]);
+        straight(&[0.6, 0.0, -0.8], &[-1.2, 0.0, 1.6]);
+        straight(&[3.0, 0.0], &[-1.0, 0.01]);
     }
 }

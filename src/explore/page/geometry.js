@@ -16,36 +16,25 @@ function linear(a, b, t) {
   return a.map((value, i) => (1 - t) * value + t * b[i]);
 }
 
-// Codes point the same way, or opposite ways, below this sine of the angle between them.
-const PARALLEL = 1e-12;
+// Codes have one direction below this sine of the angle between them, and are opposite below this cosine.
+const PARALLEL = 1e-12, OPPOSITE = -0.9995;
 
-// The direction of a code and its length.
+// The direction of a code; null for zeros.
 function unit(code) {
   const length = Math.sqrt(dot(code, code));
-  return [Float64Array.from(code, (value) => value / length), length];
+  return length > 0 ? Float64Array.from(code, (value) => value / length) : null;
 }
 
-// Between two codes by slerp of their directions (Shoemake 1985), with a length that changes evenly: as the program
-// has it in `view/path.rs`, where the reasons are.
+// Between two codes by slerp (Shoemake 1985, White 2016), as the program has it in `view/path.rs`, where the reasons
+// are; on the straight line where slerp is undefined.
 function spherical(a, b, t) {
-  const [[start, from], [end, to]] = [unit(a), unit(b)];
-  if (from === 0 || to === 0) return linear(a, b, t);
+  const [start, end] = [unit(a), unit(b)];
+  if (!start || !end) return linear(a, b, t);
   const cosine = dot(start, end);
-  let across = end.map((value, i) => value - cosine * start[i]);
-  let sine = Math.sqrt(dot(across, across));
-  if (sine < PARALLEL) {
-    if (cosine > 0) return linear(a, b, t);
-    // Opposite codes: by way of the axis on which they have the least share.
-    const least = Math.min(...start.map(Math.abs));
-    const axis = start.findIndex((value) => Math.abs(value) === least);
-    across = start.map((value, i) => (i === axis ? 1 : 0) - start[axis] * value);
-    sine = 0;
-  }
-  let width;
-  [across, width] = unit(across);
-  if (width === 0) return linear(a, b, t);
-  const angle = t * Math.atan2(sine, cosine);
-  const length = (1 - t) * from + t * to;
-  const [along, aside] = [length * Math.cos(angle), length * Math.sin(angle)];
-  return a.map((_, i) => along * start[i] + aside * across[i]);
+  const across = end.map((value, i) => value - cosine * start[i]);
+  const sine = Math.sqrt(dot(across, across));
+  if (sine < PARALLEL || cosine < OPPOSITE) return linear(a, b, t);
+  const angle = Math.atan2(sine, cosine);
+  const [ofA, ofB] = [Math.sin((1 - t) * angle) / sine, Math.sin(t * angle) / sine];
+  return a.map((value, i) => ofA * value + ofB * b[i]);
 }
