@@ -31,7 +31,7 @@ impl Axis {
         match self {
             Self::Batch => "batch size",
             Self::Hidden => "hidden units",
-            Self::Latent => "latent values",
+            Self::Latent => "latent dimensions",
         }
     }
 

@@ -11,9 +11,9 @@ use crate::files;
 use crate::train::RunFolder;
 use crate::view::{self, Ends, Format, Path};
 
-/// Show the images along a way through the latent space, between two images or two draws of the prior
+/// Show the images along a path through the latent space, between two images or two draws of the prior
 ///
-/// With `--from` and `--to` the way leads from the code of an image to that of another, and both are shown at the
+/// With `--from` and `--to` the path leads from the code of an image to that of another, and both are shown at the
 /// ends of the row. Without them it leads from a draw of a VAE's prior to another.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -26,14 +26,14 @@ pub(super) struct InterpolateArgs {
     /// Image to end with
     #[arg(long, value_name = "INDEX", requires = "from")]
     to: Option<usize>,
-    /// Form of the way
+    /// Form of the path
     #[arg(long, value_enum, default_value = "linear")]
     path: Path,
     /// Images of a row, both ends included [default: 11; 31 of a GIF]
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(2..=10_000))]
     steps: Option<usize>,
-    /// Number of ways: the next one is between the next image after each, or the next two draws
-    #[arg(long, value_name = "WAYS", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    /// Number of paths: the next one is between the next image after each, or the next two draws
+    #[arg(long, value_name = "PATHS", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     rows: usize,
     /// Seed of the draws of the prior; they are those of `elbo sample`
     #[arg(
@@ -52,7 +52,7 @@ const EXAMPLES: &str = "\
 Examples:
   elbo interpolate runs/reference --rows 8 --path spherical
   elbo interpolate runs/reference --from 3 --to 17
-  elbo interpolate runs/reference --from 3 --to 17 --rows 4 --out way.gif";
+  elbo interpolate runs/reference --from 3 --to 17 --rows 4 --out path.gif";
 
 pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;

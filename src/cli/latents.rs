@@ -12,7 +12,7 @@ use crate::view::{self, Classes, Format};
 
 /// Plot where images lie in the latent space, coloured by class
 ///
-/// Codes are the means of q(z|x) for a VAE, the code itself for an AE. Two latent values are plotted as they are, one as
+/// Codes are the means of q(z|x) for a VAE, the code itself for an AE. Two latent dimensions are plotted as they are, one as
 /// a histogram for each class, more than two on the plane of their first two principal components.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

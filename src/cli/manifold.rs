@@ -12,10 +12,10 @@ use crate::model::ModelKind;
 use crate::train::RunFolder;
 use crate::view::{self, Format, Spread};
 
-/// Show the whole plane of a model with two latent values, as a square of images
+/// Show the whole plane of a model with two latent dimensions, as a square of images
 ///
 /// Neighbours are equally probable under the prior: the square is the unit square through the inverse of the normal
-/// distribution (Kingma & Welling 2014, figure 4). The first value grows to the right, the second upwards. For an
+/// distribution (Kingma & Welling 2014, figure 4). The first dimension grows to the right, the second upwards. For an
 /// autoencoder the distribution has the mean and the standard deviation of the images' codes.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

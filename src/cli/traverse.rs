@@ -12,24 +12,24 @@ use crate::model::ModelKind;
 use crate::train::RunFolder;
 use crate::view::{self, Format, Traversal};
 
-/// Show what each latent value does: a row for each, in which it alone changes
+/// Show what each latent dimension does: a row for each, in which it alone changes
 ///
-/// A value goes from -RANGE to RANGE. The others stay at the mean of a VAE's prior, 0, or with `--image` at those of
+/// A dimension goes from -RANGE to RANGE. The others stay at the mean of a VAE's prior, 0, or with `--image` at those of
 /// an image's code. Codes of an autoencoder have no unit: there 0 is the mean of the images' codes, and 1 their standard
-/// deviation. Values are counted from 0, as the columns of `elbo encode` are.
+/// deviation. Dimensions are counted from 0, as the columns of `elbo encode` are.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TraverseArgs {
     #[command(flatten)]
     view: ViewArgs,
-    /// Image whose code the other values are taken from, counted from 0 [default: none]
+    /// Image whose code the other dimensions are taken from, counted from 0 [default: none]
     #[arg(long, value_name = "INDEX")]
     image: Option<usize>,
-    /// Only so many values, those with the most KL over the images first (AE: with the greatest standard deviation)
+    /// Only so many dimensions, those with the most KL over the images first (AE: with the greatest standard deviation)
     /// [default: all, in their order]
-    #[arg(long, value_name = "VALUES", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "DIMENSIONS", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     top: Option<usize>,
-    /// How far each value goes from 0 (AE: from its mean, in standard deviations)
+    /// How far each dimension goes from 0 (AE: from its mean, in standard deviations)
     #[arg(long, value_name = "NUMBER", default_value_t = 3.0)]
     range: f64,
     /// Images of a row [default: 13; 31 of a GIF]
@@ -44,7 +44,7 @@ const EXAMPLES: &str = "\
 Examples:
   elbo traverse runs/reference
   elbo traverse runs/reference --top 8 --image 3
-  elbo traverse runs/reference --top 9 --range 2.5 --out values.gif";
+  elbo traverse runs/reference --top 9 --range 2.5 --out dimensions.gif";
 
 pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;

@@ -13,8 +13,8 @@ use crate::option::{self, defaults};
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct DataOptions {
-    /// Crop pictures to their middle in this form and resize them: N for N×N, or HxW; the form of the images in an
-    /// array of rows [default: as they are]
+    /// Resize pictures to N×N, or to HxW, after cropping their middle to that aspect ratio; the shape of the images of
+    /// an array of rows [default: as they are]
     #[arg(long, value_name = "N|HxW", value_parser = size::parse, help_heading = "Data")]
     #[serde(with = "size", skip_serializing_if = "Option::is_none")]
     pub image_size: Option<(usize, usize)>,

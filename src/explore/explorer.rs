@@ -20,7 +20,7 @@ use crate::view::Plane;
 /// as many for a page, and always one or all of them: a plan is kept for each number of rows.
 pub(super) const GRID_ROWS: usize = 64;
 
-/// Most latent values whose principal components a page has. Those of 512 values take a second, those of 1024
+/// Most latent dimensions whose principal components a page has. Those of 512 values take a second, those of 1024
 /// a quarter of a minute.
 const MOST_IN_A_PLANE: usize = 512;
 

@@ -56,7 +56,7 @@ pub struct Evaluation {
     pub images: usize,
     /// Mean loss, one draw of z per image.
     pub loss: Loss,
-    /// What each latent value carries; `None` for an autoencoder.
+    /// What each latent dimension carries; `None` for an autoencoder.
     pub units: Option<Units>,
     /// Mean of the importance-weighted bound of log p(x) over the images and its standard error, in nats
     /// per image. The error of a single image is NaN.

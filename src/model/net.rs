@@ -348,7 +348,7 @@ impl<'a> Net<'a> {
         (d_outputs, d_heads)
     }
 
-    /// Takes learning rate and share of beta from the schedule of an epoch of `steps`.
+    /// Takes learning rate and relative KL weight from the schedule of an epoch of `steps`.
     pub(super) fn follow_schedule(&mut self, source: &Source, steps: usize) {
         let counters = self.words(&source.counters_name(), 3);
         let rows = self.floats(&source.schedule_name(), 2 * steps);
@@ -358,7 +358,7 @@ impl<'a> Net<'a> {
         self.plan.step("schedule", &schedule::KERNEL, call, &slices);
     }
 
-    /// Sums of each latent value over the batch.
+    /// Sums of each latent dimension over the batch.
     pub(super) fn sum_units(&mut self, heads: Slice, units: Slice, add: bool) {
         let call = latent_units::call(self.rows, self.spec.latent, add);
         let kernel = &latent_units::KERNEL;

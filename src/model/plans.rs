@@ -18,9 +18,9 @@ pub mod names {
     pub const FIRST: &str = "first moment";
     /// Arena of Adam's second moments.
     pub const SECOND: &str = "second moment";
-    /// `[learning rate, gradient scale, share of beta]`
+    /// `[learning rate, gradient scale, relative KL weight]`
     pub const SCALARS: &str = "scalars";
-    /// `[latent, 4]`: sums over the test images of each latent value's KL, mu and mu².
+    /// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
     pub const UNITS: &str = "latent units";
     /// `[1]`: logarithm of a fixed sigma.
     pub const LOG_SIGMA: &str = "log sigma";
@@ -78,7 +78,7 @@ impl Source {
         format!("{} log", self.split)
     }
 
-    /// Name of the schedule, `[batches, 2]`: learning rate and share of beta of each step of an epoch.
+    /// Name of the schedule, `[batches, 2]`: learning rate and relative KL weight of each step of an epoch.
     pub fn schedule_name(&self) -> String {
         format!("{} schedule", self.split)
     }
@@ -96,11 +96,11 @@ pub struct Update {
     pub fused: bool,
     /// What the operands of the matrix products are rounded to.
     pub precision: Precision,
-    /// Steps of an epoch whose learning rate and share of beta a schedule gives; `None` where they are constant.
+    /// Steps of an epoch whose learning rate and relative KL weight a schedule gives; `None` where they are constant.
     pub schedule: Option<usize>,
-    /// Whether the share of beta varies.
+    /// Whether the relative KL weight varies.
     pub kl_share: bool,
-    /// Nats of each latent value's KL that are free; 0 = none.
+    /// Nats of each latent dimension's KL that are free; 0 = none.
     pub free_bits: f32,
 }
 
@@ -156,7 +156,7 @@ pub fn train(
     net.plan.finish()
 }
 
-/// Losses of the next `rows` images of the source into its log, and the sums of a VAE's latent values on top of
+/// Losses of the next `rows` images of the source into its log, and the sums of a VAE's latent dimensions on top of
 /// [`names::UNITS`]; no gradients of parameters.
 pub fn evaluate(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
     let mut net = Net::new(spec, parameters, rows, "evaluate");

@@ -1,17 +1,17 @@
-//! What the latent values of a VAE carry.
+//! What the latent dimensions of a VAE carry.
 
-/// Variance of a mean over the images above which its latent value counts as active (Burda et al. 2016, sec. 5.1).
+/// Variance of a mean over the images above which its latent dimension counts as active (Burda et al. 2016, sec. 5.1).
 const ACTIVE: f64 = 0.01;
 
-/// Whether a latent value whose mean has this variance over the images counts as active.
+/// Whether a latent dimension whose mean has this variance over the images counts as active.
 pub fn is_active(variance: f64) -> bool {
     variance > ACTIVE
 }
 
-/// Statistics of each latent value over some images.
+/// Statistics of each latent dimension over some images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Units {
-    /// Mean KL(q(z_j|x) ‖ N(0, 1)) of each latent value, nats; their sum is the KL of an image.
+    /// Mean KL(q(z_j|x) ‖ N(0, 1)) of each latent dimension, nats; their sum is the KL of an image.
     pub kl: Vec<f64>,
     /// Variance of each value's mean mu_j over the images.
     pub variance: Vec<f64>,
@@ -29,7 +29,7 @@ impl Units {
         }
     }
 
-    /// How many latent values vary with the image by a variance above 0.01. None means that the posterior has
+    /// How many latent dimensions vary with the image by a variance above 0.01. None means that the posterior has
     /// collapsed onto the prior: codes carry nothing.
     pub fn active(&self) -> usize {
         self.variance.iter().filter(|&&v| is_active(v)).count()

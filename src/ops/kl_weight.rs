@@ -9,16 +9,16 @@ crate::params! {
         rows: u32,
         /// Values of a latent code.
         latent: u32,
-        /// Nats of each latent value's KL that are free.
+        /// Nats of each latent dimension's KL that are free.
         free: f32,
     }
 }
 
-/// Multiplies the gradient of beta · KL by the share of beta, and by 0 where the mean KL of a latent value over the
-/// batch is within the free bits (Kingma et al. 2016, eq. 15).
+/// Multiplies the gradient of beta · KL by the relative KL weight, and by 0 where the mean KL of a latent dimension over
+/// the batch is within the free bits (Kingma et al. 2016, eq. 15).
 ///
 /// Bindings: units `[latent, 4]` as [`super::latent_units`] leaves them, scalars `[learning rate, gradient scale,
-/// share of beta]`, d_heads `[rows, 2·latent]`.
+/// relative KL weight]`, d_heads `[rows, 2·latent]`.
 pub static KERNEL: Kernel = Kernel {
     name: "kl_weight",
     bindings: &[
@@ -39,7 +39,7 @@ pub static KERNEL: Kernel = Kernel {
     oracle: twin::<f64>,
 };
 
-/// The call for `rows` heads with `free` nats of each latent value free.
+/// The call for `rows` heads with `free` nats of each latent dimension free.
 pub fn call(rows: usize, latent: usize, free: f32) -> Call {
     let params = Params {
         rows: rows as u32,

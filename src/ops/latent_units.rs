@@ -1,4 +1,4 @@
-//! Each latent value's share of the KL, and how much its mean varies.
+//! Each latent dimension's share of the KL, and how much its mean varies.
 
 use super::{bounded, lib};
 use crate::kernel::{Binding, Bound, Call, ELEMENTWISE_GROUP, Kernel, Real, bind, elementwise};
@@ -13,7 +13,7 @@ crate::params! {
     }
 }
 
-/// Sums over a batch of each latent value's KL, mu and mu².
+/// Sums over a batch of each latent dimension's KL, mu and mu².
 ///
 /// Bindings: heads `[rows, 2·latent]`, units `[latent, 4]` (the fourth is 0). Selector `ADD`: 1 adds to what units
 /// hold.

@@ -10,10 +10,10 @@ crate::params! {
     }
 }
 
-/// Takes the learning rate and the share of beta of this step out of an epoch's schedule.
+/// Takes the learning rate and the relative KL weight of this step out of an epoch's schedule.
 ///
-/// Bindings: counters `[step, position, row]`, schedule `[steps, 2]` (learning rate, share of beta), scalars
-/// `[learning rate, gradient scale, share of beta]`.
+/// Bindings: counters `[step, position, row]`, schedule `[steps, 2]` (learning rate, relative KL weight), scalars
+/// `[learning rate, gradient scale, relative KL weight]`.
 pub static KERNEL: Kernel = Kernel {
     name: "schedule",
     bindings: &[

@@ -66,11 +66,11 @@ pub struct Epoch {
     pub learning_rate: f64,
     /// Weight of the KL in the last step.
     pub kl_weight: f64,
-    /// Latent values whose mean varies over the test images by a variance above 0.01 (Burda et al. 2016);
+    /// Latent dimensions whose mean varies over the test images by a variance above 0.01 (Burda et al. 2016);
     /// absent for an autoencoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_units: Option<usize>,
-    /// KL of each latent value, mean over the test images, nats; empty for an autoencoder.
+    /// KL of each latent dimension, mean over the test images, nats; empty for an autoencoder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kl_per_unit: Vec<f64>,
     /// Training images per second.

@@ -50,7 +50,7 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Weight of the KL in the last step.
     pub kl_weight: f64,
-    /// What each latent value of a VAE carries, over the test images.
+    /// What each latent dimension of a VAE carries, over the test images.
     pub units: Option<Units>,
     /// Training images per second.
     pub images_per_s: f64,

@@ -25,7 +25,7 @@ pub struct TrainOptions {
     /// Images per optimiser step; the last step of an epoch takes what is left
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..=i64::MAX as u64), default_value_t = 128, help_heading = "Training")]
     pub batch_size: usize,
-    /// Learning rate of Adam, the highest where it has a schedule
+    /// Learning rate of Adam; with a schedule, its highest value
     #[arg(
         id = "lr",
         long = "lr",
@@ -43,8 +43,8 @@ pub struct TrainOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub kl_schedule: KlWeight,
-    /// Nats of each latent dimension's KL that have no gradient, as a mean over the batch (Kingma et al. 2016); 0 is
-    /// none
+    /// KL of each latent dimension below which it is not penalised, nats, as a mean over the batch (Kingma et al. 2016);
+    /// 0 turns this off
     #[arg(
         long,
         value_name = "NATS",
@@ -85,14 +85,14 @@ pub struct TrainOptions {
     )]
     #[serde(with = "option::seed")]
     pub seed: u64,
-    /// What to round the operands of matrix products to while training; sums, weights, their updates and tests stay f32
+    /// Number format of the operands of matrix products in training; sums, weights, updates and tests stay f32
     #[arg(long, value_enum, default_value_t = Precision::F32, help_heading = "Training")]
     pub precision: Precision,
     /// Write a line of the metrics every N steps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 100, help_heading = "Run")]
     pub log_every: u32,
-    /// Write pictures every N epochs, and after the last [default: 1; over 100 epochs, so that 100 of them have
-    /// pictures]
+    /// Write pictures every N epochs, and after the last [default: 1; in runs of more than 100 epochs, so
+    /// that about 100 have pictures]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures_every: Option<u32>,
@@ -142,7 +142,7 @@ impl TrainOptions {
         }
         if self.free_bits > 0.0 {
             parts.push(format!(
-                "{} nats of each latent value are free",
+                "{} nats of each latent dimension are free",
                 self.free_bits
             ));
         }
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(
             options.kl_in_words().as_deref(),
             Some(
-                "the KL while training: its weight rises from 0 over 2 epochs, and 0.25 nats of each latent value \
+                "the KL while training: its weight rises from 0 over 2 epochs, and 0.25 nats of each latent dimension \
                  are free"
             )
         );

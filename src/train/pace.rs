@@ -27,7 +27,7 @@ pub struct Checkpoints {
     )]
     #[serde(rename = "checkpoint-every", skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
-    /// Number of checkpoints to keep: the last ones, beside that with the lowest test loss
+    /// Number of checkpoints to keep, the newest; the one with the lowest test loss is kept as well
     #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Run")]
     pub keep: usize,
 }

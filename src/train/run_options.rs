@@ -53,7 +53,7 @@ pub struct Compute {
         help_heading = "Run"
     )]
     pub device: String,
-    /// How long to look for the fastest cores of a GPU's matrix products before training
+    /// How long to measure a GPU's matrix product kernels before training, to choose the fastest
     #[arg(long, value_enum, default_value_t = Tune::Quick, help_heading = "Run")]
     pub tune: Tune,
 }

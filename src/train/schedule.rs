@@ -56,7 +56,7 @@ pub struct LearningRate {
     )]
     #[serde(rename = "lr-step-every")]
     pub step_every: Span,
-    /// What it is multiplied by then
+    /// Factor by which --lr-schedule step multiplies the learning rate
     #[arg(
         id = "lr_step_factor",
         long = "lr-step-factor",
@@ -74,7 +74,7 @@ impl Default for LearningRate {
     }
 }
 
-/// The KL weight as a share of beta.
+/// The KL weight relative to beta, 0 to 1.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KlWeight {
@@ -89,7 +89,7 @@ pub struct KlWeight {
     #[serde(rename = "kl-warmup")]
     pub warm_up: Span,
     /// Number of cycles; in each the KL weight rises from 0 to --beta over the first half, then stays (Fu et al.
-    /// 2019); 0 is none
+    /// 2019); 0 turns this off
     #[arg(
         id = "kl_cycles",
         long = "kl-cycles",

@@ -58,7 +58,7 @@ pub struct Trainer {
     evaluation: Passes,
     shown: Images,
     order: Vec<u32>,
-    /// Learning rate and share of beta of each step of the running epoch, `[batches, 2]`.
+    /// Learning rate and relative KL weight of each step of the running epoch, `[batches, 2]`.
     schedule: Vec<f32>,
     position: Position,
     start: Instant,

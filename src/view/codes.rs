@@ -4,12 +4,12 @@ use crate::data::{Binarize, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, Latents};
 
-/// How codes are spread along each latent value: that of the prior, or of the codes of some images.
+/// How codes are spread along each latent dimension: that of the prior, or of the codes of some images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
-    /// Mean of each value.
+    /// Mean of each dimension.
     pub mean: Vec<f64>,
-    /// Standard deviation of each value.
+    /// Standard deviation of each dimension.
     pub deviation: Vec<f64>,
 }
 
@@ -76,8 +76,8 @@ pub(super) fn encode_at(
     Ok(latents)
 }
 
-/// KL(q(z|x) ‖ p(z)) of each latent value, in nats, as a mean over the images: ½(μ² + σ² − 1 − log σ²) (Kingma &
-/// Welling 2014, appendix B). A value that the model makes no use of has one near 0.
+/// KL(q(z|x) ‖ p(z)) of each latent dimension, in nats, as a mean over the images: ½(μ² + σ² − 1 − log σ²) (Kingma &
+/// Welling 2014, appendix B). A dimension that the model makes no use of has one near 0.
 pub fn kl_by_value(latents: &Latents, latent: usize) -> Vec<f64> {
     let mut sums = vec![0.0; latent];
     let codes = latents.mu.chunks_exact(latent);

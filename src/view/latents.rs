@@ -54,7 +54,7 @@ struct Group {
     images: Vec<usize>,
 }
 
-/// The PNG file of a plot of `codes`, `[images, latent]`, coloured by class: the plane itself for two latent values,
+/// The PNG file of a plot of `codes`, `[images, latent]`, coloured by class: the plane itself for two latent dimensions,
 /// the plane of the first two principal components for more, and a histogram for each class for one.
 ///
 /// # Errors
@@ -90,7 +90,7 @@ pub fn latents(
                 let share = 100.0 * plane.shares[number];
                 let of = "principal component";
                 format!(
-                    "{of} {}: {share:.1} % of the variance of {latent} values",
+                    "{of} {}: {share:.1} % of the variance of {latent} dimensions",
                     number + 1
                 )
             };
@@ -99,7 +99,7 @@ pub fn latents(
     }
 }
 
-/// Refuses what [`latents`] would refuse of any codes of so many values.
+/// Refuses what [`latents`] would refuse of any codes of so many dimensions.
 ///
 /// # Errors
 /// As [`Plane::check`].
@@ -155,7 +155,7 @@ fn name(label: u32, names: &[String]) -> String {
 }
 
 /// An empty picture for a plot, with its axes and a title, wide enough for that and for a legend where there are
-/// classes. Names of axes are shorter than any plot is wide: only that of two values without names of components is
+/// classes. Names of axes are shorter than any plot is wide: only that of two dimensions without names of components is
 /// narrower than high.
 fn page(panel: &Panel, groups: &[Group], title: &str, names: (&str, Option<&str>)) -> Canvas {
     let letters = groups.iter().map(|group| length(&group.name)).max();

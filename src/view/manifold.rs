@@ -1,4 +1,4 @@
-//! The plane of two latent values.
+//! The plane of two latent dimensions.
 
 use super::Spread;
 use super::format::Format;
@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::model::{Inference, ModelSpec};
 use crate::train::{Grid, Layout};
 
-/// A square of images, `side` × `side`, that covers the space of two latent values with equal probability between
+/// A square of images, `side` × `side`, that covers the space of two latent dimensions with equal probability between
 /// neighbours (Kingma & Welling 2014, figure 4): the middles of equal parts of the unit square through the inverse
-/// of the normal distribution. The first value grows to the right, the second upwards, as on a scatter plot.
+/// of the normal distribution. The first dimension grows to the right, the second upwards, as on a scatter plot.
 /// `spread` is that of the prior, or of an autoencoder's codes.
 ///
 /// # Errors
-/// [`Error::Config`] for a model of another number of latent values, and where the picture would be too large;
+/// [`Error::Config`] for a model of another number of latent dimensions, and where the picture would be too large;
 /// [`Error::Device`].
 pub fn manifold(
     model: &mut Inference,
@@ -37,7 +37,7 @@ pub fn check(spec: &ModelSpec, side: usize) -> Result<()> {
     if spec.latent != 2 {
         return Err(Error::config(
             format!(
-                "a manifold needs a model of 2 latent values, this one has {}",
+                "a manifold needs a model of 2 latent dimensions, this one has {}",
                 spec.latent
             ),
             "a run of `elbo train --latent 2`, or `elbo traverse` with this one",

@@ -1,4 +1,4 @@
-//! Looking at a trained model: ways between two codes, each latent value by itself, the plane of two values, and
+//! Looking at a trained model: paths between two codes, each latent dimension by itself, the plane of two dimensions, and
 //! where the images of a data set lie.
 //!
 //! Everything here makes codes, has them decoded, and lays the images out. Sizes are looked at before anything is

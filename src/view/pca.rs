@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// More latent values than this take minutes.
+/// More latent dimensions than this take minutes.
 const MOST_VALUES: usize = 2048;
 /// Rotations stop where no two rows are further from a right angle than this cosine.
 const RIGHT_ANGLE: f64 = 1e-13;
@@ -39,7 +39,7 @@ impl Plane {
         })
     }
 
-    /// Refuses codes of fewer than two values, and of very many.
+    /// Refuses codes of fewer than two dimensions, and of very many.
     ///
     /// # Errors
     /// [`Error::Config`].
@@ -47,8 +47,8 @@ impl Plane {
         match latent {
             2..=MOST_VALUES => Ok(()),
             _ => Err(Error::config(
-                format!("a plane of codes of {latent} values: expected 2 to {MOST_VALUES}"),
-                "a model of fewer latent values",
+                format!("a plane of codes of {latent} dimensions: expected 2 to {MOST_VALUES}"),
+                "a model of fewer latent dimensions",
             )),
         }
     }

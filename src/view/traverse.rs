@@ -1,4 +1,4 @@
-//! Each latent value by itself.
+//! Each latent dimension by itself.
 
 use super::film::Film;
 use super::format::Format;
@@ -12,19 +12,19 @@ use crate::number::{rounded, scientific};
 /// What to vary, about what.
 #[derive(Clone, Debug)]
 pub struct Traversal {
-    /// The code whose values are varied one by one, `[latent]`.
+    /// The code whose dimensions are varied one by one, `[latent]`.
     pub base: Vec<f32>,
-    /// What a latent value is varied about and in units of what: the prior's 0 and 1, or for an autoencoder mean and
+    /// What a latent dimension is varied about and in units of what: the prior's 0 and 1, or for an autoencoder mean and
     /// standard deviation of codes.
     pub spread: Spread,
-    /// The latent values to vary, in the order of the rows.
+    /// The latent dimensions to vary, in the order of the rows.
     pub rows: Vec<usize>,
-    /// Something to say of each latent value beside its row, `[latent]`; empty: nothing.
+    /// Something to say of each latent dimension beside its row, `[latent]`; empty: nothing.
     pub notes: Vec<String>,
 }
 
 impl Traversal {
-    /// All values of a VAE, about the mean of its prior.
+    /// All dimensions of a VAE, about the mean of its prior.
     pub fn of_prior(latent: usize) -> Self {
         Self {
             base: vec![0.0; latent],
@@ -34,7 +34,7 @@ impl Traversal {
         }
     }
 
-    /// All values of an autoencoder, about the mean of these codes `[images, latent]`.
+    /// All dimensions of an autoencoder, about the mean of these codes `[images, latent]`.
     pub fn of_codes(codes: &[f32], latent: usize) -> Self {
         let spread = Spread::of(codes, latent);
         Self {
@@ -45,7 +45,7 @@ impl Traversal {
         }
     }
 
-    /// The other values are those of an image's code rather than the mean's.
+    /// The other dimensions are those of an image's code rather than the mean's.
     ///
     /// # Errors
     /// [`Error::Config`] where there is no image of this index, and as [`super::encode`].
@@ -72,7 +72,7 @@ impl Traversal {
         })
     }
 
-    /// Keeps the `count` values that matter most, the first first, and notes why: by the KL of q(z|x), or for an
+    /// Keeps the `count` dimensions that matter most, the first first, and notes why: by the KL of q(z|x), or for an
     /// autoencoder by the standard deviation of its codes.
     #[must_use]
     pub fn top(self, count: usize, kind: ModelKind, latents: &Latents) -> Self {
@@ -103,8 +103,8 @@ impl Traversal {
     }
 }
 
-/// Images of codes of which one value goes from −`range` to `range` standard deviations about its mean, in `steps`
-/// (2 or more) equal steps; a row for each value. Values are counted from 0, as the columns of `elbo encode` are.
+/// Images of codes of which one dimension goes from −`range` to `range` standard deviations about its mean, in `steps`
+/// (2 or more) equal steps; a row for each dimension. Dimensions are counted from 0, as the columns of `elbo encode` are.
 ///
 /// # Errors
 /// [`Error::Config`] for a range that is not a positive number, and where the picture would be too large for its

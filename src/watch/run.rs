@@ -214,7 +214,7 @@ pub(super) mod tests {
         })
     }
 
-    /// A run of the reference model (three latent values) with reports and some epochs of those asked for.
+    /// A run of the reference model (three latent dimensions) with reports and some epochs of those asked for.
     pub(in crate::watch) fn run(done: u32, asked: u32) -> Run {
         let mut lines = Vec::new();
         for number in 1..=done {

@@ -15,7 +15,7 @@ const TILE: (u32, u32) = (SIDES.1 as u32 * SCALE, SIDES.0 as u32 * SCALE);
 const TRAIN: usize = 24;
 const TEST: usize = 12;
 
-/// A tiny model of a kind and a number of latent values, trained on images with three classes.
+/// A tiny model of a kind and a number of latent dimensions, trained on images with three classes.
 fn train(folder: &Path, out: &str, more: &[&str]) {
     if !folder.join("data.npz").exists() {
         let images = |count: usize, seed: usize| {
@@ -276,7 +276,7 @@ fn a_manifold_is_a_square_without_gaps() {
         let found = size(folder.path(), &["manifold", run, "--size", "7"]);
         assert_eq!(found, (7 * TILE.0, 7 * TILE.1));
     }
-    let words = ["2 latent values", "has 3", "--latent 2", "try: "];
+    let words = ["2 latent dimensions", "has 3", "--latent 2", "try: "];
     refused_in(folder.path(), &["manifold", "three"], CONFIG, &words);
 }
 

@@ -294,7 +294,7 @@ fn a_logvar_far_beyond_its_bound_gives_a_finite_loss() {
             .expect("write");
         let record = epoch(&mut trainer);
         println!("{device}: {:?}", record.train);
-        // exp(30)/2 for each latent value, while logvar stays beyond its bound.
+        // exp(30)/2 for each latent dimension, while logvar stays beyond its bound.
         let kl = 0.5 * 30.0_f64.exp() * spec.latent as f64;
         assert!(record.train.kl > 0.9 * kl, "{device}: {}", record.train.kl);
         assert!(record.train.total.is_finite(), "{device}");

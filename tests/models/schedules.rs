@@ -110,7 +110,7 @@ fn a_kl_within_the_free_bits_has_no_gradient() {
         let found = digest(&steps(&spec, &free(1e9), None, 3, device).weights);
         let expected = digest(&steps(&without, &options(), None, 3, device).weights);
         assert_eq!(found, expected);
-        // Below what any latent value's KL is.
+        // Below what any latent dimension's KL is.
         let found = digest(&steps(&spec, &free(1e-12), None, 3, device).weights);
         let expected = digest(&steps(&spec, &options(), None, 3, device).weights);
         assert_eq!(found, expected);

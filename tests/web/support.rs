@@ -34,8 +34,8 @@ fn accepted(folder: &Path, arguments: &[&str]) {
 }
 
 /// A folder with four trained runs: `digits`, a VAE of the built-in digits; `colours`, an autoencoder of RGB
-/// pictures whose sizes are no multiple of anything, in two classes with names; `signals`, a VAE of one latent value and
-/// images outside of [0, 1]; `pairs`, one of many latent values and images of two channels.
+/// pictures whose sizes are no multiple of anything, in two classes with names; `signals`, a VAE of one latent dimension and
+/// images outside of [0, 1]; `pairs`, one of many latent dimensions and images of two channels.
 pub(crate) fn runs() -> &'static Path {
     static RUNS: OnceLock<TempDir> = OnceLock::new();
     let made = || {

@@ -1,4 +1,4 @@
-//! Models of what is no picture: another range, one latent value, two channels, many classes.
+//! Models of what is no picture: another range, one latent dimension, two channels, many classes.
 
 use elbo::draw::mark_colours;
 use elbo::view::Plane;

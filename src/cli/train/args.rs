@@ -35,8 +35,8 @@ pub(in crate::cli) struct TrainArgs {
         help_heading = "Run"
     )]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// Run folder to go on with, from its last checkpoint; of the options only --epochs, --patience,
-    /// where the same images lie, and those under Run may differ from its own [default: a new run]
+    /// Run folder to continue from its last checkpoint; only --epochs, --patience, --data (the same images
+    /// elsewhere) and the options under Run may differ from the run's own [default: a new run]
     #[arg(long, value_name = "RUN", help_heading = "Run")]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Parameters to start from: those of a run, or a .safetensors file of any program

@@ -11,7 +11,7 @@ const SHAPES = ["disc", "square", "triangle"];
 // Most classes in the legend: as many as differ in colour or shape.
 const MOST_CHIPS = 30;
 
-// What stands for an axis that is no dimension: the room that points of a single latent value are spread over.
+// What stands for an axis that is no dimension: the room that points of a single latent dimension are spread over.
 const ROWS = "rows";
 
 const darkness = matchMedia("(prefers-color-scheme: dark)");

@@ -51,7 +51,7 @@ pub(super) fn cards(run: &Run) -> String {
             cards += &card("Lowest test loss", &number(best.test_loss), &rest);
         }
         if let Some(active) = last.active_units {
-            let rest = format!("of {} latent values", spec.latent);
+            let rest = format!("of {} latent dimensions", spec.latent);
             cards += &card("Active units", &active.to_string(), &rest);
         }
     }

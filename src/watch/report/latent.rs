@@ -1,4 +1,4 @@
-//! The latent values of a run on its page: how much each carries, at the end and over time.
+//! The latent dimensions of a run on its page: how much each carries, at the end and over time.
 
 use std::io::Cursor;
 
@@ -31,12 +31,12 @@ pub(super) fn section(run: &Run) -> String {
     charts += &over_time(&measured, &order);
     charts += &active(run);
     format!(
-        "<section aria-labelledby=\"latent\"><h2 id=\"latent\">Latent values</h2>\
+        "<section aria-labelledby=\"latent\"><h2 id=\"latent\">Latent dimensions</h2>\
          <div class=\"charts\">\n{charts}</div></section>\n"
     )
 }
 
-/// KL of each latent value after an epoch, the largest first.
+/// KL of each latent dimension after an epoch, the largest first.
 fn bars(epoch: &Epoch, order: &[usize]) -> String {
     let kl = |unit: usize| epoch.kl_per_unit[unit];
     let most = order.first().map_or(0.0, |&unit| kl(unit)).max(1e-9);
@@ -66,16 +66,16 @@ fn bars(epoch: &Epoch, order: &[usize]) -> String {
         _ => "bars",
     };
     format!(
-        "<figure class=\"chart\"><figcaption><h3>KL of each latent value</h3>\
+        "<figure class=\"chart\"><figcaption><h3>KL of each latent dimension</h3>\
          <p>nats, after epoch {}, the largest first{few}</p></figcaption>\
-         <div class=\"{kinds}\" role=\"img\" aria-label=\"KL of each latent value, from {most:.3} down to {:.3} nats; \
+         <div class=\"{kinds}\" role=\"img\" aria-label=\"KL of each latent dimension, from {most:.3} down to {:.3} nats; \
          {sum:.2} in all\"><em>{most:.2}</em>{all}</div></figure>\n",
         epoch.epoch,
         order.last().map_or(0.0, |&unit| kl(unit))
     )
 }
 
-/// KL by epoch (across) and latent value (down, as the bars), the more the darker.
+/// KL by epoch (across) and latent dimension (down, as the bars), the more the darker.
 fn over_time(measured: &[&Epoch], order: &[usize]) -> String {
     let count = measured.len().min(MOST_EPOCHS);
     if count < 2 {
@@ -108,15 +108,15 @@ fn over_time(measured: &[&Epoch], order: &[usize]) -> String {
     let (first, last) = (epochs[0].epoch, epochs[count - 1].epoch);
     format!(
         "<figure class=\"chart\"><figcaption><h3>The same over time</h3>\
-         <p>a row for each value, in the order of the bars; full colour is {most:.2} nats</p></figcaption>\
-         <img class=\"heat\" alt=\"KL of each latent value from epoch {first} to {last}\" \
+         <p>a row for each dimension, in the order of the bars; full colour is {most:.2} nats</p></figcaption>\
+         <img class=\"heat\" alt=\"KL of each latent dimension from epoch {first} to {last}\" \
          src=\"data:image/png;base64,{}\"><p class=\"ends\"><span>epoch {first}</span><span>epoch {last}</span></p>\
          </figure>\n",
         BASE64_STANDARD.encode(png.into_inner())
     )
 }
 
-/// How many values are active, where that changes.
+/// How many dimensions are active, where that changes.
 fn active(run: &Run) -> String {
     let points: Vec<(f64, f64)> = run
         .epochs()
@@ -133,7 +133,7 @@ fn active(run: &Run) -> String {
     };
     let chart = Chart {
         title: "Active units".into(),
-        unit: "values whose mean varies over the test images by a variance above 0.01".into(),
+        unit: "dimensions whose mean varies over the test images by a variance above 0.01".into(),
         x_name: "epoch".into(),
         series: vec![series],
         log: false,

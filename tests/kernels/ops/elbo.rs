@@ -89,7 +89,7 @@ struct Batch {
     outputs: Vec<f32>,
     log_sigma: f32,
     rows: usize,
-    /// Heads and latent values, or no KL.
+    /// Heads and latent dimensions, or no KL.
     heads: Option<(Vec<f32>, usize)>,
     beta: f32,
 }
@@ -126,7 +126,7 @@ impl Batch {
         sums
     }
 
-    /// (mu, logvar) of every latent value.
+    /// (mu, logvar) of every latent dimension.
     fn codes(&self) -> Vec<(f32, f32)> {
         let Some((heads, latent)) = &self.heads else {
             return Vec::new();
@@ -162,7 +162,7 @@ impl Batch {
         let count = self.x.len();
         let threads = sum_threads(count) as usize;
         let latent = self.heads.as_ref().map(|(_, latent)| *latent);
-        // The longer chain: the twin's runs of values or of latent values, joined from 16 lanes.
+        // The longer chain: the twin's runs of values or of latent dimensions, joined from 16 lanes.
         let codes = self.codes().len();
         let chain = count
             .div_ceil(threads)
@@ -208,7 +208,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (likelihood, name) in LIKELIHOODS {
         // One value; counts of 3 and 5 modulo a vec4; an invocation's 32 values and one more; a
-        // workgroup's 64 invocations and a few more; a last short batch of primes; more latent values
+        // workgroup's 64 invocations and a few more; a last short batch of primes; more latent dimensions
         // than invocations; more codes than one thread of the twin takes.
         for (rows, width, latent) in [
             (1, 1, 1),
