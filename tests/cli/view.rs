@@ -440,7 +440,7 @@ fn codes_of_too_many_values_are_refused_before_data_are_read() {
     let folder = temporary();
     train(folder.path(), "wide", &["--latent", "2049"]);
     fs::remove_file(folder.path().join("data.npz")).expect("the data");
-    let words = ["2049 values", "2 to 2048", "try: "];
+    let words = ["2049 dimensions", "2 to 2048", "try: "];
     refused_in(folder.path(), &["latents", "wide"], CONFIG, &words);
 }
 
