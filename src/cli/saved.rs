@@ -139,8 +139,8 @@ pub(super) fn images(
             other.as_str(),
             DataOptions {
                 image_size: Some((shape.height, shape.width)),
-                // Arrays may have any number of channels, pictures are grey or RGB.
-                channels: Some(shape.channels).filter(|channels| [1, 3].contains(channels)),
+                // Arrays may have any number of channels, pictures have up to four.
+                channels: Some(shape.channels).filter(|channels| (1..=4).contains(channels)),
                 ..own
             },
         ),

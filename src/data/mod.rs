@@ -7,6 +7,7 @@
 
 mod array;
 mod axes;
+mod background;
 mod classes;
 pub mod digits;
 pub mod download;
@@ -27,6 +28,7 @@ use std::path::Path;
 
 pub use array::Arrays;
 pub use axes::Axes;
+pub use background::Background;
 pub use images::{Images, Values};
 pub use look::Look;
 pub use npy::Rows;
@@ -377,8 +379,11 @@ fn load_path(
         Err(source_error) if source_error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::config(
                 format!("there is no data set and no path `{source}`"),
-                "`digits` (built in), `mnist`, `fashion-mnist`, or the path of a folder with IDX \
-                 files, a folder with PNG or JPEG pictures, or a .npy, .npz, .csv or .tsv file",
+                format!(
+                    "`digits` (built in), `mnist`, `fashion-mnist`, or the path of a folder with IDX files, a folder \
+                     with {} pictures, or a .npy, .npz, .csv or .tsv file",
+                    folder::formats::names()
+                ),
             ))
         }
         Err(error) => Err(Error::io(path, "open it")(error)),

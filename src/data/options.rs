@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrays, Axes, Reading, Scale, size};
+use super::{Arrays, Axes, Background, Reading, Scale, size};
 use crate::error::{Error, Result};
 use crate::option::{self, defaults};
 
@@ -18,10 +18,19 @@ pub struct DataOptions {
     #[arg(long, value_name = "N|HxW", value_parser = size::parse, help_heading = "Data")]
     #[serde(with = "size", skip_serializing_if = "Option::is_none")]
     pub image_size: Option<(usize, usize)>,
-    /// Channels of the pictures: 1 for grey, 3 for RGB [default: as they are]
-    #[arg(long, value_name = "1|3", help_heading = "Data")]
+    /// Channels of the pictures: 1 for grey, 2 for grey and alpha, 3 for RGB, 4 for RGB and alpha [default: 1 if all are
+    /// grey, otherwise 3]
+    #[arg(long, value_name = "1|2|3|4", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
+    /// Colour behind the transparent pixels of pictures, where alpha is no channel [default: black, and said]
+    #[arg(long, value_name = "black|white|#rrggbb", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
+    /// Go on without pictures that cannot be read, and name them [default: off]
+    #[arg(long, help_heading = "Data")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_broken: bool,
     /// Share of the images to hold out for testing, where the data have no split of their own
     #[arg(
         long,
@@ -149,9 +158,11 @@ impl DataOptions {
             ));
         }
         match self.channels {
-            None | Some(1 | 3) => Ok(()),
+            None | Some(1..=4) => Ok(()),
             Some(channels) => Err(Error::config(
-                format!("expected 1 (grey) or 3 (RGB) channels, got {channels}"),
+                format!(
+                    "expected 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha) channels, got {channels}"
+                ),
                 "--channels 1",
             )),
         }

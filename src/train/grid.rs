@@ -99,8 +99,9 @@ impl Layout {
 
 /// A picture of images side by side.
 ///
-/// Values are clamped to 0..=1 (NaN is black). Images of three channels are RGB; of any other
-/// number of channels the first one is shown, as grey. Small images are enlarged by a whole factor.
+/// Values are clamped to 0..=1 (NaN is black). Images of three channels are RGB, those of four RGB and alpha, laid on
+/// the colour of the gaps; of any other number of channels the first one is shown, as grey. Small images are enlarged
+/// by a whole factor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
     xs: Positions,
@@ -234,7 +235,11 @@ impl Grid {
     }
 
     fn empty(shape: ImageShape, xs: Positions, ys: Positions, scale: usize) -> Self {
-        let channels = if shape.channels == 3 { 3 } else { 1 };
+        let channels = if matches!(shape.channels, 3 | 4) {
+            3
+        } else {
+            1
+        };
         Self {
             scale,
             channels,
@@ -251,8 +256,13 @@ impl Grid {
             for x in 0..shape.width * scale {
                 let from = ((y / scale) * shape.width + x / scale) * shape.channels;
                 let to = ((top + y) * width + left + x) * self.channels;
+                let alpha = match shape.channels {
+                    4 => image[from + 3].clamp(0.0, 1.0),
+                    _ => 1.0,
+                };
                 for channel in 0..self.channels {
-                    let value = image[from + channel].clamp(0.0, 1.0);
+                    let value = image[from + channel].clamp(0.0, 1.0) * alpha
+                        + f32::from(BACKGROUND) / 255.0 * (1.0 - alpha);
                     self.pixels[to + channel] = (value * 255.0).round() as u8;
                 }
             }
@@ -356,6 +366,20 @@ mod tests {
         let values = [1.0, 0.0, 0.4].repeat(64 * 64);
         let grid = Grid::of_images(&values, shape, 1).expect("a grid");
         assert_eq!(pixel(&grid, 40, 40), [255, 0, 102]);
+    }
+
+    #[test]
+    fn four_channels_are_laid_on_the_colour_of_the_gaps_by_the_last() {
+        let shape = ImageShape::new(64, 64, 4);
+        for (alpha, shown) in [
+            (1.0, [255, 0, 102]),
+            (0.0, [BACKGROUND; 3]),
+            (0.5, [176, 48, 99]),
+        ] {
+            let values = [1.0, 0.0, 0.4, alpha].repeat(64 * 64);
+            let grid = Grid::of_images(&values, shape, 1).expect("a grid");
+            assert_eq!(pixel(&grid, 40, 40), shown, "alpha {alpha}");
+        }
     }
 
     #[test]

@@ -175,7 +175,11 @@ fn folders_without_usable_pictures_are_refused() {
             make: |folder| fs::create_dir(folder.join("x")).expect("a folder"),
             arguments: &["--data", "x"],
             code: DATA_OR_MODEL,
-            words: &["found none", ".png, .jpg", "train-images-idx3-ubyte.gz"],
+            words: &[
+                "found none",
+                ".png, .apng, .jpg",
+                "train-images-idx3-ubyte.gz",
+            ],
         },
         Case {
             make: |folder| {
@@ -193,7 +197,7 @@ fn folders_without_usable_pictures_are_refused() {
             },
             arguments: &["--data", "x", "--image-size", "4"],
             code: DATA_OR_MODEL,
-            words: &["letter.png", "expected a PNG or JPEG", "remove the file"],
+            words: &["letter.png", "expected a PNG, JPEG", "remove the file"],
         },
     ]);
 }

@@ -15,7 +15,7 @@ fn unknown_source_lists_what_is_possible() {
         "digits",
         "mnist",
         "fashion-mnist",
-        "PNG or JPEG",
+        "PNG, JPEG, TIFF",
         ".npz",
         ".csv",
     ];
@@ -41,12 +41,12 @@ fn options_out_of_range_are_refused() {
     };
     assert_says(&error_with(path, &options), &["image size of at least 1×1"]);
     let options = DataOptions {
-        channels: Some(2),
+        channels: Some(5),
         ..DataOptions::default()
     };
     assert_says(
         &error_with(path, &options),
-        &["1 (grey) or 3 (RGB) channels, got 2"],
+        &["4 (RGB and alpha) channels, got 5"],
     );
 }
 

@@ -299,7 +299,8 @@ fn idx() {
 
 #[test]
 fn pictures() {
-    for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg] {
+    use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
+    for format in [Png, Jpeg, Tiff, Bmp, WebP, Gif, Pnm] {
         let folder = temporary();
         let path = |i: u32| {
             folder
@@ -310,6 +311,11 @@ fn pictures() {
             let picture = image::RgbImage::from_fn(6, 5, |x, y| {
                 image::Rgb([(40 * x) as u8, (40 * y) as u8, (60 * i) as u8])
             });
+            let picture = image::DynamicImage::from(picture);
+            let picture = match format {
+                Gif => picture.into_rgba8().into(),
+                _ => picture,
+            };
             picture
                 .save_with_format(path(i), format)
                 .expect("a picture");

@@ -1,0 +1,228 @@
+//! From the pictures of each split to the data set: values, labels, names, and what is to be said of them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::broken::{self, Broken};
+use super::decode::{Form, Sample};
+use super::read::{Part, Source};
+use super::splits::Arrangement;
+use super::{Chosen, count};
+use crate::data::{Background, DataOptions, Dataset, Images, Progress, split};
+use crate::error::{Error, Result};
+
+/// What all splits of a folder have in common.
+pub(super) struct Filling<'a> {
+    pub(super) source: &'a Source<'a>,
+    pub(super) arrangement: &'a Arrangement,
+    pub(super) form: &'a Form,
+    pub(super) options: &'a DataOptions,
+    /// How many pictures were chosen, the broken ones among them.
+    pub(super) total: usize,
+}
+
+impl Filling<'_> {
+    /// Decodes all splits; what is broken is refused, or left out and named.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] for broken pictures that are not to be skipped, for a split of which none is left, and for
+    /// values that transparency makes equal.
+    pub(super) fn fill<T: Sample>(
+        &self,
+        mut chosen: Chosen,
+        mut broken: Vec<Broken>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Dataset> {
+        let mut parts = self.decode::<T>(&chosen, &mut broken, progress)?;
+        if !broken.is_empty() && !self.options.skip_broken {
+            return Err(broken::refuse(self.source.root, broken, self.total, None));
+        }
+        if let Some(again) = self.chosen_again(&chosen, &parts)? {
+            chosen = again;
+            parts = self.decode(&chosen, &mut broken, progress)?;
+        }
+        if let Some(note) = broken::left_out(self.source.root, broken, self.total)? {
+            progress(Progress::Note(&note));
+        }
+        self.refuse_empty(&chosen, &parts)?;
+        say_frames(&parts, progress);
+        check_transparency(self.source.root, &parts, self.options, progress)?;
+        Ok(self.dataset(&chosen, parts))
+    }
+
+    /// The training, test and third split; adds to `broken` what cannot be read, and passes over what is in it.
+    fn decode<T: Sample>(
+        &self,
+        chosen: &Chosen,
+        broken: &mut Vec<Broken>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<[Part<T>; 3]> {
+        let unread: BTreeSet<usize> = broken.iter().map(|broken| broken.index).collect();
+        let mut part = |indices: &[usize]| -> Result<Part<T>> {
+            let readable = indices.iter().filter(|index| !unread.contains(index));
+            let part = self
+                .source
+                .decode(readable.copied().collect(), self.form, progress);
+            part.map(|mut part| {
+                broken.append(&mut part.broken);
+                part
+            })
+        };
+        Ok([
+            part(&chosen.train)?,
+            part(&chosen.test)?,
+            part(&chosen.val)?,
+        ])
+    }
+
+    /// Splits that this program chose and of which one is left empty, chosen again among the pictures that can be
+    /// read. Folders that are splits stay what they are.
+    fn chosen_again<T>(&self, chosen: &Chosen, parts: &[Part<T>; 3]) -> Result<Option<Chosen>> {
+        let [train, test, _] = parts;
+        let emptied =
+            |indices: &[usize], part: &Part<T>| !indices.is_empty() && part.kept.is_empty();
+        if self.arrangement.own_splits
+            || !emptied(&chosen.train, train) && !emptied(&chosen.test, test)
+        {
+            return Ok(None);
+        }
+        let mut readable = [&train.kept[..], &test.kept].concat();
+        readable.sort_unstable();
+        if readable.is_empty() {
+            return Ok(None);
+        }
+        let (train, test) = split::choose(readable.len(), self.options, self.source.root)?;
+        let of = |places: Vec<usize>| places.into_iter().map(|at| readable[at]).collect();
+        Ok(Some(Chosen {
+            train: of(train),
+            test: of(test),
+            val: Vec::new(),
+        }))
+    }
+
+    fn refuse_empty<T>(&self, chosen: &Chosen, [train, test, _]: &[Part<T>; 3]) -> Result<()> {
+        for (split, indices, part) in [
+            ("training", &chosen.train, train),
+            ("test", &chosen.test, test),
+        ] {
+            if !indices.is_empty() && part.kept.is_empty() {
+                return Err(Error::data(
+                    self.source.root,
+                    format!(
+                        "none of {} of the {split} split can be read",
+                        count(indices.len(), "picture")
+                    ),
+                    "copy them again from where they came",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn dataset<T: Sample>(&self, chosen: &Chosen, [train, test, val]: [Part<T>; 3]) -> Dataset {
+        let classes = Classes::of(self.arrangement, chosen);
+        let name = |&index: &usize| self.source.pictures[index].name();
+        let images = |part: Part<T>| Images {
+            labels: classes.labels(&part.kept),
+            names: Some(part.kept.iter().map(name).collect()),
+            stored: T::STORED,
+            ..Images::new(self.form.shape, T::values(part.values))
+        };
+        Dataset {
+            val: Some(val).filter(|val| !val.kept.is_empty()).map(images),
+            classes: classes.sorted.iter().copied().map(str::to_owned).collect(),
+            ..Dataset::new(String::new(), images(train), images(test))
+        }
+    }
+}
+
+fn say_frames<T>(parts: &[Part<T>], progress: &mut dyn FnMut(Progress<'_>)) {
+    let animated: usize = parts.iter().map(|part| part.animated).sum();
+    if animated > 0 {
+        progress(Progress::Note(&format!(
+            "of {} with several frames or pages the first one is read",
+            count(animated, "picture")
+        )));
+    }
+}
+
+/// Says what became of transparent pixels, and refuses pictures of which that left nothing.
+fn check_transparency<T: Sample>(
+    root: &Path,
+    parts: &[Part<T>],
+    options: &DataOptions,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<()> {
+    let transparent: usize = parts.iter().map(|part| part.transparent).sum();
+    if transparent == 0 {
+        return Ok(());
+    }
+    let background = options.background.unwrap_or_default();
+    let mut values = parts.iter().flat_map(|part| &part.values);
+    let first = values.next();
+    if values.all(|value| Some(value) == first) {
+        let other = match background {
+            Background::BLACK => Background::WHITE,
+            _ => Background::BLACK,
+        };
+        return Err(Error::data(
+            root,
+            format!(
+                "all values are equal once transparent pixels are laid on {background}: what these pictures show is \
+                 in their transparency (alpha)"
+            ),
+            format!("`--background {other}`, or `--channels 4` to learn the transparency too"),
+        ));
+    }
+    if options.background.is_none() {
+        progress(Progress::Note(&format!(
+            "{} with transparent pixels laid on black; `--background white` lays them on white, `--channels 4` \
+             learns the transparency",
+            count(transparent, "picture")
+        )));
+    }
+    Ok(())
+}
+
+/// The classes of all pictures.
+struct Classes<'a> {
+    of: &'a [Option<String>],
+    /// Names, whose places are the labels; empty unless all chosen pictures have a class.
+    sorted: Vec<&'a str>,
+}
+
+impl<'a> Classes<'a> {
+    /// Also of pictures that are broken or left out, so that labels do not depend on these.
+    fn of(arrangement: &'a Arrangement, chosen: &Chosen) -> Self {
+        let of = &arrangement.classes[..];
+        let chosen = [&chosen.train, &chosen.test, &chosen.val]
+            .into_iter()
+            .flatten();
+        let mut sorted = BTreeSet::new();
+        if chosen.into_iter().all(|&index| of[index].is_some()) {
+            let splits = [&arrangement.train, &arrangement.test, &arrangement.val];
+            sorted.extend(
+                splits
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|&index| of[index].as_deref()),
+            );
+        }
+        Self {
+            of,
+            sorted: sorted.into_iter().collect(),
+        }
+    }
+
+    fn labels(&self, indices: &[usize]) -> Option<Vec<u32>> {
+        if self.sorted.is_empty() {
+            return None;
+        }
+        let number = |&index: &usize| {
+            let class = self.of[index].as_deref()?;
+            self.sorted.binary_search(&class).map(|at| at as u32).ok()
+        };
+        indices.iter().map(number).collect()
+    }
+}
