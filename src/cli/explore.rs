@@ -95,6 +95,7 @@ fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Resu
     let images = match chosen.split {
         Split::Train => "training images",
         Split::Test => "test images",
+        Split::Val => "validation images",
         Split::All => "images",
     };
     note(format_args!("{shown} of {all} {images}"));

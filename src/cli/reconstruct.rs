@@ -7,6 +7,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::saved;
 use super::{note, result};
+use crate::data::Split;
 use crate::files;
 use crate::train::{Grid, RunFolder};
 
@@ -18,9 +19,12 @@ pub(super) struct ReconstructArgs {
     run: PathBuf,
     #[command(flatten)]
     parameters: saved::ParametersArgs,
-    /// Data set whose test images to take [default: the run's]
+    /// Data set whose images to take [default: the run's]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum)]
+    split: Option<Split>,
     /// Number of images, the first ones of the split
     #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     count: usize,
@@ -44,7 +48,7 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
         saved::output(&folder, args.out.as_deref(), "")?;
     }
     let weights = args.parameters.of(&folder)?;
-    let chosen = saved::images(run, args.data.as_deref(), None)?;
+    let chosen = saved::images(run, args.data.as_deref(), args.split)?;
     let name = format!("reconstructions-{}.png", chosen.name);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let images = chosen.images.first(args.count);

@@ -131,6 +131,7 @@ pub(super) fn images(
     });
     let own = DataOptions {
         whole: split == Split::All,
+        val: split.needs_val(),
         reading: Some(run.record.reading.clone()),
         ..run.data.options.clone()
     };
@@ -165,8 +166,16 @@ pub(super) fn images(
         split,
         classes: dataset.classes.clone(),
         look: dataset.look.clone(),
-        images: split.of(dataset),
+        images: split.of(dataset).ok_or_else(|| no_third_split(source))?,
     })
+}
+
+fn no_third_split(source: &str) -> Error {
+    Error::data(
+        source,
+        "--split val: there is no third split (a folder `val` beside `train` and `test`, or an array `x_val`)",
+        "--split test; of two splits the second one is the test split, also where it is named `val`",
+    )
 }
 
 /// Where to write: `--out`, or a name in the run folder. Refuses what exists.

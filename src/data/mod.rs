@@ -179,7 +179,9 @@ pub enum Split {
     Train,
     /// The images to measure on
     Test,
-    /// Both, the ones to learn from first; a source without a split of its own in its own order
+    /// The images of a third split, where the data have one
+    Val,
+    /// All of them: train, test, then val; a source without a split of its own in its own order
     All,
 }
 
@@ -189,16 +191,29 @@ impl Split {
         match self {
             Self::Train => "train",
             Self::Test => "test",
+            Self::Val => "val",
             Self::All => "all",
         }
     }
 
-    /// Its images.
-    pub fn of(self, dataset: Dataset) -> Images {
+    /// Whether a third split has to be read for it ([`DataOptions::val`]).
+    pub fn needs_val(self) -> bool {
+        matches!(self, Self::Val | Self::All)
+    }
+
+    /// Its images; `None` for a third split where there is none.
+    pub fn of(self, dataset: Dataset) -> Option<Images> {
         match self {
-            Self::Train => dataset.train,
-            Self::Test => dataset.test,
-            Self::All => dataset.train.followed_by(dataset.test),
+            Self::Train => Some(dataset.train),
+            Self::Test => Some(dataset.test),
+            Self::Val => dataset.val,
+            Self::All => {
+                let both = dataset.train.followed_by(dataset.test);
+                Some(match dataset.val {
+                    Some(val) => both.followed_by(val),
+                    None => both,
+                })
+            }
         }
     }
 }

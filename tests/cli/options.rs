@@ -6,7 +6,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::formats::{npy, npz, write};
-use crate::support::{CONFIG, accepted, adapter, epochs, refused_in, stderr, stdout, temporary};
+use crate::support::{
+    CONFIG, DATA_OR_MODEL, accepted, adapter, epochs, refused_in, stderr, stdout, temporary,
+};
 
 const TRAIN: usize = 48;
 const TEST: usize = 20;
@@ -173,6 +175,50 @@ fn a_split_and_other_data_choose_the_images() {
     let picture = |name: &str| fs::read(folder.path().join(name)).expect("a picture");
     assert!(picture("a") == picture("b"), "the same images");
     assert!(picture("a") != picture("c"), "other images");
+}
+
+#[test]
+fn a_third_split_is_taken_by_name_and_missed_with_another_way() {
+    let folder = temporary();
+    let (own_train, own_test, own_val) = (array(TRAIN, 1), array(TEST, 2), array(9, 3));
+    let arrays = [
+        ("x_train", own_train),
+        ("x_test", own_test),
+        ("x_val", own_val.clone()),
+    ];
+    write(&folder.path().join("data.npz"), &npz(&arrays, true));
+    write(&folder.path().join("val.npy"), &own_val);
+    let said = train(folder.path(), &[]);
+    assert!(
+        said.contains("`x_val` is left out; `--split val`"),
+        "{said}"
+    );
+
+    let val = evaluate(folder.path(), "run", "cpu", &["--split", "val"]);
+    let same = evaluate(folder.path(), "run", "cpu", &["--data", "val.npy"]);
+    assert_eq!((&val["split"], &val["images"]), (&"val".into(), &9.into()));
+    assert_eq!(val["loss"], same["loss"]);
+    let all = evaluate(folder.path(), "run", "cpu", &["--split", "all"]);
+    assert_eq!(all["images"], TRAIN + TEST + 9);
+
+    let codes = ["encode", "run", "--split", "val", "--out", "val-codes.npy"];
+    on_cpu(folder.path(), &codes);
+    assert_eq!(rows(&folder.path().join("val-codes.npy")).len(), 9);
+    for (more, name) in [
+        (["--split", "val"], "a.png"),
+        (["--data", "val.npy"], "b.png"),
+        (["--split", "test"], "c.png"),
+    ] {
+        let arguments = ["reconstruct", "run", "--count", "7", "--out", name];
+        on_cpu(folder.path(), &[&arguments[..], &more].concat());
+    }
+    let picture = |name: &str| fs::read(folder.path().join(name)).expect("a picture");
+    assert!(picture("a.png") == picture("b.png"), "the same images");
+    assert!(picture("a.png") != picture("c.png"), "other images");
+
+    let missing = ["evaluate", "run", "--data", "val.npy", "--split", "val"];
+    let words = ["val.npy", "no third split", "--split test"];
+    refused_in(folder.path(), &missing, DATA_OR_MODEL, &words);
 }
 
 /// Rounding of a mean loss when the images of an epoch are added up in another order: a few roundings

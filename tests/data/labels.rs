@@ -217,7 +217,10 @@ fn a_third_split_is_left_out_aloud_unless_it_is_asked_for() {
     let dataset = dataset.expect("arrays");
     assert_eq!((dataset.train.len(), dataset.test.len()), (9, 2));
     assert!(dataset.val.is_none());
-    assert_eq!(notes, ["`x_val` is left out: --split val looks at it"]);
+    assert_eq!(
+        notes,
+        ["`x_val` is left out; `--split val` of the commands on a run looks at it"]
+    );
     let asked = DataOptions {
         val: true,
         ..DataOptions::default()

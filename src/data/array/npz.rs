@@ -90,7 +90,7 @@ fn say_what_is_left_out(
         }
         (Some(_), Some(val)) if !options.val => {
             progress(Progress::Note(&format!(
-                "`{val}` is left out: --split val looks at it"
+                "`{val}` is left out; `--split val` of the commands on a run looks at it"
             )));
         }
         _ => {}
