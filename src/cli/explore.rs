@@ -88,6 +88,7 @@ fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Resu
         classes: chosen.classes,
         device: device.name(),
         binarize: run.train.binarize,
+        background: run.data.options.background.unwrap_or_default().0,
     };
     let model = Inference::new(device, &run.model, &weights, run.train.seed)?;
     let explorer = Explorer::new(model, &run.model, &weights, &chosen.images, most, setting)?;

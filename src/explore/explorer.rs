@@ -39,6 +39,8 @@ pub struct Setting {
     pub device: String,
     /// Binarisation in training. Images are encoded as they are, so the page says that it saw others.
     pub binarize: Binarize,
+    /// Colour that transparent pixels of pictures are laid on, RGB.
+    pub background: [u8; 3],
 }
 
 /// A model with what its page shows.
@@ -319,6 +321,7 @@ pub(super) mod tests {
             classes: Vec::new(),
             device: "CPU".into(),
             binarize: Binarize::None,
+            background: [0; 3],
         };
         let model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
         Explorer::new(model, &spec, &weights, &images, most, setting)

@@ -50,6 +50,32 @@ fn a_picture_is_read_as_the_program_reads_it() {
     assert_same_code(&code(&browser), &reference.encode(&found));
     check_picture(&browser, &mut reference, 3);
     browser.screenshot("colours");
+    // What is transparent, on a colour that is not black.
+    let on_colour = DataOptions {
+        background: Some("#ff0064".parse().expect("a colour")),
+        whole: true,
+        ..DataOptions::default()
+    };
+    let pixel = image::RgbaImage::from_pixel(1, 1, image::Rgba([10, 20, 30, 51]));
+    pixel.save(&path).expect("a picture");
+    let read = load(source, &on_colour, &mut |_| ()).expect("the pixel");
+    let laid: Vec<f64> = read
+        .test
+        .image_f32(0)
+        .iter()
+        .map(|value| (255.0 * value).round().into())
+        .collect();
+    let found = browser.run(
+        "const pixel = { data: new Uint8ClampedArray([10, 20, 30, 51]), width: 1 };
+         return [...channelsOf(pixel, { left: 0, top: 0, across: 1, down: 1 }, 3, [255, 0, 100])]",
+    );
+    let found: Vec<f64> = found
+        .as_array()
+        .expect("values")
+        .iter()
+        .filter_map(|value| value.as_f64())
+        .collect();
+    assert_eq!(found, laid);
     // A photograph has millions of pixels, and the page does not answer meanwhile: each value of those that are kept is
     // read once, and arrays are made for axes, not for pixels.
     let counts = browser.run(

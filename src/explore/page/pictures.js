@@ -1,18 +1,18 @@
 // Pictures: values to pixels and back.
 
-// Paints values `[height, width, channels]` on a canvas, a pixel a value. One channel is grey, three are RGB; of
-// any other number the first one is shown.
+// Paints values `[height, width, channels]` on a canvas, a pixel a value. One channel is grey, three are RGB, four RGB
+// and alpha; of any other number the first one is shown.
 function paint(canvas, values, model) {
   const { height, width, channels } = model.image;
   const [low, high] = model.range;
   const image = new ImageData(width, height);
+  // The array rounds, and bounds to 0 to 255.
+  const level = (value) => ((value - low) / (high - low)) * 255;
   for (let pixel = 0; pixel < width * height; pixel++) {
     for (let c = 0; c < 3; c++) {
-      const value = values[pixel * channels + (channels === 3 ? c : 0)];
-      // The array rounds, and bounds to 0 to 255.
-      image.data[4 * pixel + c] = ((value - low) / (high - low)) * 255;
+      image.data[4 * pixel + c] = level(values[pixel * channels + (channels === 3 || channels === 4 ? c : 0)]);
     }
-    image.data[4 * pixel + 3] = 255;
+    image.data[4 * pixel + 3] = channels === 4 ? level(values[pixel * channels + 3]) : 255;
   }
   canvas.width = width;
   canvas.height = height;
@@ -26,16 +26,16 @@ function pictureCanvas() {
   return canvas;
 }
 
-// A part of a picture's pixels as bytes `[height, width, channels]`: what is transparent is black, grey by the weights
-// of BT.709, as the program reads pictures. By indices alone, as a photograph has millions of pixels.
-function channelsOf({ data, width }, { left, top, across, down }, channels) {
+// A part of a picture's pixels as bytes `[height, width, channels]`: what is transparent is laid on `[red, green, blue]`,
+// grey by the weights of BT.709, as the program reads pictures. By indices alone, as a photograph has millions of pixels.
+function channelsOf({ data, width }, { left, top, across, down }, channels, [r, g, b]) {
   const bytes = new Float64Array(across * down * channels);
-  const opaque = (at, alpha) => Math.floor((data[at] * alpha + 127) / 255);
+  const opaque = (at, alpha, under) => Math.floor((data[at] * alpha + under * (255 - alpha) + 127) / 255);
   let out = 0;
   for (let y = 0; y < down; y++) {
     for (let x = 0, at = 4 * ((top + y) * width + left); x < across; x++, at += 4) {
       const alpha = data[at + 3];
-      const red = opaque(at, alpha), green = opaque(at + 1, alpha), blue = opaque(at + 2, alpha);
+      const red = opaque(at, alpha, r), green = opaque(at + 1, alpha, g), blue = opaque(at + 2, alpha, b);
       if (channels === 1) bytes[out++] = Math.floor((2126 * red + 7152 * green + 722 * blue) / 10000);
       else {
         bytes[out++] = red;
@@ -85,7 +85,7 @@ function fitted(pixels, model) {
   const scaled = (side, by, over) => Math.max(1, Math.floor((side * by + Math.floor(over / 2)) / over));
   const across = Math.min(scaled(height, w, h), width), down = Math.min(scaled(width, h, w), height);
   const left = Math.floor((width - across) / 2), top = Math.floor((height - down) / 2);
-  let bytes = channelsOf(pixels, { left, top, across, down }, channels);
+  let bytes = channelsOf(pixels, { left, top, across, down }, channels, model.setting.background);
   bytes = resizeAxis(bytes, 1, down, across * channels, h);
   bytes = resizeAxis(bytes, h, across, channels, w);
   return Float32Array.from(bytes, (v) => low + (Math.min(255, Math.max(0, Math.round(v))) / 255) * (high - low));
