@@ -304,7 +304,7 @@ mod tests {
             // One of these is a value of any option.
             let values = [
                 "1", "a", "cpu", "vae", "relu", "gaussian", "none", "constant", "f32", "full",
-                "nchw", "range",
+                "nchw", "range", "white",
             ];
             let switch = Line::try_parse_from(["train", &flag]);
             let lines = values.map(|value| Line::try_parse_from(["train", &flag, value]));
