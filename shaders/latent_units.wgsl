@@ -1,9 +1,9 @@
-// Sums over a batch for each latent value j: of its KL, of mu and of mu²
+// Sums over a batch for each latent dimension j: of its KL, of mu and of mu², and how many logvar are beyond their bound
 //   KL_j = ½ (exp(logvar_j) + mu_j² − 1 − logvar_j)
 //
 // heads   [rows, 2·latent]: mu, then logvar
-// units   [latent, 4]: (KL, mu, mu², 0), summed over the rows; with ADD 1 on top of what it holds
-// One workgroup a latent value: lane i sums the rows i, i + GROUP, …, then lane 0 sums the lanes in order.
+// units   [latent, 4]: (KL, mu, mu², beyond), summed over the rows; with ADD 1 on top of what it holds
+// One workgroup a latent dimension: lane i sums the rows i, i + GROUP, …, then lane 0 sums the lanes in order.
 // Hazard: see lib/latent.wgsl for the bound of logvar.
 
 struct Params {
@@ -32,8 +32,10 @@ fn main(
     for (var row = lane; row < rows; row += GROUP) {
         let at = row * 2u * params.latent + unit;
         let mu = heads[at];
-        let logvar = bounded(heads[at + params.latent]);
-        sum += vec4<f32>(0.5 * (exp(logvar) + mu * mu - 1.0 - logvar), mu, mu * mu, 0.0);
+        let raw = heads[at + params.latent];
+        let logvar = bounded(raw);
+        let beyond = select(0.0, 1.0, abs(raw) > LOGVAR_BOUND);
+        sum += vec4<f32>(0.5 * (exp(logvar) + mu * mu - 1.0 - logvar), mu, mu * mu, beyond);
     }
     sums[lane] = sum;
     workgroupBarrier();

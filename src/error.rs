@@ -58,6 +58,18 @@ pub enum Error {
         /// The next thing to try.
         hint: String,
     },
+    /// Training went astray: its loss is a number still, but none to go on with.
+    #[error("step {step}: the test loss is {loss:.1e} nats per value{remark}\n  try: {hint}")]
+    Diverged {
+        /// Training step, counted from 1.
+        step: u64,
+        /// The loss per value of an image, nats.
+        loss: f64,
+        /// What else is wrong with the model: `, and …`, or nothing.
+        remark: String,
+        /// The next thing to try.
+        hint: String,
+    },
     /// The operating system refused to read or write.
     #[error("{}: cannot {doing}: {source}\n  try: {}", path.display(), remedy(source))]
     Io {
@@ -133,14 +145,15 @@ impl Error {
     }
 
     /// The program's exit code for this error: 1 input/output, 2 configuration (as clap has it for
-    /// arguments), 3 data or saved model, 4 device, 5 a loss that is not finite.
+    /// arguments), 3 data or saved model, 4 device, 5 a loss that is not finite or has
+    /// diverged.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Io { .. } => 1,
             Self::Config { .. } => 2,
             Self::Data { .. } | Self::Model { .. } => 3,
             Self::Device { .. } => 4,
-            Self::NotFinite { .. } => 5,
+            Self::NotFinite { .. } | Self::Diverged { .. } => 5,
         }
     }
 }

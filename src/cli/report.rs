@@ -12,8 +12,11 @@ use super::signals::Signals;
 use super::{bar, note, result, text};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::model::Units;
 use crate::train::metrics::{Line, Report};
-use crate::train::{Ending, EpochRecord, Observer, Pictures, Progress, RunFolder, Start, State};
+use crate::train::{
+    DIVERGENCE_HINT, Ending, EpochRecord, Observer, Pictures, Progress, RunFolder, Start, State,
+};
 use crate::watch::Status;
 use crate::watch::report::Renewal;
 use crate::watch::tensorboard::EventWriter;
@@ -48,6 +51,8 @@ pub(super) struct Reporter<'a> {
     bar: Option<ProgressBar>,
     /// When the last line of progress was written; the first comes at once.
     last_line: Option<Instant>,
+    /// Whether it has been said that log-variances are beyond their bound.
+    bound_is_said: bool,
     /// Step of the last checkpoint.
     kept: Option<u64>,
     /// Whether somebody reads stdout.
@@ -77,6 +82,7 @@ impl<'a> Reporter<'a> {
             fingerprint: None,
             bar,
             last_line: None,
+            bound_is_said: false,
             kept: None,
             reader_is_there: true,
         }
@@ -152,7 +158,7 @@ impl<'a> Reporter<'a> {
         let path = self.folder.path().to_owned();
         let how = match error {
             // To go on would be to fail again.
-            Error::NotFinite { .. } => {
+            Error::NotFinite { .. } | Error::Diverged { .. } => {
                 format!("`elbo train --init-from {}` starts from it", path.display())
             }
             _ => format!(
@@ -369,6 +375,12 @@ impl Observer for Reporter<'_> {
         }
         self.renew_page(Status::Running);
         self.say(&self.epoch_line(record));
+        let beyond_bound = record.units.as_ref().and_then(Units::beyond_bound_in_words);
+        if let Some(what) = beyond_bound
+            && !std::mem::replace(&mut self.bound_is_said, true)
+        {
+            self.say(&format!("warning: {what}; try: {DIVERGENCE_HINT}"));
+        }
         self.last_line = Some(Instant::now());
         Ok(())
     }

@@ -140,7 +140,8 @@ impl ModelSpec {
         Err(Error::config(
             format!("{option} needs values in [0, 1], but the images reach from {least} to {most}"),
             format!(
-                "images in [0, 1], as x / 255 or bytes are, or a model of --likelihood {other} without --binarize"
+                "--scale with the greatest value that there can be, images in [0, 1] as x / 255 or bytes are, or a model of \
+                 --likelihood {other} without --binarize"
             ),
         ))
     }

@@ -1,6 +1,6 @@
 //! Each latent dimension's share of the KL, and how much its mean varies.
 
-use super::{bounded, lib};
+use super::{LOGVAR_BOUND, bounded, lib};
 use crate::kernel::{Binding, Bound, Call, ELEMENTWISE_GROUP, Kernel, Real, bind, elementwise};
 
 crate::params! {
@@ -13,9 +13,9 @@ crate::params! {
     }
 }
 
-/// Sums over a batch of each latent dimension's KL, mu and mu².
+/// Sums over a batch of each latent dimension's KL, mu and mu², and how many logvar are beyond their bound.
 ///
-/// Bindings: heads `[rows, 2·latent]`, units `[latent, 4]` (the fourth is 0). Selector `ADD`: 1 adds to what units
+/// Bindings: heads `[rows, 2·latent]`, units `[latent, 4]`. Selector `ADD`: 1 adds to what units
 /// hold.
 pub static KERNEL: Kernel = Kernel {
     name: "latent_units",
@@ -45,21 +45,23 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [heads, units] = bind(bound);
     let latent = call.params::<Params>().latent as usize;
     let half = F::new(0.5);
-    let mut sums = vec![[0.0; 3]; latent];
+    let bound = F::new(LOGVAR_BOUND);
+    let mut sums = vec![[0.0; 4]; latent];
     for head in heads.floats().chunks(2 * latent) {
         let (mu, logvar) = head.split_at(latent);
         for ((sum, &mu), &raw) in sums.iter_mut().zip(mu).zip(logvar) {
             let logvar = bounded(raw);
             let kl = half * (logvar.exp() + mu * mu - F::ONE - logvar);
-            for (sum, term) in sum.iter_mut().zip([kl, mu, mu * mu]) {
+            let beyond = raw > bound || raw < -bound;
+            let beyond = if beyond { F::ONE } else { F::new(0.0) };
+            for (sum, term) in sum.iter_mut().zip([kl, mu, mu * mu, beyond]) {
                 *sum += term.wide();
             }
         }
     }
     let add = call.selector("ADD") != 0;
     for (unit, sums) in units.floats_mut().chunks_mut(4).zip(sums) {
-        let [kl, mu, square] = sums.map(F::new);
-        for (value, sum) in unit.iter_mut().zip([kl, mu, square, F::ZERO]) {
+        for (value, sum) in unit.iter_mut().zip(sums.map(F::new)) {
             *value = if add { *value + sum } else { sum };
         }
     }

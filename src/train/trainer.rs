@@ -6,6 +6,7 @@ mod measurement;
 mod pictures;
 mod whole;
 
+pub use diagnosis::DIVERGENCE_HINT;
 pub use whole::train;
 
 use std::ops::ControlFlow;
@@ -185,7 +186,8 @@ impl Trainer {
     /// one of the last epoch's end where that has none.
     ///
     /// # Errors
-    /// [`crate::Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite; the observer's
+    /// [`crate::Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite;
+    /// [`crate::Error::Diverged`] where the test loss after an epoch is beyond 10⁹ nats per value; the observer's
     /// errors; [`crate::Error::Device`].
     pub fn run(&mut self, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
         observer.started(&Start {
@@ -277,6 +279,8 @@ impl Trainer {
         let Some(Measured { loss: test, units }) = measured else {
             return Ok(ControlFlow::Break(Ending::BrokenOff));
         };
+        // The state before this epoch is the last good one.
+        self.check_diverged(&test, units.as_ref())?;
         let train = self
             .session
             .mean_loss(self.position.epoch_sums, self.passes.images);

@@ -12,6 +12,7 @@ mod faults;
 mod formats;
 #[path = "../shared/python.rs"]
 mod interpreter;
+mod look;
 mod options;
 mod python;
 mod refused;
@@ -24,6 +25,8 @@ mod starting;
 mod stopping;
 mod streams;
 mod support;
+#[path = "../shared/trial.rs"]
+mod trial;
 mod tuning;
 mod view;
 mod watch;

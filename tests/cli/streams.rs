@@ -89,7 +89,7 @@ fn feed(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
 }
 
 /// What comes out of stdout where all goes well.
-fn through(folder: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+pub(crate) fn through(folder: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let output = feed(folder, arguments, input);
     assert_eq!(
         output.status.code(),
@@ -100,7 +100,8 @@ fn through(folder: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-fn array(bytes: &[u8]) -> (Vec<u64>, Vec<f32>) {
+/// Shape and values of an array of float32.
+pub(crate) fn array(bytes: &[u8]) -> (Vec<u64>, Vec<f32>) {
     let array = npyz::NpyFile::new(bytes).expect("an array");
     let shape = array.shape().to_vec();
     let values = array.into_vec().expect("float32");

@@ -13,4 +13,6 @@ mod skipped;
 mod sources;
 mod support;
 mod table;
+#[path = "../shared/trial.rs"]
+mod trial;
 mod trials;

@@ -1,23 +1,10 @@
 //! Arrays as people have them, where this machine has the inputs.
 
-use std::path::{Path, PathBuf};
-
 use elbo::data::{Arrays, Axes, DataOptions, Stored};
 use elbo::shape::ImageShape;
 
-use crate::skipped::skipped;
 use crate::support::{assert_says, error_of, load_path, load_with};
-
-/// An input, or `None`, with a word on what is left out.
-fn trial(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/trials"));
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    skipped("trials", format_args!("{} is not there", path.display()));
-    None
-}
+use crate::trial::trial;
 
 #[test]
 fn booleans_are_bits() {

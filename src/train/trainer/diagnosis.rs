@@ -3,9 +3,35 @@
 use super::Trainer;
 use crate::device::Precision;
 use crate::error::{Error, Result};
+use crate::model::{Loss, Units};
 use crate::plan;
 
+/// What brings a loss down that is far from where it belongs.
+pub const DIVERGENCE_HINT: &str = "`--standardize` or `--scale range` where values lie far from 0 to 1, otherwise a smaller --lr or --grad-clip 1";
+
+/// Loss per value of an image that no likelihood of sane values and parameters reaches, nats.
+const DIVERGED: f64 = 1e9;
+
 impl Trainer {
+    /// Refuses to go on where the test loss after an epoch is a number of no meaning.
+    pub(super) fn check_diverged(&self, test: &Loss, units: Option<&Units>) -> Result<()> {
+        let spec = &self.session.spec;
+        let loss = test.total / spec.image.values() as f64;
+        // Squared errors have the unit of the data, squared, so that no number is too large for them.
+        if spec.likelihood.is_squared_error() || !loss.is_finite() || loss < DIVERGED {
+            return Ok(());
+        }
+        Err(Error::Diverged {
+            step: self.position.steps,
+            loss,
+            remark: units
+                .and_then(Units::beyond_bound_in_words)
+                .map(|what| format!(", and {what}"))
+                .unwrap_or_default(),
+            hint: DIVERGENCE_HINT.to_owned(),
+        })
+    }
+
     pub(super) fn not_finite(&self, step: u64, tensor: &str) -> Error {
         let hint = "a smaller --lr, --grad-clip 1, or data without extreme values";
         let hint = match self.options.precision {

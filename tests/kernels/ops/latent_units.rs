@@ -21,6 +21,7 @@ fn case(name: String, rows: usize, latent: usize, heads: Vec<f32>, add: bool) ->
             magnitudes[4 * j] += (chain + 5.0) * terms + variance * (3.0 + 2.0 * logvar.abs());
             magnitudes[4 * j + 1] += chain * mu;
             magnitudes[4 * j + 2] += (chain + 1.0) * mu * mu;
+            magnitudes[4 * j + 3] += 1.0;
         }
     }
     Case::new(
