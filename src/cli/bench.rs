@@ -7,6 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 
 use super::config;
+use super::out::{self, Kind};
 use super::{bench_text, note, open_device, result};
 use crate::bench::{Axis, Cores, Growth, Report, Subject, picture};
 use crate::device::{Precision, Selection};
@@ -80,9 +81,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let subject = subject(args)?;
     subject.validate()?;
     let selection = args.device.parse::<Selection>()?;
-    if let Some(out) = &args.out {
-        files::check_new(out)?;
-    }
+    out::kind("--out", args.out.as_deref(), &[Kind::Png])?;
     // Says which device it is; the measurements open it again where they need one that is bare.
     let device = open_device(&args.device, args.precision)?;
     note(format_args!("{}", bench_text::subject(&subject)));

@@ -1,12 +1,13 @@
 //! `elbo compare`
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf, absolute};
+use std::path::{PathBuf, absolute};
 
 use clap::Args;
 
+use super::out::{self, Kind};
 use super::{note, result};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::files;
 use crate::watch::compare::Comparison;
 
@@ -34,36 +35,14 @@ Examples:
   elbo compare runs/* --out compare.html --out compare.png
   elbo compare runs/a runs/b --json";
 
-/// A form of the curves, by the ending of a file's name.
-#[derive(Clone, Copy)]
-enum Form {
-    Page,
-    Picture,
-}
-
-impl Form {
-    fn of(path: &Path) -> Result<Self> {
-        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-        match ending.as_ref().and_then(|ending| ending.to_str()) {
-            Some("html" | "htm") => Ok(Self::Page),
-            Some("png") => Ok(Self::Picture),
-            _ => Err(Error::config(
-                format!(
-                    "--out {}: expected a name that ends in .html or .png",
-                    path.display()
-                ),
-                "--out compare.html",
-            )),
-        }
-    }
-}
-
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let mut outputs = Vec::new();
     let mut places = BTreeSet::new();
     for out in &args.out {
-        outputs.push((out, Form::of(out)?));
-        files::check_new(out)?;
+        outputs.push((
+            out,
+            out::kind("--out", Some(out), &[Kind::Html, Kind::Png])?,
+        ));
         if !places.insert(absolute(out).unwrap_or_else(|_| out.clone())) {
             return Err(Error::config(
                 format!("--out {}: is given twice", out.display()),
@@ -73,10 +52,10 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
         }
     }
     let comparison = Comparison::read(&args.runs)?;
-    for (out, form) in outputs {
-        let bytes = match form {
-            Form::Page => comparison.html().into_bytes(),
-            Form::Picture => comparison.png()?,
+    for (out, kind) in outputs {
+        let bytes = match kind {
+            Kind::Png => comparison.png()?,
+            _ => comparison.html().into_bytes(),
         };
         files::create(out, &bytes)?;
         note(format_args!("curves: {}", out.display()));

@@ -4,13 +4,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::saved;
-use super::streams::{self, Output};
+use super::out::{self, Kind};
+use super::rows::RowWriter;
+use super::{result, saved, streams};
 use crate::data::Rows;
+use crate::error::Error;
 use crate::export;
-use crate::train::RunFolder;
+use crate::files;
+use crate::train::{Grid, RunFolder};
 
-/// Decode latent codes into images, as a NumPy array
+/// Most images of a picture.
+const MOST_IN_A_PICTURE: usize = 65_536;
+
+/// Decode latent codes into images, as a NumPy array, a table or a picture
 ///
 /// The codes are numbers of any real type, [codes, latent], C order. The images are float32 [codes, height, width,
 /// channels] ([codes, values] of a model of rows of values): the means of p(x|z), from 0 to 1 unless the likelihood
@@ -28,21 +34,24 @@ pub(super) struct DecodeArgs {
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// Array of images to create, `-` for stdout [default: decoded-<CODES>.npy in the run folder; stdout where the
-    /// codes come from stdin]
-    #[arg(long, value_name = "FILE.npy|-")]
+    /// File to create: .npy, .csv with a row of values for each code, .png, or `-` for an array on stdout [default:
+    /// decoded-<CODES>.npy in the run folder; stdout where the codes come from stdin]
+    #[arg(long, value_name = "FILE|-")]
     out: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   elbo decode runs/reference codes.npy --out images.npy
+  elbo decode runs/reference codes.npy --out images.png
   elbo decode runs/reference - < codes.npy > images.npy
   elbo encode runs/reference --data - < images.npy | elbo decode runs/reference - > reconstructions.npy";
 
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let run = folder.config();
+    let can = [Kind::Npy, Kind::Csv, Kind::Png];
+    let kind = out::kind_or_stream("--out", args.out.as_deref(), &can)?;
     let out = match &args.out {
         None if streams::is_stream(&args.codes) => PathBuf::from("-"),
         out => {
@@ -51,18 +60,40 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
             out.clone().unwrap_or_else(|| folder.path().join(name))
         }
     };
-    let mut out = Output::open(&out, false)?;
+    // Before the codes are waited for; a picture is made in one piece.
+    let writer = match kind {
+        Kind::Png => None,
+        _ => Some(RowWriter::open(&out, kind, false, None)?),
+    };
     let weights = args.parameters.of(&folder)?;
     let (input, name) = streams::input(&args.codes)?;
     let mut codes = Rows::of_codes(input, &name, run.model.latent)?;
+    let count = codes.count();
+    if kind == Kind::Png && count > MOST_IN_A_PICTURE {
+        return Err(Error::config(
+            format!("{count} images are too many for a picture, of which {MOST_IN_A_PICTURE} is the most"),
+            "an array: --out decoded.npy",
+        )
+        .into());
+    }
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    out.begin(&[vec![codes.count()], run.model.image.sizes()].concat())?;
-    let scaling = run.record.reading.scaling.as_ref();
+    let Some(mut writer) = writer else {
+        let mut images = Vec::new();
+        export::decode(&mut model, &mut codes, |means| {
+            images.extend_from_slice(means);
+            Ok::<_, Error>(())
+        })?;
+        let columns = count.isqrt().max(8);
+        let grid = Grid::of_images_in(&images, run.model.image, columns, saved::shades(run))?;
+        files::create(&out, &grid.png()?)?;
+        return result(out.display());
+    };
+    writer.begin(
+        &[vec![count], run.model.image.sizes()].concat(),
+        saved::columns(run),
+    )?;
     export::decode(&mut model, &mut codes, |means| {
-        let mut values = means.to_vec();
-        // In the units of the data, which the model saw scaled.
-        scaling.inspect(|scaling| scaling.undo(&mut values));
-        out.values(&values)
+        writer.values(&saved::outgoing(run, means))
     })?;
-    streams::finish([out])
+    streams::finish([writer.into_output()])
 }

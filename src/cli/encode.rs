@@ -1,23 +1,24 @@
 //! `elbo encode`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::streams::{self, Output};
-use super::{note, saved};
+use super::out::{self, Kind};
+use super::rows::{self, Beside, Columns, RowWriter};
+use super::{note, saved, streams};
 use crate::data::{Rows, Split};
 use crate::error::{Error, Result};
 use crate::export;
-use crate::files;
 use crate::model::Latents;
 use crate::train::RunFolder;
 
-/// Write the latent codes of images as a NumPy array
+/// Write the latent codes of images as a NumPy array or a table
 ///
 /// The array is float32 [images, latent], in the order of the images: the means of q(z|x) for a
-/// VAE, the code itself for an AE. An array from stdin (`--data -`) flows through in batches: numbers of any
-/// real type in C order, [images, height, width, channels] or [images, values].
+/// VAE, the code itself for an AE. A table has a row for each image: its name (without one its place, counted from 0),
+/// its class where it has one, then the values of the code. An array from stdin (`--data -`) flows through in batches:
+/// numbers of any real type in C order, [images, height, width, channels] or [images, values].
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EncodeArgs {
@@ -34,19 +35,25 @@ pub(super) struct EncodeArgs {
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// Array of the means to create, `-` for stdout [default: codes-<DATA>-<SPLIT>.npy in the run folder; stdout
-    /// where the images come from stdin]
-    #[arg(long, value_name = "FILE.npy|-")]
+    /// File of the means to create: .npy, .csv, or `-` for an array on stdout [default: codes-<DATA>-<SPLIT>.npy in
+    /// the run folder; stdout where the images come from stdin]
+    #[arg(long, value_name = "FILE|-")]
     out: Option<PathBuf>,
-    /// Array of the logarithms of the variances to create, `-` for stdout, VAE only [default: none]
-    #[arg(long, value_name = "FILE.npy|-")]
+    /// File of the logarithms of the variances to create, .npy, .csv or `-`, VAE only [default: none]
+    #[arg(long, value_name = "FILE|-")]
     logvar: Option<PathBuf>,
+    /// File of the images' names to create, in the order of the rows: .txt with a name a line, or .csv with the classes
+    /// too [default: none]
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   elbo encode runs/reference
   elbo encode runs/reference --split train --out mu.npy --logvar logvar.npy
+  elbo encode runs/reference --data photos/ --out codes.csv
+  elbo encode runs/reference --data photos/ --out codes.npy --names names.txt
   elbo encode runs/reference --data - < images.npy > codes.npy
   python -c \"import numpy; print(numpy.load('mu.npy').shape)\"";
 
@@ -59,29 +66,45 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
             "no --logvar, or a run of --model vae",
         )?;
     }
-    // Before anything takes time.
-    for path in [&args.out, &args.logvar].into_iter().flatten() {
-        if !streams::is_stream(path) {
-            files::check_new(path)?;
-        }
-    }
+    let kinds = Kinds::of(args)?;
     if args.data.as_deref() == Some("-") {
-        return encode_stream(args, &folder);
+        return encode_stream(args, kinds, &folder);
     }
     let run = folder.config();
     let weights = args.parameters.of(&folder)?;
-    let chosen = saved::images(run, args.data.as_deref(), args.split)?;
+    let chosen = saved::images(&folder, args.data.as_deref(), args.split)?;
     let name = format!("codes-{}-{}.npy", chosen.name, chosen.split.name());
     let default = folder.path().join(name);
-    let mut outputs = Outputs::open(args, default)?;
+    let beside = Beside::of(&chosen);
+    let mut outputs = Outputs::open(args, kinds, default, beside)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    outputs.begin(&[chosen.images.len(), run.model.latent])?;
+    outputs.begin(chosen.images.len(), run.model.latent)?;
     outputs.take(&model.encode(&chosen.images, chosen.split, run.train.binarize)?)?;
-    outputs.finish()
+    outputs.finish(args, kinds, chosen.images.len())
+}
+
+/// What the files are, by their names. Before anything takes time.
+#[derive(Clone, Copy)]
+struct Kinds {
+    mu: Kind,
+    logvar: Kind,
+    names: Kind,
+}
+
+impl Kinds {
+    fn of(args: &EncodeArgs) -> Result<Self> {
+        let numbers = [Kind::Npy, Kind::Csv];
+        let names = [Kind::Txt, Kind::Csv];
+        Ok(Self {
+            mu: out::kind_or_stream("--out", args.out.as_deref(), &numbers)?,
+            logvar: out::kind_or_stream("--logvar", args.logvar.as_deref(), &numbers)?,
+            names: out::kind("--names", args.names.as_deref(), &names)?,
+        })
+    }
 }
 
 /// Encodes an array from stdin, batch by batch.
-fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
+fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow::Result<()> {
     if args.split.is_some() {
         return Err(Error::config(
             "--split: an array from stdin has no splits",
@@ -91,11 +114,12 @@ fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
     }
     let run = folder.config();
     let weights = args.parameters.of(folder)?;
-    let mut outputs = Outputs::open(args, "-".into())?;
+    let mut outputs = Outputs::open(args, kinds, "-".into(), Beside::PLACES)?;
     let (input, name) = streams::input("-".as_ref())?;
     let mut images = Rows::of_images(input, &name, run.model.image, run.data.options.axes)?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    outputs.begin(&[images.count(), run.model.latent])?;
+    let count = images.count();
+    outputs.begin(count, run.model.latent)?;
     let binarize = run.train.binarize;
     let mut reading = run.record.reading.rows(run.model.image.values(), &name)?;
     export::encode(&mut model, &mut images, &mut reading, binarize, |latents| {
@@ -104,31 +128,46 @@ fn encode_stream(args: &EncodeArgs, folder: &RunFolder) -> anyhow::Result<()> {
     if let Some(doubt) = reading.doubt() {
         note(format_args!("warning: {doubt}"));
     }
-    outputs.finish()
+    outputs.finish(args, kinds, count)
 }
 
 /// Where the means go, and the logarithms of the variances where they are asked for.
-struct Outputs {
-    mu: Output,
-    logvar: Option<Output>,
+struct Outputs<'a> {
+    mu: RowWriter<'a>,
+    logvar: Option<RowWriter<'a>>,
+    beside: Beside<'a>,
 }
 
-impl Outputs {
+impl<'a> Outputs<'a> {
     /// `default` is the means' place without `--out`.
-    fn open(args: &EncodeArgs, default: PathBuf) -> anyhow::Result<Self> {
+    fn open(
+        args: &EncodeArgs,
+        kinds: Kinds,
+        default: PathBuf,
+        beside: Beside<'a>,
+    ) -> anyhow::Result<Self> {
         let mu = args.out.clone().unwrap_or(default);
-        check_apart(&mu, args.logvar.as_deref())?;
+        out::check_apart("--logvar", args.logvar.as_deref(), &mu, "the means")?;
+        out::check_apart("--names", args.names.as_deref(), &mu, "the means")?;
+        if let Some(logvar) = &args.logvar {
+            out::check_apart("--names", args.names.as_deref(), logvar, "the variances")?;
+        }
         let logvar = args.logvar.as_deref();
-        let logvar = logvar.map(|path| Output::open(path, true)).transpose()?;
+        let open = |path| RowWriter::open(path, kinds.logvar, true, Some(beside));
+        let logvar = logvar.map(open).transpose()?;
         Ok(Self {
-            mu: Output::open(&mu, logvar.is_some())?,
+            mu: RowWriter::open(&mu, kinds.mu, logvar.is_some(), Some(beside))?,
             logvar,
+            beside,
         })
     }
 
-    fn begin(&mut self, shape: &[usize]) -> anyhow::Result<()> {
-        self.mu.begin(shape)?;
-        self.logvar.as_mut().map_or(Ok(()), |out| out.begin(shape))
+    fn begin(&mut self, images: usize, latent: usize) -> anyhow::Result<()> {
+        self.mu.begin(&[images, latent], Columns::Counted("z"))?;
+        let logvar = self.logvar.as_mut();
+        logvar.map_or(Ok(()), |out| {
+            out.begin(&[images, latent], Columns::Counted("logvar"))
+        })
     }
 
     fn take(&mut self, latents: &Latents) -> anyhow::Result<()> {
@@ -137,24 +176,13 @@ impl Outputs {
         logvar.map_or(Ok(()), |out| out.values(&latents.logvar))
     }
 
-    fn finish(self) -> anyhow::Result<()> {
-        streams::finish([self.mu].into_iter().chain(self.logvar))
+    fn finish(self, args: &EncodeArgs, kinds: Kinds, images: usize) -> anyhow::Result<()> {
+        let outputs = [self.mu].into_iter().chain(self.logvar);
+        streams::finish(outputs.map(RowWriter::into_output))?;
+        if let Some(path) = &args.names {
+            let path = rows::write_names(path, kinds.names, self.beside, images)?;
+            note(format_args!("names: {}", path.display()));
+        }
+        Ok(())
     }
-}
-
-fn check_apart(mu: &Path, logvar: Option<&Path>) -> Result<()> {
-    // The same file by another name: `a.npy`, `./a.npy`.
-    let absolute = |path: &Path| std::path::absolute(path).ok();
-    if logvar.is_none_or(|logvar| absolute(logvar) != absolute(mu)) {
-        return Ok(());
-    }
-    let place = if streams::is_stream(mu) {
-        "stdout".into()
-    } else {
-        mu.to_string_lossy()
-    };
-    Err(Error::config(
-        format!("--logvar: {place} takes the means already"),
-        "another --logvar or --out",
-    ))
 }

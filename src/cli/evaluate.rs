@@ -46,7 +46,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         )?;
     }
     let weights = args.view.parameters.of(&folder)?;
-    let chosen = args.view.images(run)?;
+    let chosen = args.view.images(&folder)?;
     let mut model = saved::model(run, &weights, &args.view.device, args.seed)?;
     let bar = io::stderr()
         .is_terminal()
@@ -66,10 +66,11 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }
+    let sigma = model.learned_sigma()?;
     if args.json {
-        result(record(args, &chosen, run, &evaluation))?;
+        result(record(args, &chosen, run, &evaluation, sigma))?;
     } else {
-        for line in table(args, &chosen, run, &evaluation) {
+        for line in table(args, &chosen, run, &evaluation, sigma) {
             result(line)?;
         }
     }
@@ -104,6 +105,7 @@ fn table(
     chosen: &Chosen,
     run: &RunConfig,
     evaluation: &Evaluation,
+    sigma: Option<f32>,
 ) -> Vec<String> {
     let spec = &run.model;
     let unit = text::unit(spec);
@@ -161,6 +163,10 @@ fn table(
         };
         lines.push(row("bits per dimension", bits, rest));
     }
+    if let Some(sigma) = sigma {
+        let rest = "learned: the standard deviation of a value about its mean";
+        lines.push(row("sigma", sigma.into(), rest));
+    }
     lines
 }
 
@@ -169,6 +175,7 @@ fn record(
     chosen: &Chosen,
     run: &RunConfig,
     evaluation: &Evaluation,
+    sigma: Option<f32>,
 ) -> serde_json::Value {
     let spec = &run.model;
     let vae = spec.kind == ModelKind::Vae;
@@ -191,6 +198,7 @@ fn record(
         "loss": evaluation.loss.total,
         "loss_is_negative_elbo": text::is_elbo(spec),
         "bits_per_dimension": bits_per_dimension(spec, sees_bits(chosen, run), evaluation),
+        "sigma": sigma,
         "importance_samples": args.importance_samples,
         "log_likelihood": evaluation.log_likelihood.map(|(mean, _)| mean),
         "log_likelihood_standard_error": evaluation.log_likelihood.map(|(_, error)| error),
@@ -251,7 +259,7 @@ mod tests {
     }
 
     fn text_of(run: &RunConfig, evaluation: &Evaluation) -> String {
-        table(&args(), &chosen(), run, evaluation).join("\n")
+        table(&args(), &chosen(), run, evaluation, None).join("\n")
     }
 
     #[test]
@@ -286,7 +294,7 @@ mod tests {
             text.contains("-105.0000"),
             "the ELBO of the same model: {text}"
         );
-        let json = record(&args(), &chosen(), &run, &evaluation(4.0));
+        let json = record(&args(), &chosen(), &run, &evaluation(4.0), None);
         assert_eq!(json["elbo"], -105.0);
         assert_eq!(json["loss"], 180.0);
         assert_eq!(json["loss_is_negative_elbo"], false);
@@ -303,7 +311,25 @@ mod tests {
         };
         let text = text_of(&run, &evaluation);
         assert!(!text.contains("ELBO") && !text.contains("KL"), "{text}");
-        let json = record(&args(), &chosen(), &run, &evaluation);
+        let json = record(&args(), &chosen(), &run, &evaluation, None);
         assert!(json["elbo"].is_null() && json["kl"].is_null());
+    }
+
+    #[test]
+    fn a_learned_sigma_is_printed() {
+        let mut run = run();
+        run.model.likelihood = Likelihood::Gaussian {
+            sigma: 1.0,
+            learned: true,
+        };
+        let evaluation = evaluation(1.0);
+        let lines = table(&args(), &chosen(), &run, &evaluation, Some(0.125));
+        let text = lines.join("\n");
+        assert!(
+            text.contains("sigma                     0.1250  learned"),
+            "{text}"
+        );
+        let json = record(&args(), &chosen(), &run, &evaluation, Some(0.125));
+        assert_eq!(json["sigma"], 0.125);
     }
 }

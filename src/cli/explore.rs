@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::out::{self, Kind};
 use super::saved::{self, ViewArgs};
 use super::{note, open_device, result};
 use crate::data::Split;
@@ -64,7 +65,7 @@ fn serve(args: &ExploreArgs, folder: &RunFolder) -> anyhow::Result<()> {
 
 fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result<()> {
     let spec = &folder.config().model;
-    files::check_new(path)?;
+    out::kind("--export", Some(path), &[Kind::Html])?;
     Explorer::check_file(spec)?;
     let most = Explorer::most_images_of_a_file(spec);
     let explorer = explorer(args, folder, args.count.unwrap_or(EXPORTED).min(most))?;
@@ -76,8 +77,8 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
 /// The model on its device, with at most `most` images.
 fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
     let run = folder.config();
-    let weights = args.view.parameters.of(&folder)?;
-    let chosen = saved::images(run, args.view.data.as_deref(), args.view.split)?;
+    let weights = args.view.parameters.of(folder)?;
+    let chosen = saved::images(folder, args.view.data.as_deref(), args.view.split)?;
     let device = open_device(&args.view.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let name = path.file_name().unwrap_or(path.as_os_str());

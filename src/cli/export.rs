@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::out::{self, Kind};
 use super::{result, saved};
 use crate::error::Error;
 use crate::export::{self, Part, Trained};
@@ -65,6 +66,15 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         (Format::Onnx, None) => "onnx",
         (Format::Onnx, Some(part)) => part.file(),
     };
+    match (args.format, args.part) {
+        (Format::Onnx, None) => out::folder("--out", args.out.as_deref())?,
+        (Format::Onnx, Some(_)) => {
+            out::kind("--out", args.out.as_deref(), &[Kind::Onnx])?;
+        }
+        (Format::Safetensors, _) => {
+            out::kind("--out", args.out.as_deref(), &[Kind::Safetensors])?;
+        }
+    }
     let out = saved::output(&folder, args.out.as_deref(), name)?;
     let weights = args.parameters.of(&folder)?;
     let trained = Trained {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
 use crate::files;
@@ -43,8 +44,9 @@ pub(super) struct InterpolateArgs {
         conflicts_with = "from"
     )]
     seed: u64,
-    /// Picture to create, .png, or .gif for one that moves [default: interpolation-….png in the run folder]
-    #[arg(long, value_name = "FILE.png|FILE.gif")]
+    /// File to create: .png, .gif for a picture that moves, or .npy of the images [rows, steps, height, width, channels]
+    /// [default: interpolation-….png in the run folder]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -65,10 +67,9 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
             "two images: --from 0 --to 1",
         )?;
     }
-    let format = args.out.as_deref().map_or(Ok(Format::Png), Format::of)?;
-    if args.out.is_some() {
-        saved::output(&folder, args.out.as_deref(), "")?;
-    }
+    let can = [Kind::Png, Kind::Gif, Kind::Npy];
+    let kind = out::kind("--out", args.out.as_deref(), &can)?;
+    let format = out::format(kind);
     let steps = args.steps.unwrap_or(match format {
         Format::Png => 11,
         Format::Gif => 31,
@@ -77,7 +78,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
     view::check_interpolate(spec, args.rows, steps, pair.is_some(), format)?;
     let weights = args.view.parameters.of(&folder)?;
     let chosen = match pair {
-        Some(_) => Some(args.view.images(run)?),
+        Some(_) => Some(args.view.images(&folder)?),
         None => {
             args.view.no_images("--from and --to with it, or neither")?;
             None
@@ -106,8 +107,11 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
         )?,
         _ => Ends::of_prior(args.seed, args.rows, spec.latent),
     };
-    let film = view::interpolate(&mut model, spec, ends, args.path, steps, format)?;
+    let mut film = view::interpolate(&mut model, spec, ends, args.path, steps, format)?;
+    if kind == Kind::Npy {
+        return saved::write_array(&out, run, &[film.rows(), film.steps()], film.images());
+    }
+    film.shades = saved::shades(run);
     files::create(&out, &film.bytes(format)?)?;
-    result(out.display())?;
-    Ok(())
+    result(out.display())
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::out::Kind;
 use super::saved::{self, ViewArgs};
-use super::{note, result, text};
+use super::{note, out, result, text};
 use crate::files;
 use crate::train::RunFolder;
-use crate::view::{self, Classes, Format};
+use crate::view::{self, Classes};
 
 /// Plot where images lie in the latent space, coloured by class
 ///
@@ -33,13 +34,10 @@ Examples:
 pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
-    if let Some(out) = &args.out {
-        Format::still(out)?;
-        saved::output(&folder, Some(out), "")?;
-    }
+    out::kind("--out", args.out.as_deref(), &[Kind::Png])?;
     view::check_latents(run.model.latent)?;
     let weights = args.view.parameters.of(&folder)?;
-    let chosen = saved::images(run, args.view.data.as_deref(), args.view.split)?;
+    let chosen = saved::images(&folder, args.view.data.as_deref(), args.view.split)?;
     let name = format!("latents-{}-{}.png", chosen.name, chosen.split.name());
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let images = &chosen.images;

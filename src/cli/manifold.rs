@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
 use crate::files;
 use crate::model::ModelKind;
-use crate::train::RunFolder;
-use crate::view::{self, Format, Spread};
+use crate::train::{Grid, Layout, RunFolder};
+use crate::view::{self, Spread};
 
 /// Show the whole plane of a model with two latent dimensions, as a square of images
 ///
@@ -25,8 +26,9 @@ pub(super) struct ManifoldArgs {
     /// Images a side
     #[arg(long, value_name = "IMAGES", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     size: usize,
-    /// Picture to create [default: manifold.png in the run folder]
-    #[arg(long, value_name = "FILE.png")]
+    /// File to create: .png, or .npy of the images [SIZE, SIZE, height, width, channels], the second value falling along
+    /// the rows [default: manifold.png in the run folder]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -41,7 +43,7 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
     let run = folder.config();
     let spec = &run.model;
     view::check_manifold(spec, args.size)?;
-    args.out.as_deref().map_or(Ok(()), Format::still)?;
+    let kind = out::kind("--out", args.out.as_deref(), &[Kind::Png, Kind::Npy])?;
     let out = saved::output(&folder, args.out.as_deref(), "manifold.png")?;
     let weights = args.view.parameters.of(&folder)?;
     let chosen = match spec.kind {
@@ -50,7 +52,7 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
             args.view.no_images(hint)?;
             None
         }
-        ModelKind::Ae => Some(args.view.images(run)?),
+        ModelKind::Ae => Some(args.view.images(&folder)?),
     };
     let mut model = args.view.model(run, &weights)?;
     let spread = match &chosen {
@@ -61,8 +63,15 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
             Spread::of(&latents.mu, spec.latent)
         }
     };
-    let grid = view::manifold(&mut model, spec, &spread, args.size)?;
+    let images = view::manifold_images(&mut model, spec, &spread, args.size)?;
+    if kind == Kind::Npy {
+        return saved::write_array(&out, run, &[args.size, args.size], &images);
+    }
+    let layout = Layout {
+        shades: saved::shades(run),
+        ..view::manifold_layout(args.size)
+    };
+    let grid = Grid::laid_out(&images, spec.image, &layout)?;
     files::create(&out, &grid.png()?)?;
-    result(out.display())?;
-    Ok(())
+    result(out.display())
 }

@@ -17,12 +17,15 @@ mod interpolate;
 mod latents;
 mod loading;
 mod manifold;
+mod out;
 mod reconstruct;
 mod report;
 mod report_page;
+mod rows;
 mod runs;
 mod sample;
 mod saved;
+mod score;
 mod signals;
 mod streams;
 mod train;
@@ -68,6 +71,7 @@ enum Command {
     Encode(encode::EncodeArgs),
     Decode(decode::DecodeArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Score(score::ScoreArgs),
     Export(export::ExportArgs),
     Interpolate(interpolate::InterpolateArgs),
     Traverse(traverse::TraverseArgs),
@@ -93,6 +97,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Encode(args) => encode::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),
         Command::Traverse(args) => traverse::run(&args),

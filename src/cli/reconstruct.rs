@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::saved;
-use super::{note, result};
-use crate::data::Split;
+use super::out::{self, Kind};
+use super::rows::Beside;
+use super::{note, result, saved};
+use crate::data::{Binarize, Split};
 use crate::files;
 use crate::train::{Grid, RunFolder};
 
@@ -25,41 +26,55 @@ pub(super) struct ReconstructArgs {
     /// Which of its images [default: test; all of another data set]
     #[arg(long, value_enum)]
     split: Option<Split>,
-    /// Number of images, the first ones of the split
+    /// Number of images, of all classes by the seed of the split in a picture, otherwise the first ones
     #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     count: usize,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// Picture to create [default: reconstructions-<DATA>.png in the run folder]
-    #[arg(long, value_name = "FILE.png")]
+    /// File to create: .png of pairs, or .npy or .csv of the reconstructions [default: reconstructions-<DATA>.png in the
+    /// run folder]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   elbo reconstruct runs/reference
-  elbo reconstruct runs/reference --data photos/ --count 16 --out pairs.png";
+  elbo reconstruct runs/reference --data photos/ --count 16 --out pairs.png
+  elbo reconstruct runs/reference --count 10000 --out reconstructions.npy";
 
 pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let run = folder.config();
-    if args.out.is_some() {
-        saved::output(&folder, args.out.as_deref(), "")?;
-    }
+    let can = [Kind::Png, Kind::Npy, Kind::Csv];
+    let kind = out::kind("--out", args.out.as_deref(), &can)?;
     let weights = args.parameters.of(&folder)?;
-    let chosen = saved::images(run, args.data.as_deref(), args.split)?;
+    let chosen = saved::images(&folder, args.data.as_deref(), args.split)?;
     let name = format!("reconstructions-{}.png", chosen.name);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
-    let images = chosen.images.first(args.count);
-    if images.len() < args.count {
-        note(format_args!("there are {} images only", images.len()));
+    if chosen.images.len() < args.count {
+        note(format_args!(
+            "there are {} images only",
+            chosen.images.len()
+        ));
     }
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
-    let reconstructions = model.reconstruct(&images, chosen.split, run.train.binarize)?;
-    let originals = images.to_f32();
-    let grid = Grid::of_pairs(&originals, &reconstructions, run.model.image, 8)?;
+    // All of them: draws go by an image's place.
+    let seen = model.see(&chosen.images, chosen.split, run.train.binarize)?;
+    // A picture shows some of all classes, an array those that come first.
+    let indices = match kind {
+        Kind::Png => seen.varied(args.count, run.data.options.seed),
+        _ => (0..args.count.min(seen.len())).collect(),
+    };
+    let images = seen.select(&indices);
+    let reconstructions = model.reconstruct(&images, chosen.split, Binarize::None)?;
+    if kind != Kind::Png {
+        let beside = Beside::of(&chosen);
+        return saved::write_values(&out, kind, run, Some(beside), &reconstructions);
+    }
+    let (shape, shades) = (run.model.image, saved::shades(run));
+    let grid = Grid::of_pairs_in(&images.to_f32(), &reconstructions, shape, 8, shades)?;
     files::create(&out, &grid.png()?)?;
-    result(out.display())?;
-    Ok(())
+    result(out.display())
 }

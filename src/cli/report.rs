@@ -231,14 +231,16 @@ impl<'a> Reporter<'a> {
 
     fn epoch_line(&self, record: &EpochRecord) -> String {
         let run = self.folder.config();
+        let sigma = record.sigma.map(|sigma| format!(", sigma {sigma:.4}"));
         format!(
-            "epoch {}/{}: train loss {}, test loss {} ({}{}), {} images/s, {:.1} s",
+            "epoch {}/{}: train loss {}, test loss {} ({}{}){}, {} images/s, {:.1} s",
             record.epoch,
             run.train.epochs,
             text::number(&run.model, record.train.total),
             text::number(&run.model, record.test.total),
             text::parts(&run.model, &record.test),
             text::caution(&run.model),
+            sigma.unwrap_or_default(),
             text::grouped(record.images_per_s as u64),
             record.seconds
         )
@@ -303,6 +305,9 @@ pub(super) fn results(folder: &RunFolder, ending: Ending, shown: Shown) -> anyho
     if let Some(last) = last {
         result(format_args!("train: {}", text::loss(spec, &last.train())))?;
         result(format_args!("test: {}", text::loss(spec, &last.test())))?;
+        if let Some(sigma) = last.sigma {
+            result(format_args!("sigma: {sigma:.4}, learned"))?;
+        }
     }
     Ok(())
 }
@@ -430,6 +435,7 @@ mod tests {
                 learning_rate: 1e-3,
                 kl_weight: 1.0,
                 units: None,
+                sigma: None,
                 images_per_s: 51_234.4,
                 seconds: 12.34,
             })

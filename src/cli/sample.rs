@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::out::{self, Kind};
 use super::{result, saved};
 use crate::files;
 use crate::train::{Grid, RunFolder};
 
-/// Decode new images from the prior of a trained VAE into a grid
+/// Decode new images from the prior of a trained VAE, into a grid or an array
+///
+/// An array is float32 [images, height, width, channels] ([images, values] of a model of rows of values), a table has
+/// a row of values for each image.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SampleArgs {
@@ -29,18 +33,24 @@ pub(super) struct SampleArgs {
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// Picture to create [default: samples-seed-<SEED>.png in the run folder]
-    #[arg(long, value_name = "FILE.png")]
+    /// File to create: .png, or .npy or .csv of the values [default: samples-seed-<SEED>.png in the run folder]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   elbo sample runs/reference
-  elbo sample runs/reference --count 100 --seed 7 --out samples.png";
+  elbo sample runs/reference --count 100 --seed 7 --out samples.png
+  elbo sample runs/reference --count 1000 --draw --out samples.npy";
 
 pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.run)?;
+    let kind = out::kind(
+        "--out",
+        args.out.as_deref(),
+        &[Kind::Png, Kind::Npy, Kind::Csv],
+    )?;
     saved::require_vae(
         &folder,
         "which has no prior to sample from",
@@ -51,10 +61,13 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     let weights = args.parameters.of(&folder)?;
     let mut model = saved::model(folder.config(), &weights, &args.device, args.seed)?;
     let values = model.sample(args.count, args.draw)?;
+    if kind != Kind::Png {
+        return saved::write_values(&out, kind, folder.config(), None, &values);
+    }
+    let run = folder.config();
     // Rows of eight, and nearly square beyond eight of them.
     let columns = args.count.isqrt().max(8);
-    let grid = Grid::of_images(&values, folder.config().model.image, columns)?;
+    let grid = Grid::of_images_in(&values, run.model.image, columns, saved::shades(run))?;
     files::create(&out, &grid.png()?)?;
-    result(out.display())?;
-    Ok(())
+    result(out.display())
 }

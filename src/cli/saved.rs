@@ -1,16 +1,19 @@
 //! What the commands that use a trained model have in common.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::loading::load;
+use super::out::Kind;
+use super::rows::{self, Beside, Columns};
 use super::{note, open_device};
-use crate::data::{DataOptions, Images, Look, Split};
+use crate::data::{DataOptions, Dataset, Images, Look, Split};
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
-use crate::train::{RunConfig, RunFolder, Which, anchored};
+use crate::train::{RunConfig, RunFolder, Shades, Which, anchored};
 
 /// Which parameters a command uses with the model of a run.
 #[derive(Args, Debug, Default)]
@@ -57,8 +60,8 @@ pub(super) struct ViewArgs {
 
 impl ViewArgs {
     /// The images that are asked for, as [`images`].
-    pub(super) fn images(&self, run: &RunConfig) -> Result<Chosen> {
-        images(run, self.data.as_deref(), self.split)
+    pub(super) fn images(&self, folder: &RunFolder) -> Result<Chosen> {
+        images(folder, self.data.as_deref(), self.split)
     }
 
     /// Refuses a choice of images where none are needed.
@@ -116,11 +119,13 @@ impl Chosen {
 
 /// Loads images of the run's own data or those of `source`, brought to the size that the model takes.
 /// Without a `split`: the test images of the run's data, all images of another source.
+/// Warns where the run's data are no longer those that it was trained on.
 pub(super) fn images(
-    run: &RunConfig,
+    folder: &RunFolder,
     source: Option<&str>,
     split: Option<Split>,
 ) -> Result<Chosen> {
+    let run = folder.config();
     let shape = run.model.image;
     let other = source
         .map(anchored)
@@ -161,6 +166,9 @@ pub(super) fn images(
             "--data with images of that size",
         ));
     }
+    if other.is_none() {
+        warn_of_changes(folder, &dataset);
+    }
     Ok(Chosen {
         name: dataset.name.clone(),
         split,
@@ -178,11 +186,91 @@ fn no_third_split(source: &str) -> Error {
     )
 }
 
+/// Says so where a run's data have changed since it was trained.
+fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) {
+    let data = &folder.config().data;
+    // Before the first checkpoint nothing is known of them.
+    let Some(trained_on) = folder.data_hash() else {
+        return;
+    };
+    if dataset.fingerprint_as_split(&data.options) != trained_on {
+        log::warn!(
+            "{}: these data have changed since {} was trained on them: images that it learned from may be among the \
+             test images",
+            data.source,
+            folder.path().display()
+        );
+    }
+}
+
+/// Which values a picture of the run's images shows as black and white; says so where they are not 0 and 1.
+pub(super) fn shades(run: &RunConfig) -> Shades {
+    let shades = run.shades();
+    if let Some(words) = shades.in_words(run.model.image) {
+        note(words);
+    }
+    shades
+}
+
 /// Where to write: `--out`, or a name in the run folder. Refuses what exists.
 pub(super) fn output(folder: &RunFolder, out: Option<&Path>, name: &str) -> Result<PathBuf> {
     let path = out.map_or_else(|| folder.path().join(name), Path::to_owned);
     crate::files::check_new(&path)?;
     Ok(path)
+}
+
+/// Means of p(x|z), or draws from it, on their way to a file of numbers: in the units of the data, which the model saw
+/// scaled. Every command that writes such values passes them through here.
+pub(super) fn outgoing<'a>(run: &RunConfig, values: &'a [f32]) -> Cow<'a, [f32]> {
+    match &run.record.reading.scaling {
+        Some(scaling) => {
+            let mut values = values.to_vec();
+            scaling.undo(&mut values);
+            values.into()
+        }
+        None => Cow::Borrowed(values),
+    }
+}
+
+/// Names for the columns of a table of such values: those of the table that the run was trained on, where it was one.
+pub(super) fn columns(run: &RunConfig) -> Columns<'_> {
+    let names = &run.record.columns;
+    match names.len() == run.model.image.values() {
+        true => Columns::Named(names),
+        false => Columns::Counted("x"),
+    }
+}
+
+/// Writes values of images as an array `[images, …sizes]`, or as a table with a row for each.
+pub(super) fn write_values(
+    path: &Path,
+    kind: Kind,
+    run: &RunConfig,
+    beside: Option<Beside<'_>>,
+    values: &[f32],
+) -> anyhow::Result<()> {
+    let image = run.model.image;
+    let count = values.len() / image.values().max(1);
+    let shape = [vec![count], image.sizes()].concat();
+    let values = outgoing(run, values);
+    rows::write(path, kind, beside, (&shape, columns(run)), &values)
+}
+
+/// Writes values of images as an array `[…sizes, …sizes of an image]`.
+pub(super) fn write_array(
+    path: &Path,
+    run: &RunConfig,
+    sizes: &[usize],
+    values: &[f32],
+) -> anyhow::Result<()> {
+    let shape = [sizes, &run.model.image.sizes()].concat();
+    rows::write(
+        path,
+        Kind::Npy,
+        None,
+        (&shape, columns(run)),
+        &outgoing(run, values),
+    )
 }
 
 /// Refuses what only a VAE can do.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::out::Kind;
 use super::{note, result};
 use crate::error::Error;
-use crate::files::{self, NewFile};
+use crate::files::NewFile;
 
 /// Whether a path means stdin or stdout.
 pub(super) fn is_stream(path: &Path) -> bool {
@@ -32,7 +33,7 @@ pub(super) fn input(path: &Path) -> anyhow::Result<(Box<dyn Read>, PathBuf)> {
     Ok((Box::new(BufReader::new(file)), path.to_owned()))
 }
 
-/// A new array of float32 that is written piece by piece.
+/// A new file that is written piece by piece.
 pub(super) enum Output {
     /// What a reader gets as it comes, until it has enough.
     Stdout {
@@ -45,14 +46,14 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// A new file, or stdout.
+    /// A new file, or stdout, of this kind.
     /// `beside`: whether other outputs are wanted too.
-    pub(super) fn open(path: &Path, beside: bool) -> anyhow::Result<Self> {
+    pub(super) fn open(path: &Path, kind: Kind, beside: bool) -> anyhow::Result<Self> {
         if !is_stream(path) {
             return Ok(Self::File(NewFile::start(path)?));
         }
         let stdout = io::stdout();
-        if stdout.is_terminal() {
+        if stdout.is_terminal() && !kind.is_text() {
             return Err(Error::config(
                 "stdout is a terminal, and the result is an array in NumPy's format",
                 "`> array.npy` behind the command, or --out array.npy",
@@ -65,16 +66,8 @@ impl Output {
         })
     }
 
-    /// The header; values of this shape follow.
-    pub(super) fn begin(&mut self, shape: &[usize]) -> anyhow::Result<()> {
-        self.write(&files::npy_header(shape))
-    }
-
-    pub(super) fn values(&mut self, values: &[f32]) -> anyhow::Result<()> {
-        self.write(&files::npy_values(values))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+    /// Adds bytes at its end.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match self {
             Self::Stdout { reader, beside } => {
                 to_reader(reader, *beside, |stdout| stdout.write_all(bytes))
@@ -129,6 +122,6 @@ fn to_reader(
             reader.take().map(BufWriter::into_parts);
             Ok(())
         }
-        written => written.context("stdout: cannot write the array"),
+        written => written.context("stdout: cannot write the result"),
     }
 }

@@ -65,6 +65,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         init_from,
         record: Record {
             reading: ready.dataset.reading.clone(),
+            columns: ready.dataset.columns.clone(),
             values: ready.dataset.look.clone(),
             ..Record::new(&ready.device, &ready.dataset.name, started)
         },
@@ -78,11 +79,14 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let Ready {
         runtime, dataset, ..
     } = ready;
+    let split_seed = folder.config().data.options.seed;
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown());
     let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset);
     let pace = args.pace(resolved.checkpoints);
-    let outcome = trainer
-        .and_then(|mut trainer| train_from(&mut trainer, weights.as_ref(), &pace, &mut reporter));
+    let outcome = trainer.and_then(|mut trainer| {
+        trainer.show(&dataset.test, split_seed);
+        train_from(&mut trainer, weights.as_ref(), &pace, &mut reporter)
+    });
     reporter.finish(outcome)
 }
 
@@ -236,6 +240,9 @@ fn introduce(folder: &RunFolder, dataset: &Dataset) {
     }
     if let Some(values) = text::values(&run.model, run.train.binarize, run.is_binary()) {
         note(format_args!("  {values}"));
+    }
+    if let Some(range) = run.shades().in_words(run.model.image) {
+        note(format_args!("  {range}"));
     }
     note(format_args!("run folder: {}", folder.path().display()));
 }

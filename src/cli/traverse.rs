@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
 use crate::files;
@@ -35,8 +36,9 @@ pub(super) struct TraverseArgs {
     /// Images of a row [default: 13; 31 of a GIF]
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(2..=10_000))]
     steps: Option<usize>,
-    /// Picture to create, .png, or .gif for one that moves [default: traversal-….png in the run folder]
-    #[arg(long, value_name = "FILE.png|FILE.gif")]
+    /// File to create: .png, .gif for a picture that moves, or .npy of the images [rows, steps, height, width, channels]
+    /// [default: traversal-….png in the run folder]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -49,7 +51,9 @@ Examples:
 pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
-    let format = args.out.as_deref().map_or(Ok(Format::Png), Format::of)?;
+    let can = [Kind::Png, Kind::Gif, Kind::Npy];
+    let kind = out::kind("--out", args.out.as_deref(), &can)?;
+    let format = out::format(kind);
     let name = match (args.image, args.top) {
         (None, None) => "traversal.png".to_owned(),
         (Some(image), None) => format!("traversal-image-{image}.png"),
@@ -67,7 +71,7 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
     let weights = args.view.parameters.of(&folder)?;
     let prior = spec.kind == ModelKind::Vae;
     let chosen = match args.image.is_some() || args.top.is_some() || !prior {
-        true => Some(args.view.images(run)?),
+        true => Some(args.view.images(&folder)?),
         false => {
             let hint = "--image or --top with it, or neither";
             args.view.no_images(hint)?;
@@ -92,8 +96,11 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
             traversal = traversal.about(&mut model, images, image, chosen.split, binarize)?;
         }
     }
-    let film = view::traverse(&mut model, spec, &traversal, args.range, steps, format)?;
+    let mut film = view::traverse(&mut model, spec, &traversal, args.range, steps, format)?;
+    if kind == Kind::Npy {
+        return saved::write_array(&out, run, &[film.rows(), film.steps()], film.images());
+    }
+    film.shades = saved::shades(run);
     files::create(&out, &film.bytes(format)?)?;
-    result(out.display())?;
-    Ok(())
+    result(out.display())
 }

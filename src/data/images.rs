@@ -1,5 +1,7 @@
 //! Images in memory.
 
+use std::collections::HashMap;
+
 use super::Stored;
 use crate::shape::ImageShape;
 
@@ -107,6 +109,27 @@ impl Images {
         self.select(&indices)
     }
 
+    /// Indices of `count` images (of all where there are fewer) to show: classes take turns, in a random order, and so do
+    /// the images of each; without labels all are one class. The same for a seed, everywhere and for ever.
+    pub fn varied(&self, count: usize, seed: u64) -> Vec<usize> {
+        let mut classes: Vec<(u32, Vec<usize>)> = Vec::new();
+        let mut places = HashMap::new();
+        for index in super::split::shuffled(self.len(), seed) {
+            let class = self.labels.as_ref().map_or(0, |labels| labels[index]);
+            let place = *places.entry(class).or_insert_with(|| {
+                classes.push((class, Vec::new()));
+                classes.len() - 1
+            });
+            classes[place].1.push(index);
+        }
+        let most = classes.iter().map(|(_, images)| images.len()).max();
+        let turns = (0..most.unwrap_or(0)).flat_map(|turn| {
+            let images = classes.iter();
+            images.filter_map(move |(_, images)| images.get(turn).copied())
+        });
+        turns.take(count).collect()
+    }
+
     /// These images and then others of the same shape; with labels and names if both have them.
     pub(super) fn followed_by(self, others: Self) -> Self {
         let values = match (self.values, others.values) {
@@ -208,6 +231,25 @@ mod tests {
         assert_eq!(two.labels, Some(vec![7, 8]));
         assert_eq!(two.to_f32(), [0.0, 0.2, 0.4, 1.0]);
         assert_eq!(all.first(10).len(), 3);
+    }
+
+    #[test]
+    fn images_to_show_are_of_all_classes_however_the_data_are_ordered() {
+        let labels: Vec<u32> = (0..100).map(|i| i / 40).collect();
+        let images = images(&[0; 200], &labels);
+        let chosen = images.varied(6, 3);
+        let mut classes: Vec<u32> = chosen.iter().map(|&i| labels[i]).collect();
+        classes[..3].sort_unstable();
+        classes[3..].sort_unstable();
+        assert_eq!(classes, [0, 1, 2, 0, 1, 2]);
+        assert_eq!(chosen, images.varied(6, 3));
+        assert_ne!(chosen, images.varied(6, 4));
+        let mut all = images.varied(1000, 3);
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+        let unlabelled = Images::new(images.shape, images.values);
+        assert_ne!(unlabelled.varied(6, 3), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(unlabelled.varied(6, 3).len(), 6);
     }
 
     #[test]

@@ -52,8 +52,9 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
         reading.apply(images);
     }
     let used = dataset.splits().filter(|images| !images.is_empty());
-    let used = used.map(Images::value_range);
-    let used = used.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let used: Vec<_> = used.map(Images::value_range).collect();
+    let shown = used.first().copied();
+    let used = used.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let used = used.unwrap_or_default();
     if let Some(trained) = &options.reading {
         warnings.extend(trained.doubt(used));
@@ -67,7 +68,7 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
         range: options
             .reading
             .as_ref()
-            .map_or(Some(used), |trained| trained.range),
+            .map_or(shown, |trained| trained.range),
         ..reading
     };
     Ok(dataset)

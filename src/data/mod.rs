@@ -95,22 +95,18 @@ impl Dataset {
 
     /// Hash of all images, in their order, with their shape: equal for equal data only. SHA-256 in hexadecimal.
     pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for images in [&self.train, &self.test] {
-            let ImageShape {
-                height,
-                width,
-                channels,
-            } = images.shape;
-            for number in [images.len(), height, width, channels] {
-                hash.update((number as u64).to_le_bytes());
-            }
-            match &images.values {
-                Values::Bytes(bytes) => hash.update(bytes),
-                Values::Floats(values) => hash.update(bytemuck::cast_slice::<f32, u8>(values)),
-            }
+        fingerprint([&self.train, &self.test])
+    }
+
+    /// As [`Dataset::fingerprint`], of data that were read [`whole`](DataOptions::whole) too: that of the splits that
+    /// `options` would have made of them.
+    pub fn fingerprint_as_split(&self, options: &DataOptions) -> String {
+        if !self.train.is_empty() {
+            return self.fingerprint();
         }
-        hex(&hash.finalize())
+        let (fraction, seed) = (options.test_fraction, options.seed);
+        let (train, test) = split::indices(self.test.len(), fraction, seed);
+        fingerprint([&self.test.select(&train), &self.test.select(&test)])
     }
 
     /// What every reader promises: two splits of one shape, neither empty (but for the training split of a
@@ -136,6 +132,26 @@ impl Dataset {
         }
         Ok(self)
     }
+}
+
+/// Hash of splits with their shape, in hexadecimal.
+fn fingerprint(splits: [&Images; 2]) -> String {
+    let mut hash = Sha256::new();
+    for images in splits {
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = images.shape;
+        for number in [images.len(), height, width, channels] {
+            hash.update((number as u64).to_le_bytes());
+        }
+        match &images.values {
+            Values::Bytes(bytes) => hash.update(bytes),
+            Values::Floats(values) => hash.update(bytemuck::cast_slice::<f32, u8>(values)),
+        }
+    }
+    hex(&hash.finalize())
 }
 
 fn check_images(split: &str, images: &Images, path: &Path) -> Result<()> {

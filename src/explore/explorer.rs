@@ -126,7 +126,7 @@ impl Explorer {
                 "data with images, and room for some of them",
             ));
         }
-        let gallery = Gallery::new(&mut model, images, most)?;
+        let gallery = Gallery::new(&mut model, images, most, (setting.split, setting.binarize))?;
         let decoded = model.decode(gallery.code(0))?;
         let plane = (3..=MOST_IN_A_PLANE)
             .contains(&spec.latent)

@@ -49,14 +49,23 @@ pub(super) struct Dimension {
 }
 
 impl Gallery {
-    /// Encodes at most `most` of the images, as they are, spread evenly over them all: data may be in the order of
+    /// Encodes at most `most` of the images, as the model sees them, spread evenly over them all: data may be in the order of
     /// their classes.
-    pub(super) fn new(model: &mut Inference, images: &Images, most: usize) -> Result<Self> {
+    pub(super) fn new(
+        model: &mut Inference,
+        images: &Images,
+        most: usize,
+        (split, binarize): (Split, Binarize),
+    ) -> Result<Self> {
         let total = images.len();
         let labels = images.labels.iter().flatten().copied();
         let classes: BTreeSet<u32> = labels.collect();
         let places = spread(total, most);
-        let images = images.select(&places);
+        let images = match binarize {
+            Binarize::None => images.select(&places),
+            // Draws go by the place among all.
+            _ => model.see(images, split, binarize)?.select(&places),
+        };
         let latents = view::encode(model, &images, Split::Test, Binarize::None)?;
         let latent = latents.mu.len() / images.len().max(1);
         Ok(Self {
@@ -115,12 +124,41 @@ fn dimensions(latents: &Latents, latent: usize) -> Vec<Dimension> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::digits;
+    use crate::device::Device;
+    use crate::model::{ModelSpec, Parameters, Weights};
 
     #[test]
     fn chosen_places_are_spread_over_all() {
         assert_eq!(spread(10, 5), [0, 2, 4, 6, 8]);
         assert_eq!(spread(3, 5), [0, 1, 2]);
         assert!(spread(0, 5).is_empty());
+    }
+
+    #[test]
+    fn a_gallery_has_binarised_images_as_the_model_sees_them() {
+        let spec = ModelSpec {
+            hidden: vec![4],
+            latent: 2,
+            ..ModelSpec::reference()
+        };
+        let parameters = Parameters::new(&spec);
+        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let mut model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
+        let images = digits::generate(1, 20, 3).test;
+        let seen = model
+            .see(&images, Split::Test, Binarize::Fixed)
+            .expect("images");
+        let codes = model
+            .encode(&images, Split::Test, Binarize::Fixed)
+            .expect("codes");
+        let how = (Split::Test, Binarize::Fixed);
+        let gallery = Gallery::new(&mut model, &images, 5, how).expect("a gallery");
+        assert_eq!(gallery.images.values, seen.select(&gallery.places).values);
+        assert_ne!(seen.values, images.values);
+        for (place, code) in gallery.places.iter().zip(gallery.codes.chunks(2)) {
+            assert_eq!(code, &codes.mu[2 * place..2 * place + 2]);
+        }
     }
 
     #[test]

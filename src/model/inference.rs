@@ -1,10 +1,11 @@
 //! Using a trained model.
 
-use crate::data::{Binarize, Images, Split};
+use crate::data::{Binarize, Images, Split, Values};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::model::plans::{self, names};
+use crate::model::scores::{self, Scores};
 use crate::model::session::{Measured, Session};
 use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Units, Weights};
 use crate::ops::bounded;
@@ -137,19 +138,8 @@ impl Inference {
                     *value = f32::from(u8::from(stream.uniform() < *value));
                 }
             }
-            Likelihood::Gaussian { sigma, .. } => {
-                let parameters = &self.session.parameters;
-                let learned = parameters.tensors.iter().find(|t| t.name == "log_sigma");
-                let sigma = match learned {
-                    Some(tensor) => {
-                        let value =
-                            self.session
-                                .runtime
-                                .read(names::PARAMETERS, tensor.offset, 1)?;
-                        value[0].exp()
-                    }
-                    None => sigma,
-                };
+            Likelihood::Gaussian { .. } => {
+                let sigma = self.session.log_sigma()?.exp();
                 for value in images {
                     *value += sigma * stream.normal();
                 }
@@ -172,6 +162,35 @@ impl Inference {
             _ => Purpose::EvaluationBinarisation,
         };
         self.session.upload("images", images, binarize, purpose)
+    }
+
+    /// The images as the model sees them: themselves, or drawn as 0 and 255 where they are binarised. By the same draws as
+    /// in every other use of the same images.
+    ///
+    /// # Errors
+    /// As [`Inference::reconstruct`].
+    pub fn see(&mut self, images: &Images, split: Split, binarize: Binarize) -> Result<Images> {
+        if binarize == Binarize::None {
+            return Ok(images.clone());
+        }
+        let source = self.upload(images, split, binarize)?;
+        let values = images.shape.values();
+        let mut seen = Vec::with_capacity(images.len() * values);
+        self.session.sweep(
+            "encode",
+            &source,
+            names::SEEN,
+            values,
+            |spec, parameters, rows| plans::encode(spec, parameters, rows, &source),
+            |_, batch| {
+                seen.extend(batch.iter().map(|&value| if value > 0.5 { 255 } else { 0 }));
+                Ok(())
+            },
+        )?;
+        Ok(Images {
+            values: Values::Bytes(seen),
+            ..images.clone()
+        })
     }
 
     /// Means of the images' reconstructions from the mean code, `[images, values]`.
@@ -244,21 +263,17 @@ impl Inference {
         importance_samples: usize,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Evaluation> {
-        if importance_samples > 0 && !self.session.is_variational() {
-            return Err(Error::config(
-                "--importance-samples: an autoencoder has no likelihood of images",
-                "a run of --model vae",
-            ));
-        }
+        self.check_samples(importance_samples)?;
         let source = self.upload(images, split, binarize)?;
         let passes = self.session.evaluation(&source)?;
         let measured = self.session.measure(&source, &passes, 0, || true)?;
         // It was told to go on.
         let Measured { loss, units } = measured.unwrap_or_default();
-        let log_likelihood = if importance_samples > 0 {
-            Some(self.log_likelihood(&source, importance_samples, progress)?)
-        } else {
-            None
+        let log_likelihood = match importance_samples {
+            0 => None,
+            samples => Some(mean_and_error(
+                &self.log_likelihood(&source, samples, progress)?,
+            )),
         };
         Ok(Evaluation {
             images: images.len(),
@@ -268,13 +283,54 @@ impl Inference {
         })
     }
 
-    /// Mean and standard error over the images of log (1/K) Σ w, the bound of Burda et al. 2016.
+    /// The losses of each image, whose means are those of [`Inference::evaluate`] with the same arguments: by the same
+    /// draw of z.
+    ///
+    /// # Errors
+    /// As [`Inference::evaluate`].
+    pub fn score(
+        &mut self,
+        images: &Images,
+        split: Split,
+        binarize: Binarize,
+        importance_samples: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Scores> {
+        self.check_samples(importance_samples)?;
+        let source = self.upload(images, split, binarize)?;
+        let mut scores = scores::measure(&mut self.session, &source)?;
+        if importance_samples > 0 {
+            scores.log_likelihood = self.log_likelihood(&source, importance_samples, progress)?;
+        }
+        Ok(scores)
+    }
+
+    /// The sigma of a Gaussian likelihood that was learned; `None` where it was not.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn learned_sigma(&mut self) -> Result<Option<f32>> {
+        let log_sigma = self.session.learned_log_sigma()?;
+        Ok(log_sigma.map(f32::exp))
+    }
+
+    fn check_samples(&self, importance_samples: usize) -> Result<()> {
+        match importance_samples > 0 && !self.session.is_variational() {
+            false => Ok(()),
+            true => Err(Error::config(
+                "--importance-samples: an autoencoder has no likelihood of images",
+                "a run of --model vae",
+            )),
+        }
+    }
+
+    /// log (1/K) Σ w of each image, the bound of Burda et al. 2016.
     fn log_likelihood(
         &mut self,
         source: &plans::Source,
         samples: usize,
         progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<(f64, f64)> {
+    ) -> Result<Vec<f64>> {
         let session = &mut self.session;
         // Either several images with all their samples, or one image with some of its samples.
         let most = session.rows_within(SAMPLE_ROWS);
@@ -283,7 +339,7 @@ impl Inference {
         session.allocate_batch(images)?;
         let rows = images * chunk;
         session.allocate(names::LOG_WEIGHTS, Element::Float, rows)?;
-        let (mut sum, mut squares, mut done) = (0.0, 0.0, 0);
+        let (mut found, mut done) = (Vec::with_capacity(source.images), 0);
         let mut noise = 0_u32;
         while done < source.images {
             let count = images.min(source.images - done);
@@ -317,20 +373,23 @@ impl Inference {
                 }
                 left -= each;
             }
-            for bound in bounds {
-                let value = bound.value() - (samples as f64).ln();
-                sum += value;
-                squares += value * value;
-            }
+            let log_samples = (samples as f64).ln();
+            found.extend(bounds.iter().map(|bound| bound.value() - log_samples));
             done += count;
             progress(done, source.images);
         }
-        let n = source.images as f64;
-        let mean = sum / n;
-        // One image has no spread: 0/0, which is NaN.
-        let variance = (squares / n - mean * mean).max(0.0) * n / (n - 1.0);
-        Ok((mean, (variance / n).sqrt()))
+        Ok(found)
     }
+}
+
+/// Mean of some values and its standard error; that of a single value is NaN.
+fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| value * value).sum();
+    // One value has no spread: 0/0, which is NaN.
+    let variance = (squares / n - mean * mean).max(0.0) * n / (n - 1.0);
+    (mean, (variance / n).sqrt())
 }
 
 /// Codes from the prior N(0, I), `[count, latent]`.

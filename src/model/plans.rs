@@ -4,7 +4,7 @@ use crate::data::Binarize;
 use crate::device::Precision;
 use crate::model::net::{Net, likelihood_selector};
 use crate::model::{ModelKind, ModelSpec, Parameters};
-use crate::ops::{log_weight, reparameterize, reparameterize_backward};
+use crate::ops::{activation, log_weight, reparameterize, reparameterize_backward};
 use crate::plan::Plan;
 use crate::rng::Purpose;
 
@@ -28,6 +28,8 @@ pub mod names {
     pub const CODES: &str = "codes";
     /// `[rows, values]`: decoded means.
     pub const DECODED: &str = "decoded";
+    /// `[rows, values]`: what the decoder gives, before it is a mean.
+    pub const OUTPUTS: &str = "outputs";
     /// `[rows, values]`: images as the model sees them.
     pub const SEEN: &str = "seen";
     /// `[rows, 2·latent]`, or `[rows, latent]` for an autoencoder.
@@ -213,6 +215,26 @@ pub fn reconstruct(
     };
     let outputs = net.decode(z, &mut Vec::new());
     net.means(outputs);
+    net.plan.finish()
+}
+
+/// The next `rows` images of the source into [`names::SEEN`], their heads into [`names::HEADS`], and what the decoder
+/// gives for one draw of z into [`names::OUTPUTS`]: all that a loss of [`evaluate`] is made from.
+pub fn score(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
+    let mut net = Net::new(spec, parameters, rows, "score");
+    let x = net.floats(names::SEEN, rows * spec.image.values());
+    net.batch(source, x);
+    let heads = net.floats(names::HEADS, rows * parameters.head_values());
+    net.encode(x, Some(heads), &mut Vec::new());
+    let z = match spec.kind {
+        ModelKind::Ae => heads,
+        ModelKind::Vae => net.latent(heads, source, Purpose::EvaluationEpsilon, 1).1,
+    };
+    let outputs = net.decode(z, &mut Vec::new());
+    let kept = net.floats(names::OUTPUTS, rows * spec.image.values());
+    let call = activation::call(activation::IDENTITY, outputs.len);
+    let slices = [outputs, kept];
+    net.plan.step("outputs", &activation::KERNEL, call, &slices);
     net.plan.finish()
 }
 

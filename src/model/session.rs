@@ -391,6 +391,24 @@ impl Session {
         Ok(decoded)
     }
 
+    /// Logarithm of the likelihood's sigma, learned or not.
+    pub(crate) fn log_sigma(&mut self) -> Result<f32> {
+        match self.learned_log_sigma()? {
+            Some(learned) => Ok(learned),
+            None => Ok(self.spec.log_sigma()),
+        }
+    }
+
+    /// The same where it is learned.
+    pub(crate) fn learned_log_sigma(&mut self) -> Result<Option<f32>> {
+        let tensors = &self.parameters.tensors;
+        let Some(tensor) = tensors.iter().find(|tensor| tensor.name == "log_sigma") else {
+            return Ok(None);
+        };
+        let value = self.runtime.read(names::PARAMETERS, tensor.offset, 1)?;
+        Ok(value.first().copied())
+    }
+
     /// Whether the model has a prior to draw from.
     pub(crate) fn is_variational(&self) -> bool {
         self.spec.kind == ModelKind::Vae
@@ -423,9 +441,12 @@ fn words(bytes: &[u8]) -> Cow<'_, [u32]> {
 fn used_for(name: &str) -> MemoryUse {
     match name {
         names::PARAMETERS | names::GRADIENT | names::FIRST | names::SECOND => MemoryUse::Parameters,
-        names::CODES | names::ZEROS | names::HEADS | names::DECODED | names::SEEN => {
-            MemoryUse::Activations
-        }
+        names::CODES
+        | names::ZEROS
+        | names::HEADS
+        | names::DECODED
+        | names::OUTPUTS
+        | names::SEEN => MemoryUse::Activations,
         _ if name.ends_with(" images") => MemoryUse::Images,
         _ => MemoryUse::Bookkeeping,
     }

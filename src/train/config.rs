@@ -11,7 +11,9 @@ use crate::data::{Look, Reading};
 use crate::error::{Error, Result};
 use crate::model::{ModelOptions, ModelSpec};
 use crate::option;
-use crate::train::{Checkpoints, Compute, DataConfig, RunOptions, TrainOptions, read_table, utc};
+use crate::train::{
+    Checkpoints, Compute, DataConfig, RunOptions, Shades, TrainOptions, read_table, utc,
+};
 
 /// A run, fully resolved: what `config.toml` of a run folder holds.
 ///
@@ -57,6 +59,9 @@ pub struct Record {
     /// How the data's numbers became the values that the model saw; others are taken in the same way.
     #[serde(default)]
     pub reading: Reading,
+    /// Names of a table's columns; empty for other data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
     /// What these values are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Look>,
@@ -81,6 +86,7 @@ impl Record {
             device: device.into(),
             data: data.into(),
             reading: Reading::default(),
+            columns: Vec::new(),
             values: None,
             started: utc(started),
             kernels: BTreeMap::new(),
@@ -128,6 +134,14 @@ impl RunConfig {
             init_from: None,
             record,
         }
+    }
+
+    /// Which values its pictures show as black and white.
+    pub fn shades(&self) -> Shades {
+        let range = self.record.reading.range;
+        range.map_or_else(Shades::default, |(least, greatest)| {
+            Shades::of(least, greatest)
+        })
     }
 
     /// The text of `config.toml`.

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 use crate::error::{Error, Result};
+use crate::number::rounded;
 use crate::shape::ImageShape;
 
 /// Pixels between two images, and around the grid.
@@ -13,13 +14,66 @@ const GAP: usize = 2;
 const PAIR_GAP: usize = 8;
 /// Colour of the gaps: visible beside black and beside white.
 pub(crate) const BACKGROUND: u8 = 96;
+/// Rows of values take no more pixels than this.
+const WIDEST_ROW: usize = 256;
 /// Images of fewer pixels a side are enlarged towards this many.
 const COMFORTABLE_SIDE: usize = 64;
 /// No pixel becomes larger than this.
 const MAX_SCALE: usize = 8;
 
+/// Which values are drawn as black and as white; what is beyond them is drawn as they are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shades {
+    least: f32,
+    greatest: f32,
+}
+
+impl Default for Shades {
+    /// 0 and 1.
+    fn default() -> Self {
+        Self {
+            least: 0.0,
+            greatest: 1.0,
+        }
+    }
+}
+
+impl Shades {
+    /// Of data whose values have this range: 0 to 1 where they lie within it.
+    pub fn of(least: f32, greatest: f32) -> Self {
+        let spread = greatest - least;
+        match (least < 0.0 || greatest > 1.0) && spread.is_finite() && spread > 0.0 {
+            true => Self { least, greatest },
+            false => Self::default(),
+        }
+    }
+
+    /// What to say of pictures of such images, where values are not drawn from 0 to 1.
+    pub fn in_words(self, shape: ImageShape) -> Option<String> {
+        let (low, high) = match is_row(shape) {
+            true => ("bottom", "top"),
+            false => ("black", "white"),
+        };
+        let (least, greatest) = (
+            rounded(self.least.into(), 3),
+            rounded(self.greatest.into(), 3),
+        );
+        (self != Self::default()).then(|| {
+            format!("pictures show values from {least} ({low}) to {greatest} ({high}), the range of the training data")
+        })
+    }
+
+    /// Place of a value between black, 0, and white, 1; NaN stays so.
+    fn level(self, value: f32) -> f32 {
+        if self == Self::default() {
+            return value.clamp(0.0, 1.0);
+        }
+        ((value - self.least) / (self.greatest - self.least)).clamp(0.0, 1.0)
+    }
+}
+
 /// Where images lie on a [`Grid`], in reading order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     /// Images a row.
     pub columns: usize,
@@ -31,6 +85,8 @@ pub struct Layout {
     pub above: usize,
     /// How many times larger than usual images are shown.
     pub zoom: usize,
+    /// Which values are black and white.
+    pub shades: Shades,
 }
 
 impl Layout {
@@ -42,20 +98,25 @@ impl Layout {
             apart: Vec::new(),
             above: 0,
             zoom: 1,
+            shades: Shades::default(),
         }
-    }
-
-    /// Pixels a side of one value.
-    fn scale(&self, shape: ImageShape) -> usize {
-        scale(shape).saturating_mul(self.zoom)
     }
 
     /// Height and width of an image as it is shown, in pixels.
     pub fn shown(&self, shape: ImageShape) -> (usize, usize) {
-        let scale = self.scale(shape);
+        let (height, width) = if is_row(shape) {
+            let width = shape.width.saturating_mul(scale(shape));
+            (COMFORTABLE_SIDE, width.min(WIDEST_ROW))
+        } else {
+            let scale = scale(shape);
+            (
+                shape.height.saturating_mul(scale),
+                shape.width.saturating_mul(scale),
+            )
+        };
         (
-            shape.height.saturating_mul(scale),
-            shape.width.saturating_mul(scale),
+            height.saturating_mul(self.zoom),
+            width.saturating_mul(self.zoom),
         )
     }
 
@@ -99,15 +160,16 @@ impl Layout {
 
 /// A picture of images side by side.
 ///
-/// Values are clamped to 0..=1 (NaN is black). Images of three channels are RGB, those of four RGB and alpha, laid on
-/// the colour of the gaps; of any other number of channels the first one is shown, as grey. Small images are enlarged
-/// by a whole factor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Values are drawn from 0, black, to 1, white, or by the layout's [`Shades`] (NaN is black); rows of values as lines.
+/// Images of three channels are RGB, those of four RGB and alpha, laid on the colour of the gaps; of any other number of
+/// channels the first one is shown, as grey. Small images are enlarged by a whole factor.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     xs: Positions,
     ys: Positions,
-    /// Pixels a side of one value.
-    scale: usize,
+    /// Height and width of an image as it is shown, in pixels.
+    shown: (usize, usize),
+    shades: Shades,
     /// 1 or 3.
     channels: usize,
     /// `[height, width, channels]`.
@@ -123,6 +185,23 @@ impl Grid {
         Self::laid_out(values, shape, &Layout::new(columns))
     }
 
+    /// As [`Grid::of_images`], with shades of one's own.
+    ///
+    /// # Errors
+    /// As [`Grid::of_images`].
+    pub fn of_images_in(
+        values: &[f32],
+        shape: ImageShape,
+        columns: usize,
+        shades: Shades,
+    ) -> Result<Self> {
+        let layout = Layout {
+            shades,
+            ..Layout::new(columns)
+        };
+        Self::laid_out(values, shape, &layout)
+    }
+
     /// As [`Grid::of_images`], with gaps of one's own.
     ///
     /// # Errors
@@ -131,7 +210,7 @@ impl Grid {
         let count = count(values, shape)?;
         let columns = layout.columns.clamp(1, count);
         let (xs, ys) = layout.positions(count, shape);
-        let mut grid = Self::empty(shape, xs, ys, layout.scale(shape));
+        let mut grid = Self::empty(shape, xs, ys, &layout);
         for (index, image) in values.chunks_exact(shape.values()).enumerate() {
             grid.draw(image, shape, index % columns, index / columns);
         }
@@ -174,6 +253,20 @@ impl Grid {
         shape: ImageShape,
         rows: usize,
     ) -> Result<Self> {
+        Self::of_pairs_in(originals, reconstructions, shape, rows, Shades::default())
+    }
+
+    /// As [`Grid::of_pairs`], with shades of one's own.
+    ///
+    /// # Errors
+    /// As [`Grid::of_pairs`].
+    pub fn of_pairs_in(
+        originals: &[f32],
+        reconstructions: &[f32],
+        shape: ImageShape,
+        rows: usize,
+        shades: Shades,
+    ) -> Result<Self> {
         let count = count(originals, shape)?;
         if originals.len() != reconstructions.len() {
             return Err(Error::config(
@@ -188,10 +281,11 @@ impl Grid {
         let pairs = count.div_ceil(rows.clamp(1, count));
         let layout = Layout {
             apart: (1..pairs).map(|pair| 2 * pair).collect(),
+            shades,
             ..Layout::new(2 * pairs)
         };
         let (xs, ys) = layout.positions(2 * count, shape);
-        let mut grid = Self::empty(shape, xs, ys, layout.scale(shape));
+        let mut grid = Self::empty(shape, xs, ys, &layout);
         let images = originals
             .chunks_exact(shape.values())
             .zip(reconstructions.chunks_exact(shape.values()));
@@ -234,14 +328,15 @@ impl Grid {
         Ok(bytes.into_inner())
     }
 
-    fn empty(shape: ImageShape, xs: Positions, ys: Positions, scale: usize) -> Self {
+    fn empty(shape: ImageShape, xs: Positions, ys: Positions, layout: &Layout) -> Self {
         let channels = if matches!(shape.channels, 3 | 4) {
             3
         } else {
             1
         };
         Self {
-            scale,
+            shown: layout.shown(shape),
+            shades: layout.shades,
             channels,
             pixels: vec![BACKGROUND; xs.total * ys.total * channels],
             xs,
@@ -250,24 +345,64 @@ impl Grid {
     }
 
     fn draw(&mut self, image: &[f32], shape: ImageShape, column: usize, row: usize) {
-        let scale = self.scale;
-        let (left, top, width) = (self.xs.at[column], self.ys.at[row], self.xs.total);
-        for y in 0..shape.height * scale {
-            for x in 0..shape.width * scale {
-                let from = ((y / scale) * shape.width + x / scale) * shape.channels;
-                let to = ((top + y) * width + left + x) * self.channels;
+        let corner = (self.xs.at[column], self.ys.at[row]);
+        match is_row(shape) {
+            true => self.draw_line(image, corner),
+            false => self.draw_image(image, shape, corner),
+        }
+    }
+
+    fn draw_image(&mut self, image: &[f32], shape: ImageShape, (left, top): (usize, usize)) {
+        let (height, width) = self.shown;
+        for y in 0..height {
+            for x in 0..width {
+                let (y_from, x_from) = (y * shape.height / height, x * shape.width / width);
+                let from = (y_from * shape.width + x_from) * shape.channels;
+                let to = ((top + y) * self.xs.total + left + x) * self.channels;
                 let alpha = match shape.channels {
                     4 => image[from + 3].clamp(0.0, 1.0),
                     _ => 1.0,
                 };
                 for channel in 0..self.channels {
-                    let value = image[from + channel].clamp(0.0, 1.0) * alpha
+                    let value = self.shades.level(image[from + channel]) * alpha
                         + f32::from(BACKGROUND) / 255.0 * (1.0 - alpha);
                     self.pixels[to + channel] = (value * 255.0).round() as u8;
                 }
             }
         }
     }
+
+    /// Values as a line of steps, white on black, from the least at the bottom to the greatest at the top. Where several
+    /// values share a column of pixels, it reaches from the least of them to the greatest.
+    fn draw_line(&mut self, values: &[f32], (left, top): (usize, usize)) {
+        let (height, width) = self.shown;
+        let y_of = |value: f32, shades: Shades| {
+            let level = 1.0 - shades.level(value);
+            (level * (height - 1) as f32).round() as usize
+        };
+        let mut before = None;
+        for x in 0..width {
+            let first = x * values.len() / width;
+            let next = ((x + 1) * values.len() / width).max(first + 1);
+            let ys = values[first..next]
+                .iter()
+                .map(|&value| y_of(value, self.shades));
+            let (least, most) = ys.clone().fold(
+                before.map_or((height - 1, 0), |y| (y, y)),
+                |(least, most), y| (least.min(y), most.max(y)),
+            );
+            before = ys.last();
+            for y in 0..height {
+                let at = (top + y) * self.xs.total + left + x;
+                self.pixels[at] = if (least..=most).contains(&y) { 255 } else { 0 };
+            }
+        }
+    }
+}
+
+/// Whether images are rows of values, whose pictures are lines.
+fn is_row(shape: ImageShape) -> bool {
+    shape.height == 1 && shape.channels == 1 && shape.width > 1
 }
 
 /// Where images begin along one axis, and the length of the axis, in pixels.
@@ -312,152 +447,4 @@ fn count(values: &[f32], shape: ImageShape) -> Result<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Shown six times as large.
-    const SHAPE: ImageShape = ImageShape::new(10, 10, 1);
-
-    fn flat(levels: &[f32], shape: ImageShape) -> Vec<f32> {
-        levels
-            .iter()
-            .flat_map(|&level| vec![level; shape.values()])
-            .collect()
-    }
-
-    fn pixel(grid: &Grid, x: usize, y: usize) -> &[u8] {
-        let at = (y * grid.xs.total + x) * grid.channels;
-        &grid.pixels[at..at + grid.channels]
-    }
-
-    #[test]
-    fn an_eight_by_eight_grid_of_28_by_28_doubles_every_pixel() {
-        let shape = ImageShape::new(28, 28, 1);
-        let grid = Grid::of_images(&vec![0.0; 64 * 784], shape, 8).expect("a grid");
-        assert_eq!(grid.size(), (8 * 56 + 9 * 2, 8 * 56 + 9 * 2));
-    }
-
-    #[test]
-    fn images_lie_in_reading_order_with_gaps_between() {
-        let grid = Grid::of_images(&flat(&[0.0, 1.0, 0.2], SHAPE), SHAPE, 2).expect("a grid");
-        assert_eq!(grid.size(), (2 * 60 + 6, 2 * 60 + 6));
-        let (first, second) = (2, 2 + 60 + 2);
-        assert_eq!(pixel(&grid, first, first), [0]);
-        assert_eq!(pixel(&grid, first + 59, first + 59), [0]);
-        assert_eq!(pixel(&grid, first + 60, first), [BACKGROUND]);
-        assert_eq!(pixel(&grid, second, first), [255]);
-        assert_eq!(pixel(&grid, first, second), [51]);
-        assert_eq!(pixel(&grid, second, second), [BACKGROUND], "an empty place");
-    }
-
-    #[test]
-    fn a_pixel_keeps_its_row_and_column() {
-        let shape = ImageShape::new(32, 64, 1);
-        let mut values = vec![0.0; shape.values()];
-        values[5 * 64 + 9] = 1.0;
-        let grid = Grid::of_images(&values, shape, 8).expect("a grid");
-        assert_eq!(pixel(&grid, 2 + 9, 2 + 5), [255]);
-        assert_eq!(grid.pixels.iter().filter(|&&p| p == 255).count(), 1);
-    }
-
-    #[test]
-    fn colours_keep_their_channels() {
-        let shape = ImageShape::new(64, 64, 3);
-        let values = [1.0, 0.0, 0.4].repeat(64 * 64);
-        let grid = Grid::of_images(&values, shape, 1).expect("a grid");
-        assert_eq!(pixel(&grid, 40, 40), [255, 0, 102]);
-    }
-
-    #[test]
-    fn four_channels_are_laid_on_the_colour_of_the_gaps_by_the_last() {
-        let shape = ImageShape::new(64, 64, 4);
-        for (alpha, shown) in [
-            (1.0, [255, 0, 102]),
-            (0.0, [BACKGROUND; 3]),
-            (0.5, [176, 48, 99]),
-        ] {
-            let values = [1.0, 0.0, 0.4, alpha].repeat(64 * 64);
-            let grid = Grid::of_images(&values, shape, 1).expect("a grid");
-            assert_eq!(pixel(&grid, 40, 40), shown, "alpha {alpha}");
-        }
-    }
-
-    #[test]
-    fn other_channel_counts_show_the_first_channel() {
-        let shape = ImageShape::new(64, 64, 2);
-        let grid = Grid::of_images(&[0.2, 1.0].repeat(64 * 64), shape, 1).expect("a grid");
-        assert_eq!(pixel(&grid, 3, 3), [51]);
-    }
-
-    #[test]
-    fn values_are_clamped_and_nan_is_black() {
-        let levels = [-3.0, 7.0, f32::NAN];
-        let grid = Grid::of_images(&flat(&levels, SHAPE), SHAPE, 3).expect("a grid");
-        let seen: Vec<u8> = (0..3).map(|i| pixel(&grid, 2 + i * 62, 2)[0]).collect();
-        assert_eq!(seen, [0, 255, 0]);
-    }
-
-    #[test]
-    fn pairs_lie_side_by_side_in_the_rows_asked_for() {
-        let originals = flat(&[0.0; 10], SHAPE);
-        let reconstructions = flat(&[1.0; 10], SHAPE);
-        let grid = Grid::of_pairs(&originals, &reconstructions, SHAPE, 8).expect("a grid");
-        // Ten pairs, two a row, five rows.
-        assert_eq!(grid.size().1, 5 * 60 + 6 * 2);
-        assert_eq!(grid.size().0, 2 + 60 + 2 + 60 + 8 + 60 + 2 + 60 + 2);
-        let starts = [2, 64, 132, 194];
-        let seen = starts.map(|x| pixel(&grid, x, 2)[0]);
-        assert_eq!(seen, [0, 255, 0, 255]);
-        assert_eq!(pixel(&grid, 131, 2), [BACKGROUND]);
-    }
-
-    #[test]
-    fn a_layout_foretells_the_size_of_its_grid() {
-        for (columns, gap, apart, above, zoom) in [
-            (2, 2, vec![], 0, 1),
-            (3, 0, vec![1, 2], 0, 2),
-            (7, 2, vec![1, 6, 9], 14, 3),
-        ] {
-            let layout = Layout {
-                columns,
-                gap,
-                apart,
-                above,
-                zoom,
-            };
-            for count in [1, 6, 7, 8] {
-                let grid = Grid::laid_out(&flat(&vec![0.5; count], SHAPE), SHAPE, &layout);
-                let grid = grid.expect("a grid");
-                assert_eq!(
-                    grid.size(),
-                    layout.size(count, SHAPE),
-                    "{count}, {layout:?}"
-                );
-                assert_eq!(grid.places().1[0], gap + above);
-                assert_eq!(layout.shown(SHAPE), (60 * zoom, 60 * zoom));
-                let grey = grid.pixels().iter().filter(|&&pixel| pixel == 128).count();
-                assert_eq!(grey, count * 3600 * zoom * zoom, "the images' own pixels");
-            }
-        }
-        let huge = ImageShape::new(usize::MAX / 2, usize::MAX / 2, 1);
-        assert_eq!(Layout::new(9).size(100, huge), (usize::MAX, usize::MAX));
-    }
-
-    #[test]
-    fn values_that_are_no_images_are_refused() {
-        assert!(Grid::of_images(&[], SHAPE, 8).is_err());
-        assert!(Grid::of_images(&[0.5; 101], SHAPE, 8).is_err());
-        let one = flat(&[0.0], SHAPE);
-        assert!(Grid::of_pairs(&one, &[], SHAPE, 8).is_err());
-    }
-
-    #[test]
-    fn a_png_reads_back_pixel_by_pixel() {
-        let grid = Grid::of_images(&flat(&[0.0, 1.0], SHAPE), SHAPE, 2).expect("a grid");
-        let png = grid.png().expect("a file");
-        let back = image::load_from_memory(&png).expect("a picture").to_luma8();
-        let (width, height) = grid.size();
-        assert_eq!(back.dimensions(), (width as u32, height as u32));
-        assert_eq!(back.into_raw(), grid.pixels);
-    }
-}
+mod tests;

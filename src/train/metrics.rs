@@ -73,6 +73,10 @@ pub struct Epoch {
     /// KL of each latent dimension, mean over the test images, nats; empty for an autoencoder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kl_per_unit: Vec<f64>,
+    /// The learned standard deviation of a Gaussian likelihood, in units of the values as the model sees them; absent
+    /// where it is not learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma: Option<f32>,
     /// Training images per second.
     pub images_per_s: f64,
     /// Seconds of training, those before a stop included.

@@ -23,7 +23,7 @@ pub use check::check;
 pub use checkpoint::SavedState;
 pub use config::{Change, InitFrom, Record, Resumed, RunConfig};
 pub(crate) use grid::BACKGROUND;
-pub use grid::{Grid, Layout};
+pub use grid::{Grid, Layout, Shades};
 pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};
 pub use options::TrainOptions;
 pub use pace::{Checkpoints, Pace};

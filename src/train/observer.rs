@@ -52,6 +52,8 @@ pub struct EpochRecord {
     pub kl_weight: f64,
     /// What each latent dimension of a VAE carries, over the test images.
     pub units: Option<Units>,
+    /// The sigma of a Gaussian likelihood that learns it.
+    pub sigma: Option<f32>,
     /// Training images per second.
     pub images_per_s: f64,
     /// Seconds of training, those before a stop included.
@@ -76,6 +78,7 @@ impl From<&EpochRecord> for metrics::Epoch {
                 .units
                 .as_ref()
                 .map_or_else(Vec::new, |u| u.kl.clone()),
+            sigma: record.sigma,
             images_per_s: record.images_per_s,
             seconds: record.seconds,
         }

@@ -286,6 +286,7 @@ mod tests {
             kl_weight: 1.0,
             active_units: Some(1),
             kl_per_unit: vec![4.0, 0.25],
+            sigma: None,
             images_per_s: 1000.0,
             seconds: 1.5,
         })

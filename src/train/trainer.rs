@@ -136,7 +136,9 @@ impl Trainer {
             test,
             passes,
             evaluation,
-            shown: dataset.test.first(RECONSTRUCTIONS),
+            shown: dataset
+                .test
+                .select(&dataset.test.varied(RECONSTRUCTIONS, 0)),
             order: (0..count as u32).collect(),
             schedule: vec![0.0; 2 * batches],
             position: Position::default(),
@@ -316,6 +318,7 @@ impl Trainer {
             learning_rate,
             kl_weight,
             units,
+            sigma: self.session.learned_log_sigma()?.map(f32::exp),
             images_per_s,
             seconds: self.seconds(),
         }))

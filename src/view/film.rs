@@ -5,7 +5,7 @@ use super::gif::Gif;
 use crate::draw::{Alignment, Canvas, FONT_7X13, Point, WHITE};
 use crate::error::Result;
 use crate::shape::ImageShape;
-use crate::train::{Grid, Layout};
+use crate::train::{Grid, Layout, Shades};
 
 /// Hundredths of a second that a frame is shown, and the first and the last one.
 const EACH: u16 = 6;
@@ -36,6 +36,8 @@ pub struct Film {
     pub(super) rows: Vec<String>,
     /// Text above each column; none, or one for each.
     pub(super) columns: Vec<String>,
+    /// Which values are black and white.
+    pub shades: Shades,
 }
 
 impl Film {
@@ -57,6 +59,11 @@ impl Film {
         let values = self.shape.values();
         let at = (row * self.steps + step) * values;
         &self.images[at..at + values]
+    }
+
+    /// All images but the ends, `[rows, steps, values]`.
+    pub fn images(&self) -> &[f32] {
+        &self.images
     }
 
     /// The bytes of a file.
@@ -110,7 +117,10 @@ impl Film {
             );
             images.extend_from_slice(ends.map_or(&[], |ends| &ends[values..]));
         }
-        let layout = layout(self.steps, self.ends.is_some());
+        let layout = Layout {
+            shades: self.shades,
+            ..layout(self.steps, self.ends.is_some())
+        };
         let grid = Grid::laid_out(&images, self.shape, &layout)?;
         if self.rows.is_empty() && self.columns.is_empty() {
             return grid.png();
@@ -162,7 +172,10 @@ impl Film {
     fn gif(&self) -> Result<Vec<u8>> {
         let (rows, values) = (self.rows(), self.shape.values());
         let ends = self.ends.is_some();
-        let layout = frame_layout(rows, self.shape, ends, !self.rows.is_empty());
+        let layout = Layout {
+            shades: self.shades,
+            ..frame_layout(rows, self.shape, ends, !self.rows.is_empty())
+        };
         let mut gif: Option<Gif> = None;
         for step in 0..self.steps {
             let mut images = Vec::new();
@@ -272,6 +285,7 @@ mod tests {
                 .filter(|_| text)
                 .map(|row| format!("z{row}  KL 1"))
                 .collect(),
+            shades: Shades::default(),
             columns: (0..steps)
                 .filter(|_| text)
                 .map(|step| step.to_string())

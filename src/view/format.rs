@@ -1,6 +1,4 @@
-//! What a picture's name says of it, and how large it may be.
-
-use std::path::Path;
+//! Whether a picture moves, and how large it may be.
 
 use crate::error::{Error, Result};
 
@@ -21,35 +19,6 @@ const MOST_PIXELS_OF_FRAMES: usize = 1 << 27;
 const MOST_SIDE_OF_A_GIF: usize = 65_535;
 
 impl Format {
-    /// By the ending of a file's name.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where it is neither `.png` nor `.gif`.
-    pub fn of(path: &Path) -> Result<Self> {
-        match ending(path).as_str() {
-            "png" => Ok(Self::Png),
-            "gif" => Ok(Self::Gif),
-            _ => Err(Error::config(
-                format!("--out {}: expected a name in .png or .gif", path.display()),
-                "--out picture.png, or --out picture.gif for one that moves",
-            )),
-        }
-    }
-
-    /// Refuses the name of a still picture that says otherwise.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where it does not end in `.png`.
-    pub fn still(path: &Path) -> Result<()> {
-        match ending(path).as_str() {
-            "png" => Ok(()),
-            _ => Err(Error::config(
-                format!("--out {}: expected a name in .png", path.display()),
-                "--out picture.png; interpolate and traverse also make .gif",
-            )),
-        }
-    }
-
     /// Refuses a picture of `frames` times this size that is too large to make, before anything is decoded.
     /// `options` are those that make it smaller.
     pub(super) fn check(
@@ -84,26 +53,9 @@ impl Format {
     }
 }
 
-fn ending(path: &Path) -> String {
-    let ending = path.extension().unwrap_or_default();
-    ending.to_string_lossy().to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_ending_of_a_name_says_the_format() {
-        let of = |name: &str| Format::of(Path::new(name)).ok();
-        assert_eq!(of("a/b.png"), Some(Format::Png));
-        assert_eq!(of("b.GIF"), Some(Format::Gif));
-        for name in ["b", "b.jpg", "gif", "b.png.txt"] {
-            assert_eq!(of(name), None, "{name}");
-        }
-        assert!(Format::still(Path::new("b.PNG")).is_ok());
-        assert!(Format::still(Path::new("b.gif")).is_err());
-    }
 
     #[test]
     fn sizes_are_bounded() {

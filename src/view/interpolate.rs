@@ -1,12 +1,13 @@
 //! From one code to another.
 
-use super::codes::{encode, encode_at};
+use super::codes::encode_at;
 use super::film::Film;
 use super::format::Format;
 use super::path::Path;
 use crate::data::{Binarize, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelSpec, prior};
+use crate::train::Shades;
 
 /// The ends of some ways.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ impl Ends {
     /// The codes (means) of images: from image `from + i` to image `to + i`, for each i of `0..ways`.
     ///
     /// # Errors
-    /// [`Error::Config`] where there is no such image, and as [`encode`].
+    /// [`Error::Config`] where there is no such image, and as [`super::encode`].
     pub fn of_images(
         model: &mut Inference,
         images: &Images,
@@ -52,9 +53,10 @@ impl Ends {
             }
         }
         let indices: Vec<usize> = (0..ways).flat_map(|way| [from + way, to + way]).collect();
+        let (codes, seen) = encode_some(model, images, &indices, split, binarize)?;
         Ok(Self {
-            codes: encode_some(model, images, &indices, split, binarize)?,
-            images: Some(images.select(&indices).to_f32()),
+            codes,
+            images: Some(seen.to_f32()),
         })
     }
 
@@ -63,29 +65,30 @@ impl Ends {
     }
 }
 
-/// Codes (means) of the images at `indices`, `[indices, latent]`.
+/// Codes (means) of the images at `indices`, `[indices, latent]`, and these images as the model sees them.
 ///
 /// # Errors
-/// As [`encode`].
+/// As [`encode_at`].
 pub(super) fn encode_some(
     model: &mut Inference,
     images: &Images,
     indices: &[usize],
     split: Split,
     binarize: Binarize,
-) -> Result<Vec<f32>> {
-    if binarize == Binarize::None {
-        let place = |place: usize| indices[place];
-        return Ok(encode_at(model, &images.select(indices), split, binarize, &place)?.mu);
-    }
-    // Draws go by an image's place: only with all those before it does it get those of `elbo encode`.
-    let most = indices.iter().max().map_or(0, |last| last + 1);
-    let all = encode(model, &images.first(most), split, binarize)?.mu;
-    let latent = all.len() / most.max(1);
-    let codes = indices
-        .iter()
-        .flat_map(|&index| &all[index * latent..][..latent]);
-    Ok(codes.copied().collect())
+) -> Result<(Vec<f32>, Images)> {
+    let seen = match binarize {
+        Binarize::None => images.select(indices),
+        // Draws go by an image's place: only with all those before it does it get those of `elbo encode`.
+        _ => {
+            let most = indices.iter().max().map_or(0, |last| last + 1);
+            model
+                .see(&images.first(most), split, binarize)?
+                .select(indices)
+        }
+    };
+    let place = |place: usize| indices[place];
+    let codes = encode_at(model, &seen, split, Binarize::None, &place)?.mu;
+    Ok((codes, seen))
 }
 
 /// Images along the ways between `ends`, `steps` each, the ends included. Where these are images, they are shown
@@ -114,6 +117,7 @@ pub fn interpolate(
         ends: ends.images,
         rows: Vec::new(),
         columns: Vec::new(),
+        shades: Shades::default(),
     })
 }
 

@@ -21,12 +21,22 @@ pub fn manifold(
     spread: &Spread,
     side: usize,
 ) -> Result<Grid> {
+    let images = manifold_images(model, spec, spread, side)?;
+    Grid::laid_out(&images, spec.image, &layout(side))
+}
+
+/// The images of [`manifold`] in reading order, `[side · side, values]`.
+///
+/// # Errors
+/// As [`manifold`].
+pub fn manifold_images(
+    model: &mut Inference,
+    spec: &ModelSpec,
+    spread: &Spread,
+    side: usize,
+) -> Result<Vec<f32>> {
     check(spec, side)?;
-    Grid::laid_out(
-        &model.decode(&codes(spread, side))?,
-        spec.image,
-        &layout(side),
-    )
+    model.decode(&codes(spread, side))
 }
 
 /// What [`manifold`] refuses.
@@ -47,8 +57,8 @@ pub fn check(spec: &ModelSpec, side: usize) -> Result<()> {
     Format::Png.check(size, 1, "--size")
 }
 
-/// Without gaps: the images are one surface.
-fn layout(side: usize) -> Layout {
+/// Of the images of a [`manifold`]: without gaps, they are one surface.
+pub fn layout(side: usize) -> Layout {
     Layout {
         gap: 0,
         ..Layout::new(side)

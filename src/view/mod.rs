@@ -21,7 +21,7 @@ pub use film::Film;
 pub use format::Format;
 pub use interpolate::{Ends, check as check_interpolate, interpolate};
 pub use latents::{Classes, check as check_latents, latents};
-pub use manifold::{check as check_manifold, manifold};
+pub use manifold::{check as check_manifold, layout as manifold_layout, manifold, manifold_images};
 pub use path::Path;
 pub use pca::Plane;
 pub use traverse::{Traversal, check as check_traverse, traverse};

@@ -8,6 +8,7 @@ use crate::data::{Binarize, Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Inference, Latents, ModelKind, ModelSpec};
 use crate::number::{rounded, scientific};
+use crate::train::Shades;
 
 /// What to vary, about what.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ impl Traversal {
             ));
         }
         Ok(Self {
-            base: encode_some(model, images, &[index], split, binarize)?,
+            base: encode_some(model, images, &[index], split, binarize)?.0,
             ..self
         })
     }
@@ -142,6 +143,7 @@ pub fn traverse(
         ends: None,
         rows: traversal.rows.iter().map(name).collect(),
         columns: (0..steps).map(|step| column(range, share(step))).collect(),
+        shades: Shades::default(),
     })
 }
 

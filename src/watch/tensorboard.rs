@@ -6,7 +6,8 @@
 //! ```text
 //! train/events.out.tfevents.…   loss/total, loss/reconstruction, loss/kl, schedule/learning_rate,
 //!                               schedule/kl_weight, speed/images_per_s
-//! test/events.out.tfevents.…    loss/total, loss/reconstruction, loss/kl, latent/active_units, images
+//! test/events.out.tfevents.…    loss/total, loss/reconstruction, loss/kl, latent/active_units,
+//!                               likelihood/sigma, images
 //! ```
 
 mod event;
@@ -98,6 +99,8 @@ impl EventWriter {
                 let mut values = self.losses(total, parts, epoch.test_kl);
                 let active = epoch.active_units;
                 values.extend(active.map(|units| ("latent/active_units", units as f64)));
+                let sigma = epoch.sigma.map(f64::from);
+                values.extend(sigma.map(|sigma| ("likelihood/sigma", sigma)));
                 self.test.scalars(epoch.step, &values)
             }
         }

@@ -39,14 +39,17 @@ fn both_formats_are_written_to_where_they_were_asked_for() {
 fn nothing_is_overwritten_by_an_export() {
     let folder = temporary();
     train_small(folder.path(), "run", &[]);
-    fs::write(folder.path().join("mine"), "dear").expect("a file");
-    fs::create_dir(folder.path().join("empty")).expect("a folder");
-    for format in [
-        &["onnx"][..],
-        &["onnx", "--part", "decoder"],
-        &["safetensors"],
+    for extension in ["", ".onnx", ".safetensors"] {
+        let at = |name: &str| folder.path().join(format!("{name}{extension}"));
+        fs::write(at("mine"), "dear").expect("a file");
+        fs::create_dir(at("empty")).expect("a folder");
+    }
+    for (format, names) in [
+        (&["onnx"][..], ["mine", "empty"]),
+        (&["onnx", "--part", "decoder"], ["mine.onnx", "empty.onnx"]),
+        (&["safetensors"], ["mine.safetensors", "empty.safetensors"]),
     ] {
-        for out in ["mine", "empty"] {
+        for out in names {
             let arguments = [&["export", "run", "--out", out, "--format"], format].concat();
             refused_in(folder.path(), &arguments, CONFIG, &[out, "not overwritten"]);
         }

@@ -14,9 +14,11 @@ mod formats;
 mod interpreter;
 mod look;
 mod options;
+mod outputs;
 mod python;
 mod refused;
 mod runs;
+mod shown;
 #[cfg(unix)]
 mod signals;
 #[path = "../shared/skipped.rs"]

@@ -169,12 +169,12 @@ fn a_split_and_other_data_choose_the_images() {
         let arguments = ["reconstruct", "run", "--count", "7", "--out", name];
         on_cpu(folder.path(), &[&arguments[..], more].concat());
     };
-    shown(&[], "a");
-    shown(&["--data", "test.npz"], "b");
-    shown(&["--data", "train.npz"], "c");
+    shown(&[], "a.png");
+    shown(&["--data", "test.npz"], "b.png");
+    shown(&["--data", "train.npz"], "c.png");
     let picture = |name: &str| fs::read(folder.path().join(name)).expect("a picture");
-    assert!(picture("a") == picture("b"), "the same images");
-    assert!(picture("a") != picture("c"), "other images");
+    assert!(picture("a.png") == picture("b.png"), "the same images");
+    assert!(picture("a.png") != picture("c.png"), "other images");
 }
 
 #[test]
@@ -330,33 +330,40 @@ fn a_run_of_the_cpu_is_used_by_every_command_on_the_gpu() {
     let folder = temporary();
     train(folder.path(), &["--epochs", "3"]);
     let on = |device: &str, arguments: &[&str]| {
-        let more = ["--device", device, "--out", device];
+        let kind = match arguments[0] {
+            "encode" => "npy",
+            _ => "png",
+        };
+        let out = format!("{device}.{kind}");
+        let more = ["--device", device, "--out", &out];
         let output = accepted(folder.path(), &[arguments, &more].concat());
         let shown = stderr(&output);
         let name = adapter.split(" (").next().expect("a name");
         assert_eq!(shown.contains(name), device == "gpu", "{shown}");
     };
-    let path = |device: &str| folder.path().join(device);
+    let path = |device: &str, kind: &str| folder.path().join(format!("{device}.{kind}"));
     let both = |arguments: &[&str]| ["cpu", "gpu"].map(|device| on(device, arguments));
-    let remove = || ["cpu", "gpu"].map(|device| fs::remove_file(path(device)).expect("removed"));
+    let remove = |kind: &str| {
+        ["cpu", "gpu"].map(|device| fs::remove_file(path(device, kind)).expect("removed"))
+    };
 
     both(&["encode", "run", "--split", "train"]);
-    let [cpu, gpu] = ["cpu", "gpu"].map(|device| rows(&path(device)));
+    let [cpu, gpu] = ["cpu", "gpu"].map(|device| rows(&path(device, "npy")));
     assert_eq!(cpu.len(), TRAIN);
     assert_close("codes", &gpu, &cpu);
-    remove();
+    remove("npy");
 
     for command in [
         &["sample", "run", "--count", "20"][..],
         &["reconstruct", "run"],
     ] {
         both(command);
-        let [cpu, gpu] = ["cpu", "gpu"].map(|device| pixels(&path(device)));
+        let [cpu, gpu] = ["cpu", "gpu"].map(|device| pixels(&path(device, "png")));
         assert_eq!(cpu.len(), gpu.len(), "{command:?}");
         // A mean that lies between two grey levels may be rounded either way.
         let worst = cpu.iter().zip(&gpu).map(|(&a, &b)| a.abs_diff(b)).max();
         assert!(worst <= Some(1), "{command:?}: {worst:?}");
-        remove();
+        remove("png");
     }
 
     let more = ["--importance-samples", "50"];

@@ -295,7 +295,7 @@ fn a_folder_without_permission_to_write_is_refused_as_output() {
     let words_of_train = [&words[..], &["create the run folder"]].concat();
     refused_in(folder.path(), &train, INPUT_OUTPUT, &words_of_train);
     for command in ["sample", "reconstruct", "encode"] {
-        let arguments = [command, "run", "--device", "cpu", "--out", "locked/new"];
+        let arguments = [command, "run", "--device", "cpu", "--out", "locked/new.npy"];
         refused_in(folder.path(), &arguments, INPUT_OUTPUT, &words);
     }
     let left = fs::read_dir(&locked).expect("the folder").count();
@@ -345,9 +345,9 @@ fn an_autoencoder_is_not_sampled_from() {
 fn existing_outputs_are_not_overwritten() {
     let folder = temporary();
     train_small(folder.path(), "run", &[]);
-    fs::write(folder.path().join("mine"), "dear").expect("a file");
+    fs::write(folder.path().join("mine.npy"), "dear").expect("a file");
     for command in ["sample", "reconstruct", "encode"] {
-        let arguments = [command, "run", "--device", "cpu", "--out", "mine"];
+        let arguments = [command, "run", "--device", "cpu", "--out", "mine.npy"];
         refused_in(
             folder.path(),
             &arguments,
@@ -355,6 +355,6 @@ fn existing_outputs_are_not_overwritten() {
             &["mine", "not overwritten"],
         );
     }
-    let text = fs::read_to_string(folder.path().join("mine")).expect("the file");
+    let text = fs::read_to_string(folder.path().join("mine.npy")).expect("the file");
     assert_eq!(text, "dear");
 }

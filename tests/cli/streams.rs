@@ -339,7 +339,7 @@ fn images_beyond_the_range_of_the_likelihood_are_refused() {
 fn options_that_do_not_fit_a_stream_are_refused() {
     let folder = temporary();
     train(folder.path(), &[]);
-    fs::write(folder.path().join("mine"), "dear").expect("a file");
+    fs::write(folder.path().join("mine.npy"), "dear").expect("a file");
     let with = |more: &[&'static str]| [&ENCODE[..], more].concat();
     refused_in(
         folder.path(),
@@ -358,18 +358,23 @@ fn options_that_do_not_fit_a_stream_are_refused() {
         let words = ["--logvar", "new.npy"];
         refused_in(folder.path(), &with(&same), CONFIG, &words);
     }
-    let taken = ["mine", "not overwritten"];
-    refused_in(folder.path(), &with(&["--out", "mine"]), CONFIG, &taken);
-    refused_in(folder.path(), &with(&["--logvar", "mine"]), CONFIG, &taken);
+    let taken = ["mine.npy", "not overwritten"];
+    refused_in(folder.path(), &with(&["--out", "mine.npy"]), CONFIG, &taken);
     refused_in(
         folder.path(),
-        &[&DECODE[..], &["--out", "mine"]].concat(),
+        &with(&["--logvar", "mine.npy"]),
+        CONFIG,
+        &taken,
+    );
+    refused_in(
+        folder.path(),
+        &[&DECODE[..], &["--out", "mine.npy"]].concat(),
         CONFIG,
         &taken,
     );
     let missing = ["decode", "run", "missing.npy"];
     refused_in(folder.path(), &missing, 1, &["missing.npy", "open it"]);
-    let text = fs::read_to_string(folder.path().join("mine")).expect("the file");
+    let text = fs::read_to_string(folder.path().join("mine.npy")).expect("the file");
     assert_eq!(text, "dear");
     assert!(!folder.path().join("new.npy").exists());
 }

@@ -49,6 +49,7 @@ fn run(folder: &Path, name: &str, change: impl Fn(String) -> String) -> PathBuf 
             kl_weight: 1.0,
             active_units: Some(20),
             kl_per_unit: vec![1.25; 20],
+            sigma: None,
             images_per_s: 5e4,
             seconds: 2.0 * f64::from(epoch),
         });

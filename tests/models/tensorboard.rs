@@ -81,6 +81,7 @@ fn epoch(epoch: u32, test_loss: f64) -> Line {
         kl_weight: 1.0,
         active_units: Some(17),
         kl_per_unit: Vec::new(),
+        sigma: None,
         images_per_s: 5e4,
         seconds: 100.0 * f64::from(epoch),
     })

@@ -177,6 +177,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     // All that can be refused comes before anything is written.
     let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;
     let mut trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset)?;
+    trainer.show(&dataset.test, resolved.data.options.seed);
     if let Some(saved) = &saved {
         trainer.restore(&saved.state)?;
     }

@@ -167,13 +167,20 @@ impl RunFolder {
         pictures: &Pictures,
     ) -> Result<Vec<(&'static str, Vec<u8>)>> {
         let shape = self.config.model.image;
+        let shades = self.config.shades();
         let mut written = Vec::new();
         if !pictures.samples.is_empty() {
-            let grid = Grid::of_images(&pictures.samples, shape, GRID)?;
+            let grid = Grid::of_images_in(&pictures.samples, shape, GRID, shades)?;
             written.push((SAMPLES, grid.png()?));
         }
         if !pictures.originals.is_empty() {
-            let grid = Grid::of_pairs(&pictures.originals, &pictures.reconstructions, shape, GRID)?;
+            let grid = Grid::of_pairs_in(
+                &pictures.originals,
+                &pictures.reconstructions,
+                shape,
+                GRID,
+                shades,
+            )?;
             written.push((RECONSTRUCTIONS, grid.png()?));
         }
         for (kind, png) in &written {

@@ -1,6 +1,7 @@
 //! Pictures of a model in training.
 
-use super::Trainer;
+use super::{RECONSTRUCTIONS, Trainer};
+use crate::data::Images;
 use crate::error::Result;
 use crate::model::plans::{self, names};
 use crate::model::prior;
@@ -11,7 +12,13 @@ use crate::train::Pictures;
 const SAMPLES: usize = 64;
 
 impl Trainer {
-    /// Samples of the prior, always the same codes, and reconstructions of the first test images.
+    /// Chooses the test images whose reconstructions [`Trainer::pictures`] gives: [`Images::varied`] by this seed, that of
+    /// the split. Without it by 0.
+    pub fn show(&mut self, test: &Images, seed: u64) {
+        self.shown = test.select(&test.varied(RECONSTRUCTIONS, seed));
+    }
+
+    /// Samples of the prior, always the same codes, and reconstructions of test images.
     ///
     /// # Errors
     /// [`crate::Error::Device`].

@@ -55,6 +55,10 @@ pub(super) fn cards(run: &Run) -> String {
             cards += &card("Active units", &active.to_string(), &rest);
         }
     }
+    if let Some(sigma) = run.last().and_then(|last| last.sigma) {
+        let rest = "learned: the standard deviation of a value about its mean";
+        cards += &card("Sigma", &format!("{sigma:.4}"), rest);
+    }
     if let Some(speed) = run.images_per_s() {
         cards += &card("Speed", &words::grouped(speed as u64), "images/s");
     }
