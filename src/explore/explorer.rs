@@ -37,7 +37,8 @@ pub struct Setting {
     pub classes: Vec<String>,
     /// Name of the program's device.
     pub device: String,
-    /// Binarisation in training. Images are encoded as they are, so the page says that it saw others.
+    /// Binarisation in training. The images are shown and encoded as it saw them; drawn ones are taken as they are, which
+    /// the page says.
     pub binarize: Binarize,
     /// Colour that transparent pixels of pictures are laid on, RGB.
     pub background: [u8; 3],

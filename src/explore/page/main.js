@@ -107,7 +107,7 @@ class App {
     const { height, width, channels } = this.model.image;
     const colours = { 1: ", grey", 3: ", RGB" }[channels] ?? "";
     element("own-size").textContent = `Brought to the model's size, ${height}×${width}${colours}.`
-      + (setting.binarize === "none" ? "" : " Training saw binarised images; here they are taken as they are.");
+      + (setting.binarize === "none" ? "" : " Training saw binarised images, as these are; what you draw or drop is taken as it is.");
   }
 
   // The usual value of a dimension: the prior's mean, or that of an autoencoder's codes.
