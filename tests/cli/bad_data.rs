@@ -80,7 +80,7 @@ fn values_outside_zero_to_one_are_refused_where_they_have_to_be_probabilities() 
                 "--likelihood bernoulli",
                 "[0, 1]",
                 "from -0.25 to 1.5",
-                "images in [0, 1], as x / 255",
+                "try: images in [0, 1] as x / 255",
                 "--likelihood gaussian",
             ],
         },

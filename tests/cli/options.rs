@@ -170,8 +170,8 @@ fn a_split_and_other_data_choose_the_images() {
         on_cpu(folder.path(), &[&arguments[..], more].concat());
     };
     shown(&[], "a.png");
-    shown(&["--data", "test.npz"], "b.png");
-    shown(&["--data", "train.npz"], "c.png");
+    shown(&["--data", "test.npz", "--split", "test"], "b.png");
+    shown(&["--data", "train.npz", "--split", "test"], "c.png");
     let picture = |name: &str| fs::read(folder.path().join(name)).expect("a picture");
     assert!(picture("a.png") == picture("b.png"), "the same images");
     assert!(picture("a.png") != picture("c.png"), "other images");

@@ -3,6 +3,7 @@
 use elbo::data::{Binarize, Split, Values};
 use elbo::model::{Inference, Likelihood, ModelKind, ModelSpec, Weights};
 use elbo::rng::{Purpose, Stream};
+use elbo::shape::ImageShape;
 use elbo::view::{
     self, Ends, Film, Format, Path, Spread, Traversal, interpolate, manifold, traverse,
 };
@@ -208,20 +209,26 @@ fn the_top_rows_of_a_traversal_are_those_of_the_most_kl() {
 #[test]
 fn a_manifold_shows_the_quantiles_of_both_values() {
     let (wide, _) = model(ModelKind::Vae, Likelihood::Bernoulli);
-    let spec = ModelSpec { latent: 2, ..wide };
+    // A picture of a column: a row of values would be drawn as a line.
+    let image = ImageShape::new(wide.image.values(), 1, 1);
+    let spec = ModelSpec {
+        latent: 2,
+        image,
+        ..wide
+    };
     let parameters = elbo::model::Parameters::new(&spec);
     let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, SEED));
     // Those of 1/6, 1/2 and 5/6.
     let quantiles = [-0.967_421_6, 0.0, 0.967_421_6];
     for (device, mut model) in on_devices(&spec, &weights, SEED) {
         let grid = manifold(&mut model, &spec, &Spread::prior(2), 3).expect("a grid");
-        // Eleven values in a row, each 5 pixels wide and high.
-        assert_eq!(grid.size(), (3 * 55, 3 * 5), "{device}");
+        // Eleven values in a column, each 5 pixels wide and high.
+        assert_eq!(grid.size(), (3 * 5, 3 * 55), "{device}");
         for (row, up) in quantiles.into_iter().rev().enumerate() {
             for (column, right) in quantiles.into_iter().enumerate() {
                 for (i, near) in decoded(&weights, &[right, up]).into_iter().enumerate() {
-                    let (x, y) = (55 * column + 5 * i, 5 * row);
-                    let found = f64::from(grid.pixels()[y * 165 + x]);
+                    let (x, y) = (5 * column, 55 * row + 5 * i);
+                    let found = f64::from(grid.pixels()[y * 15 + x]);
                     // Rounding to a level, and the quantiles' last digit.
                     let limit = 0.5 + 255.0 * (near.error + 1e-6);
                     assert!(

@@ -204,22 +204,24 @@ impl Reference {
         latents.expect("a code").mu
     }
 
-    /// The run's test images, with their labels.
-    pub(crate) fn images(&self) -> Images {
-        let data = &self.folder.config().data;
-        let dataset = elbo::data::load(&data.source, &data.options, &mut |_| ());
-        dataset.expect("the data").test
+    /// The run's test images as its model sees them, with their labels.
+    pub(crate) fn images(&mut self) -> Images {
+        let run = self.folder.config();
+        let dataset = elbo::data::load(&run.data.source, &run.data.options, &mut |_| ());
+        let images = dataset.expect("the data").test;
+        let seen = self.model.see(&images, Split::Test, run.train.binarize);
+        seen.expect("the images")
     }
 
     /// Values as shares of the range that is shown, which is that of the test images where they are no pictures.
-    pub(crate) fn shares(&self, values: &[f32]) -> Vec<f32> {
+    pub(crate) fn shares(&mut self, values: &[f32]) -> Vec<f32> {
         let (least, most) = self.range();
         let share = |value: &f32| ((value - least) / (most - least)).clamp(0.0, 1.0);
         values.iter().map(share).collect()
     }
 
     /// The range that is shown.
-    pub(crate) fn range(&self) -> (f32, f32) {
+    pub(crate) fn range(&mut self) -> (f32, f32) {
         let (least, most) = self.images().value_range();
         match least >= 0.0 && most <= 1.0 {
             true => (0.0, 1.0),
