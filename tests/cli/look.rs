@@ -227,7 +227,7 @@ fn standardized_rows_go_in_and_come_out_in_their_own_units() {
     for (row, own) in back.chunks(3).zip(rows(64).chunks(3)) {
         assert!((row[0] - own[0]).abs() < 1.0, "{row:?} {own:?}");
         assert!((row[1] - own[1]).abs() < 1.5e6, "{row:?} {own:?}");
-        assert!((row[2] - own[2]).abs() < 1e-3, "{row:?} {own:?}");
+        assert!((row[2] - own[2]).abs() < 0.1, "{row:?} {own:?}");
     }
 
     // The model keeps how it read: `evaluate` says so, and rows of other units are doubted.
