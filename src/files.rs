@@ -318,6 +318,15 @@ fn sync(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// A text as one word of a shell's command line, for hints that are copied from.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "_-./=,:+@%".contains(letter);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,5 +464,16 @@ mod tests {
         create_all(&ours, &[]).expect("our folder");
         let mode = |path| fs::metadata(path).expect("metadata").permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn words_for_a_shell_are_quoted_where_they_have_to_be() {
+        assert_eq!(
+            quoted("train=x_train,test=a/b.npy"),
+            "train=x_train,test=a/b.npy"
+        );
+        assert_eq!(quoted("my run"), "'my run'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 }

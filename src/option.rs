@@ -71,6 +71,13 @@ impl<T> Deref for Given<T> {
     }
 }
 
+impl<T> Given<T> {
+    /// Names of those that were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
 impl<T: Serialize> Given<T> {
     /// Those that were given, by their keys.
     ///

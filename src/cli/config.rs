@@ -108,8 +108,12 @@ pub(super) fn flags(args: &TrainArgs) -> Result<Table> {
 pub(super) fn merge(args: &TrainArgs, mut file: Table) -> Result<Resolved> {
     let flags = flags(args)?;
     forget(&mut file, &flags);
-    let images = ["data", "image-size", "channels"];
-    if images.iter().any(|key| flags.contains_key(*key)) {
+    // What says how data are read may change the size of their images.
+    let reads = option::known::<DataConfig>().into_iter();
+    if reads
+        .map(|known| known.name)
+        .any(|key| flags.contains_key(&key))
+    {
         file.remove("image");
     }
     let mut all = file;
@@ -149,6 +153,11 @@ fn forget(file: &mut Table, flags: &Table) {
         .is_some_and(|old| replaced("likelihood", old));
     if other {
         file.remove("sigma");
+    }
+    for (flag, key) in [("standardize", "scale"), ("scale", "standardize")] {
+        if flags.contains_key(flag) {
+            file.remove(key);
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::out::{self, Kind};
 use super::rows::{self, Beside, Columns, RowWriter};
-use super::{note, saved, streams};
-use crate::data::{Rows, Split};
+use super::saved::{self, ImagesArgs};
+use super::{note, streams};
+use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::export;
 use crate::model::Latents;
@@ -26,12 +27,9 @@ pub(super) struct EncodeArgs {
     run: PathBuf,
     #[command(flatten)]
     parameters: saved::ParametersArgs,
-    /// Data set to encode, or `-` for an array from stdin [default: the run's]
-    #[arg(long, value_name = "NAME|PATH|-")]
-    data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum)]
-    split: Option<Split>,
+    /// Which images; `--data -` takes an array from stdin.
+    #[command(flatten)]
+    which: ImagesArgs,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
@@ -67,12 +65,12 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         )?;
     }
     let kinds = Kinds::of(args)?;
-    if args.data.as_deref() == Some("-") {
+    if args.which.data.as_deref() == Some("-") {
         return encode_stream(args, kinds, &folder);
     }
     let run = folder.config();
     let weights = args.parameters.of(&folder)?;
-    let chosen = saved::images(&folder, args.data.as_deref(), args.split)?;
+    let chosen = saved::images(&folder, &args.which)?;
     let name = format!("codes-{}-{}.npy", chosen.name, chosen.split.name());
     let default = folder.path().join(name);
     let beside = Beside::of(&chosen);
@@ -105,7 +103,7 @@ impl Kinds {
 
 /// Encodes an array from stdin, batch by batch.
 fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow::Result<()> {
-    if args.split.is_some() {
+    if args.which.split.is_some() {
         return Err(Error::config(
             "--split: an array from stdin has no splits",
             "no --split; all of its images are encoded",
@@ -116,7 +114,12 @@ fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow:
     let weights = args.parameters.of(folder)?;
     let mut outputs = Outputs::open(args, kinds, "-".into(), Beside::PLACES)?;
     let (input, name) = streams::input("-".as_ref())?;
-    let mut images = Rows::of_images(input, &name, run.model.image, run.data.options.axes)?;
+    let mut images = Rows::of_images(
+        input,
+        &name,
+        run.model.image,
+        args.which.source.axes.or(run.data.options.source.axes),
+    )?;
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     let count = images.count();
     outputs.begin(count, run.model.latent)?;

@@ -230,8 +230,7 @@ mod tests {
             view: ViewArgs {
                 run: "runs/a".into(),
                 parameters: ParametersArgs::default(),
-                data: None,
-                split: None,
+                which: saved::ImagesArgs::default(),
                 device: "cpu".into(),
             },
             seed: 1,

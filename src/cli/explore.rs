@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
-use super::saved::{self, ViewArgs};
+use super::saved::ViewArgs;
 use super::{note, open_device, result};
 use crate::data::Split;
 use crate::device::Precision;
@@ -78,7 +78,7 @@ fn export(args: &ExploreArgs, folder: &RunFolder, path: &Path) -> anyhow::Result
 fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Result<Explorer> {
     let run = folder.config();
     let weights = args.view.parameters.of(folder)?;
-    let chosen = saved::images(folder, args.view.data.as_deref(), args.view.split)?;
+    let chosen = args.view.images(folder)?;
     let device = open_device(&args.view.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let name = path.file_name().unwrap_or(path.as_os_str());
@@ -89,7 +89,7 @@ fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Resu
         classes: chosen.classes,
         device: device.name(),
         binarize: run.train.binarize,
-        background: run.data.options.background.unwrap_or_default().0,
+        background: run.data.options.source.background.unwrap_or_default().0,
     };
     let model = Inference::new(device, &run.model, &weights, run.train.seed)?;
     let explorer = Explorer::new(model, &run.model, &weights, &chosen.images, most, setting)?;

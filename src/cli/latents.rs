@@ -37,7 +37,7 @@ pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
     out::kind("--out", args.out.as_deref(), &[Kind::Png])?;
     view::check_latents(run.model.latent)?;
     let weights = args.view.parameters.of(&folder)?;
-    let chosen = saved::images(&folder, args.view.data.as_deref(), args.view.split)?;
+    let chosen = args.view.images(&folder)?;
     let name = format!("latents-{}-{}.png", chosen.name, chosen.split.name());
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let images = &chosen.images;

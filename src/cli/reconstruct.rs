@@ -7,8 +7,9 @@ use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::rows::Beside;
-use super::{note, result, saved};
-use crate::data::{Binarize, Split};
+use super::saved::{self, ViewArgs};
+use super::{note, result};
+use crate::data::Binarize;
 use crate::files;
 use crate::train::{Grid, RunFolder};
 
@@ -16,22 +17,11 @@ use crate::train::{Grid, RunFolder};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ReconstructArgs {
-    /// Run folder
-    run: PathBuf,
     #[command(flatten)]
-    parameters: saved::ParametersArgs,
-    /// Data set whose images to take [default: the run's]
-    #[arg(long, value_name = "NAME|PATH")]
-    data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum)]
-    split: Option<Split>,
+    view: ViewArgs,
     /// Number of images, of all classes by the seed of the split in a picture, otherwise the first ones
     #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     count: usize,
-    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
     /// File to create: .png of pairs, or .npy or .csv of the reconstructions [default: reconstructions-<DATA>.png in the
     /// run folder]
     #[arg(long, value_name = "FILE")]
@@ -45,12 +35,12 @@ Examples:
   elbo reconstruct runs/reference --count 10000 --out reconstructions.npy";
 
 pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
     let can = [Kind::Png, Kind::Npy, Kind::Csv];
     let kind = out::kind("--out", args.out.as_deref(), &can)?;
-    let weights = args.parameters.of(&folder)?;
-    let chosen = saved::images(&folder, args.data.as_deref(), args.split)?;
+    let weights = args.view.parameters.of(&folder)?;
+    let chosen = args.view.images(&folder)?;
     let name = format!("reconstructions-{}.png", chosen.name);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     if chosen.images.len() < args.count {
@@ -59,7 +49,7 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
             chosen.images.len()
         ));
     }
-    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let mut model = saved::model(run, &weights, &args.view.device, run.train.seed)?;
     // All of them: draws go by an image's place.
     let seen = model.see(&chosen.images, chosen.split, run.train.binarize)?;
     // A picture shows some of all classes, an array those that come first.

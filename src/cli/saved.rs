@@ -9,10 +9,11 @@ use super::loading::load;
 use super::out::Kind;
 use super::rows::{self, Beside, Columns};
 use super::{note, open_device};
-use crate::data::{DataOptions, Dataset, Images, Look, Split};
+use crate::data::{DataOptions, Dataset, Images, Look, SourceOptions, Split, TrainedOn};
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
+use crate::option::Given;
 use crate::train::{RunConfig, RunFolder, Shades, Which, anchored};
 
 /// Which parameters a command uses with the model of a run.
@@ -40,6 +41,49 @@ impl ParametersArgs {
     }
 }
 
+/// Which images a command takes.
+#[derive(Args, Debug, Default)]
+pub(super) struct ImagesArgs {
+    /// Data set whose images to take [default: the run's]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(super) data: Option<String>,
+    /// Which of its images [default: test; all of another data set]
+    #[arg(long, value_enum)]
+    pub(super) split: Option<Split>,
+    #[command(flatten)]
+    pub(super) source: Given<SourceOptions>,
+}
+
+impl ImagesArgs {
+    /// How to read another data set for the model of a run: as its options say, and where they do not, as the run's own
+    /// data were read, but for what is true of these alone.
+    fn of_another(&self, run: &RunConfig) -> SourceOptions {
+        let (given, own) = (&*self.source, &run.data.options.source);
+        SourceOptions {
+            background: given.background.or(own.background),
+            skip_broken: given.skip_broken || own.skip_broken,
+            axes: given.axes.or(own.axes),
+            ..given.clone()
+        }
+    }
+
+    /// How to read the run's own data: as in training, which can only be asked to go on without broken pictures.
+    fn of_own(&self, run: &RunConfig) -> Result<SourceOptions> {
+        let others = self.source.names().find(|name| *name != "skip-broken");
+        if let Some(name) = others {
+            return Err(Error::config(
+                format!("--{name}: the run's own data are read as they were for training"),
+                format!("--{name} with --data"),
+            ));
+        }
+        let own = run.data.options.source.clone();
+        Ok(SourceOptions {
+            skip_broken: own.skip_broken || self.source.skip_broken,
+            ..own
+        })
+    }
+}
+
 /// What commands take that look at a model by images.
 #[derive(Args, Debug)]
 pub(super) struct ViewArgs {
@@ -47,12 +91,8 @@ pub(super) struct ViewArgs {
     pub(super) run: PathBuf,
     #[command(flatten)]
     pub(super) parameters: ParametersArgs,
-    /// Data set whose images to take [default: the run's]
-    #[arg(long, value_name = "NAME|PATH")]
-    pub(super) data: Option<String>,
-    /// Which of its images [default: test; all of another data set]
-    #[arg(long, value_enum)]
-    pub(super) split: Option<Split>,
+    #[command(flatten)]
+    pub(super) which: ImagesArgs,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(super) device: String,
@@ -61,13 +101,20 @@ pub(super) struct ViewArgs {
 impl ViewArgs {
     /// The images that are asked for, as [`images`].
     pub(super) fn images(&self, folder: &RunFolder) -> Result<Chosen> {
-        images(folder, self.data.as_deref(), self.split)
+        images(folder, &self.which)
     }
 
     /// Refuses a choice of images where none are needed.
     pub(super) fn no_images(&self, hint: &str) -> Result<()> {
-        let data = self.data.as_ref().map(|data| format!("--data {data}"));
-        let split = self.split.map(|split| format!("--split {}", split.name()));
+        let data = self
+            .which
+            .data
+            .as_ref()
+            .map(|data| format!("--data {data}"));
+        let split = self
+            .which
+            .split
+            .map(|split| format!("--split {}", split.name()));
         match data.or(split) {
             None => Ok(()),
             Some(option) => Err(Error::config(
@@ -117,20 +164,15 @@ impl Chosen {
     }
 }
 
-/// Loads images of the run's own data or those of `source`, brought to the size that the model takes.
+/// Loads images of the run's own data or those of another source, brought to the size that the model takes.
 /// Without a `split`: the test images of the run's data, all images of another source.
 /// Warns where the run's data are no longer those that it was trained on.
-pub(super) fn images(
-    folder: &RunFolder,
-    source: Option<&str>,
-    split: Option<Split>,
-) -> Result<Chosen> {
+pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
     let run = folder.config();
     let shape = run.model.image;
-    let other = source
-        .map(anchored)
-        .filter(|other| *other != run.data.source);
-    let split = split.unwrap_or(match &other {
+    let other = which.data.as_deref().map(anchored);
+    let other = other.filter(|other| *other != run.data.source);
+    let split = which.split.unwrap_or(match &other {
         Some(_) => Split::All,
         None => Split::Test,
     });
@@ -147,10 +189,21 @@ pub(super) fn images(
                 image_size: Some((shape.height, shape.width)),
                 // Arrays may have any number of channels, pictures have up to four.
                 channels: Some(shape.channels).filter(|channels| (1..=4).contains(channels)),
+                source: which.of_another(run),
+                trained_on: TrainedOn {
+                    columns: run.record.columns.clone(),
+                    label_column: run.data.options.source.label_column.clone(),
+                },
                 ..own
             },
         ),
-        None => (run.data.source.as_str(), own),
+        None => (
+            run.data.source.as_str(),
+            DataOptions {
+                source: which.of_own(run)?,
+                ..own
+            },
+        ),
     };
     let dataset = load(source, options)?;
     for warning in dataset.look.iter().flat_map(|look| &look.warnings) {
@@ -194,12 +247,12 @@ fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) {
         return;
     };
     if dataset.fingerprint_as_split(&data.options) != trained_on {
-        log::warn!(
-            "{}: these data have changed since {} was trained on them: images that it learned from may be among the \
+        note(format_args!(
+            "warning: {}: these data have changed since {} was trained on them: images that it learned from may be among the \
              test images",
             data.source,
             folder.path().display()
-        );
+        ));
     }
 }
 

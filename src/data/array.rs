@@ -46,11 +46,11 @@ pub(super) fn load(
     if has_extension(path, "npz") {
         return npz::load(path, name, options, progress);
     }
-    if !options.arrays.is_empty() {
+    if !options.source.arrays.is_empty() {
         return Err(Error::config(
             format!(
                 "--array {}: {} holds one array, without a name",
-                options.arrays,
+                options.source.arrays,
                 path.display()
             ),
             "no --array, or a .npz file",
@@ -111,7 +111,7 @@ fn read_images(
         (true, Values::Bytes(bytes)) => Values::Bytes(to_c_order(&bytes, &header.shape)),
         (true, Values::Floats(floats)) => Values::Floats(to_c_order(&floats, &header.shape)),
     };
-    if header.shape.len() == 4 && options.axes == Some(Axes::Nchw) {
+    if header.shape.len() == 4 && options.source.axes == Some(Axes::Nchw) {
         values = axes::to_channels_last(values, shape);
     }
     Ok(Images {
@@ -193,7 +193,7 @@ fn image_shape(
             })
         }
         [_, height, width] => Ok(ImageShape::new(height, width, 1)),
-        [_, first, second, third] => axes::image_shape([first, second, third], options.axes)
+        [_, first, second, third] => axes::image_shape([first, second, third], options.source.axes)
             .map_err(|message| {
                 Error::data(
                     path,

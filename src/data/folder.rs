@@ -147,7 +147,7 @@ fn headers(
 ) -> Result<(Vec<(usize, Header)>, Vec<Broken>)> {
     let all = chosen.all();
     let (mut headers, mut broken) = source.each(&all, &mut |_| {}, decode::header);
-    let fatal = !broken.is_empty() && !options.skip_broken;
+    let fatal = !broken.is_empty() && !options.source.skip_broken;
     let mixed = options.image_size.is_none() && one_size(source, &headers).is_err();
     if fatal || mixed && headers.len() <= CHECKED {
         let opened: Vec<usize> = headers.iter().map(|(index, _)| *index).collect();
@@ -156,7 +156,7 @@ fn headers(
         headers.retain(|(index, _)| !bad.contains(index));
         broken.extend(more);
     }
-    if headers.is_empty() || !broken.is_empty() && !options.skip_broken {
+    if headers.is_empty() || !broken.is_empty() && !options.source.skip_broken {
         let sizes = match options.image_size {
             None if !headers.is_empty() => one_size(source, &headers).err(),
             _ => None,
@@ -208,7 +208,7 @@ fn form(source: &Source<'_>, headers: &[(usize, Header)], options: &DataOptions)
             "--image-size 64",
         ));
     }
-    let background = options.background.unwrap_or_default();
+    let background = options.source.background.unwrap_or_default();
     let grey =
         |(_, header): &(usize, Header)| header.grey && (background.is_grey() || !header.alpha);
     let channels = match options.channels {

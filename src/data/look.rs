@@ -45,7 +45,6 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
     let mut warnings = Vec::new();
     warnings.extend(all_alike(&dataset.train));
     if options.reading.is_none() {
-        warnings.extend(far_below(kind, reading.meaning(kind), stored.range()));
         warnings.extend(uneven(&dataset, &stored, &reading));
     }
     for images in dataset.splits_mut() {
@@ -56,8 +55,13 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
     let shown = used.first().copied();
     let used = used.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let used = used.unwrap_or_default();
-    if let Some(trained) = &options.reading {
-        warnings.extend(trained.doubt(used));
+    match &options.reading {
+        Some(trained) => warnings.extend(trained.doubt(used)),
+        None => warnings.extend(
+            two_values(&ends, used)
+                .or_else(|| far_below(kind, reading.meaning(kind), stored.range()))
+                .or_else(|| scaled_to_little(options.scale, used)),
+        ),
     }
     dataset.look = Some(Look {
         values: words(kind, &reading, stored.range(), used, &ends),
@@ -133,8 +137,17 @@ impl Ends {
         let counts = dataset.splits().map(|images| {
             let [least, most] = count_ends(&images.values, range);
             Self {
-                least,
-                most,
+                // Of equal values, which only a trained model may meet, ones are the greatest and others the least.
+                least: if range.0 == range.1 && range.1 > 0.0 {
+                    0
+                } else {
+                    least
+                },
+                most: if range.0 == range.1 && range.1 <= 0.0 {
+                    0
+                } else {
+                    most
+                },
                 all: images.values.len(),
             }
         });
@@ -150,9 +163,9 @@ impl Ends {
         })
     }
 
-    /// Whether there are no other values.
+    /// Whether there are no other values, and both of these.
     fn are_all(&self) -> bool {
-        self.least + self.most == self.all
+        self.least > 0 && self.most > 0 && self.least + self.most == self.all
     }
 }
 
@@ -178,6 +191,9 @@ fn words(
         let ones = percent(ends.most, ends.all);
         return format!("bits (0 and 1, stored as {kind}), {ones} are 1");
     }
+    if least == most {
+        return format!("{kind}, all {low}");
+    }
     let at_ends = match ends.are_all() {
         true => format!("binary, {} are {high}", percent(ends.most, ends.all)),
         false => format!(
@@ -198,6 +214,30 @@ fn words(
     }
 }
 
+/// Says where images of two values are not 0 and 1 to the model, but could be.
+fn two_values(ends: &Ends, used: (f32, f32)) -> Option<String> {
+    let between = used.0 >= 0.0 && used.1 <= 1.0 && used != (0.0, 1.0);
+    (ends.are_all() && between).then(|| {
+        format!(
+            "there are two values only, which the model sees as {} and {}: `--scale range` makes them 0 and 1",
+            number(used.0),
+            number(used.1)
+        )
+    })
+}
+
+/// Says where `--scale` leaves next to nothing of the values.
+fn scaled_to_little(scale: Option<Scale>, (least, most): (f32, f32)) -> Option<String> {
+    let little = least >= 0.0 && most > 0.0 && most * FAR_BELOW <= 1.0;
+    (matches!(scale, Some(Scale::By(_))) && little).then(|| {
+        format!(
+            "after --scale the values reach from {} to {} only: without it, or with the greatest value that there can be",
+            number(least),
+            number(most)
+        )
+    })
+}
+
 fn all_equal(value: f32, source: &Path) -> Error {
     Error::data(
         source,
@@ -205,7 +245,7 @@ fn all_equal(value: f32, source: &Path) -> Error {
             "all values are {}: there is nothing to learn",
             number(value)
         ),
-        "look at the file; of pictures that are drawn by their transparency alone `--background white` shows the \
+        "data whose values differ; of pictures that are drawn by their transparency alone `--background white` shows the \
          drawing, `--channels 4` keeps it",
     )
 }
@@ -363,6 +403,39 @@ mod tests {
             twice.warnings[0].contains("`--scale 0.00392157`"),
             "{twice:?}"
         );
+    }
+
+    #[test]
+    fn two_values_that_are_not_0_and_1_and_scales_that_leave_little_are_said() {
+        let split = images(Stored::BYTES, 2, Values::Bytes(vec![0, 128, 128, 0]));
+        let dataset = looked(split.clone(), split, &DataOptions::default()).expect("values");
+        let look = dataset.look.expect("a look");
+        assert!(look.warnings[0].contains("`--scale range`"), "{look:?}");
+        assert_eq!(look.warnings.len(), 1, "{look:?}");
+        let scaled = DataOptions {
+            scale: Some(Scale::By(255.0)),
+            ..DataOptions::default()
+        };
+        let split = images(Stored::FLOATS, 2, Values::Floats(vec![0.0, 1.0, 0.5, 0.1]));
+        let look = looked(split.clone(), split, &scaled).expect("values").look;
+        let look = look.expect("a look");
+        assert!(look.warnings[0].contains("after --scale"), "{look:?}");
+    }
+
+    #[test]
+    fn equal_values_for_a_trained_model_are_described_as_such() {
+        let split = images(Stored::BYTES, 2, Values::Bytes(vec![0, 1, 1, 0]));
+        let trained = looked(split.clone(), split, &DataOptions::default()).expect("bits");
+        let options = DataOptions {
+            reading: Some(trained.reading),
+            ..DataOptions::default()
+        };
+        for (value, words) in [(0, "0 % are 1"), (1, "100 % are 1")] {
+            let split = images(Stored::BYTES, 2, Values::Bytes(vec![value; 4]));
+            let look = looked(split.clone(), split, &options).expect("values").look;
+            let values = look.expect("a look").values;
+            assert!(values.contains(words), "{values}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod stored;
 mod survey;
 mod table;
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 pub use array::Arrays;
@@ -32,7 +33,7 @@ pub use background::Background;
 pub use images::{Images, Values};
 pub use look::Look;
 pub use npy::Rows;
-pub use options::DataOptions;
+pub use options::{DataOptions, SourceOptions, TrainedOn};
 pub use scaling::{Meaning, Reading, RowReading, Scale, Scaling};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -60,6 +61,8 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// Names of a table's columns, one for each value of an image; empty elsewhere.
     pub columns: Vec<String>,
+    /// Places of test images that the source has but that could not be read, counted over all of the test images.
+    pub left_out: Vec<usize>,
     /// How the source's numbers became the values here.
     pub reading: Reading,
     /// What these values are, where they were read.
@@ -76,6 +79,7 @@ impl Dataset {
             val: None,
             classes: Vec::new(),
             columns: Vec::new(),
+            left_out: Vec::new(),
             reading: Reading::default(),
             look: None,
         }
@@ -105,7 +109,22 @@ impl Dataset {
             return self.fingerprint();
         }
         let (fraction, seed) = (options.test_fraction, options.seed);
-        let (train, test) = split::indices(self.test.len(), fraction, seed);
+        let left_out: BTreeSet<usize> = self.left_out.iter().copied().collect();
+        let total = self.test.len() + left_out.len();
+        let read = (0..total).filter(|place| !left_out.contains(place));
+        let places: HashMap<usize, usize> = read.zip(0..).collect();
+        let (mut train, mut test) = split::indices(total, fraction, seed);
+        for part in [&mut train, &mut test] {
+            *part = part
+                .iter()
+                .filter_map(|at| places.get(at))
+                .copied()
+                .collect();
+        }
+        // A split that this leaves empty is chosen anew among what can be read.
+        if train.is_empty() || test.is_empty() {
+            (train, test) = split::indices(self.test.len(), fraction, seed);
+        }
         fingerprint([&self.test.select(&train), &self.test.select(&test)])
     }
 

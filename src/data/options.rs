@@ -23,14 +23,6 @@ pub struct DataOptions {
     #[arg(long, value_name = "1|2|3|4", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-    /// Colour behind the transparent pixels of pictures, where alpha is no channel [default: black, and said]
-    #[arg(long, value_name = "black|white|#rrggbb", help_heading = "Data")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub background: Option<Background>,
-    /// Go on without pictures that cannot be read, and name them [default: off]
-    #[arg(long, help_heading = "Data")]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub skip_broken: bool,
     /// Share of the images to hold out for testing, where the data have no split of their own
     #[arg(
         long,
@@ -76,6 +68,14 @@ pub struct DataOptions {
     #[arg(long, conflicts_with = "scale", help_heading = "Data")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub standardize: bool,
+    /// What a source holds, where that does not show by itself.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub source: SourceOptions,
+    /// The table that a trained model learned from.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub trained_on: TrainedOn,
     /// How a trained model's data were read: others are taken in the same way, whatever [`DataOptions::scale`] and
     /// [`DataOptions::standardize`] say.
     #[arg(skip)]
@@ -90,6 +90,25 @@ pub struct DataOptions {
     #[arg(skip)]
     #[serde(skip)]
     pub val: bool,
+    /// Folder for downloads; `None`: [`crate::files::cache_folder`].
+    #[arg(skip)]
+    #[serde(skip)]
+    pub cache: Option<PathBuf>,
+}
+
+/// What a source holds, where that does not show by itself. Unlike the other choices of [`DataOptions`] these are those of
+/// one source, and other images for the same model may need others.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct SourceOptions {
+    /// Colour behind the transparent pixels of pictures, where alpha is no channel [default: black, and said]
+    #[arg(long, value_name = "black|white|#rrggbb", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
+    /// Go on without pictures that cannot be read, and name them [default: off]
+    #[arg(long, help_heading = "Data")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_broken: bool,
     /// Which array of a .npz file is what: train=images,test=x_val,labels=y; further keys are val, test-labels and
     /// val-labels, and none in the place of a name leaves labels out [default: by their usual names]
     #[arg(
@@ -120,10 +139,22 @@ pub struct DataOptions {
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
-    /// Folder for downloads; `None`: [`crate::files::cache_folder`].
-    #[arg(skip)]
-    #[serde(skip)]
-    pub cache: Option<PathBuf>,
+}
+
+/// The columns of the table that a model was trained on. Another table's are taken by these names, whatever their
+/// order; a table without a header is taken as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainedOn {
+    /// Names of the columns of values.
+    pub columns: Vec<String>,
+    /// Name of the column of labels. Another table may do without.
+    pub label_column: Option<String>,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        defaults()
+    }
 }
 
 impl Default for DataOptions {

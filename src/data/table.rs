@@ -72,7 +72,7 @@ pub(super) fn load(
             "a table of at least two rows, below its header if it has one",
         ));
     }
-    if options.columns.is_empty() && table.drop_row_numbers() {
+    if options.source.columns.is_empty() && table.drop_row_numbers() {
         progress(Progress::Note(
             "the first column has no name and counts the rows: it is left out (--columns takes it)",
         ));
@@ -129,9 +129,11 @@ impl<'a> Table<'a> {
                 "columns by their names or their numbers, from 1; ranges as in `--columns 2-5,7`",
             )
         };
-        let label = match &options.label_column {
-            None => None,
-            Some(name) => {
+        let trained_on = &options.trained_on;
+        let label = match (&options.source.label_column, &trained_on.label_column) {
+            (None, None) => None,
+            (None, Some(name)) => columns.position(name),
+            (Some(name), _) => {
                 let found = columns.choose(std::slice::from_ref(name));
                 let found = found.map_err(|message| refused("--label-column", message))?;
                 match *found {
@@ -143,13 +145,22 @@ impl<'a> Table<'a> {
                 }
             }
         };
-        let chosen = match options.columns.is_empty() {
-            true => (0..columns.count())
+        let chosen = if !options.source.columns.is_empty() {
+            columns
+                .choose(&options.source.columns)
+                .map_err(|message| refused("--columns", message))?
+        } else if !trained_on.columns.is_empty() && columns.have_names() {
+            columns.like(&trained_on.columns).map_err(|message| {
+                Error::data(
+                    path,
+                    message,
+                    "--columns with those of this table that stand for the model's, in its order",
+                )
+            })?
+        } else {
+            (0..columns.count())
                 .filter(|column| Some(*column) != label)
-                .collect(),
-            false => columns
-                .choose(&options.columns)
-                .map_err(|message| refused("--columns", message))?,
+                .collect()
         };
         Ok(Self {
             path,

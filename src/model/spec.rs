@@ -139,13 +139,13 @@ impl ModelSpec {
         };
         // Dividing does not help against negative values.
         let scale = match least >= 0.0 {
-            true => "--scale with the greatest value that there can be, ",
-            false => "",
+            true => "--scale with the greatest value that there can be",
+            false => "--scale range, where no test image reaches beyond the training images",
         };
         Err(Error::config(
             format!("{option} needs values in [0, 1], but the images reach from {least} to {most}"),
             format!(
-                "{scale}images in [0, 1] as x / 255 or bytes are, or a model of --likelihood {other} without --binarize"
+                "{scale}; images in [0, 1] as x / 255 or bytes are, or a model of --likelihood {other} without --binarize"
             ),
         ))
     }

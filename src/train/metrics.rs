@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::files::quoted;
 use crate::model::Loss;
 
 /// A line of `metrics.jsonl`; its field `kind` is `report` or `epoch`.
@@ -148,7 +149,7 @@ impl Damage {
         let script = format!("{}d", numbers.join("d;"));
         let hint = format!(
             "without {which}: `sed -i '{script}' {}`; then the run goes on, and only what {which} measured is lost",
-            path.display()
+            quoted(&path.to_string_lossy())
         );
         Error::model(path, what, hint)
     }

@@ -14,6 +14,7 @@ mod formats;
 mod interpreter;
 mod look;
 mod options;
+mod other_data;
 mod outputs;
 mod python;
 mod refused;

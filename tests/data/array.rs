@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use elbo::data::{Axes, DataOptions, Images, Stored, Values};
+use elbo::data::{Axes, DataOptions, Images, SourceOptions, Stored, Values};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
@@ -247,7 +247,10 @@ fn channels_first_are_refused_or_turned_as_the_option_says() {
         &["[_, 2, 3, 3]", "--axes nchw", "--axes nhwc"],
     );
     let with = |axes| DataOptions {
-        axes: Some(axes),
+        source: SourceOptions {
+            axes: Some(axes),
+            ..SourceOptions::default()
+        },
         whole: true,
         ..DataOptions::default()
     };

@@ -10,7 +10,7 @@ mod truncated;
 use std::fs;
 use std::path::Path;
 
-use elbo::data::{DataOptions, Dataset, Progress, load};
+use elbo::data::{DataOptions, Dataset, Progress, SourceOptions, load};
 use elbo::shape::ImageShape;
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use elbo::data::{Arrays, DataOptions, Progress, Values, load_stored};
+use elbo::data::{Arrays, DataOptions, Progress, SourceOptions, Values, load_stored};
 use tempfile::TempDir;
 
 use crate::array::file;
@@ -116,7 +116,10 @@ fn labels_that_are_none_are_refused_with_a_way_to_leave_them_out() {
 
 fn with_arrays(text: &str) -> DataOptions {
     DataOptions {
-        arrays: text.parse::<Arrays>().expect("arrays"),
+        source: SourceOptions {
+            arrays: text.parse::<Arrays>().expect("arrays"),
+            ..SourceOptions::default()
+        },
         ..DataOptions::default()
     }
 }

@@ -1,6 +1,6 @@
 //! Tables.
 
-use elbo::data::{DataOptions, Dataset, Images, Progress, Stored, Values, load};
+use elbo::data::{DataOptions, Dataset, Images, Progress, SourceOptions, Stored, Values, load};
 use elbo::shape::ImageShape;
 
 use crate::array::file;
@@ -42,7 +42,10 @@ fn error(text: &str, options: DataOptions) -> String {
 
 fn columns(names: &[&str]) -> DataOptions {
     DataOptions {
-        columns: names.iter().map(|name| (*name).to_owned()).collect(),
+        source: SourceOptions {
+            columns: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..SourceOptions::default()
+        },
         ..DataOptions::default()
     }
 }
@@ -105,7 +108,10 @@ fn a_column_of_text_is_named_with_the_columns_of_numbers() {
 #[test]
 fn a_column_may_hold_the_labels() {
     let labelled = |name: &str| DataOptions {
-        label_column: Some(name.to_owned()),
+        source: SourceOptions {
+            label_column: Some(name.to_owned()),
+            ..SourceOptions::default()
+        },
         ..DataOptions::default()
     };
     let (dataset, _) = read(TABLE, labelled("kind"));
@@ -195,7 +201,6 @@ fn the_forms_that_programs_write_mean_the_same() {
         ("an empty last line", "a,b\n1,2.5\n3,4\n\n"),
         ("pandas", ",a,b\n0,1,2.5\n1,3,4\n"),
         ("pandas without names", ",0,1\n0,1,2.5\n1,3,4\n"),
-        ("pandas without names and index", "0,1\n1,2.5\n3,4\n"),
         ("R", "\"\",\"a\",\"b\"\n\"1\",1,2.5\n\"2\",3,4\n"),
     ] {
         let (dataset, _) = read(text, DataOptions::default());
@@ -205,6 +210,15 @@ fn the_forms_that_programs_write_mean_the_same() {
     let (dataset, _) =
         read_named("x.tsv", b"a, or\tb\n1\t2.5\n3\t4\n", DataOptions::default()).expect("tabs");
     assert_eq!(dataset.columns, ["a, or", "b"]);
+}
+
+#[test]
+fn a_first_row_of_0_and_1_is_a_row_and_one_that_counts_further_names_the_columns() {
+    let (dataset, _) = read("0,1\n1,2.5\n3,4\n", DataOptions::default());
+    assert_eq!(dataset.test.len(), 3);
+    let (dataset, _) = read("0,1,2\n1,2.5,7\n3,4,7\n", DataOptions::default());
+    assert_eq!((dataset.test.len(), dataset.columns.len()), (2, 3));
+    assert_eq!(dataset.columns, ["0", "1", "2"]);
 }
 
 #[test]

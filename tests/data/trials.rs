@@ -1,6 +1,6 @@
 //! Arrays as people have them, where this machine has the inputs.
 
-use elbo::data::{Arrays, Axes, DataOptions, Stored};
+use elbo::data::{Arrays, Axes, DataOptions, SourceOptions, Stored};
 use elbo::shape::ImageShape;
 
 use crate::support::{assert_says, error_of, load_path, load_with};
@@ -24,7 +24,10 @@ fn channels_first_are_seen_and_read_where_that_is_said() {
         };
         assert_says(&error_of(&path), &["--axes nchw"]);
         let options = DataOptions {
-            axes: Some(Axes::Nchw),
+            source: SourceOptions {
+                axes: Some(Axes::Nchw),
+                ..SourceOptions::default()
+            },
             ..DataOptions::default()
         };
         let images = load_with(&path, &options).expect("images").train;
@@ -64,7 +67,10 @@ fn names_that_say_nothing_are_answered_with_the_option_that_names_them() {
         let arrays = format!("train={images},labels={labels}");
         assert_says(&error_of(&path), &[&format!("try: --array {arrays}")]);
         let options = DataOptions {
-            arrays: arrays.parse::<Arrays>().expect("arrays"),
+            source: SourceOptions {
+                arrays: arrays.parse::<Arrays>().expect("arrays"),
+                ..SourceOptions::default()
+            },
             ..DataOptions::default()
         };
         let dataset = load_with(&path, &options).expect("named arrays");

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use elbo::data::{DataOptions, load};
+use elbo::data::{DataOptions, SourceOptions, load};
 
 use crate::browser::Browser;
 use crate::page::{
@@ -52,7 +52,10 @@ fn a_picture_is_read_as_the_program_reads_it() {
     browser.screenshot("colours");
     // What is transparent, on a colour that is not black.
     let on_colour = DataOptions {
-        background: Some("#ff0064".parse().expect("a colour")),
+        source: SourceOptions {
+            background: Some("#ff0064".parse().expect("a colour")),
+            ..SourceOptions::default()
+        },
         whole: true,
         ..DataOptions::default()
     };

@@ -153,27 +153,30 @@ impl Arrays {
 
 /// The usual names of a split's images.
 fn images_of(split: &[&str]) -> Vec<String> {
-    let forms = |split: &&str| {
-        [
-            (*split).to_owned(),
-            format!("x_{split}"),
-            format!("{split}_x"),
-            format!("{split}_images"),
-        ]
-    };
-    split.iter().flat_map(forms).collect()
+    let alone = split.iter().map(|split| (*split).to_owned());
+    let both = both_orders(split, &["x", "images", "image", "imgs", "data"]);
+    alone.chain(both).collect()
 }
 
 /// The usual names of a split's labels.
 fn labels_of(split: &[&str]) -> Vec<String> {
-    let forms = |split: &&str| {
-        [
-            format!("y_{split}"),
-            format!("{split}_y"),
-            format!("{split}_labels"),
-        ]
-    };
-    split.iter().flat_map(forms).collect()
+    both_orders(split, &["y", "labels", "label"]).collect()
+}
+
+/// `x_train` and `train_x`, of each name of a split and each word.
+fn both_orders(split: &[&str], words: &[&str]) -> impl Iterator<Item = String> {
+    let pairs = split
+        .iter()
+        .flat_map(|split| words.iter().map(move |word| (split, word)));
+    let names =
+        pairs.flat_map(|(split, word)| [format!("{word}_{split}"), format!("{split}_{word}")]);
+    names.collect::<Vec<_>>().into_iter()
+}
+
+/// Whether a name says that its images are held out.
+pub(super) fn is_held_out(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [TEST, VAL].concat().iter().any(|word| name.contains(word))
 }
 
 /// The one name of a file that is among the usual ones; capitals make no difference.

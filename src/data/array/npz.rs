@@ -7,6 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::labels::{self, Labels};
+use super::names::is_held_out;
 use super::{Arrays, check_types, read_images};
 use crate::data::npy::{Element, Header, SAVE_HINT};
 use crate::data::{DataOptions, Dataset, Images, MAX_DEFLATE_RATIO, Progress, split};
@@ -35,7 +36,7 @@ pub(super) fn load(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     let mut archive = Archive::open(path)?;
-    let mut arrays = archive.choose(&options.arrays)?;
+    let mut arrays = archive.choose(&options.source.arrays)?;
     say_what_is_left_out(&archive.names, &arrays, options, progress);
     if arrays.test.is_none() && arrays.val.is_some() {
         (arrays.test, arrays.test_labels) = (arrays.val.take(), arrays.val_labels.take());
@@ -62,7 +63,7 @@ pub(super) fn load(
         labels::number(&mut parts).map_err(|(what, hint)| Error::data(path, what, hint))?;
     let mut parts = parts.into_iter().map(|part| part.0);
     let Some(train) = parts.next() else {
-        return Err(archive.unclear("expected an array of images", &options.arrays));
+        return Err(archive.unclear("expected an array of images", &options.source.arrays));
     };
     let Some(test) = parts.next() else {
         let dataset = split::dataset(train, name, options, path)?;
@@ -165,7 +166,7 @@ impl<'a> Archive<'a> {
             list.push(format!("{} more", names.len() - found.len()));
         }
         let hint = match example(&found, wanted) {
-            Some(example) => format!("--array {example}"),
+            Some(example) => format!("--array {}", crate::files::quoted(&example.to_string())),
             None => "np.savez(\"data.npz\", train=x_train, test=x_test)".to_owned(),
         };
         Error::data(
@@ -219,7 +220,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// What `--array` could say of a file: the largest array as the training images, one of equal images as the test
+/// What `--array` could say of a file: the largest array whose name is not that of a held-out split as the training images, one of equal images as the test
 /// images, and labels for as many images.
 fn example(found: &[(&str, Option<Header>)], wanted: &Arrays) -> Option<Arrays> {
     let readable = found
@@ -238,21 +239,24 @@ fn example(found: &[(&str, Option<Header>)], wanted: &Arrays) -> Option<Arrays> 
             .iter()
             .fold(1, |a: usize, &b| a.saturating_mul(b))
     };
+    let rank = |(name, header): &&(&str, &Header)| (!is_held_out(name), size(header));
     // The first of equals, where `max_by_key` would give the last.
-    let largest = images.iter().rev().max_by_key(|(_, header)| size(header));
+    let largest = images.iter().rev().max_by_key(rank);
     let named = images
         .iter()
         .find(|(name, _)| wanted.train.as_deref() == Some(*name));
-    let (train, header) = named.or(largest)?;
-    let test = images
+    let (train, header) = named.or(largest).copied()?;
+    let others = images
         .iter()
-        .find(|(name, other)| name != train && other.shape[1..] == header.shape[1..]);
+        .filter(|(name, other)| *name != train && other.shape[1..] == header.shape[1..]);
+    let test = others.clone().find(|(name, _)| is_held_out(name));
+    let test = test.or_else(|| others.clone().next());
     let labels = readable
         .clone()
         .find(|(_, other)| *other.shape == header.shape[..1]);
     let owned = |(name, _): (&str, &Header)| name.to_owned();
     Some(Arrays {
-        train: Some((*train).to_owned()),
+        train: Some(train.to_owned()),
         test: test.copied().map(owned),
         labels: labels.map(owned),
         ..Arrays::default()

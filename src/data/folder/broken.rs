@@ -72,7 +72,13 @@ pub(super) fn left_out(
         return Ok(None);
     }
     if broken.len() == total {
-        return Err(refuse(root, broken, total, None));
+        return Err(match refuse(root, broken, total, None) {
+            // It was asked already to go on without them.
+            Error::Data { path, what, .. } => {
+                Error::data(&path, what, "copy them again from where they came")
+            }
+            other => other,
+        });
     }
     broken.sort_by_key(|broken| broken.index);
     let names: Vec<&str> = broken.iter().map(|broken| broken.name.as_str()).collect();

@@ -35,7 +35,7 @@ impl Filling<'_> {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Dataset> {
         let mut parts = self.decode::<T>(&chosen, &mut broken, progress)?;
-        if !broken.is_empty() && !self.options.skip_broken {
+        if !broken.is_empty() && !self.options.source.skip_broken {
             return Err(broken::refuse(self.source.root, broken, self.total, None));
         }
         if let Some(again) = self.chosen_again(&chosen, &parts)? {
@@ -129,7 +129,11 @@ impl Filling<'_> {
             stored: T::STORED,
             ..Images::new(self.form.shape, T::values(part.values))
         };
+        let kept: BTreeSet<usize> = test.kept.iter().copied().collect();
+        let places = chosen.test.iter().enumerate();
+        let left_out = places.filter(|(_, index)| !kept.contains(index));
         Dataset {
+            left_out: left_out.map(|(place, _)| place).collect(),
             val: Some(val).filter(|val| !val.kept.is_empty()).map(images),
             classes: classes.sorted.iter().copied().map(str::to_owned).collect(),
             ..Dataset::new(String::new(), images(train), images(test))
@@ -158,7 +162,7 @@ fn check_transparency<T: Sample>(
     if transparent == 0 {
         return Ok(());
     }
-    let background = options.background.unwrap_or_default();
+    let background = options.source.background.unwrap_or_default();
     let mut values = parts.iter().flat_map(|part| &part.values);
     let first = values.next();
     if values.all(|value| Some(value) == first) {
@@ -175,7 +179,7 @@ fn check_transparency<T: Sample>(
             format!("`--background {other}`, or `--channels 4` to learn the transparency too"),
         ));
     }
-    if options.background.is_none() {
+    if options.source.background.is_none() {
         progress(Progress::Note(&format!(
             "{} with transparent pixels laid on black; `--background white` lays them on white, `--channels 4` \
              learns the transparency",

@@ -219,7 +219,7 @@ fn header(reader: &mut impl Read, name: &Path) -> Result<(Header, Type)> {
         return Err(Error::data(
             name,
             "the array: expected C order of an array that is read row by row, got Fortran order",
-            "`np.ascontiguousarray(x)` before it is saved, or the array as a file",
+            "`np.ascontiguousarray(x)` before it is saved",
         ));
     }
     Ok((header, numbers))

@@ -44,6 +44,42 @@ impl Columns {
         self.count
     }
 
+    /// Whether a header names them.
+    pub(super) fn have_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// The only column of this name.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        let mut named = (0..self.names.len()).filter(|&column| self.names[column] == name);
+        named.next().filter(|_| named.next().is_none())
+    }
+
+    /// The columns of a trained model, by the names that they had ([`Columns::name`]).
+    ///
+    /// # Errors
+    /// A message with those that there are not, or not once.
+    pub(super) fn like(&self, trained_on: &[String]) -> Result<Vec<usize>, String> {
+        let place = |name: &String| match self.position(name) {
+            // A column without a name goes by its number.
+            None => (0..self.count).find(|&column| self.name(column) == *name),
+            found => found,
+        };
+        let missing: Vec<&str> = trained_on
+            .iter()
+            .filter(|name| place(name).is_none())
+            .map(String::as_str)
+            .collect();
+        if missing.is_empty() {
+            return Ok(trained_on.iter().filter_map(place).collect());
+        }
+        Err(format!(
+            "the model was trained on columns that this table has not: {}; it has {}",
+            missing.join(", "),
+            self.list(0..self.count)
+        ))
+    }
+
     /// A column's name, or its number where it has none.
     pub(super) fn name(&self, column: usize) -> String {
         match self.names.get(column) {
@@ -174,9 +210,11 @@ pub(super) fn is_header(first: &ByteRecord, second: Option<&ByteRecord>) -> bool
 }
 
 fn counts_from_0(row: &ByteRecord) -> bool {
+    // Two numbers, 0 and 1, are more likely values, but for a column without a name before them.
+    const FEWEST: usize = 3;
     let skipped = usize::from(row.get(0).is_some_and(<[u8]>::is_empty));
     let names = row.iter().skip(skipped);
-    row.len() >= skipped + 2
+    row.len() >= FEWEST
         && names
             .enumerate()
             .all(|(at, name)| name == at.to_string().as_bytes())

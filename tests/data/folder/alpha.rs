@@ -16,7 +16,10 @@ fn ink(folder: &Path, count: u8) {
 
 fn on(background: &str) -> DataOptions {
     DataOptions {
-        background: Some(background.parse().expect("a colour")),
+        source: SourceOptions {
+            background: Some(background.parse().expect("a colour")),
+            ..SourceOptions::default()
+        },
         ..whole()
     }
 }

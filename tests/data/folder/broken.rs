@@ -4,7 +4,10 @@ use super::*;
 
 fn skipping() -> DataOptions {
     DataOptions {
-        skip_broken: true,
+        source: SourceOptions {
+            skip_broken: true,
+            ..SourceOptions::default()
+        },
         ..DataOptions::default()
     }
 }

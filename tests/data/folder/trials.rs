@@ -1,19 +1,7 @@
 //! Inputs from outside of this repository, made by other programs.
 
-use std::path::PathBuf;
-
 use super::*;
-
-/// A folder of these inputs, where they are.
-fn trial(name: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/trials");
-    let path = root.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    skipped("trials", format_args!("{} is not there", path.display()));
-    None
-}
+use crate::trial::trial;
 
 #[test]
 fn half_pictures_are_refused_by_name() {
@@ -28,7 +16,10 @@ fn half_pictures_are_refused_by_name() {
     if let Some(path) = trial("2-truncated/three-broken") {
         assert_says(&error_of(&path), &["3 of 6 pictures", "--skip-broken"]);
         let options = DataOptions {
-            skip_broken: true,
+            source: SourceOptions {
+                skip_broken: true,
+                ..SourceOptions::default()
+            },
             ..DataOptions::default()
         };
         let dataset = load_with(&path, &options).expect("the other three");
@@ -48,7 +39,10 @@ fn whole_pictures_of_other_programs_are_read_in_every_format() {
             continue;
         };
         let options = DataOptions {
-            skip_broken: true,
+            source: SourceOptions {
+                skip_broken: true,
+                ..SourceOptions::default()
+            },
             ..whole()
         };
         assert_eq!(
@@ -78,7 +72,10 @@ fn ink_on_nothing_is_never_all_black_without_a_word() {
         if let Some(path) = trial(&format!("6-alpha/{name}")) {
             assert_says(&error_of(&path), &["alpha", "--background white"]);
             let options = DataOptions {
-                background: Some("white".parse().expect("a colour")),
+                source: SourceOptions {
+                    background: Some("white".parse().expect("a colour")),
+                    ..SourceOptions::default()
+                },
                 ..whole()
             };
             load_with(&path, &options).expect("ink on white");

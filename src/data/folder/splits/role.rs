@@ -26,11 +26,15 @@ impl Role {
             .map(String::as_str)
             .filter(|word| !FILLERS.contains(word))
             .collect();
-        let word = telling.concat();
-        Self::of_word(word.strip_suffix("set").unwrap_or(&word))
+        Self::of_word(&telling.concat())
     }
 
+    /// The role of a word in lower case, alone or grown together with a filler: `test`, `traindata`.
     fn of_word(word: &str) -> Option<Self> {
+        let mut fillers = FILLERS.iter();
+        let word = fillers
+            .find_map(|filler| word.strip_suffix(filler))
+            .unwrap_or(word);
         match word {
             "train" | "training" => Some(Self::Train),
             "test" | "testing" | "tests" => Some(Self::Test),
@@ -41,27 +45,54 @@ impl Role {
             _ => None,
         }
     }
+
+    /// As [`Role::of_word`], of a word beside others, where the short forms of medical data sets are known too:
+    /// `imagesTr`, `imagesTs`.
+    fn of_word_beside_others(word: &str) -> Option<Self> {
+        match word {
+            "tr" => Some(Self::Train),
+            "te" | "ts" => Some(Self::Test),
+            word => Self::of_word(word),
+        }
+    }
 }
 
-/// The runs of letters in a name, in lower case.
+/// The words of a name in lower case: runs of letters, of which a capital behind a small letter begins another.
 fn words(name: &str) -> Vec<String> {
-    name.split(|letter: char| !letter.is_alphabetic())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for letter in name.chars() {
+        if !letter.is_alphabetic() || before.is_lowercase() && letter.is_uppercase() {
+            words.push(String::new());
+        }
+        if letter.is_alphabetic() {
+            words
+                .iter_mut()
+                .last()
+                .into_iter()
+                .for_each(|word| word.extend(letter.to_lowercase()));
+        }
+        before = letter;
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Two names that differ only in the word of a split, such as `seg_train` and `seg_test`.
 pub(super) fn alike<'a>(names: impl Iterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
     let mut seen: Vec<(Vec<String>, Role, &str)> = Vec::new();
     for name in names {
-        let (roles, rest): (Vec<String>, Vec<String>) = words(name)
-            .into_iter()
-            .partition(|word| Role::of_word(word).is_some());
+        let words = words(name);
+        let role = match words.len() {
+            1 => Role::of_word,
+            _ => Role::of_word_beside_others,
+        };
+        let (roles, rest): (Vec<String>, Vec<String>) =
+            words.into_iter().partition(|word| role(word).is_some());
         let [word] = &roles[..] else {
             continue;
         };
-        let Some(role) = Role::of_word(word) else {
+        let Some(role) = role(word) else {
             continue;
         };
         let twin = seen
@@ -89,6 +120,8 @@ mod tests {
             "trainset",
             "train-images",
             "train2017",
+            "traindata",
+            "TrainImages",
         ] {
             assert_eq!(Role::of(name), Some(Role::Train), "{name}");
         }
@@ -124,5 +157,18 @@ mod tests {
             alike(["test tube", "train station", "flask"].into_iter()),
             None
         );
+        for (train, held_out) in [
+            ("trainA", "testA"),
+            ("train_A", "val_A"),
+            ("TrainB", "TestB"),
+            ("trainSmall", "valSmall"),
+            ("imagesTr", "imagesTs"),
+            ("cats_traindata", "cats_testdata"),
+        ] {
+            let found = alike([train, held_out, "other"].into_iter());
+            assert_eq!(found, Some((train, held_out)));
+        }
+        // Languages.
+        assert_eq!(alike(["tr", "te", "ta"].into_iter()), None);
     }
 }
