@@ -45,6 +45,8 @@ struct Frame {
     /// Greatest of the components' [`Component::across`] and [`Component::down`].
     most_across: usize,
     most_down: usize,
+    /// Whether a scan has been left to the decoder.
+    left: bool,
 }
 
 /// Walks through a file from marker to marker, to the end-of-image marker; what follows it does not matter.
@@ -96,10 +98,8 @@ fn scan(
     frame: Option<&mut Frame>,
 ) -> Result<usize, Fault> {
     let end = coded_end(bytes).ok_or(ENDS_EARLY)?;
-    if let Some(frame) = frame
-        && let Some(scan) = Scan::read(header, tables, frame)?
-    {
-        scan.check(&bytes[..end], frame)?;
+    if let Some(frame) = frame {
+        Scan::read(header, tables, frame)?.check(&bytes[..end], frame)?;
     }
     Ok(end)
 }
@@ -164,6 +164,7 @@ impl Frame {
             components: components.collect(),
             most_across: 1,
             most_down: 1,
+            left: false,
         };
         let too_large = frame.height.max(frame.width) > MAX_SIDE;
         if too_large || frame.components.len() != usize::from(*count) || *count > 4 {

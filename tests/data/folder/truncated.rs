@@ -125,6 +125,27 @@ fn every_truncation_of_every_format_is_refused_by_name() {
     }
 }
 
+/// A frame of a video (MJPEG), which stands for the usual Huffman tables by its name, AVI1, and leaves them out.
+#[test]
+fn a_jpeg_that_leaves_its_huffman_tables_to_the_decoder_is_read() {
+    let segments = |bytes: &[u8], marker: u8| bytes.windows(2).position(|at| at == [0xFF, marker]);
+    let mut bytes = grey_jpeg();
+    for marker in [0xE0, 0xC4] {
+        while let Some(at) = segments(&bytes, marker) {
+            let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
+            bytes.drain(at..at + 2 + length);
+        }
+    }
+    bytes.splice(2..2, *b"\xFF\xE0\0\x10AVI1\0\0\0\0\0\0\0\0\0\0");
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("folder"));
+    let [bare, full] = [("bare.jpg", bytes), ("full.jpg", grey_jpeg())];
+    let of = |folder: &TempDir, (name, bytes): (&str, Vec<u8>)| {
+        let dataset = load_alone(folder.path(), name, &bytes).expect("a picture");
+        bytes_of(&dataset.test).to_vec()
+    };
+    assert_eq!(of(&folders[0], bare), of(&folders[1], full));
+}
+
 #[test]
 fn bytes_behind_a_jpeg_do_no_harm() {
     let folder = tempfile::tempdir().expect("folder");

@@ -166,15 +166,13 @@ pub(super) struct Scan<'a> {
     /// Whether it refines what an earlier scan brought.
     refines: bool,
     restart: usize,
+    /// Whether its blocks can be walked through, as all that it takes is known.
+    known: bool,
 }
 
 impl<'a> Scan<'a> {
-    /// Reads a scan's header; `None` where the decoder has to know what this does not.
-    pub(super) fn read(
-        header: &[u8],
-        tables: &'a Tables,
-        frame: &Frame,
-    ) -> Result<Option<Self>, Fault> {
+    /// Reads a scan's header.
+    pub(super) fn read(header: &[u8], tables: &'a Tables, frame: &Frame) -> Result<Self, Fault> {
         let count = header.first().map_or(0, |count| usize::from(*count));
         let rest = header.get(1 + 2 * count..1 + 2 * count + 3);
         let (Some([first, last, bits]), 1..=4) = (rest, count) else {
@@ -200,12 +198,13 @@ impl<'a> Scan<'a> {
             true => (u32::from(*first), u32::from(*last)),
             false => (0, 63),
         };
-        let scan = Self {
+        let mut scan = Self {
             parts,
             first,
             last,
             refines: frame.progressive && bits >> 4 != 0,
             restart: tables.restart,
+            known: false,
         };
         if scan.first > scan.last
             || scan.last > 63
@@ -219,12 +218,26 @@ impl<'a> Scan<'a> {
             (dc.is_some() || !needs_dc) && (ac.is_some() || !needs_ac)
         };
         // A height of 0 stands for one that follows the first scan.
-        let known = scan.parts.iter().all(known) && frame.height > 0;
-        Ok(known.then_some(scan))
+        scan.known = !frame.left && frame.height > 0 && scan.parts.iter().all(known);
+        Ok(scan)
+    }
+
+    /// Checks that all blocks of the scan are there. What is not known is left to the decoder, and so are all scans
+    /// after it, which may refine what it brought.
+    pub(super) fn check(&self, bytes: &[u8], frame: &mut Frame) -> Result<(), Fault> {
+        match self.known {
+            true => self.walk(bytes, frame)?,
+            false => frame.left = true,
+        }
+        for (index, _, _) in &self.parts {
+            let component: &mut Component = &mut frame.components[*index];
+            component.seen |= self.first == 0;
+        }
+        Ok(())
     }
 
     /// Walks through all blocks of the scan.
-    pub(super) fn check(&self, bytes: &[u8], frame: &mut Frame) -> Result<(), Fault> {
+    fn walk(&self, bytes: &[u8], frame: &mut Frame) -> Result<(), Fault> {
         let alone = self.parts.len() == 1;
         let (across, down) = match self.parts[..] {
             [(index, _, _)] => frame.blocks(&frame.components[index]),
@@ -256,10 +269,6 @@ impl<'a> Scan<'a> {
                     }
                 }
             }
-        }
-        for (index, _, _) in &self.parts {
-            let component: &mut Component = &mut frame.components[*index];
-            component.seen |= self.first == 0;
         }
         Ok(())
     }

@@ -51,6 +51,19 @@ fn bytes_behind_the_end_and_fill_bytes_are_no_fault() {
     assert_eq!(check(&filled), Ok(()));
 }
 
+/// Frames of a video (MJPEG) leave out the usual Huffman tables.
+#[test]
+fn scans_whose_tables_a_file_leaves_out_are_left_to_the_decoder() {
+    let mut bare = encoded(75);
+    while let Some(at) = bare.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
+        let end = at + 2 + big_endian(&bare[at + 2..at + 4]);
+        bare.drain(at..end);
+    }
+    assert_eq!(check(&bare), Ok(()));
+    let without_scan = [&bare[..scan_of(&bare)], &[0xFF, 0xD9]].concat();
+    assert_eq!(check(&without_scan), Err(DATA_END_EARLY));
+}
+
 /// Where the last scan begins, with its marker.
 fn scan_of(bytes: &[u8]) -> usize {
     let marker = bytes.windows(2).rposition(|pair| pair == [0xFF, 0xDA]);
