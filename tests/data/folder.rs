@@ -272,6 +272,17 @@ fn picture_bomb_is_refused_by_its_header() {
     }
 }
 
+/// They would take 10 GB, if memory were written to before they are decoded.
+#[test]
+fn small_files_that_claim_large_pictures_are_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    for i in 0..40 {
+        let path = folder.path().join(format!("{i:02}.png"));
+        write(&path, &png_header(16_384, 16_384));
+    }
+    assert_says(&error_of(folder.path()), &["40", "00.png", "09.png", "ends early"]);
+}
+
 #[test]
 fn empty_folder_says_what_belongs_there() {
     let folder = tempfile::tempdir().expect("folder");

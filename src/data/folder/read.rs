@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 
 /// Pictures between two reports of progress.
 const PROGRESS_STEP: usize = 500;
+/// Room that is made for pictures before they are decoded, in bytes.
+const MAX_AHEAD: usize = 1 << 30;
 
 /// The pictures of a folder.
 pub(super) struct Source<'a> {
@@ -60,6 +62,8 @@ impl Source<'_> {
 
     /// Decodes pictures into one array, which is never copied. A broken one leaves no gap.
     ///
+    /// Memory is reserved for all of them, and written to for a few at a time: what headers promise takes none.
+    ///
     /// # Errors
     ///
     /// [`Error::Data`] where they do not fit into memory.
@@ -77,36 +81,42 @@ impl Source<'_> {
             transparent: 0,
             animated: 0,
         };
-        for (number, chunk) in indices.chunks(PROGRESS_STEP).enumerate() {
-            let start = number * PROGRESS_STEP;
-            let results: Vec<_> = chunk
-                .par_iter()
-                .zip(part.values[start * size..].par_chunks_mut(size))
-                .map(|(&index, values)| decode::decode(&self.pictures[index].path, form, values))
-                .collect();
-            for (at, (&index, result)) in (start..).zip(chunk.iter().zip(results)) {
-                match result {
-                    Ok(seen) => {
-                        let to = part.kept.len();
-                        if to < at {
-                            part.values
-                                .copy_within(at * size..(at + 1) * size, to * size);
-                        }
-                        part.kept.push(index);
-                        part.transparent += usize::from(seen.transparent);
-                        part.animated += usize::from(seen.animated);
-                    }
-                    Err(error) => part.broken.push(self.broken(index, error)),
-                }
-            }
-            self.report(start + chunk.len(), all, progress);
+        for chunk in indices.chunks(at_once(size * size_of::<T>())) {
+            self.decode_chunk(chunk, form, &mut part);
+            self.report(part.kept.len() + part.broken.len(), all, progress);
         }
-        part.values.truncate(part.kept.len() * size);
         Ok(part)
     }
 
-    /// Zeros for `count` pictures.
-    fn room<T: Sample>(&self, count: usize, form: &Form) -> Result<Vec<T>> {
+    /// Decodes pictures on all threads, and adds them to those of the part.
+    fn decode_chunk<T: Sample>(&self, chunk: &[usize], form: &Form, part: &mut Part<T>) {
+        let (start, size) = (part.values.len(), form.shape.values());
+        part.values
+            .resize(start + chunk.len() * size, T::default());
+        let results: Vec<_> = chunk
+            .par_iter()
+            .zip(part.values[start..].par_chunks_mut(size))
+            .map(|(&index, values)| decode::decode(&self.pictures[index].path, form, values))
+            .collect();
+        for (at, (&index, result)) in chunk.iter().zip(results).enumerate() {
+            match result {
+                Ok(seen) => {
+                    let (from, to) = (start + at * size, part.kept.len() * size);
+                    if to < from {
+                        part.values.copy_within(from..from + size, to);
+                    }
+                    part.kept.push(index);
+                    part.transparent += usize::from(seen.transparent);
+                    part.animated += usize::from(seen.animated);
+                }
+                Err(error) => part.broken.push(self.broken(index, error)),
+            }
+        }
+        part.values.truncate(part.kept.len() * size);
+    }
+
+    /// Room for `count` pictures.
+    fn room<T>(&self, count: usize, form: &Form) -> Result<Vec<T>> {
         let mut values = Vec::new();
         let total = count.checked_mul(form.shape.values());
         if total.is_none_or(|total| values.try_reserve_exact(total).is_err()) {
@@ -116,7 +126,6 @@ impl Source<'_> {
                 "`--image-size 64`, or fewer pictures",
             ));
         }
-        values.resize(count * form.shape.values(), T::default());
         Ok(values)
     }
 
@@ -132,5 +141,46 @@ impl Source<'_> {
             total: total as u64,
             unit: "pictures",
         });
+    }
+}
+
+/// How many pictures of so many bytes are decoded at once.
+fn at_once(bytes: usize) -> usize {
+    (MAX_AHEAD / bytes.max(1)).clamp(1, PROGRESS_STEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Background;
+    use crate::shape::ImageShape;
+
+    #[test]
+    fn a_chunk_of_pictures_takes_bounded_memory() {
+        assert_eq!(at_once(28 * 28), PROGRESS_STEP);
+        assert_eq!(at_once(16_384 * 16_384), 4);
+        assert_eq!(at_once(usize::MAX), 1);
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_decoded_take_no_memory() {
+        let picture = |name: &str| Picture {
+            path: name.into(),
+            parts: vec![name.to_owned()],
+        };
+        let pictures = ["a.png", "b.png"].map(picture);
+        let root = Path::new("no such folder");
+        let source = Source {
+            root,
+            pictures: &pictures,
+        };
+        let form = Form {
+            shape: ImageShape::new(1000, 1000, 1),
+            background: Background::BLACK,
+            wide: false,
+        };
+        let part = source.decode::<u8>(vec![0, 1], &form, &mut |_| {});
+        let part = part.expect("what there is");
+        assert_eq!((part.values.len(), part.broken.len()), (0, 2));
     }
 }
