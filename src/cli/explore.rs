@@ -90,6 +90,7 @@ fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Resu
         device: device.name(),
         binarize: run.train.binarize,
         background: run.data.options.source.background.unwrap_or_default().0,
+        alpha: run.has_alpha(),
     };
     let model = Inference::new(device, &run.model, &weights, run.train.seed)?;
     let explorer = Explorer::new(model, &run.model, &weights, &chosen.images, most, setting)?;

@@ -42,6 +42,8 @@ pub struct Setting {
     pub binarize: Binarize,
     /// Colour that transparent pixels of pictures are laid on, RGB.
     pub background: [u8; 3],
+    /// Whether the last channel of the images is alpha.
+    pub alpha: bool,
 }
 
 /// A model with what its page shows.
@@ -323,6 +325,7 @@ pub(super) mod tests {
             device: "CPU".into(),
             binarize: Binarize::None,
             background: [0; 3],
+            alpha: false,
         };
         let model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
         Explorer::new(model, &spec, &weights, &images, most, setting)

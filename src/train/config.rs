@@ -136,12 +136,23 @@ impl RunConfig {
         }
     }
 
-    /// Which values its pictures show as black and white.
+    /// Which values its pictures show as black and white, and whether two channels are grey and alpha.
     pub fn shades(&self) -> Shades {
         let range = self.record.reading.range;
-        range.map_or_else(Shades::default, |(least, greatest)| {
+        let shades = range.map_or_else(Shades::default, |(least, greatest)| {
             Shades::of(least, greatest)
-        })
+        });
+        shades.with_grey_alpha(self.has_alpha())
+    }
+
+    /// Whether the last channel of its images is alpha: that of four, and that of two where these were asked for as grey
+    /// and alpha. An array may have two channels of any meaning.
+    pub fn has_alpha(&self) -> bool {
+        match self.model.image.channels {
+            4 => true,
+            2 => self.data.options.channels == Some(2),
+            _ => false,
+        }
     }
 
     /// The text of `config.toml`.
@@ -284,6 +295,23 @@ mod tests {
     fn reread(config: &RunConfig) -> RunConfig {
         let text = config.to_toml().expect("a TOML text");
         RunConfig::from_toml(&text, Path::new("config.toml")).expect("the same configuration")
+    }
+
+    #[test]
+    fn two_channels_are_grey_and_alpha_only_where_these_were_asked_for() {
+        let has_alpha = |channels, asked| {
+            let mut config = config();
+            config.model.image = ImageShape::new(8, 8, channels);
+            config.data.options.channels = asked;
+            assert_eq!(reread(&config).has_alpha(), config.has_alpha());
+            let two = Shades::default().with_grey_alpha(config.has_alpha());
+            assert_eq!(config.shades(), two);
+            config.has_alpha()
+        };
+        assert!(has_alpha(2, Some(2)));
+        assert!(!has_alpha(2, None), "an array's two channels");
+        assert!(!has_alpha(1, None) && !has_alpha(3, Some(3)));
+        assert!(has_alpha(4, None) && has_alpha(4, Some(4)));
     }
 
     #[test]

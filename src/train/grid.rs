@@ -21,19 +21,22 @@ const COMFORTABLE_SIDE: usize = 64;
 /// No pixel becomes larger than this.
 const MAX_SCALE: usize = 8;
 
-/// Which values are drawn as black and as white; what is beyond them is drawn as they are.
+/// Which values are drawn as black and as white; what is beyond them is drawn as they are. Whether the second of two
+/// channels is alpha.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shades {
     least: f32,
     greatest: f32,
+    grey_alpha: bool,
 }
 
 impl Default for Shades {
-    /// 0 and 1.
+    /// 0 and 1; two channels are no grey and alpha.
     fn default() -> Self {
         Self {
             least: 0.0,
             greatest: 1.0,
+            grey_alpha: false,
         }
     }
 }
@@ -43,8 +46,32 @@ impl Shades {
     pub fn of(least: f32, greatest: f32) -> Self {
         let spread = greatest - least;
         match (least < 0.0 || greatest > 1.0) && spread.is_finite() && spread > 0.0 {
-            true => Self { least, greatest },
+            true => Self {
+                least,
+                greatest,
+                ..Self::default()
+            },
             false => Self::default(),
+        }
+    }
+
+    /// The same, and whether images of two channels are grey and alpha.
+    #[must_use]
+    pub fn with_grey_alpha(self, grey_alpha: bool) -> Self {
+        Self { grey_alpha, ..self }
+    }
+
+    /// Whether these are 0 and 1.
+    fn are_usual(self) -> bool {
+        (self.least, self.greatest) == (0.0, 1.0)
+    }
+
+    /// Place of the channel that is alpha.
+    fn alpha(self, channels: usize) -> Option<usize> {
+        match channels {
+            4 => Some(3),
+            2 if self.grey_alpha => Some(1),
+            _ => None,
         }
     }
 
@@ -58,14 +85,14 @@ impl Shades {
             rounded(self.least.into(), 3),
             rounded(self.greatest.into(), 3),
         );
-        (self != Self::default()).then(|| {
+        (!self.are_usual()).then(|| {
             format!("pictures show values from {least} ({low}) to {greatest} ({high}), the range of the training data")
         })
     }
 
     /// Place of a value between black, 0, and white, 1; NaN stays so.
     fn level(self, value: f32) -> f32 {
-        if self == Self::default() {
+        if self.are_usual() {
             return value.clamp(0.0, 1.0);
         }
         ((value - self.least) / (self.greatest - self.least)).clamp(0.0, 1.0)
@@ -161,8 +188,9 @@ impl Layout {
 /// A picture of images side by side.
 ///
 /// Values are drawn from 0, black, to 1, white, or by the layout's [`Shades`] (NaN is black); rows of values as lines.
-/// Images of three channels are RGB, those of four RGB and alpha, laid on the colour of the gaps; of any other number of
-/// channels the first one is shown, as grey. Small images are enlarged by a whole factor.
+/// Images of three channels are RGB, those of four RGB and alpha, those of two grey and alpha if the shades say so; what
+/// is transparent is laid on the colour of the gaps. Of any other number of channels the first one is shown, as grey.
+/// Small images are enlarged by a whole factor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     xs: Positions,
@@ -354,15 +382,13 @@ impl Grid {
 
     fn draw_image(&mut self, image: &[f32], shape: ImageShape, (left, top): (usize, usize)) {
         let (height, width) = self.shown;
+        let alpha_channel = self.shades.alpha(shape.channels);
         for y in 0..height {
             for x in 0..width {
                 let (y_from, x_from) = (y * shape.height / height, x * shape.width / width);
                 let from = (y_from * shape.width + x_from) * shape.channels;
                 let to = ((top + y) * self.xs.total + left + x) * self.channels;
-                let alpha = match shape.channels {
-                    4 => image[from + 3].clamp(0.0, 1.0),
-                    _ => 1.0,
-                };
+                let alpha = alpha_channel.map_or(1.0, |at| image[from + at].clamp(0.0, 1.0));
                 for channel in 0..self.channels {
                     let value = self.shades.level(image[from + channel]) * alpha
                         + f32::from(BACKGROUND) / 255.0 * (1.0 - alpha);
@@ -373,25 +399,28 @@ impl Grid {
     }
 
     /// Values as a line of steps, white on black, from the least at the bottom to the greatest at the top. Where several
-    /// values share a column of pixels, it reaches from the least of them to the greatest.
+    /// values share a column of pixels, it reaches from the least of them to the greatest. NaN is a gap in it.
     fn draw_line(&mut self, values: &[f32], (left, top): (usize, usize)) {
         let (height, width) = self.shown;
-        let y_of = |value: f32, shades: Shades| {
+        let shades = self.shades;
+        let y_of = |value: f32| {
             let level = 1.0 - shades.level(value);
-            (level * (height - 1) as f32).round() as usize
+            (!level.is_nan()).then(|| (level * (height - 1) as f32).round() as usize)
         };
         let mut before = None;
         for x in 0..width {
             let first = x * values.len() / width;
             let next = ((x + 1) * values.len() / width).max(first + 1);
-            let ys = values[first..next]
-                .iter()
-                .map(|&value| y_of(value, self.shades));
-            let (least, most) = ys.clone().fold(
-                before.map_or((height - 1, 0), |y| (y, y)),
+            let ys = values[first..next].iter().map(|&value| y_of(value));
+            let last = ys.clone().last().flatten();
+            let ys = ys.flatten();
+            let joined = ys.clone().next().and(before);
+            // Without any value this is a range of no pixel.
+            let (least, most) = ys.chain(joined).fold(
+                (height, 0),
                 |(least, most), y| (least.min(y), most.max(y)),
             );
-            before = ys.last();
+            before = last;
             for y in 0..height {
                 let at = (top + y) * self.xs.total + left + x;
                 self.pixels[at] = if (least..=most).contains(&y) { 255 } else { 0 };

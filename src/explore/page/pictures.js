@@ -1,18 +1,19 @@
 // Pictures: values to pixels and back.
 
 // Paints values `[height, width, channels]` on a canvas, a pixel a value. One channel is grey, three are RGB, four RGB
-// and alpha; of any other number the first one is shown.
+// and alpha, two grey and alpha if the run was made so; of any other number the first one is shown.
 function paint(canvas, values, model) {
   const { height, width, channels } = model.image;
   const [low, high] = model.range;
+  const inColour = channels === 3 || channels === 4;
   const image = new ImageData(width, height);
   // The array rounds, and bounds to 0 to 255.
   const level = (value) => ((value - low) / (high - low)) * 255;
   for (let pixel = 0; pixel < width * height; pixel++) {
     for (let c = 0; c < 3; c++) {
-      image.data[4 * pixel + c] = level(values[pixel * channels + (channels === 3 || channels === 4 ? c : 0)]);
+      image.data[4 * pixel + c] = level(values[pixel * channels + (inColour ? c : 0)]);
     }
-    image.data[4 * pixel + 3] = channels === 4 ? level(values[pixel * channels + 3]) : 255;
+    image.data[4 * pixel + 3] = model.setting.alpha ? level(values[(pixel + 1) * channels - 1]) : 255;
   }
   canvas.width = width;
   canvas.height = height;

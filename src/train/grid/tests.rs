@@ -195,3 +195,34 @@ fn four_channels_are_laid_on_the_colour_of_the_gaps_by_the_last() {
         assert_eq!(pixel(&grid, 40, 40), shown, "alpha {alpha}");
     }
 }
+
+#[test]
+fn two_channels_are_laid_on_the_colour_of_the_gaps_where_the_second_is_alpha() {
+    let shape = ImageShape::new(64, 64, 2);
+    let shades = Shades::default().with_grey_alpha(true);
+    assert_eq!(shades.in_words(shape), None);
+    for (alpha, shown) in [(1.0, 255), (0.0, BACKGROUND), (0.5, 176)] {
+        let values = [1.0, alpha].repeat(64 * 64);
+        let grid = Grid::of_images_in(&values, shape, 1, shades).expect("a grid");
+        assert_eq!(pixel(&grid, 40, 40), [shown], "alpha {alpha}");
+    }
+    // Other numbers of channels are none the wiser.
+    let shape = ImageShape::new(64, 64, 3);
+    let values = [1.0, 0.0, 0.4].repeat(64 * 64);
+    let grid = Grid::of_images_in(&values, shape, 1, shades).expect("a grid");
+    assert_eq!(pixel(&grid, 40, 40), [255, 0, 102]);
+}
+
+#[test]
+fn a_line_has_gaps_where_values_are_nan() {
+    let shape = ImageShape::new(1, 4, 1);
+    let grid = Grid::of_images(&[0.0, f32::NAN, 1.0, f32::NAN], shape, 1).expect("a grid");
+    let white = |x: usize| {
+        let ys = (0..64).filter(|&y| pixel(&grid, 2 + x, 2 + y) == [255]);
+        ys.collect::<Vec<_>>()
+    };
+    assert_eq!(white(7), [63]);
+    assert_eq!((white(8), white(15)), (vec![], vec![]));
+    assert_eq!((white(16), white(23)), (vec![0], vec![0]));
+    assert_eq!(white(31), [0_usize; 0]);
+}
