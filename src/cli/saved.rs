@@ -180,6 +180,8 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
         whole: split == Split::All,
         val: split.needs_val(),
         reading: Some(run.record.reading.clone()),
+        // Arrays may have any number of channels, pictures have up to four.
+        channels: Some(shape.channels).filter(|channels| (1..=4).contains(channels)),
         ..run.data.options.clone()
     };
     let (source, options) = match &other {
@@ -187,8 +189,6 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
             other.as_str(),
             DataOptions {
                 image_size: Some((shape.height, shape.width)),
-                // Arrays may have any number of channels, pictures have up to four.
-                channels: Some(shape.channels).filter(|channels| (1..=4).contains(channels)),
                 source: which.of_another(run),
                 trained_on: TrainedOn {
                     columns: run.record.columns.clone(),

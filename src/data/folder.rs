@@ -50,7 +50,8 @@ impl Chosen {
 ///
 /// Pictures are turned upright, cropped about their centre to the form of [`DataOptions::image_size`] and resized to
 /// it; what is transparent is laid on [`DataOptions::background`], unless alpha is a channel. Where all pictures hold
-/// 16 bits a value, the numbers are given as they are stored; otherwise they are brought to 8.
+/// 16 bits a value, the numbers are given as they are stored; otherwise they are brought to 8. Channels and depth are
+/// those of the training and test pictures, to which a third split is brought.
 ///
 /// Splits are chosen among all pictures there are, before one is opened: which split a picture is in depends neither
 /// on what else is broken nor on [`DataOptions::skip_broken`], so that mending a file moves no other. Only where that
@@ -80,7 +81,7 @@ pub(super) fn load(
         pictures: &found.pictures,
     };
     let (headers, broken) = headers(&source, &chosen, options, progress)?;
-    let form = form(&source, &headers, options)?;
+    let form = form(&source, &headers, &chosen, options)?;
     say_depth(&headers, &form, progress);
     let filling = Filling {
         source: &source,
@@ -194,8 +195,14 @@ fn one_size(source: &Source<'_>, headers: &[(usize, Header)]) -> Result<(usize, 
     ))
 }
 
-/// The form that all pictures get.
-fn form(source: &Source<'_>, headers: &[(usize, Header)], options: &DataOptions) -> Result<Form> {
+/// The form that all pictures get: that of the training and test pictures, to which those of a third split are brought.
+/// So whether that one is read changes nothing about the others.
+fn form(
+    source: &Source<'_>,
+    headers: &[(usize, Header)],
+    chosen: &Chosen,
+    options: &DataOptions,
+) -> Result<Form> {
     let (height, width) = match options.image_size {
         Some(size) => size,
         None => one_size(source, headers)?,
@@ -209,17 +216,21 @@ fn form(source: &Source<'_>, headers: &[(usize, Header)], options: &DataOptions)
         ));
     }
     let background = options.source.background.unwrap_or_default();
-    let grey =
-        |(_, header): &(usize, Header)| header.grey && (background.is_grey() || !header.alpha);
+    let third: BTreeSet<usize> = chosen.val.iter().copied().collect();
+    let of_model = || {
+        let headers = headers.iter().filter(|(index, _)| !third.contains(index));
+        headers.map(|(_, header)| header)
+    };
+    let grey = |header: &Header| header.grey && (background.is_grey() || !header.alpha);
     let channels = match options.channels {
         Some(channels) => channels,
-        None if headers.iter().all(grey) => 1,
+        None if of_model().all(grey) => 1,
         None => 3,
     };
     Ok(Form {
         shape: ImageShape::new(height, width, channels),
         background,
-        wide: headers.iter().all(|(_, header)| header.wide),
+        wide: of_model().all(|header| header.wide),
     })
 }
 

@@ -39,16 +39,25 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
     if options.reading.is_none() && stored.range().0 == stored.range().1 {
         return Err(all_equal(stored.range().0, source));
     }
-    let reading = reading(&dataset, options, source)?;
+    // Whether a third split is read must not change what the others mean; it is read by what all are together, so that
+    // a dark one has no bits.
+    let own = integers(&[&dataset.train, &dataset.test]);
+    let reading = reading_of(own, &dataset, options, source)?;
+    let joint = match &dataset.val {
+        Some(val) => reading_of(wider(own, integers(&[val])), &dataset, options, source)?,
+        None => reading.clone(),
+    };
     let ends = Ends::of(&dataset, stored.range());
     let kind = shown_split(&dataset).stored;
     let mut warnings = Vec::new();
     warnings.extend(all_alike(&dataset.train));
     if options.reading.is_none() {
-        warnings.extend(uneven(&dataset, &stored, &reading));
+        warnings.extend(uneven(&dataset, &stored, &joint));
     }
-    for images in dataset.splits_mut() {
-        reading.apply(images);
+    reading.apply(&mut dataset.train);
+    reading.apply(&mut dataset.test);
+    if let Some(val) = &mut dataset.val {
+        joint.apply(val);
     }
     let used = dataset.splits().filter(|images| !images.is_empty());
     let used: Vec<_> = used.map(Images::value_range).collect();
@@ -59,12 +68,12 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
         Some(trained) => warnings.extend(trained.doubt(used)),
         None => warnings.extend(
             two_values(&ends, used)
-                .or_else(|| far_below(kind, reading.meaning(kind), stored.range()))
+                .or_else(|| far_below(kind, joint.meaning(kind), stored.range()))
                 .or_else(|| scaled_to_little(options.scale, used)),
         ),
     }
     dataset.look = Some(Look {
-        values: words(kind, &reading, stored.range(), used, &ends),
+        values: words(kind, &joint, stored.range(), used, &ends),
         binary: ends.are_all() && used == (0.0, 1.0),
         warnings,
     });
@@ -91,13 +100,29 @@ fn all_extremes(dataset: &Dataset) -> Option<Extremes> {
     found.reduce(Extremes::with)
 }
 
-/// How the numbers are to be read: as a trained model's were, or as the options say, or by their types and ranges.
-fn reading(dataset: &Dataset, options: &DataOptions, source: &Path) -> Result<Reading> {
-    let integers = dataset
-        .splits()
+/// The least and the greatest of the whole numbers of some splits.
+fn integers(splits: &[&Images]) -> Option<(f32, f32)> {
+    let integers = splits
+        .iter()
         .filter(|images| matches!(images.stored, Stored::Integer { .. }));
-    let ranges = integers.filter_map(Extremes::of).map(|found| found.range());
-    let range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let ranges = integers.filter_map(|images| Extremes::of(images));
+    ranges.map(|found| Some(found.range())).fold(None, wider)
+}
+
+/// The range of what lies in either.
+fn wider(one: Option<(f32, f32)>, other: Option<(f32, f32)>) -> Option<(f32, f32)> {
+    let both = one.into_iter().chain(other);
+    both.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// How numbers are to be read whose whole ones have this range: as a trained model's were, or as the options say, or by
+/// their types and ranges.
+fn reading_of(
+    range: Option<(f32, f32)>,
+    dataset: &Dataset,
+    options: &DataOptions,
+    source: &Path,
+) -> Result<Reading> {
     if let Some(trained) = &options.reading {
         let reading = trained.for_others(range, source)?;
         if let Some(scaling) = &reading.scaling {
@@ -390,6 +415,38 @@ mod tests {
         let dark = looked(split(&[0, 1, 1, 0]), split(&[0, 90]), &options).expect("greys");
         assert_eq!(dark.train.values, Values::Bytes(vec![0, 1, 1, 0]));
         assert!(!dark.look.expect("a look").binary);
+    }
+
+    /// One that holds grey values beside bits, as read with and without a trained model.
+    #[test]
+    fn a_third_split_does_not_change_what_the_others_mean() {
+        let split = |values: &[u8]| images(Stored::BYTES, 2, Values::Bytes(values.to_vec()));
+        let (train, test, val) = (split(&[0, 1, 1, 0]), split(&[0, 1]), split(&[0, 90]));
+        let plain = DataOptions::default();
+        let as_trained = looked(train.clone(), test.clone(), &plain).expect("bits");
+        let trained = DataOptions {
+            reading: Some(as_trained.reading.clone()),
+            ..DataOptions::default()
+        };
+        for options in [&plain, &trained] {
+            let dataset = Dataset {
+                val: Some(val.clone()),
+                ..Dataset::new("x", train.clone(), test.clone())
+            };
+            let dataset = look(dataset, options, Path::new("x")).expect("bits and greys");
+            assert_eq!(dataset.fingerprint(), as_trained.fingerprint());
+            assert_eq!(dataset.reading, as_trained.reading);
+            assert_eq!(dataset.val.expect("a split").values, val.values);
+            let look = dataset.look.expect("a look");
+            assert!(!look.binary && look.values.contains("bytes"), "{look:?}");
+        }
+        // The other way round: a dark third split has no bits.
+        let dataset = Dataset {
+            val: Some(test.clone()),
+            ..Dataset::new("x", val.clone(), val)
+        };
+        let dataset = look(dataset, &plain, Path::new("x")).expect("greys");
+        assert_eq!(dataset.val.expect("a split").values, test.values);
     }
 
     #[test]

@@ -90,13 +90,6 @@ impl Dataset {
         [&self.train, &self.test].into_iter().chain(&self.val)
     }
 
-    /// As [`Dataset::splits`], to change them.
-    fn splits_mut(&mut self) -> impl Iterator<Item = &mut Images> {
-        [&mut self.train, &mut self.test]
-            .into_iter()
-            .chain(&mut self.val)
-    }
-
     /// Hash of all images, in their order, with their shape: equal for equal data only. SHA-256 in hexadecimal.
     pub fn fingerprint(&self) -> String {
         fingerprint([&self.train, &self.test])

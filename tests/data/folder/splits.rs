@@ -44,6 +44,38 @@ fn a_third_split_is_said_and_left_out_or_read_by_the_option() {
 }
 
 #[test]
+fn a_third_split_changes_neither_channels_nor_depth_of_the_others() {
+    let folder = named(&["train/1.png", "test/2.png"]);
+    let red = RgbImage::from_pixel(2, 2, Rgb([200, 0, 0]));
+    save(red, &folder.path().join("val/3.png"));
+    let wide = tempfile::tempdir().expect("folder");
+    for (name, value) in [("train/1.png", 300), ("test/2.png", 40_000)] {
+        let picture = image::ImageBuffer::from_pixel(2, 2, Luma([value]));
+        save(DynamicImage::ImageLuma16(picture), &wide.path().join(name));
+    }
+    save(grey(2, 2, 255), &wide.path().join("val/3.png"));
+    let asked = DataOptions {
+        val: true,
+        ..DataOptions::default()
+    };
+    let [mut greatest, mut stored] = [Vec::new(), Vec::new()];
+    for folder in [&folder, &wide] {
+        let as_trained = load_path(folder.path()).expect("pictures");
+        let dataset = load_with(folder.path(), &asked).expect("pictures");
+        assert_eq!(dataset.fingerprint(), as_trained.fingerprint());
+        let val = dataset.val.expect("the third split");
+        assert_eq!(val.shape, as_trained.train.shape);
+        assert_eq!(val.stored, as_trained.train.stored);
+        greatest.push(val.value_range().1);
+        stored.push(val.stored);
+    }
+    assert_eq!(stored[0], elbo::data::Stored::BYTES);
+    // Red as grey, by BT.709; white of 8 bits as white of 16.
+    assert!((greatest[0] * 255.0 - 42.0).abs() < 2.0, "{greatest:?}");
+    assert_eq!(greatest[1], 65535.0);
+}
+
+#[test]
 fn validation_is_the_test_split_where_there_is_no_other_and_said() {
     for (train, val) in [
         ("train", "val"),
