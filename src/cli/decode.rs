@@ -12,9 +12,7 @@ use crate::error::Error;
 use crate::export;
 use crate::files;
 use crate::train::{Grid, RunFolder};
-
-/// Most images of a picture.
-const MOST_IN_A_PICTURE: usize = 65_536;
+use crate::view::check_grid;
 
 /// Decode latent codes into images, as a NumPy array, a table or a picture
 ///
@@ -39,6 +37,9 @@ pub(super) struct DecodeArgs {
     #[arg(long, value_name = "FILE|-")]
     out: Option<PathBuf>,
 }
+
+/// What takes any number of images.
+const AS_AN_ARRAY: &str = "fewer codes, or an array: --out decoded.npy";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,12 +70,9 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let (input, name) = streams::input(&args.codes)?;
     let mut codes = Rows::of_codes(input, &name, run.model.latent)?;
     let count = codes.count();
-    if kind == Kind::Png && count > MOST_IN_A_PICTURE {
-        return Err(Error::config(
-            format!("{count} images are too many for a picture, of which {MOST_IN_A_PICTURE} is the most"),
-            "an array: --out decoded.npy",
-        )
-        .into());
+    let columns = count.isqrt().max(8);
+    if kind == Kind::Png {
+        check_grid(count, columns, run.model.image, AS_AN_ARRAY)?;
     }
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     let Some(mut writer) = writer else {
@@ -83,7 +81,6 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
             images.extend_from_slice(means);
             Ok::<_, Error>(())
         })?;
-        let columns = count.isqrt().max(8);
         let grid = Grid::of_images_in(&images, run.model.image, columns, saved::shades(run))?;
         files::create(&out, &grid.png()?)?;
         return result(out.display());

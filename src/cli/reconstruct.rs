@@ -12,6 +12,7 @@ use super::{note, result};
 use crate::data::Binarize;
 use crate::files;
 use crate::train::{Grid, RunFolder};
+use crate::view::check_grid;
 
 /// Show images beside their reconstructions by a trained model
 #[derive(Args, Debug)]
@@ -27,6 +28,9 @@ pub(super) struct ReconstructArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
+
+/// Rows of a picture.
+const ROWS: usize = 8;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +53,12 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
             chosen.images.len()
         ));
     }
+    if kind == Kind::Png {
+        let count = args.count.min(chosen.images.len());
+        let columns = 2 * count.div_ceil(ROWS);
+        let hint = "a smaller --count, or an array: --out reconstructions.npy";
+        check_grid(2 * count, columns, run.model.image, hint)?;
+    }
     let mut model = saved::model(run, &weights, &args.view.device, run.train.seed)?;
     // All of them: draws go by an image's place.
     let seen = model.see(&chosen.images, chosen.split, run.train.binarize)?;
@@ -64,7 +74,7 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
         return saved::write_values(&out, kind, run, Some(beside), &reconstructions);
     }
     let (shape, shades) = (run.model.image, saved::shades(run));
-    let grid = Grid::of_pairs_in(&images.to_f32(), &reconstructions, shape, 8, shades)?;
+    let grid = Grid::of_pairs_in(&images.to_f32(), &reconstructions, shape, ROWS, shades)?;
     files::create(&out, &grid.png()?)?;
     result(out.display())
 }

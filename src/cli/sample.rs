@@ -9,6 +9,7 @@ use super::out::{self, Kind};
 use super::{result, saved};
 use crate::files;
 use crate::train::{Grid, RunFolder};
+use crate::view::check_grid;
 
 /// Decode new images from the prior of a trained VAE, into a grid or an array
 ///
@@ -58,6 +59,12 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     )?;
     let name = format!("samples-seed-{}.png", args.seed);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
+    // Rows of eight, and nearly square beyond eight of them.
+    let columns = args.count.isqrt().max(8);
+    if kind == Kind::Png {
+        let hint = "a smaller --count, or an array: --out samples.npy";
+        check_grid(args.count, columns, folder.config().model.image, hint)?;
+    }
     let weights = args.parameters.of(&folder)?;
     let mut model = saved::model(folder.config(), &weights, &args.device, args.seed)?;
     let values = model.sample(args.count, args.draw)?;
@@ -65,8 +72,6 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
         return saved::write_values(&out, kind, folder.config(), None, &values);
     }
     let run = folder.config();
-    // Rows of eight, and nearly square beyond eight of them.
-    let columns = args.count.isqrt().max(8);
     let grid = Grid::of_images_in(&values, run.model.image, columns, saved::shades(run))?;
     files::create(&out, &grid.png()?)?;
     result(out.display())

@@ -85,19 +85,19 @@ impl Film {
         ends: bool,
         text: bool,
     ) -> Result<()> {
-        let options = if text {
-            "--steps or --top"
+        let hint = if text {
+            "a smaller --steps or --top"
         } else {
-            "--steps or --rows"
+            "a smaller --steps or --rows"
         };
         // The images are held whatever becomes of them.
         let still = layout(steps, ends);
         let still = still.size(rows.saturating_mul(still.columns), shape);
-        Format::Png.check(still, 1, options)?;
+        Format::Png.check(still, 1, hint)?;
         if format == Format::Gif {
             let layout = frame_layout(rows, shape, ends, text);
             let count = rows.saturating_mul(if ends { 3 } else { 1 });
-            format.check(layout.size(count, shape), 2 * steps, options)?;
+            format.check(layout.size(count, shape), 2 * steps, hint)?;
         }
         Ok(())
     }

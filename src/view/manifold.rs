@@ -54,7 +54,7 @@ pub fn check(spec: &ModelSpec, side: usize) -> Result<()> {
         ));
     }
     let size = layout(side).size(side.saturating_mul(side), spec.image);
-    Format::Png.check(size, 1, "--size")
+    Format::Png.check(size, 1, "a smaller --size")
 }
 
 /// Of the images of a [`manifold`]: without gaps, they are one surface.

@@ -18,7 +18,7 @@ mod traverse;
 
 pub use codes::{Spread, encode, kl_by_value};
 pub use film::Film;
-pub use format::Format;
+pub use format::{Format, check_grid};
 pub use interpolate::{Ends, check as check_interpolate, interpolate};
 pub use latents::{Classes, check as check_latents, latents};
 pub use manifold::{check as check_manifold, layout as manifold_layout, manifold, manifold_images};
