@@ -324,6 +324,19 @@ fn link_circles_are_named() {
     assert_says(&error_of(folder.path()), &["self.png"]);
 }
 
+#[test]
+fn deep_folders_are_read_and_too_deep_ones_are_no_circle() {
+    let folder = greys(3);
+    let below = |depth| folder.path().join(vec!["x"; depth].join("/"));
+    save(grey(3, 4, 200), &below(32).join("deep.png"));
+    let dataset = load_with(folder.path(), &whole()).expect("pictures");
+    assert_eq!(dataset.test.len(), 4);
+    save(grey(3, 4, 200), &below(33).join("deeper.png"));
+    let message = error_of(folder.path());
+    assert_says(&message, &["x/x", "at most 32 deep", "move this one up"]);
+    assert!(!message.contains("circle"), "{message}");
+}
+
 #[cfg(unix)]
 #[test]
 fn unreadable_picture_is_named() {

@@ -71,7 +71,8 @@ impl Found {
 ///
 /// # Errors
 ///
-/// [`Error::Data`] for a folder that cannot be listed, links in a circle, and a folder without any picture.
+/// [`Error::Data`] for a folder that cannot be listed, links in a circle, folders that are too deep, and a folder
+/// without any picture.
 pub(super) fn find(root: &Path) -> Result<Found> {
     let mut found = Found::default();
     let top = real_path(root)?;
@@ -133,11 +134,18 @@ fn walk(
         parts.push(text.into_owned());
         if path.is_dir() {
             let real = real_path(&path)?;
-            if above.contains(&real) || above.len() > MAX_DEPTH {
+            if above.contains(&real) {
                 return Err(Error::data(
                     &path,
                     "expected folders without a circle, but this one leads back above itself",
                     "remove the link",
+                ));
+            }
+            if above.len() > MAX_DEPTH {
+                return Err(Error::data(
+                    &path,
+                    format!("expected folders at most {MAX_DEPTH} deep below the one that was given, got a deeper one"),
+                    "give a folder nearer to the pictures, or move this one up",
                 ));
             }
             above.push(real);
