@@ -33,14 +33,27 @@ pub(super) fn image_shape(sizes: [usize; 3], axes: Option<Axes>) -> Result<Image
 
 /// Whether images are more likely `[channels, height, width]`.
 ///
-/// Channels that come last are fewer than height and width, or the image is square, as pictures and what a
-/// convolution makes of them are. Where neither holds, channels come first if the first size is the smallest one, or
-/// if the last two are a square, or if there were more channels than columns. What is left is
-/// unusual either way, and taken as it is documented.
+/// Channels come last where the image would be square or nearly so, as pictures and what a convolution makes of them
+/// are, and where up to four are fewer than rows and columns. Where more are, the two readings are compared: `[64, 32,
+/// 16]` may be either, `[480, 640, 12]` is no image of 640×12. Where there are not fewer, channels come first if the
+/// first size is the smallest one, or if the last two are a square, or if there were more channels than columns. What is
+/// left is unusual either way, and taken as it is documented.
 fn looks_channels_first([first, second, third]: [usize; 3]) -> bool {
-    let channels_last = third < first.min(second) || first == second || third == 1;
+    /// How many times longer than wide an image may be that is nearly square.
+    const NEARLY: f64 = 1.25;
+    /// An image so many times longer and narrower than the other reading's is not what is meant.
+    const FAR: f64 = 2.0;
+    let aspect = |a: usize, b: usize| a.max(b) as f64 / a.min(b).max(1) as f64;
+    if first == second || third == 1 {
+        return false;
+    }
+    if third > 4 && second > 1 && third <= first.min(second) {
+        let last = aspect(first, second);
+        return last > NEARLY && aspect(second, third) <= FAR * last;
+    }
     let columns_of_channels = second > 1 && third > 4 && third >= second;
-    !channels_last && (first < second.min(third) || second == third || columns_of_channels)
+    third >= first.min(second)
+        && (first < second.min(third) || second == third || columns_of_channels)
 }
 
 /// Images whose channels come first with their channels last; `shape` is that of the result.
@@ -93,6 +106,13 @@ mod tests {
             [1, 1, 1],
             [145, 145, 16],
             [1000, 1, 12],
+            [480, 640, 12],
+            [720, 1280, 8],
+            [14, 16, 8],
+            [64, 32, 4],
+            [100, 120, 31],
+            [48, 64, 16],
+            [1096, 715, 102],
         ] {
             assert!(!looks_channels_first(sizes), "{sizes:?}");
         }
@@ -108,6 +128,20 @@ mod tests {
         assert!(looks_channels_first([64, 8, 8]));
         assert!(looks_channels_first([512, 4, 4]));
         assert!(looks_channels_first([64, 8, 10]));
+    }
+
+    #[test]
+    fn channels_first_are_seen_where_an_image_is_narrower_than_it_has_channels() {
+        for sizes in [
+            [64, 32, 16],
+            [12, 16, 8],
+            [8, 16, 8],
+            [16, 64, 8],
+            [512, 7, 5],
+            [128, 20, 10],
+        ] {
+            assert!(looks_channels_first(sizes), "{sizes:?}");
+        }
     }
 
     #[test]
