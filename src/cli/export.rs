@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::out::{self, Kind};
-use super::{result, saved};
+use super::{note, result, saved};
 use crate::error::Error;
 use crate::export::{self, Part, Trained};
 use crate::files;
@@ -18,6 +18,9 @@ use crate::train::RunFolder;
 /// [batch, latent] and gives `means`, images. Opset 17.
 ///
 /// safetensors: the parameters, with a description of the model as JSON under the metadata key `elbo`.
+///
+/// Images are values as the model saw them in training: (number of the data - offset) / divisor, with `offset` and
+/// `divisor` in the metadata of either format, a list of one number or of one for each value of an image.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExportArgs {
@@ -81,6 +84,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         spec: &folder.config().model,
         weights: &weights,
         binarize: folder.config().train.binarize,
+        reading: &folder.config().record.reading,
     };
     match (args.format, args.part) {
         (Format::Safetensors, _) => files::create(&out, &export::safetensors(&trained)?)?,
@@ -94,5 +98,9 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
             files::create_all(&out, &parts)?;
         }
     }
+    note(format_args!(
+        "images in and out: {} (`offset` and `divisor` in the metadata)",
+        trained.values_in_words()
+    ));
     result(out.display())
 }

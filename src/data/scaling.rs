@@ -198,6 +198,21 @@ impl Reading {
         }
     }
 
+    /// What made the values that the model saw of the numbers that its source held: used = (stored − shift) / scale.
+    pub fn of_source(&self) -> Scaling {
+        if let Some(scaling) = &self.scaling {
+            return scaling.clone();
+        }
+        // Of the types only 16 bits without sign are brought to 0 to 1: others that are neither bits nor bytes
+        // reach beyond.
+        let is_fraction = matches!(self.range, Some((least, most)) if least >= 0.0 && most <= 1.0);
+        Scaling::by(match self.integers {
+            Integers::Bytes => f32::from(u8::MAX),
+            Integers::OfType if is_fraction => f32::from(u16::MAX),
+            Integers::OfType | Integers::Bits | Integers::Undecided => 1.0,
+        })
+    }
+
     /// By what whole numbers there are, the least and the greatest of each split that holds some.
     pub(super) fn of_integers(range: Option<(f32, f32)>) -> Self {
         Self {

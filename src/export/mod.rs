@@ -5,7 +5,7 @@ mod onnx;
 mod safetensors;
 mod stream;
 
-use crate::data::Binarize;
+use crate::data::{Binarize, Reading, Scaling};
 use crate::model::{ModelSpec, Weights};
 
 pub use onnx::{Part, onnx};
@@ -21,9 +21,30 @@ pub struct Trained<'a> {
     pub weights: &'a Weights,
     /// What training did to the images' values. Exported models take images as they are.
     pub binarize: Binarize,
+    /// How the numbers of its source became the values that it saw. Exported models take such values.
+    pub reading: &'a Reading,
 }
 
 impl Trained<'_> {
+    /// What an exported model takes and gives, in a line.
+    pub fn values_in_words(&self) -> String {
+        let scaling = self.reading.of_source();
+        match (scaling.shift.as_slice(), scaling.scale.as_slice()) {
+            (&[0.0], &[1.0]) => "values as the data hold them".to_owned(),
+            (&[0.0], &[divisor]) => format!("values of the data / {divisor}"),
+            (&[offset], &[divisor]) => format!("(values of the data - {offset}) / {divisor}"),
+            _ => "(values of the data - offset) / divisor, each value by its own".to_owned(),
+        }
+    }
+
+    fn source_scaling(&self) -> SourceScaling {
+        let Scaling { shift, scale } = self.reading.of_source();
+        SourceScaling {
+            offset: shift,
+            divisor: scale,
+        }
+    }
+
     /// The Gaussian likelihood's standard deviation as it was learned, or as it was given.
     fn sigma(&self) -> Option<f32> {
         match self.spec.likelihood {
@@ -34,6 +55,14 @@ impl Trained<'_> {
             _ => None,
         }
     }
+}
+
+/// What others apply to numbers as the data hold them, before an exported model takes them: (number − offset) /
+/// divisor. One entry counts for all values, otherwise there is one for each value of an image.
+#[derive(Debug, serde::Serialize)]
+struct SourceScaling {
+    offset: Vec<f32>,
+    divisor: Vec<f32>,
 }
 
 #[cfg(test)]

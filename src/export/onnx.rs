@@ -96,7 +96,7 @@ pub fn onnx(trained: &Trained<'_>, part: Part) -> Result<Vec<u8>> {
             domain: String::new(),
             version: OPSET,
         }],
-        metadata_props: properties(trained),
+        metadata_props: properties(trained)?,
     };
     Ok(model.encode_to_vec())
 }
@@ -131,8 +131,9 @@ fn describe(spec: &ModelSpec, part: Part) -> String {
 }
 
 /// What someone has to know to use the model, as names and values.
-fn properties(trained: &Trained<'_>) -> Vec<Property> {
+fn properties(trained: &Trained<'_>) -> Result<Vec<Property>> {
     let spec = trained.spec;
+    let scaling = trained.source_scaling();
     let mut all = vec![
         ("kind", text(&spec.kind)),
         ("image", format!("{:?}", spec.image.sizes())),
@@ -141,6 +142,8 @@ fn properties(trained: &Trained<'_>) -> Vec<Property> {
         ("likelihood", text(&spec.likelihood)),
         ("binarize", text(&trained.binarize)),
         ("beta", spec.beta.to_string()),
+        ("offset", list(&scaling.offset)?),
+        ("divisor", list(&scaling.divisor)?),
     ];
     if let Some(sigma) = trained.sigma() {
         all.push(("sigma", sigma.to_string()));
@@ -149,7 +152,17 @@ fn properties(trained: &Trained<'_>) -> Vec<Property> {
         key: key.to_owned(),
         value,
     };
-    all.into_iter().map(property).collect()
+    Ok(all.into_iter().map(property).collect())
+}
+
+/// Numbers as JSON.
+fn list(numbers: &[f32]) -> Result<String> {
+    serde_json::to_string(numbers).map_err(|reason| {
+        Error::config(
+            format!("the scaling of the values cannot be written: {reason}"),
+            "please report this as a fault of the program",
+        )
+    })
 }
 
 /// The name that a value has in a configuration.
@@ -174,11 +187,8 @@ impl Builder<'_> {
     fn encoder(&mut self, layers: &Layers) -> Result<()> {
         let spec = self.trained.spec;
         let sizes = spec.image.sizes();
-        let range = match spec.likelihood.mean_activation() {
-            Some(_) => "values from 0 to 1; bytes over 255",
-            None => "values as the model was trained on; bytes over 255",
-        };
-        self.graph.input.push(floats("images", &sizes, range));
+        let values = self.trained.values_in_words();
+        self.graph.input.push(floats("images", &sizes, &values));
         let mut x = "images".to_owned();
         if sizes.len() > 1 {
             self.node("Flatten", &[&x], "values", vec![int("axis", 1)]);
@@ -212,7 +222,7 @@ impl Builder<'_> {
         let sizes = spec.image.sizes();
         let range = match spec.likelihood.mean_activation() {
             Some(_) => "means of p(x|z), from 0 to 1",
-            None => "means of p(x|z)",
+            None => "means of p(x|z), of the values that the encoder takes",
         };
         self.graph
             .input

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Trained;
 use super::layers::Layers;
+use super::{SourceScaling, Trained};
 use crate::data::Binarize;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
@@ -28,11 +28,14 @@ struct About<'a> {
     /// Standard deviation of a Gaussian likelihood, as it is after training.
     sigma: Option<f32>,
     binarize: Binarize,
+    #[serde(flatten)]
+    scaling: SourceScaling,
     model: &'a ModelSpec,
 }
 
 /// The parameters under their names in a run folder, and in the metadata, under the key `elbo`, a JSON object that
-/// describes the model: layers in order with their activations, sizes of an image, likelihood.
+/// describes the model: layers in order with their activations, sizes of an image, likelihood, and `offset` and `divisor`
+/// of the values: the model takes (number of the data − offset) / divisor.
 ///
 /// # Errors
 /// [`Error::Config`] where the parameters cannot be laid out.
@@ -46,6 +49,7 @@ pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
         logvar_bound: LOGVAR_BOUND,
         sigma: trained.sigma(),
         binarize: trained.binarize,
+        scaling: trained.source_scaling(),
         model: trained.spec,
     };
     let about = serde_json::to_string(&about).map_err(failed)?;
@@ -62,6 +66,7 @@ fn failed(reason: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Reading, Scaling};
     use crate::export::tests::{model, weights};
     use crate::model::{Activation, Likelihood, ModelKind};
     use safetensors::SafeTensors;
@@ -74,10 +79,18 @@ mod tests {
         };
         let spec = model(ModelKind::Vae, likelihood, Activation::LeakyRelu);
         let weights = weights(&spec);
+        let reading = Reading {
+            scaling: Some(Scaling {
+                shift: vec![-1.5],
+                scale: vec![4.0],
+            }),
+            ..Reading::default()
+        };
         let trained = Trained {
             spec: &spec,
             weights: &weights,
             binarize: Binarize::None,
+            reading: &reading,
         };
         let bytes = safetensors(&trained).expect("a file");
         assert_eq!(safetensors(&trained).expect("again"), bytes);
@@ -102,6 +115,8 @@ mod tests {
         assert_eq!(about["decoder"][2]["activation"], serde_json::Value::Null);
         assert_eq!(about["image"], serde_json::json!([3, 2, 2]));
         assert_eq!(about["binarize"], "none");
+        assert_eq!(about["offset"], serde_json::json!([-1.5]));
+        assert_eq!(about["divisor"], serde_json::json!([4.0]));
         let (_, log_sigma) = weights.get("log_sigma").expect("a learned sigma");
         let sigma = about["sigma"].as_f64().expect("a number");
         assert!(

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, accepted, refused, refused_in, stdout, temporary, train_small,
+    CONFIG, DATA_OR_MODEL, accepted, refused, refused_in, stderr, stdout, temporary, train_small,
 };
 
 #[test]
@@ -99,4 +99,62 @@ fn an_export_without_sense_is_refused() {
         );
     }
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+#[test]
+fn an_export_says_what_the_model_takes_for_the_numbers_of_the_data() {
+    let folder = temporary();
+    let table: String = (0..40)
+        .map(|i| format!("{},{}\n", 100 + i % 7, i * i % 11))
+        .collect();
+    fs::write(folder.path().join("d.csv"), format!("a,b\n{table}")).expect("a table");
+    for (option, words, keys) in [
+        (
+            &["--standardize"][..],
+            "(values of the data - offset) / divisor",
+            ["\"offset\":[1", "\"divisor\":["],
+        ),
+        (
+            &["--scale", "50"],
+            "values of the data / 50 ",
+            ["\"offset\":[0.0]", "\"divisor\":[50.0]"],
+        ),
+        (
+            &["--scale", "range"],
+            "values of the data / 106 ",
+            ["\"offset\":[0.0]", "\"divisor\":[106.0]"],
+        ),
+    ] {
+        let out = option.concat();
+        let train = [
+            "train",
+            "--device",
+            "cpu",
+            "--epochs",
+            "1",
+            "--hidden",
+            "4",
+            "--latent",
+            "2",
+            "--data",
+            "d.csv",
+            "--out",
+            &out,
+            "--likelihood",
+            "gaussian",
+        ];
+        accepted(folder.path(), &[&train[..], option].concat());
+        for format in ["onnx", "safetensors"] {
+            let said = stderr(&accepted(
+                folder.path(),
+                &["export", &out, "--format", format],
+            ));
+            assert!(said.contains(words), "{said}");
+        }
+        let file = fs::read(folder.path().join(&out).join("export.safetensors")).expect("a file");
+        let text = String::from_utf8_lossy(&file).replace("\\\"", "\"");
+        for key in keys {
+            assert!(text.contains(key), "{key}: {option:?}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
-use elbo::data::{Binarize, Images, Split, Values};
+use elbo::data::{Binarize, Images, Reading, Split, Values};
 use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
 use elbo::files;
@@ -88,6 +88,7 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
         spec,
         weights: &weights,
         binarize: Binarize::None,
+        reading: &Reading::default(),
     };
     for part in Part::ALL {
         let bytes = export::onnx(&trained, part).expect("a file");

@@ -206,3 +206,44 @@ fn a_stream_is_scaled_as_the_training_data_was() {
     };
     assert!(narrow.rows(2, Path::new("stdin")).is_err());
 }
+
+#[test]
+fn the_scaling_of_a_source_gives_the_values_that_the_model_saw() {
+    let int32 = Stored::Integer {
+        signed: true,
+        bits: 32,
+    };
+    let scaled = Reading {
+        scaling: Some(Scaling::between(-1.0, 3.0)),
+        ..Reading::default()
+    };
+    for (reading, stored, values) in [
+        (Reading::default(), Stored::FLOATS, [0.25, 7.0]),
+        (Reading::of_integers(Some((0.0, 1.0))), int32, [0.0, 1.0]),
+        (
+            Reading::of_integers(Some((0.0, 255.0))),
+            int32,
+            [3.0, 255.0],
+        ),
+        (
+            Reading::of_integers(Some((0.0, 4095.0))),
+            UINT16,
+            [1.0, 4095.0],
+        ),
+        (
+            Reading::of_integers(Some((-5.0, 4095.0))),
+            int32,
+            [-5.0, 4095.0],
+        ),
+        (scaled, Stored::FLOATS, [-1.0, 2.0]),
+    ] {
+        let seen = used(&reading, Values::Floats(values.to_vec()), stored).to_f32();
+        let reading = Reading {
+            range: Some((seen[0], seen[1])),
+            ..reading
+        };
+        let mut found = values;
+        reading.of_source().apply(&mut found);
+        assert_eq!(found.to_vec(), seen, "{reading:?}");
+    }
+}

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::interpret::{Interpreter, Value, signature};
 use super::*;
-use crate::data::{Binarize, Images, Split, Values};
+use crate::data::{Binarize, Images, Reading, Scaling, Split, Values};
 use crate::device::Device;
 use crate::export::tests::{model, weights};
 use crate::model::{Inference, Likelihood};
@@ -19,6 +19,13 @@ fn part(spec: &ModelSpec, part: Part) -> Interpreter {
         spec,
         weights: &weights,
         binarize: Binarize::Dynamic,
+        reading: &Reading {
+            scaling: Some(Scaling {
+                shift: vec![-1.5; spec.image.values()],
+                scale: vec![0.1; spec.image.values()],
+            }),
+            ..Reading::default()
+        },
     };
     Interpreter::new(&onnx(&trained, part).expect("a file"))
 }
@@ -134,6 +141,11 @@ fn a_file_says_what_it_is() {
     assert_eq!(property("activation"), Some("leaky-relu"));
     assert_eq!(property("image"), Some("[3, 2, 2]"));
     assert_eq!(property("binarize"), Some("dynamic"));
+    for (key, number) in [("offset", -1.5), ("divisor", 0.1)] {
+        let text = property(key).expect(key);
+        let numbers: Vec<f32> = serde_json::from_str(text).expect("JSON");
+        assert_eq!(numbers, [number; 12], "{key}");
+    }
     assert_eq!(property("sigma"), Some("0.5"), "as it is before training");
 }
 
@@ -151,6 +163,7 @@ fn more_than_a_file_holds_is_refused_before_it_is_made() {
         spec: &spec,
         weights: &none,
         binarize: Binarize::None,
+        reading: &Reading::default(),
     };
     for part in Part::ALL {
         let error = onnx(&trained, part).expect_err("over 2 GiB").to_string();
@@ -170,6 +183,7 @@ fn weights_of_another_model_are_refused() {
         spec: &other,
         weights: &weights,
         binarize: Binarize::None,
+        reading: &Reading::default(),
     };
     let error = onnx(&trained, Part::Encoder)
         .expect_err("other sizes")
