@@ -6,9 +6,9 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
-use super::saved::ViewArgs;
+use super::saved::{self, ViewArgs};
 use super::{note, open_device, result};
-use crate::data::Split;
+use crate::data::{Scaling, Split};
 use crate::device::Precision;
 use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
@@ -82,6 +82,7 @@ fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Resu
     let device = open_device(&args.view.device, Precision::F32)?;
     let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
     let name = path.file_name().unwrap_or(path.as_os_str());
+    let scaling = run.record.reading.scaling.as_ref();
     let setting = Setting {
         title: name.to_string_lossy().into_owned(),
         data: chosen.name,
@@ -91,6 +92,8 @@ fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Resu
         binarize: run.train.binarize,
         background: run.data.options.source.background.unwrap_or_default().0,
         alpha: run.has_alpha(),
+        scaled_by_value: scaling.is_some_and(Scaling::is_by_value),
+        shades: saved::shades(run),
     };
     let model = Inference::new(device, &run.model, &weights, run.train.seed)?;
     let explorer = Explorer::new(model, &run.model, &weights, &chosen.images, most, setting)?;

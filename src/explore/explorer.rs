@@ -14,6 +14,7 @@ use crate::draw::mark_colours;
 use crate::error::{Error, Result};
 use crate::model::{Inference, Likelihood, ModelKind, ModelSpec, Parameters, Weights, plans};
 use crate::shape::ImageShape;
+use crate::train::Shades;
 use crate::view::Plane;
 
 /// Codes that a plan of the page decodes at once, beside the plan of a single one. The program decodes at most
@@ -40,6 +41,12 @@ pub struct Setting {
     /// Binarisation in training. The images are shown and encoded as it saw them; drawn ones are taken as they are, which
     /// the page says.
     pub binarize: Binarize,
+    /// Whether each value of an image was scaled by itself: a picture that is drawn or dropped has no such values.
+    pub scaled_by_value: bool,
+    /// Values that are shown as black and white, as in the program's pictures; drawn and dropped ones are taken
+    /// within them.
+    #[serde(skip)]
+    pub shades: Shades,
     /// Colour that transparent pixels of pictures are laid on, RGB.
     pub background: [u8; 3],
     /// Whether the last channel of the images is alpha.
@@ -55,8 +62,6 @@ pub struct Explorer {
     pub(super) gallery: Gallery,
     /// Where codes of more than two values vary most.
     plane: Option<Plane>,
-    /// Values that are shown as black and white.
-    range: (f32, f32),
     /// What image 0 of the gallery is decoded to.
     decoded: Vec<f32>,
 }
@@ -74,6 +79,7 @@ struct Description<'a> {
     likelihood: &'static str,
     image: ImageShape,
     latent: usize,
+    /// Values that are shown as black and white.
     range: (f32, f32),
     /// Most active first.
     dimensions: &'a [Dimension],
@@ -140,7 +146,6 @@ impl Explorer {
             setting,
             spec: spec.clone(),
             arena: weights.to_arena(&Parameters::new(spec))?,
-            range: range(spec, &gallery.images),
             gallery,
             plane,
             decoded,
@@ -178,7 +183,7 @@ impl Explorer {
             },
             image: spec.image,
             latent: spec.latent,
-            range: self.range,
+            range: self.setting.shades.range(),
             dimensions: &gallery.dimensions,
             places: &gallery.places,
             total: gallery.total,
@@ -257,20 +262,6 @@ fn layers(spec: &ModelSpec) -> Vec<usize> {
         .collect()
 }
 
-/// Pictures lie in [0, 1], and a page shows them as the program's grids do. Data of another range are shown and
-/// taken within theirs.
-fn range(spec: &ModelSpec, images: &Images) -> (f32, f32) {
-    let bounded = matches!(
-        spec.likelihood,
-        Likelihood::Bernoulli | Likelihood::SquaredError
-    );
-    let (least, most) = images.value_range();
-    match bounded || (least >= 0.0 && most <= 1.0) {
-        true => (0.0, 1.0),
-        false => widened(least, most),
-    }
-}
-
 /// A range of some width, as pictures are scaled by it: one of a single value begins or ends at 0.
 pub(super) fn widened(least: f32, most: f32) -> (f32, f32) {
     match (least < most, least == 0.0) {
@@ -324,6 +315,8 @@ pub(super) mod tests {
             classes: Vec::new(),
             device: "CPU".into(),
             binarize: Binarize::None,
+            scaled_by_value: false,
+            shades: Shades::default(),
             background: [0; 3],
             alpha: false,
         };
@@ -391,20 +384,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn data_of_another_range_are_shown_within_it() {
-        let mut spec = ModelSpec::reference();
-        let images = |values: Vec<f32>| {
-            Images::new(ImageShape::new(1, values.len(), 1), Values::Floats(values))
+    fn a_page_shows_the_shades_of_the_programs_pictures() {
+        let mut explorer = small();
+        let range = |explorer: &Explorer| {
+            let text = explorer.description(true).expect("JSON");
+            let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            found["range"].clone()
         };
-        assert_eq!(range(&spec, &images(vec![0.2, 0.3])), (0.0, 1.0));
-        spec.likelihood = Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: false,
-        };
-        assert_eq!(range(&spec, &images(vec![0.2, 0.3])), (0.0, 1.0));
-        assert_eq!(range(&spec, &images(vec![-1.0, 2.0])), (-1.0, 2.0));
-        // A page divides by their width.
-        assert_eq!(range(&spec, &images(vec![-1.0, -1.0])), (-1.0, 0.0));
-        assert_eq!(range(&spec, &images(vec![3e38, 3e38])), (0.0, 3e38));
+        assert_eq!(range(&explorer), serde_json::json!([0.0, 1.0]));
+        // Whatever the images of the page are.
+        explorer.setting.shades = Shades::of(-1.0, 2.5);
+        assert_eq!(range(&explorer), serde_json::json!([-1.0, 2.5]));
     }
 }

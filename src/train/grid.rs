@@ -90,6 +90,11 @@ impl Shades {
         })
     }
 
+    /// What is drawn as black, and what as white.
+    pub fn range(self) -> (f32, f32) {
+        (self.least, self.greatest)
+    }
+
     /// Place of a value between black, 0, and white, 1; NaN stays so.
     fn level(self, value: f32) -> f32 {
         if self.are_usual() {

@@ -33,9 +33,10 @@ fn accepted(folder: &Path, arguments: &[&str]) {
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
 }
 
-/// A folder with four trained runs: `digits`, a VAE of the built-in digits; `colours`, an autoencoder of RGB
+/// A folder with five trained runs: `digits`, a VAE of the built-in digits; `colours`, an autoencoder of RGB
 /// pictures whose sizes are no multiple of anything, in two classes with names; `signals`, a VAE of one latent dimension and
-/// images outside of [0, 1]; `pairs`, one of many latent dimensions and images of two channels.
+/// images outside of [0, 1]; `pairs`, one of many latent dimensions and images of two channels;
+/// `standard`, one of the images of `signals`, standardized.
 pub(crate) fn runs() -> &'static Path {
     static RUNS: OnceLock<TempDir> = OnceLock::new();
     let made = || {
@@ -83,8 +84,11 @@ pub(crate) fn runs() -> &'static Path {
             "colours",
         ];
         accepted(path, &colours);
-        for (out, latent) in [("signals", "1"), ("pairs", "40")] {
-            let data = format!("{out}.npz");
+        for (out, latent) in [("signals", "1"), ("pairs", "40"), ("standard", "3")] {
+            let data = match out {
+                "standard" => "signals.npz".to_owned(),
+                own => format!("{own}.npz"),
+            };
             let arguments = [
                 "train",
                 "--device",
@@ -106,7 +110,11 @@ pub(crate) fn runs() -> &'static Path {
                 "--out",
                 out,
             ];
-            accepted(path, &arguments);
+            let own: &[&str] = match out {
+                "standard" => &["--standardize"],
+                _ => &[],
+            };
+            accepted(path, &[&arguments[..], own].concat());
         }
         folder
     };
@@ -213,20 +221,16 @@ impl Reference {
         seen.expect("the images")
     }
 
-    /// Values as shares of the range that is shown, which is that of the test images where they are no pictures.
+    /// Values as shares of the range that is shown.
     pub(crate) fn shares(&mut self, values: &[f32]) -> Vec<f32> {
         let (least, most) = self.range();
         let share = |value: &f32| ((value - least) / (most - least)).clamp(0.0, 1.0);
         values.iter().map(share).collect()
     }
 
-    /// The range that is shown.
+    /// The range that is shown, as in the program's pictures.
     pub(crate) fn range(&mut self) -> (f32, f32) {
-        let (least, most) = self.images().value_range();
-        match least >= 0.0 && most <= 1.0 {
-            true => (0.0, 1.0),
-            false => (least, most),
-        }
+        self.folder.config().shades().range()
     }
 }
 

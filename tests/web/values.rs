@@ -232,3 +232,23 @@ fn the_heading_says_which_images_there_are() {
         assert_eq!(text(&browser, "count"), count);
     }
 }
+
+#[test]
+fn a_model_of_standardized_values_takes_no_pictures_and_its_page_says_why() {
+    let Some(browser) = Browser::open(false) else {
+        return;
+    };
+    let served = Served::start("standard");
+    let mut reference = Reference::open("standard");
+    open(&browser, &served.url);
+    assert!(text(&browser, "own").contains("each value was standardized by itself"));
+    for (what, expected) in [
+        ("element('pad').offsetParent === null", true),
+        ("app.input === undefined", true),
+    ] {
+        assert_eq!(browser.run(&format!("return {what}")), json!(expected));
+    }
+    // What it shows is as the program's pictures are.
+    check_picture(&browser, &mut reference, 1);
+    assert_content(&browser);
+}

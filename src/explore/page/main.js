@@ -83,13 +83,26 @@ class App {
       hovered: latest((i, x, y) => this.preview(i, x, y)),
       moved: (code) => this.set(code),
     });
-    if ([1, 3].includes(model.image.channels)) {
-      this.input = new Input(model, (picture, caption) => this.encodeLive(picture, caption), report);
-    } else element("own").hidden = true;
+    this.takeOwnImages();
     this.listen();
     this.set(new Float32Array(latent).map((_, i) => this.usual(i)));
     element("samples-section").hidden = !model.variational;
     if (model.variational) this.showSamples();
+  }
+
+  // Whoever looks can give images where a picture has what the model takes.
+  takeOwnImages() {
+    const { image, setting } = this.model;
+    element("own").hidden = ![1, 3].includes(image.channels);
+    if (element("own").hidden) return;
+    if (!setting.scaled_by_value) {
+      this.input = new Input(this.model, (picture, caption) => this.encodeLive(picture, caption), report);
+      return;
+    }
+    element("own-tools").hidden = true;
+    element("own-how").textContent =
+      "Not for this model: each value was standardized by itself for training, and a picture has no such values. "
+      + "“elbo encode” and “elbo reconstruct” with “--data” take images of your own.";
   }
 
   describe() {
@@ -99,7 +112,7 @@ class App {
     const kind = variational ? "variational autoencoder" : "autoencoder";
     element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.join("–")}, ${likelihood}`;
     element("version").textContent = `elbo ${version}`;
-    const heading = { train: "Training images", test: "Test images", all: "Images" }[setting.split];
+    const heading = { train: "Training images", test: "Test images", val: "Validation images", all: "Images" }[setting.split];
     element("map-title").textContent = heading;
     element("marks").setAttribute("aria-label", `${heading} by their codes. Arrow keys go from image to image.`);
     element("which").max = total - 1;
