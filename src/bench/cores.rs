@@ -114,7 +114,7 @@ fn core(
 ) -> Result<(Plan, Core)> {
     // The products of every core have to be the same ones.
     let (model, options) = (&subject.model, subject.options());
-    let mut trainer = Trainer::with_updates(runtime, model, &options, dataset, false)?;
+    let mut trainer = Trainer::with_updates(runtime, model, &options, dataset, 0, false)?;
     let id = trainer.plan()?;
     let plan = trainer.runtime().plan(id).clone();
     let mut speeds = Vec::new();

@@ -90,6 +90,6 @@ impl Subject {
     }
 
     fn trainer(&self, runtime: Box<dyn Runtime>, images: &Dataset) -> Result<Trainer> {
-        Trainer::new(runtime, &self.model, &self.options(), images)
+        Trainer::new(runtime, &self.model, &self.options(), images, 0)
     }
 }

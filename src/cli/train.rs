@@ -81,12 +81,10 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     } = ready;
     let split_seed = folder.config().data.options.seed;
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown());
-    let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset);
+    let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset, split_seed);
     let pace = args.pace(resolved.checkpoints);
-    let outcome = trainer.and_then(|mut trainer| {
-        trainer.show(&dataset.test, split_seed);
-        train_from(&mut trainer, weights.as_ref(), &pace, &mut reporter)
-    });
+    let outcome = trainer
+        .and_then(|mut trainer| train_from(&mut trainer, weights.as_ref(), &pace, &mut reporter));
     reporter.finish(outcome)
 }
 

@@ -174,19 +174,10 @@ impl Inference {
             return Ok(images.clone());
         }
         let source = self.upload(images, split, binarize)?;
-        let values = images.shape.values();
-        let mut seen = Vec::with_capacity(images.len() * values);
-        self.session.sweep(
-            "encode",
-            &source,
-            names::SEEN,
-            values,
-            |spec, parameters, rows| plans::encode(spec, parameters, rows, &source),
-            |_, batch| {
-                seen.extend(batch.iter().map(|&value| if value > 0.5 { 255 } else { 0 }));
-                Ok(())
-            },
-        )?;
+        let mut seen = Vec::with_capacity(images.values.len());
+        self.session.see(&source, |_, image| {
+            seen.extend(image.iter().map(|&value| if value > 0.5 { 255 } else { 0 }));
+        })?;
         Ok(Images {
             values: Values::Bytes(seen),
             ..images.clone()

@@ -170,6 +170,14 @@ pub fn evaluate(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: 
     net.plan.finish()
 }
 
+/// The next `rows` images of the source into [`names::SEEN`].
+pub fn see(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
+    let mut net = Net::new(spec, parameters, rows, "see");
+    let x = net.floats(names::SEEN, rows * spec.image.values());
+    net.batch(source, x);
+    net.plan.finish()
+}
+
 /// The next `rows` images of the source into [`names::SEEN`], and their heads into [`names::HEADS`].
 pub fn encode(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
     let mut net = Net::new(spec, parameters, rows, "encode");

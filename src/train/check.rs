@@ -30,7 +30,7 @@ pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
         };
         let trainer = |device| {
             let runtime = plan::open(device, Tune::Quick);
-            Trainer::with_updates(runtime, &spec, &options, &dataset, false)
+            Trainer::with_updates(runtime, &spec, &options, &dataset, 0, false)
         };
         let mut reference = trainer(Device::Cpu)?;
         let mut tested = trainer(Device::open(selection, precision)?)?;

@@ -9,6 +9,8 @@ mod whole;
 pub use diagnosis::DIVERGENCE_HINT;
 pub use whole::train;
 
+use pictures::Shown;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Dataset, Images};
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::kernel::Element;
 use crate::model::plans::{self, SCALARS, Source, names};
@@ -32,9 +34,6 @@ use crate::train::{
 
 /// Time between two looks at the losses of a running epoch.
 const LOOK: Duration = Duration::from_millis(300);
-
-/// Images in the grid of reconstructions.
-const RECONSTRUCTIONS: usize = 32;
 
 /// Why training came to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +56,7 @@ pub struct Trainer {
     test: Source,
     passes: Passes,
     evaluation: Passes,
-    shown: Images,
+    shown: Shown,
     order: Vec<u32>,
     /// Learning rate and relative KL weight of each step of the running epoch, `[batches, 2]`.
     schedule: Vec<f32>,
@@ -74,7 +73,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A model with initial parameters on a device, with its data.
+    /// A model with initial parameters on a device, with its data. `shown_seed`, in a run that of its split, chooses the test
+    /// images whose reconstructions [`Trainer::pictures`] gives, by [`crate::data::Images::varied`].
     ///
     /// # Errors
     /// [`crate::Error::Config`] where an option or size is not usable, [`crate::Error::Device`] where the device refuses.
@@ -83,9 +83,10 @@ impl Trainer {
         spec: &ModelSpec,
         options: &TrainOptions,
         dataset: &Dataset,
+        shown_seed: u64,
     ) -> Result<Self> {
         let fused = runtime.fuses_updates();
-        Self::with_updates(runtime, spec, options, dataset, fused)
+        Self::with_updates(runtime, spec, options, dataset, shown_seed, fused)
     }
 
     /// The same, with the update of a layer in one step with its gradient or apart from it: two trainers whose
@@ -98,6 +99,7 @@ impl Trainer {
         spec: &ModelSpec,
         options: &TrainOptions,
         dataset: &Dataset,
+        shown_seed: u64,
         fused: bool,
     ) -> Result<Self> {
         let start = Instant::now();
@@ -136,9 +138,7 @@ impl Trainer {
             test,
             passes,
             evaluation,
-            shown: dataset
-                .test
-                .select(&dataset.test.varied(RECONSTRUCTIONS, 0)),
+            shown: Shown::choose(&dataset.test, shown_seed, binarize),
             order: (0..count as u32).collect(),
             schedule: vec![0.0; 2 * batches],
             position: Position::default(),

@@ -256,3 +256,19 @@ fn tables_go_out_in_their_own_units_under_their_own_names() {
         }
     }
 }
+
+#[test]
+fn training_shows_binarised_images_as_it_was_measured_on_them() {
+    let folder = temporary();
+    let folder = folder.path();
+    sorted_by_class(folder);
+    for binarize in ["fixed", "dynamic", "none"] {
+        train(folder, "sorted.npz", &["--binarize", binarize]);
+        run(folder, "reconstruct run --count 32 --out later.png");
+        let [of_training, later] = ["run/reconstructions/epoch-0001.png", "later.png"]
+            .map(|name| fs::read(folder.join(name)).expect(name));
+        assert!(of_training == later, "--binarize {binarize}");
+        fs::remove_dir_all(folder.join("run")).expect("the run");
+        fs::remove_file(folder.join("later.png")).expect("the picture");
+    }
+}

@@ -116,7 +116,7 @@ fn memory_is_listed_by_buffer_and_by_plan() {
     let options = TrainOptions::default();
     let runtime = Box::new(CpuRuntime::<f32>::new());
     let spec = ModelSpec::reference();
-    let trainer = Trainer::new(runtime, &spec, &options, &dataset).expect("a trainer");
+    let trainer = Trainer::new(runtime, &spec, &options, &dataset, 0).expect("a trainer");
     let device = trainer.device_memory();
     let bytes = |name: &str| {
         let part = device.iter().find(|part| part.name == name);
@@ -158,7 +158,7 @@ fn counters_are_as_they_were_after_a_step_was_timed() {
     let dataset = digits::generate(300, 10, 0);
     let runtime = Box::new(CpuRuntime::<f32>::new());
     let (spec, options) = (ModelSpec::reference(), TrainOptions::default());
-    let mut trainer = Trainer::new(runtime, &spec, &options, &dataset).expect("a trainer");
+    let mut trainer = Trainer::new(runtime, &spec, &options, &dataset, 0).expect("a trainer");
     let id = trainer.plan().expect("a plan");
     let runtime = trainer.runtime();
     let counters = [5, 128, 1];

@@ -25,7 +25,7 @@ pub(crate) fn trainer(
     options: &TrainOptions,
     dataset: &Dataset,
 ) -> Trainer {
-    Trainer::new(runtime, spec, options, dataset).expect("a trainer")
+    Trainer::new(runtime, spec, options, dataset, 0).expect("a trainer")
 }
 
 pub(crate) fn epoch(trainer: &mut Trainer) -> EpochRecord {

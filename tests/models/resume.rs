@@ -122,7 +122,7 @@ fn run(
     pace: &Pace,
     mut kept: Kept,
 ) -> (Ending, Kept) {
-    let mut trainer = Trainer::new(runtime, spec, &options(), &data()).expect("a trainer");
+    let mut trainer = Trainer::new(runtime, spec, &options(), &data(), 0).expect("a trainer");
     if let Some(state) = from {
         trainer.restore(state).expect("a state of this run");
     }
@@ -264,7 +264,7 @@ fn the_best_epoch_has_its_checkpoint_before_any_later_one() {
         (Span::Epochs(1.0), None, vec![12, 24, 36]),
     ] {
         let runtime = plan::open(Device::Cpu, Tune::Quick);
-        let mut trainer = Trainer::new(runtime, &spec, &options, &data()).expect("a trainer");
+        let mut trainer = Trainer::new(runtime, &spec, &options, &data(), 0).expect("a trainer");
         let pace = Pace {
             checkpoint_every: Some(span),
             stop_after: stop,
@@ -315,7 +315,7 @@ fn a_failure_leaves_a_checkpoint_of_the_last_epoch_that_was_told_of() {
         (Some(2), None, vec![]),
     ] {
         let runtime = plan::open(Device::Cpu, Tune::Quick);
-        let mut trainer = Trainer::new(runtime, &spec, &options(), &data()).expect("a trainer");
+        let mut trainer = Trainer::new(runtime, &spec, &options(), &data(), 0).expect("a trainer");
         let pace = Pace {
             checkpoint_every: Some(Span::Minutes(60.0)),
             stop_after: None,
@@ -342,7 +342,7 @@ fn training_stops_when_the_test_loss_no_longer_falls() {
         ..options()
     };
     let runtime = plan::open(Device::Cpu, Tune::Quick);
-    let mut trainer = Trainer::new(runtime, &spec, &options, &data()).expect("a trainer");
+    let mut trainer = Trainer::new(runtime, &spec, &options, &data(), 0).expect("a trainer");
     let mut kept = Kept::default();
     let ending = trainer.run(&Pace::default(), &mut kept).expect("training");
     assert_eq!(ending, Ending::Stale);
@@ -373,7 +373,7 @@ fn a_state_of_another_batch_size_or_beyond_the_epochs_is_refused() {
             "--epochs 2",
         ),
     ] {
-        let mut trainer = Trainer::new(open(), &spec, &options, &data()).expect("a trainer");
+        let mut trainer = Trainer::new(open(), &spec, &options, &data(), 0).expect("a trainer");
         let error = trainer.restore(&state).expect_err("another run's state");
         assert!(error.to_string().contains(word), "{error}");
     }
@@ -386,7 +386,7 @@ fn schedules_of_the_kl_are_refused_for_an_autoencoder() {
         ..digit_model()
     };
     let runtime = plan::open(Device::Cpu, Tune::Quick);
-    let error = Trainer::new(runtime, &spec, &options(), &data())
+    let error = Trainer::new(runtime, &spec, &options(), &data(), 0)
         .err()
         .expect("an autoencoder has no KL");
     assert!(error.to_string().contains("--free-bits"), "{error}");

@@ -36,7 +36,7 @@ fn steps(
     device: usize,
 ) -> State {
     let (_, runtime) = devices().swap_remove(device);
-    let mut trainer = Trainer::new(runtime, spec, options, &data()).expect("a trainer");
+    let mut trainer = Trainer::new(runtime, spec, options, &data(), 0).expect("a trainer");
     if let Some(state) = from {
         trainer.restore(state).expect("a state");
     }

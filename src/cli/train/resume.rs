@@ -174,10 +174,10 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         dataset,
         device,
     } = ready;
+    let split_seed = resolved.data.options.seed;
     // All that can be refused comes before anything is written.
     let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;
-    let mut trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset)?;
-    trainer.show(&dataset.test, resolved.data.options.seed);
+    let mut trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset, split_seed)?;
     if let Some(saved) = &saved {
         trainer.restore(&saved.state)?;
     }

@@ -100,10 +100,9 @@ impl Trainer {
             bytes: bytes as u64,
         };
         let floats = 3 * self.session.parameters.count();
-        let values = self.shown.len() * self.shown.shape.values();
-        let shown = match self.shown.values {
-            Values::Bytes(_) => values,
-            Values::Floats(_) => size_of::<f32>() * values,
+        let shown = match &self.shown.images.values {
+            Values::Bytes(bytes) => bytes.len(),
+            Values::Floats(floats) => size_of_val(floats.as_slice()),
         };
         vec![
             part(

@@ -1,7 +1,7 @@
 //! Pictures of a model in training.
 
-use super::{RECONSTRUCTIONS, Trainer};
-use crate::data::Images;
+use super::Trainer;
+use crate::data::{Binarize, Images, Values};
 use crate::error::Result;
 use crate::model::plans::{self, names};
 use crate::model::prior;
@@ -11,35 +11,53 @@ use crate::train::Pictures;
 /// Images in the grid of samples.
 const SAMPLES: usize = 64;
 
-impl Trainer {
-    /// Chooses the test images whose reconstructions [`Trainer::pictures`] gives: [`Images::varied`] by this seed, that of
-    /// the split. Without it by 0.
-    pub fn show(&mut self, test: &Images, seed: u64) {
-        self.shown = test.select(&test.varied(RECONSTRUCTIONS, seed));
-    }
+/// Images in the grid of reconstructions.
+const RECONSTRUCTIONS: usize = 32;
 
+/// Test images whose reconstructions are shown.
+pub(super) struct Shown {
+    /// Their places in the test split.
+    places: Vec<usize>,
+    pub(super) images: Images,
+    /// Whether `images` are as the model sees them.
+    are_seen: bool,
+}
+
+impl Shown {
+    /// [`Images::varied`] by a seed.
+    pub(super) fn choose(test: &Images, seed: u64, binarize: Binarize) -> Self {
+        let places = test.varied(RECONSTRUCTIONS, seed);
+        Self {
+            images: test.select(&places),
+            places,
+            are_seen: binarize == Binarize::None,
+        }
+    }
+}
+
+impl Trainer {
     /// Samples of the prior, always the same codes, and reconstructions of test images.
     ///
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn pictures(&mut self) -> Result<Pictures> {
+        self.see_shown()?;
         let samples = if self.session.is_variational() {
             let codes = prior(self.options.seed, SAMPLES, self.session.spec.latent);
             self.session.decode(&codes)?
         } else {
             Vec::new()
         };
-        let binarize = self.options.binarize;
-        let purpose = Purpose::EvaluationBinarisation;
+        let (images, purpose) = (&self.shown.images, Purpose::EvaluationBinarisation);
         let source = self
             .session
-            .upload("shown", &self.shown, binarize, purpose)?;
+            .upload("shown", images, Binarize::None, purpose)?;
         let mut pictures = Pictures {
             samples,
             originals: Vec::new(),
             reconstructions: Vec::new(),
         };
-        let values = self.shown.shape.values();
+        let values = images.shape.values();
         self.session.sweep(
             "reconstruct",
             &source,
@@ -55,5 +73,26 @@ impl Trainer {
             },
         )?;
         Ok(pictures)
+    }
+
+    /// Brings the shown images to what the model sees, once. Draws go by an image's place in the whole split.
+    fn see_shown(&mut self) -> Result<()> {
+        if self.shown.are_seen {
+            return Ok(());
+        }
+        let Shown { places, images, .. } = &mut self.shown;
+        let size = images.shape.values();
+        let mut seen = vec![0; places.len() * size];
+        self.session.see(&self.test, |place, image| {
+            let Some(at) = places.iter().position(|&shown| shown == place) else {
+                return;
+            };
+            for (byte, &value) in seen[at * size..][..size].iter_mut().zip(image) {
+                *byte = if value > 0.5 { 255 } else { 0 };
+            }
+        })?;
+        images.values = Values::Bytes(seen);
+        self.shown.are_seen = true;
+        Ok(())
     }
 }

@@ -46,7 +46,7 @@ pub fn train(
     dataset: &Dataset,
     observer: &mut dyn Observer,
 ) -> Result<Weights> {
-    let mut trainer = Trainer::new(runtime, spec, options, dataset)?;
+    let mut trainer = Trainer::new(runtime, spec, options, dataset, 0)?;
     trainer.run(&Pace::default(), observer)?;
     trainer.weights()
 }
