@@ -10,7 +10,7 @@ use super::result;
 use super::saved::{self, ViewArgs};
 use crate::files;
 use crate::model::ModelKind;
-use crate::train::{Grid, Layout, RunFolder};
+use crate::train::RunFolder;
 use crate::view::{self, Spread};
 
 /// Show the whole plane of a model with two latent dimensions, as a square of images
@@ -63,15 +63,11 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
             Spread::of(&latents.mu, spec.latent)
         }
     };
-    let images = view::manifold_images(&mut model, spec, &spread, args.size)?;
+    let images = view::manifold(&mut model, spec, &spread, args.size)?;
     if kind == Kind::Npy {
         return saved::write_array(&out, run, &[args.size, args.size], &images);
     }
-    let layout = Layout {
-        shades: saved::shades(run),
-        ..view::manifold_layout(args.size)
-    };
-    let grid = Grid::laid_out(&images, spec.image, &layout)?;
+    let grid = view::manifold_picture(&images, spec.image, args.size, saved::shades(run))?;
     files::create(&out, &grid.png()?)?;
     result(out.display())
 }

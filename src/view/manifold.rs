@@ -5,9 +5,10 @@ use super::format::Format;
 use super::normal::quantile;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelSpec};
-use crate::train::{Grid, Layout};
+use crate::shape::ImageShape;
+use crate::train::{Grid, Layout, Shades};
 
-/// A square of images, `side` × `side`, that covers the space of two latent dimensions with equal probability between
+/// A square of images, `[side · side, values]` in reading order, that covers the space of two latent dimensions with equal probability between
 /// neighbours (Kingma & Welling 2014, figure 4): the middles of equal parts of the unit square through the inverse
 /// of the normal distribution. The first dimension grows to the right, the second upwards, as on a scatter plot.
 /// `spread` is that of the prior, or of an autoencoder's codes.
@@ -20,23 +21,21 @@ pub fn manifold(
     spec: &ModelSpec,
     spread: &Spread,
     side: usize,
-) -> Result<Grid> {
-    let images = manifold_images(model, spec, spread, side)?;
-    Grid::laid_out(&images, spec.image, &layout(side))
-}
-
-/// The images of [`manifold`] in reading order, `[side · side, values]`.
-///
-/// # Errors
-/// As [`manifold`].
-pub fn manifold_images(
-    model: &mut Inference,
-    spec: &ModelSpec,
-    spread: &Spread,
-    side: usize,
 ) -> Result<Vec<f32>> {
     check(spec, side)?;
     model.decode(&codes(spread, side))
+}
+
+/// The picture of the images of a [`manifold`]: without gaps, they are one surface.
+///
+/// # Errors
+/// [`Error::Config`] where `images` are not whole images.
+pub fn picture(images: &[f32], shape: ImageShape, side: usize, shades: Shades) -> Result<Grid> {
+    let layout = Layout {
+        shades,
+        ..layout(side)
+    };
+    Grid::laid_out(images, shape, &layout)
 }
 
 /// What [`manifold`] refuses.
@@ -57,8 +56,7 @@ pub fn check(spec: &ModelSpec, side: usize) -> Result<()> {
     Format::Png.check(size, 1, "a smaller --size")
 }
 
-/// Of the images of a [`manifold`]: without gaps, they are one surface.
-pub fn layout(side: usize) -> Layout {
+fn layout(side: usize) -> Layout {
     Layout {
         gap: 0,
         ..Layout::new(side)

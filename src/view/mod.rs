@@ -21,7 +21,7 @@ pub use film::Film;
 pub use format::{Format, check_grid};
 pub use interpolate::{Ends, check as check_interpolate, interpolate};
 pub use latents::{Classes, check as check_latents, latents};
-pub use manifold::{check as check_manifold, layout as manifold_layout, manifold, manifold_images};
+pub use manifold::{check as check_manifold, manifold, picture as manifold_picture};
 pub use path::Path;
 pub use pca::Plane;
 pub use traverse::{Traversal, check as check_traverse, traverse};

@@ -4,8 +4,10 @@ use elbo::data::{Binarize, Split, Values};
 use elbo::model::{Inference, Likelihood, ModelKind, ModelSpec, Weights};
 use elbo::rng::{Purpose, Stream};
 use elbo::shape::ImageShape;
+use elbo::train::Shades;
 use elbo::view::{
-    self, Ends, Film, Format, Path, Spread, Traversal, interpolate, manifold, traverse,
+    self, Ends, Film, Format, Path, Spread, Traversal, interpolate, manifold, manifold_picture,
+    traverse,
 };
 
 use crate::by_hand::{self, Near};
@@ -221,7 +223,8 @@ fn a_manifold_shows_the_quantiles_of_both_values() {
     // Those of 1/6, 1/2 and 5/6.
     let quantiles = [-0.967_421_6, 0.0, 0.967_421_6];
     for (device, mut model) in on_devices(&spec, &weights, SEED) {
-        let grid = manifold(&mut model, &spec, &Spread::prior(2), 3).expect("a grid");
+        let images = manifold(&mut model, &spec, &Spread::prior(2), 3).expect("images");
+        let grid = manifold_picture(&images, spec.image, 3, Shades::default()).expect("a grid");
         // Eleven values in a column, each 5 pixels wide and high.
         assert_eq!(grid.size(), (3 * 5, 3 * 55), "{device}");
         for (row, up) in quantiles.into_iter().rev().enumerate() {
