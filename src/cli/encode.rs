@@ -17,7 +17,7 @@ use crate::train::RunFolder;
 /// Write the latent codes of images as a NumPy array or a table
 ///
 /// The array is float32 [images, latent], in the order of the images: the means of q(z|x) for a
-/// VAE, the code itself for an AE. A table has a row for each image: its name (without one its place, counted from 0),
+/// VAE, the code itself for an AE. A table has a row for each image: its name (without one its row in the array or table, counted from 0),
 /// its class where it has one, then the values of the code. An array from stdin (`--data -`) flows through in batches:
 /// numbers of any real type in C order, [images, height, width, channels] or [images, values].
 #[derive(Args, Debug)]

@@ -12,6 +12,7 @@ use crate::files::{self, NewFile};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beside<'a> {
     names: Option<&'a [String]>,
+    rows: Option<&'a [usize]>,
     labels: Option<&'a [u32]>,
     classes: &'a [String],
 }
@@ -20,6 +21,7 @@ impl<'a> Beside<'a> {
     /// The place of each row, where nothing else is known.
     pub(super) const PLACES: Self = Self {
         names: None,
+        rows: None,
         labels: None,
         classes: &[],
     };
@@ -28,6 +30,7 @@ impl<'a> Beside<'a> {
     pub(super) fn of(chosen: &'a Chosen) -> Self {
         Self {
             names: chosen.images.names.as_deref(),
+            rows: chosen.images.rows.as_deref(),
             labels: chosen.images.labels.as_deref(),
             classes: &chosen.classes,
         }
@@ -38,10 +41,13 @@ impl<'a> Beside<'a> {
         self.labels.is_some()
     }
 
-    /// The name of an image; without one its place, counted from 0.
+    /// The name of an image; without one its row in the array or table that it comes from, counted from 0.
     pub(super) fn name(&self, row: usize) -> String {
-        let name = self.names.and_then(|names| names.get(row));
-        name.cloned().unwrap_or_else(|| row.to_string())
+        if let Some(name) = self.names.and_then(|names| names.get(row)) {
+            return name.clone();
+        }
+        let of_source = self.rows.and_then(|rows| rows.get(row));
+        of_source.unwrap_or(&row).to_string()
     }
 
     /// The name of an image's class; where classes have none, its number.
@@ -226,6 +232,7 @@ mod tests {
             names: Some(&names),
             labels: Some(&[0, 7]),
             classes: &classes,
+            ..Beside::PLACES
         };
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("codes.csv");

@@ -19,7 +19,7 @@ use crate::train::RunFolder;
 ///
 /// A row for each image, in the order of the data: `reconstruction` and `kl` by one draw of z, `neg_elbo` (their sum), and
 /// with --importance-samples `log_p`, in nats; an AE has only `reconstruction`. A table and JSON lines begin with the image's
-/// name (without one its place, counted from 0), and its class where it has one. Means over the images are those of
+/// name (without one its row in the array or table, counted from 0), and its class where it has one. Means over the images are those of
 /// `elbo evaluate`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -32,7 +32,7 @@ pub(super) struct ScoreArgs {
     /// Draws of z per image with which to estimate log p(x) (Burda et al. 2016), VAE only; 0 leaves it out
     #[arg(long, value_name = "DRAWS", default_value_t = 0)]
     importance_samples: usize,
-    /// Print the so many strangest images: those of the lowest log p(x), or else the greatest -ELBO [default: none]
+    /// Number of images to print, those with the lowest log p(x), or else the greatest -ELBO [default: none]
     #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     top: Option<usize>,
     /// File to create: .csv, .jsonl, or .npy of float32 [images, columns] [default: scores-<DATA>-<SPLIT>.csv in the

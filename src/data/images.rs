@@ -25,6 +25,9 @@ pub struct Images {
     pub labels: Option<Vec<u32>>,
     /// Name of each image, where the source has one: a picture's path below its folder.
     pub names: Option<Vec<String>>,
+    /// Place of each image in the array or the rows of the table that it was chosen from, counted from 0, where the
+    /// source was split; otherwise that is its place here.
+    pub rows: Option<Vec<usize>>,
     /// What the source holds the values as.
     pub stored: Stored,
 }
@@ -72,6 +75,7 @@ impl Images {
             values,
             labels: None,
             names: None,
+            rows: None,
             stored,
         }
     }
@@ -130,7 +134,7 @@ impl Images {
         turns.take(count).collect()
     }
 
-    /// These images and then others of the same shape; with labels and names if both have them.
+    /// These images and then others of the same shape; with labels, names and rows if both have them.
     pub(super) fn followed_by(self, others: Self) -> Self {
         let values = match (self.values, others.values) {
             (Values::Bytes(mut bytes), Values::Bytes(more)) => {
@@ -147,16 +151,21 @@ impl Images {
             (Some(own), Some(more)) => Some([own, more].concat()),
             _ => None,
         };
+        let rows = match (self.rows, others.rows) {
+            (Some(own), Some(more)) => Some([own, more].concat()),
+            _ => None,
+        };
         Self {
             shape: self.shape,
             values,
             labels,
             names,
+            rows,
             stored: self.stored,
         }
     }
 
-    /// The images at `indices`, in that order, with their labels and names.
+    /// The images at `indices`, in that order, with their labels, names and rows.
     ///
     /// # Panics
     ///
@@ -174,6 +183,7 @@ impl Images {
                 .as_ref()
                 .map(|labels| gather(labels, 1, indices)),
             names: self.names.as_ref().map(|names| gather(names, 1, indices)),
+            rows: self.rows.as_ref().map(|rows| gather(rows, 1, indices)),
             stored: self.stored,
         }
     }

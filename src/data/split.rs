@@ -63,7 +63,7 @@ pub(super) fn choose(
     Ok(indices(count, options.test_fraction, options.seed))
 }
 
-/// The data set of images of a source that has no split of its own.
+/// The data set of images of a source that has no split of its own. Each keeps its row of the source.
 ///
 /// # Errors
 ///
@@ -75,16 +75,21 @@ pub(super) fn dataset(
     path: &Path,
 ) -> Result<Dataset> {
     let (train, test) = choose(images.len(), options, path)?;
-    Ok(Dataset::new(
-        name,
-        images.select(&train),
-        images.select(&test),
-    ))
+    if options.whole {
+        let none = images.select(&train);
+        return Ok(Dataset::new(name, none, images));
+    }
+    let part = |rows: Vec<usize>| Images {
+        rows: Some(rows.clone()),
+        ..images.select(&rows)
+    };
+    Ok(Dataset::new(name, part(train), part(test)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Values;
 
     #[test]
     fn split_covers_every_index_once_and_neither_part_is_empty() {
@@ -97,6 +102,29 @@ mod tests {
                 assert_eq!(all, (0..count).collect::<Vec<_>>());
             }
         }
+    }
+
+    #[test]
+    fn images_know_their_row_of_the_source() {
+        let shape = crate::shape::ImageShape::new(1, 1, 1);
+        let images = Images::new(shape, Values::Bytes((0..20).collect()));
+        let path = Path::new("d.npy");
+        let split = dataset(images.clone(), "d", &DataOptions::default(), path).expect("a split");
+        for images in [&split.train, &split.test, &split.test.select(&[1, 0])] {
+            let Values::Bytes(values) = &images.values else {
+                panic!("not bytes");
+            };
+            let rows = images.rows.as_ref().expect("rows");
+            let values: Vec<usize> = values.iter().map(|&value| value.into()).collect();
+            assert_eq!(*rows, values);
+        }
+        let whole = DataOptions {
+            whole: true,
+            ..DataOptions::default()
+        };
+        let whole = dataset(images, "d", &whole, path).expect("all");
+        assert!(whole.train.is_empty() && whole.test.rows.is_none());
+        assert_eq!(whole.test.len(), 20);
     }
 
     #[test]

@@ -302,3 +302,42 @@ fn data_that_changed_after_training_are_told_of() {
     write(&folder.join("other.npz"), &images(3));
     assert!(!told(&["--data", "other.npz"]));
 }
+
+#[test]
+fn what_has_no_name_is_named_by_its_row_of_the_whole_source() {
+    let folder = temporary();
+    let folder = folder.path();
+    let table: String = (0..40)
+        .map(|i| format!("{},{}\n", i % 9, i * i % 31))
+        .collect();
+    fs::write(folder.join("d.csv"), format!("a,b\n{table}")).expect("a table");
+    let options = [
+        "--data",
+        "d.csv",
+        "--scale",
+        "range",
+        "--test-fraction",
+        "0.4",
+    ];
+    train(folder, &options);
+    run(folder, "score run --out s.csv --names names.txt");
+    run(folder, "encode run --out test.csv");
+    run(folder, "encode run --split all --out all.csv");
+    let all = lines(&folder.join("all.csv"));
+    let test = lines(&folder.join("test.csv"));
+    assert_eq!((all.len(), test.len()), (41, 17));
+    // The same name before the same code.
+    for line in &test {
+        assert!(all.contains(line), "{line}");
+    }
+    let first = |line: &String| line.split(',').next().map(str::to_owned);
+    let names: Vec<_> = test.iter().filter_map(first).collect();
+    let scored: Vec<_> = lines(&folder.join("s.csv"))
+        .iter()
+        .filter_map(first)
+        .collect();
+    assert_eq!(scored, names);
+    assert_eq!(lines(&folder.join("names.txt")), names[1..]);
+    let places: Vec<String> = (0..16).map(|place| place.to_string()).collect();
+    assert_ne!(names[1..], places);
+}
