@@ -26,8 +26,8 @@ pub(super) struct ManifoldArgs {
     /// Images a side
     #[arg(long, value_name = "IMAGES", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     size: usize,
-    /// File to create: .png, or .npy of the images [SIZE, SIZE, height, width, channels], the second value falling along
-    /// the rows [default: manifold.png in the run folder]
+    /// File to create: .png, or .npy of the images [SIZE, SIZE, height, width, channels], the second dimension falling
+    /// along the rows [default: manifold.png in the run folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -46,7 +46,8 @@ use crate::shape::ImageShape;
 /// Deflate cannot pack better than 1032 to 1, so a greater promise is a lie.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
-/// A data set with its two splits, of equal image shape; neither is empty.
+/// A data set with its splits for training and test, and for validation where there is one, of equal image shape; none
+/// is empty.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Short name for folders and reports: `digits`, `mnist`, a folder's name.

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::model::{Inference, Latents};
 use crate::rng::{Purpose, Stream};
 
-/// Encodes images, whose numbers `reading` turns into what the model sees, batch by batch, as [`Inference::encode`] does with all images of another data set at once; each
-/// batch goes to `take`.
+/// Encodes images, whose numbers `reading` turns into what the model sees, batch by batch, as [`Inference::encode`] does
+/// with all images of another data set at once; each batch goes to `take`.
 ///
 /// # Errors
 /// As [`Rows::next_rows`] and [`Inference::encode`]; what `take` returns.

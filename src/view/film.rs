@@ -1,4 +1,4 @@
-//! Images along ways through the latent space: beside each other, or one after another.
+//! Images along paths through the latent space: beside each other, or one after another.
 
 use super::format::Format;
 use super::gif::Gif;
@@ -21,7 +21,7 @@ const LINE: usize = 14;
 /// Pixels around text beside a grid.
 const MARGIN: usize = 8;
 
-/// Decoded images, a row for each way, a column for each step of it.
+/// Decoded images, a row for each path, a column for each step of it.
 #[derive(Clone, Debug)]
 pub struct Film {
     /// Size of an image.
@@ -41,12 +41,12 @@ pub struct Film {
 }
 
 impl Film {
-    /// Number of ways.
+    /// Number of paths.
     pub fn rows(&self) -> usize {
         self.images.len() / (self.steps * self.shape.values())
     }
 
-    /// Images of each way.
+    /// Images of each path.
     pub fn steps(&self) -> usize {
         self.steps
     }

@@ -9,25 +9,25 @@ use crate::error::{Error, Result};
 use crate::model::{Inference, ModelSpec, prior};
 use crate::train::Shades;
 
-/// The ends of some ways.
+/// The ends of some paths.
 #[derive(Clone, Debug)]
 pub struct Ends {
-    /// `[ways, 2, latent]`.
+    /// `[paths, 2, latent]`.
     codes: Vec<f32>,
-    /// The images that they are codes of, `[ways, 2, values]`.
+    /// The images that they are codes of, `[paths, 2, values]`.
     images: Option<Vec<f32>>,
 }
 
 impl Ends {
     /// Draws from the prior: the codes 0 and 1, 2 and 3, … of `elbo sample` with the same seed.
-    pub fn of_prior(seed: u64, ways: usize, latent: usize) -> Self {
+    pub fn of_prior(seed: u64, paths: usize, latent: usize) -> Self {
         Self {
-            codes: prior(seed, 2 * ways, latent),
+            codes: prior(seed, 2 * paths, latent),
             images: None,
         }
     }
 
-    /// The codes (means) of images: from image `from + i` to image `to + i`, for each i of `0..ways`.
+    /// The codes (means) of images: from image `from + i` to image `to + i`, for each i of `0..paths`.
     ///
     /// # Errors
     /// [`Error::Config`] where there is no such image, and as [`super::encode`].
@@ -35,13 +35,13 @@ impl Ends {
         model: &mut Inference,
         images: &Images,
         (from, to): (usize, usize),
-        ways: usize,
+        paths: usize,
         split: Split,
         binarize: Binarize,
     ) -> Result<Self> {
         let count = images.len();
         for (option, first) in [("--from", from), ("--to", to)] {
-            let last = first.saturating_add(ways - 1);
+            let last = first.saturating_add(paths - 1);
             if last >= count {
                 return Err(Error::config(
                     format!(
@@ -52,7 +52,9 @@ impl Ends {
                 ));
             }
         }
-        let indices: Vec<usize> = (0..ways).flat_map(|way| [from + way, to + way]).collect();
+        let indices: Vec<usize> = (0..paths)
+            .flat_map(|path| [from + path, to + path])
+            .collect();
         let (codes, seen) = encode_some(model, images, &indices, split, binarize)?;
         Ok(Self {
             codes,
@@ -60,7 +62,7 @@ impl Ends {
         })
     }
 
-    fn ways(&self, latent: usize) -> usize {
+    fn paths(&self, latent: usize) -> usize {
         self.codes.len() / (2 * latent)
     }
 }
@@ -91,7 +93,7 @@ pub(super) fn encode_some(
     Ok((codes, seen))
 }
 
-/// Images along the ways between `ends`, `steps` each, the ends included. Where these are images, they are shown
+/// Images along the paths between `ends`, `steps` each, the ends included. Where these are images, they are shown
 /// themselves before and behind their row.
 ///
 /// # Errors
@@ -104,9 +106,9 @@ pub fn interpolate(
     steps: usize,
     format: Format,
 ) -> Result<Film> {
-    let (latent, ways) = (spec.latent, ends.ways(spec.latent));
-    check(spec, ways, steps, ends.images.is_some(), format)?;
-    let mut codes = Vec::with_capacity(ways * steps * latent);
+    let (latent, paths) = (spec.latent, ends.paths(spec.latent));
+    check(spec, paths, steps, ends.images.is_some(), format)?;
+    let mut codes = Vec::with_capacity(paths * steps * latent);
     for pair in ends.codes.chunks_exact(2 * latent) {
         codes.extend(path.codes(&pair[..latent], &pair[latent..], steps));
     }
@@ -121,16 +123,16 @@ pub fn interpolate(
     })
 }
 
-/// Refuses what [`interpolate`] would refuse, before there is an end of a way; `images`: whether these are images'.
+/// Refuses what [`interpolate`] would refuse, before there is an end of a path; `images`: whether these are images'.
 ///
 /// # Errors
 /// [`Error::Config`] where the picture would be too large for its format.
 pub fn check(
     spec: &ModelSpec,
-    ways: usize,
+    paths: usize,
     steps: usize,
     images: bool,
     format: Format,
 ) -> Result<()> {
-    Film::check(format, (ways, steps), spec.image, images, false)
+    Film::check(format, (paths, steps), spec.image, images, false)
 }
