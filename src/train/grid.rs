@@ -421,10 +421,9 @@ impl Grid {
             let ys = ys.flatten();
             let joined = ys.clone().next().and(before);
             // Without any value this is a range of no pixel.
-            let (least, most) = ys.chain(joined).fold(
-                (height, 0),
-                |(least, most), y| (least.min(y), most.max(y)),
-            );
+            let (least, most) = ys
+                .chain(joined)
+                .fold((height, 0), |(least, most), y| (least.min(y), most.max(y)));
             before = last;
             for y in 0..height {
                 let at = (top + y) * self.xs.total + left + x;

@@ -76,13 +76,17 @@ mod tests {
         };
         assert_eq!(bad(10_000, ImageShape::new(28, 28, 1)), None);
         let error = bad(65_536, ImageShape::new(256, 256, 3)).expect("a huge picture");
-        assert!(error.contains("too large") && error.contains("try: --count 64"), "{error}");
+        assert!(
+            error.contains("too large") && error.contains("try: --count 64"),
+            "{error}"
+        );
         assert!(bad(usize::MAX, ImageShape::new(1, 1, 1)).is_some());
     }
 
     #[test]
     fn sizes_are_bounded() {
-        let bad = |format: Format, size, frames| format.check(size, frames, "a smaller --steps").is_err();
+        let bad =
+            |format: Format, size, frames| format.check(size, frames, "a smaller --steps").is_err();
         assert!(!bad(Format::Png, (1 << 13, 1 << 13), 1));
         assert!(bad(Format::Png, (1 << 13, (1 << 13) + 1), 1));
         assert!(bad(Format::Png, (usize::MAX, usize::MAX), 1));

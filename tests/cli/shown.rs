@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::formats::{npy, npz, write};
-use crate::support::{accepted, epochs, stderr, stdout, temporary};
+use crate::support::{CONFIG, accepted, epochs, refused_in, stderr, stdout, temporary};
 
 const SIDE: usize = 8;
 /// An image is shown so many times as large.
@@ -271,4 +271,72 @@ fn training_shows_binarised_images_as_it_was_measured_on_them() {
         fs::remove_dir_all(folder.join("run")).expect("the run");
         fs::remove_file(folder.join("later.png")).expect("the picture");
     }
+}
+
+/// A black drawing, which its transparency alone shows: opaque in the left half.
+fn drawings(folder: &Path) {
+    for i in 0..20_u8 {
+        let side = SIDE as u32;
+        let picture = image::GrayAlphaImage::from_fn(side, side, |x, _| {
+            image::LumaA([i % 2, if x < side / 2 { 255 } else { 0 }])
+        });
+        let path = folder.join(format!("drawings/{i}.png"));
+        fs::create_dir_all(folder.join("drawings")).expect("a folder");
+        picture.save(path).expect("a picture");
+    }
+}
+
+#[test]
+fn grey_and_alpha_are_shown_with_their_transparency() {
+    let folder = temporary();
+    drawings(folder.path());
+    train(folder.path(), "drawings", &["--channels", "2"]);
+    run(folder.path(), "reconstruct run --count 1 --out pairs.png");
+    let shown = pixels(&folder.path().join("pairs.png"), (GAP, GAP));
+    for row in shown.chunks(SIDE) {
+        assert!(row[..SIDE / 2].iter().all(|&value| value <= 1), "{row:?}");
+        assert_eq!(row[SIDE / 2..], [96; SIDE / 2], "the colour of the gaps");
+    }
+}
+
+#[test]
+fn a_third_split_is_read_with_the_channels_of_the_model() {
+    let folder = temporary();
+    for i in 0..12_u8 {
+        let split = if i < 8 { "train" } else { "test" };
+        let picture = image::GrayImage::from_fn(4, 4, |x, y| image::Luma([20 * i + (x * y) as u8]));
+        let at = folder.path().join("photos").join(split);
+        fs::create_dir_all(&at).expect("a folder");
+        picture
+            .save(at.join(format!("{i}.png")))
+            .expect("a picture");
+    }
+    let val = folder.path().join("photos/val");
+    fs::create_dir_all(&val).expect("a folder");
+    let red = image::RgbImage::from_pixel(4, 4, image::Rgb([200, 0, 0]));
+    red.save(val.join("red.png")).expect("a picture");
+    train(folder.path(), "photos", &[]);
+    for split in ["val", "all"] {
+        let said = run(folder.path(), &format!("encode run --split {split}"));
+        assert!(!said.contains("changed"), "{said}");
+    }
+}
+
+#[test]
+fn pictures_of_too_many_images_are_refused_before_they_are_decoded() {
+    let folder = temporary();
+    sorted_by_class(folder.path());
+    train(folder.path(), "sorted.npz", &[]);
+    let codes = vec![0.0_f32; 2 * 20_000];
+    let codes = floats("(20000, 2)", codes.into_iter());
+    write(&folder.path().join("codes.npy"), &codes);
+    let words = ["too large", "pixels", "an array: --out "];
+    for command in [
+        "decode run codes.npy --out a.png",
+        "sample run --count 65536 --out a.png",
+    ] {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        refused_in(folder.path(), &arguments, CONFIG, &words);
+    }
+    run(folder.path(), "decode run codes.npy --out a.npy");
 }

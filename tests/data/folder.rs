@@ -280,7 +280,10 @@ fn small_files_that_claim_large_pictures_are_named() {
         let path = folder.path().join(format!("{i:02}.png"));
         write(&path, &png_header(16_384, 16_384));
     }
-    assert_says(&error_of(folder.path()), &["40", "00.png", "09.png", "ends early"]);
+    assert_says(
+        &error_of(folder.path()),
+        &["40", "00.png", "09.png", "ends early"],
+    );
 }
 
 #[test]

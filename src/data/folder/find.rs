@@ -144,7 +144,9 @@ fn walk(
             if above.len() > MAX_DEPTH {
                 return Err(Error::data(
                     &path,
-                    format!("expected folders at most {MAX_DEPTH} deep below the one that was given, got a deeper one"),
+                    format!(
+                        "expected folders at most {MAX_DEPTH} deep below the one that was given, got a deeper one"
+                    ),
                     "give a folder nearer to the pictures, or move this one up",
                 ));
             }

@@ -91,8 +91,7 @@ impl Source<'_> {
     /// Decodes pictures on all threads, and adds them to those of the part.
     fn decode_chunk<T: Sample>(&self, chunk: &[usize], form: &Form, part: &mut Part<T>) {
         let (start, size) = (part.values.len(), form.shape.values());
-        part.values
-            .resize(start + chunk.len() * size, T::default());
+        part.values.resize(start + chunk.len() * size, T::default());
         let results: Vec<_> = chunk
             .par_iter()
             .zip(part.values[start..].par_chunks_mut(size))

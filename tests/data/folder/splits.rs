@@ -58,7 +58,7 @@ fn a_third_split_changes_neither_channels_nor_depth_of_the_others() {
         val: true,
         ..DataOptions::default()
     };
-    let [mut greatest, mut stored] = [Vec::new(), Vec::new()];
+    let (mut greatest, mut stored) = (Vec::new(), Vec::new());
     for folder in [&folder, &wide] {
         let as_trained = load_path(folder.path()).expect("pictures");
         let dataset = load_with(folder.path(), &asked).expect("pictures");
