@@ -125,7 +125,7 @@ fn an_export_says_what_the_model_takes_for_the_numbers_of_the_data() {
             ["\"offset\":[0.0]", "\"divisor\":[106.0]"],
         ),
     ] {
-        let out = option.concat();
+        let out = option.concat().replace("--", "");
         let train = [
             "train",
             "--device",

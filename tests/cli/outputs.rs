@@ -311,14 +311,7 @@ fn what_has_no_name_is_named_by_its_row_of_the_whole_source() {
         .map(|i| format!("{},{}\n", i % 9, i * i % 31))
         .collect();
     fs::write(folder.join("d.csv"), format!("a,b\n{table}")).expect("a table");
-    let options = [
-        "--data",
-        "d.csv",
-        "--scale",
-        "range",
-        "--test-fraction",
-        "0.4",
-    ];
+    let options = ["--data", "d.csv", "--scale", "31", "--test-fraction", "0.4"];
     train(folder, &options);
     run(folder, "score run --out s.csv --names names.txt");
     run(folder, "encode run --out test.csv");
