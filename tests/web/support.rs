@@ -42,83 +42,32 @@ pub(crate) fn runs() -> &'static Path {
     let made = || {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
-        let digits = [
-            "train",
-            "--device",
-            "cpu",
-            "--epochs",
-            "1",
-            "--hidden",
-            "32",
-            "--latent",
-            "4",
-            "--binarize",
-            "dynamic",
-            "--out",
-            "digits",
-        ];
-        accepted(path, &digits);
+        let digits = "--epochs 1 --hidden 32 --latent 4 --binarize dynamic";
+        train(path, "digits", digits);
         arrays(path);
         pictures(&path.join("pictures"));
-        let colours = [
-            "train",
-            "--device",
-            "cpu",
-            "--epochs",
-            "30",
-            "--batch-size",
-            "8",
-            "--model",
-            "ae",
-            "--hidden",
-            "15",
-            "--latent",
-            "3",
-            "--activation",
-            "gelu",
-            "--data",
-            "pictures",
-            "--test-fraction",
-            "0.5",
-            "--out",
-            "colours",
-        ];
-        accepted(path, &colours);
-        for (out, latent) in [("signals", "1"), ("pairs", "40"), ("standard", "3")] {
-            let data = match out {
-                "standard" => "signals.npz".to_owned(),
-                own => format!("{own}.npz"),
-            };
-            let arguments = [
-                "train",
-                "--device",
-                "cpu",
-                "--epochs",
-                "20",
-                "--batch-size",
-                "8",
-                "--hidden",
-                "9",
-                "--likelihood",
-                "gaussian",
-                "--binarize",
-                "none",
-                "--latent",
-                latent,
-                "--data",
-                &data,
-                "--out",
-                out,
-            ];
-            let own: &[&str] = match out {
-                "standard" => &["--standardize"],
-                _ => &[],
-            };
-            accepted(path, &[&arguments[..], own].concat());
+        let colours = "--epochs 30 --batch-size 8 --model ae --hidden 15 --latent 3 --activation gelu --data pictures \
+                       --test-fraction 0.5";
+        train(path, "colours", colours);
+        for (out, own) in [
+            ("signals", "--data signals.npz --latent 1"),
+            ("pairs", "--data pairs.npz --latent 40"),
+            ("standard", "--data signals.npz --latent 3 --standardize"),
+        ] {
+            let gaussian =
+                "--epochs 20 --batch-size 8 --hidden 9 --likelihood gaussian --binarize none";
+            train(path, out, &format!("{gaussian} {own}"));
         }
         folder
     };
     RUNS.get_or_init(made).path()
+}
+
+/// Trains a run on the CPU.
+fn train(folder: &Path, out: &str, options: &str) {
+    let mut arguments = vec!["train", "--device", "cpu", "--out", out];
+    arguments.extend(options.split_whitespace());
+    accepted(folder, &arguments);
 }
 
 /// Classes of the images of `signals`.
