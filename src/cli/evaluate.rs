@@ -1,12 +1,10 @@
 //! `elbo evaluate`
 
-use std::io::{self, IsTerminal};
-
 use clap::Args;
 use serde_json::json;
 
 use super::saved::{self, Chosen, ViewArgs};
-use super::{bar, result, text};
+use super::{result, text, with_bar};
 use crate::data::Binarize;
 use crate::model::{Evaluation, Likelihood, ModelKind, ModelSpec};
 use crate::train::{RunConfig, RunFolder};
@@ -48,24 +46,15 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let weights = args.view.parameters.of(&folder)?;
     let chosen = args.view.images(&folder)?;
     let mut model = saved::model(run, &weights, &args.view.device, args.seed)?;
-    let bar = io::stderr()
-        .is_terminal()
-        .then(|| bar("log p(x) [{bar:30}] {pos}/{len} images"));
-    let evaluation = model.evaluate(
-        &chosen.images,
-        chosen.split,
-        run.train.binarize,
-        args.importance_samples,
-        &mut |done, all| {
-            if let Some(bar) = &bar {
-                bar.set_length(all as u64);
-                bar.set_position(done as u64);
-            }
-        },
-    )?;
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
+    let evaluation = with_bar(|progress| {
+        model.evaluate(
+            &chosen.images,
+            chosen.split,
+            run.train.binarize,
+            args.importance_samples,
+            progress,
+        )
+    })?;
     let sigma = model.learned_sigma()?;
     if args.json {
         result(record(args, &chosen, run, &evaluation, sigma))?;
@@ -182,6 +171,7 @@ fn record(
     json!({
         "run": args.view.run.display().to_string(),
         "data": chosen.name,
+        "data_changed": chosen.changed,
         "split": chosen.split.name(),
         "images": evaluation.images,
         "model": spec.kind,
@@ -222,6 +212,7 @@ mod tests {
             images: Images::new(ImageShape::new(28, 28, 1), Values::Bytes(Vec::new())),
             classes: Vec::new(),
             look: None,
+            changed: false,
         }
     }
 

@@ -32,7 +32,7 @@ mod train;
 mod traverse;
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -131,6 +131,25 @@ fn bar(template: &str) -> ProgressBar {
         .progress_chars("=> ");
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
     bar.with_style(style)
+}
+
+/// Runs what counts the images whose log p(x) it has estimated, with a bar where stderr is a terminal.
+fn with_bar<T>(
+    run: impl FnOnce(&mut dyn FnMut(usize, usize)) -> crate::Result<T>,
+) -> crate::Result<T> {
+    let bar = io::stderr()
+        .is_terminal()
+        .then(|| bar("log p(x) [{bar:30}] {pos}/{len} images"));
+    let done = run(&mut |done, all| {
+        if let Some(bar) = &bar {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        }
+    });
+    if let Some(bar) = &bar {
+        bar.finish_and_clear();
+    }
+    done
 }
 
 /// Opens the device that `--device` means, for products of `precision`, and says which one it is. A driver that is missing

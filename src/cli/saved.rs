@@ -155,6 +155,8 @@ pub(super) struct Chosen {
     pub(super) classes: Vec<String>,
     /// What the values of all the data are.
     pub(super) look: Option<Look>,
+    /// Whether they are the run's own data, and other ones than it was trained on.
+    pub(super) changed: bool,
 }
 
 impl Chosen {
@@ -219,14 +221,13 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
             "--data with images of that size",
         ));
     }
-    if other.is_none() {
-        warn_of_changes(folder, &dataset);
-    }
+    let changed = other.is_none() && warn_of_changes(folder, &dataset);
     Ok(Chosen {
         name: dataset.name.clone(),
         split,
         classes: dataset.classes.clone(),
         look: dataset.look.clone(),
+        changed,
         images: split.of(dataset).ok_or_else(|| no_third_split(source))?,
     })
 }
@@ -239,14 +240,15 @@ fn no_third_split(source: &str) -> Error {
     )
 }
 
-/// Says so where a run's data have changed since it was trained.
-fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) {
+/// Whether a run's data have changed since it was trained, which it says.
+fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) -> bool {
     let data = &folder.config().data;
     // Before the first checkpoint nothing is known of them.
     let Some(trained_on) = folder.data_hash() else {
-        return;
+        return false;
     };
-    if dataset.fingerprint_as_split(&data.options) != trained_on {
+    let changed = dataset.fingerprint_as_split(&data.options) != trained_on;
+    if changed {
         note(format_args!(
             "warning: {}: these data have changed since {} was trained on them: images that it learned from may be among the \
              test images",
@@ -254,6 +256,7 @@ fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) {
             folder.path().display()
         ));
     }
+    changed
 }
 
 /// Which values a picture of the run's images shows as black and white; says so where they are not 0 and 1.

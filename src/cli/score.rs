@@ -1,6 +1,5 @@
 //! `elbo score`
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::out::{self, Kind};
 use super::rows::{self, Beside};
 use super::saved::{self, ViewArgs};
-use super::{bar, note, result};
+use super::{note, result, with_bar};
 use crate::files;
 use crate::model::Scores;
 use crate::train::RunFolder;
@@ -70,24 +69,15 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     out::check_apart("--names", args.names.as_deref(), &out, "the scores")?;
     let mut model = saved::model(run, &weights, &args.view.device, args.seed)?;
-    let bar = io::stderr()
-        .is_terminal()
-        .then(|| bar("log p(x) [{bar:30}] {pos}/{len} images"));
-    let scores = model.score(
-        &chosen.images,
-        chosen.split,
-        run.train.binarize,
-        args.importance_samples,
-        &mut |done, all| {
-            if let Some(bar) = &bar {
-                bar.set_length(all as u64);
-                bar.set_position(done as u64);
-            }
-        },
-    )?;
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
+    let scores = with_bar(|progress| {
+        model.score(
+            &chosen.images,
+            chosen.split,
+            run.train.binarize,
+            args.importance_samples,
+            progress,
+        )
+    })?;
     let beside = Beside::of(&chosen);
     files::create(&out, &bytes(kind, &scores, beside)?)?;
     if let Some(path) = &args.names {

@@ -138,14 +138,17 @@ fn choose(
     })
 }
 
-/// The headers of all chosen pictures with their indices, and the pictures that are broken. Reads no more than
+/// Headers of pictures, each with its picture's index.
+type Headers = Vec<(usize, Header)>;
+
+/// The headers of all chosen pictures, and the pictures that are broken. Reads no more than
 /// headers, unless there is an error to tell of: then all others are decoded to name all broken ones at once.
 fn headers(
     source: &Source<'_>,
     chosen: &Chosen,
     options: &DataOptions,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<(Vec<(usize, Header)>, Vec<Broken>)> {
+) -> Result<(Headers, Vec<Broken>)> {
     let all = chosen.all();
     let (mut headers, mut broken) = source.each(&all, &mut |_| {}, decode::header);
     let fatal = !broken.is_empty() && !options.source.skip_broken;

@@ -231,11 +231,10 @@ pub(super) fn position(path: &Path) -> Result<Position> {
     manifest(path).map(|manifest| manifest.position)
 }
 
-/// Whether the parameters of the checkpoint at `path` have these bytes.
-pub(super) fn is_model_of(path: &Path, bytes: &[u8]) -> bool {
-    let known = manifest(path).ok();
-    let known = known.and_then(|manifest| manifest.files.get(MODEL).cloned());
-    known.is_some_and(|hash| hash == sha256(bytes))
+/// Whether the parameters of the checkpoint at `path` have these bytes; `None` where it does not tell.
+pub(super) fn is_model_of(path: &Path, bytes: &[u8]) -> Option<bool> {
+    let manifest = manifest(path).ok()?;
+    Some(*manifest.files.get(MODEL)? == sha256(bytes))
 }
 
 /// Bytes of `metrics.jsonl` that were on the disk before the checkpoint at `path`.
@@ -436,10 +435,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = saved(folder.path(), 1);
         let mut bytes = fs::read(path.join(MODEL)).expect("a file");
-        assert!(is_model_of(&path, &bytes));
+        assert_eq!(is_model_of(&path, &bytes), Some(true));
         bytes[700] ^= 1;
-        assert!(!is_model_of(&path, &bytes));
-        assert!(!is_model_of(folder.path(), &bytes));
+        assert_eq!(is_model_of(&path, &bytes), Some(false));
+        assert_eq!(is_model_of(folder.path(), &bytes), None);
     }
 
     #[test]

@@ -417,7 +417,7 @@ impl Grid {
             let first = x * values.len() / width;
             let next = ((x + 1) * values.len() / width).max(first + 1);
             let ys = values[first..next].iter().map(|&value| y_of(value));
-            let last = ys.clone().last().flatten();
+            let last = ys.clone().next_back().flatten();
             let ys = ys.flatten();
             let joined = ys.clone().next().and(before);
             // Without any value this is a range of no pixel.

@@ -245,3 +245,28 @@ fn parameters_under_other_names_or_of_another_format_are_called_what_they_are() 
         &["NumPy arrays in an .npz file", "numpy.load", "save_file"],
     );
 }
+
+#[test]
+fn whole_parameters_of_another_run_are_not_taken_for_this_one_s() {
+    let folder = temporary();
+    let run = run_in(folder.path());
+    train_few(
+        folder.path(),
+        &["--epochs", "2", "--seed", "2", "--out", "other"],
+    );
+    let evaluate = ["evaluate", "run", "--device", "cpu"];
+    for (name, checkpoint) in [("model.safetensors", "last"), ("best.safetensors", "best")] {
+        let own = fs::read(run.join(name)).expect(name);
+        fs::copy(folder.path().join("other").join(name), run.join(name)).expect("replaced");
+        let arguments = [&evaluate[..], &["--checkpoint", checkpoint]].concat();
+        let words = [name, "replaced", "--weights"];
+        refused_in(folder.path(), &arguments, DATA_OR_MODEL, &words);
+        let weights = format!("run/{name}");
+        accepted(
+            folder.path(),
+            &[&evaluate[..], &["--weights", &weights]].concat(),
+        );
+        fs::write(run.join(name), own).expect("mended");
+        accepted(folder.path(), &arguments);
+    }
+}

@@ -143,4 +143,7 @@ fn broken_pictures_of_other_data_are_left_out_where_asked_and_are_no_change_of_t
         said.contains("warning: ") && said.contains("changed"),
         "{said}"
     );
+    let json = accepted(folder, &[&arguments[..], &["--json"]].concat());
+    let figures: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(figures["data_changed"], true);
 }

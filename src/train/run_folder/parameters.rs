@@ -66,23 +66,32 @@ impl RunFolder {
     /// As [`RunFolder::file_of`]; [`Error::Model`] where it was changed or replaced; [`Error::Io`].
     pub fn read_whole(&self, which: Which) -> Result<(PathBuf, Vec<u8>)> {
         let file = self.file_of(which)?;
-        let bytes = fs::read(&file).map_err(Error::io(&file, "read the parameters"))?;
-        let is_whole = match sealed(&bytes) {
-            Seal::Whole => true,
-            Seal::Broken => false,
-            // Of a version that left the hash to the checkpoint, or of another program.
-            Seal::None => self.is_of_a_checkpoint(&bytes),
-        };
-        match is_whole {
+        let read = || fs::read(&file).map_err(Error::io(&file, "read the parameters"));
+        let mut bytes = read()?;
+        if !self.is_own(&bytes) {
+            // Training that goes on may have written another one and removed the checkpoint of this one meanwhile.
+            bytes = read()?;
+        }
+        match self.is_own(&bytes) {
             true => Ok((file, bytes)),
             false => Err(self.not_whole(which, &file, &bytes)),
         }
     }
 
-    fn is_of_a_checkpoint(&self, bytes: &[u8]) -> bool {
+    /// Whether these are the bytes of parameters that training wrote here. They are copies of those of a checkpoint
+    /// that is still there, unless somebody removed it.
+    fn is_own(&self, bytes: &[u8]) -> bool {
         let all = checkpoint::list(&self.checkpoints()).unwrap_or_default();
-        all.iter()
-            .any(|(_, path)| checkpoint::is_model_of(path, bytes))
+        let mut answers = all
+            .iter()
+            .map(|(_, path)| checkpoint::is_model_of(path, bytes));
+        match sealed(bytes) {
+            Seal::Broken => false,
+            // A checkpoint that is damaged itself does not speak against it.
+            Seal::Whole => all.is_empty() || answers.any(|answer| answer != Some(false)),
+            // Of a version that left the hash to the checkpoint, or of another program.
+            Seal::None => answers.any(|answer| answer == Some(true)),
+        }
     }
 
     fn not_whole(&self, which: Which, file: &Path, bytes: &[u8]) -> Error {
