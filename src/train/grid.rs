@@ -243,7 +243,7 @@ impl Grid {
         let count = count(values, shape)?;
         let columns = layout.columns.clamp(1, count);
         let (xs, ys) = layout.positions(count, shape);
-        let mut grid = Self::empty(shape, xs, ys, &layout);
+        let mut grid = Self::empty(shape, xs, ys, layout);
         for (index, image) in values.chunks_exact(shape.values()).enumerate() {
             grid.draw(image, shape, index % columns, index / columns);
         }
