@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::out::{self, Kind};
 use super::rows::{self, Beside, Columns, RowWriter};
-use super::saved::{self, ImagesArgs};
+use super::saved::{self, ViewArgs};
 use super::{note, streams};
 use crate::data::Rows;
 use crate::error::{Error, Result};
@@ -23,16 +23,8 @@ use crate::train::RunFolder;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EncodeArgs {
-    /// Run folder
-    run: PathBuf,
     #[command(flatten)]
-    parameters: saved::ParametersArgs,
-    /// Which images; `--data -` takes an array from stdin.
-    #[command(flatten)]
-    which: ImagesArgs,
-    /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
+    view: ViewArgs,
     /// File of the means to create: .npy, .csv, or `-` for an array on stdout [default: codes-<DATA>-<SPLIT>.npy in
     /// the run folder; stdout where the images come from stdin]
     #[arg(long, value_name = "FILE|-")]
@@ -56,7 +48,7 @@ Examples:
   python -c \"import numpy; print(numpy.load('mu.npy').shape)\"";
 
 pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.view.run)?;
     if args.logvar.is_some() {
         saved::require_vae(
             &folder,
@@ -65,17 +57,17 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         )?;
     }
     let kinds = Kinds::of(args)?;
-    if args.which.data.as_deref() == Some("-") {
+    if args.view.which.data.as_deref() == Some("-") {
         return encode_stream(args, kinds, &folder);
     }
     let run = folder.config();
-    let weights = args.parameters.of(&folder)?;
-    let chosen = saved::images(&folder, &args.which)?;
+    let weights = args.view.parameters.of(&folder)?;
+    let chosen = args.view.images(&folder)?;
     let name = format!("codes-{}-{}.npy", chosen.name, chosen.split.name());
     let default = folder.path().join(name);
     let beside = Beside::of(&chosen);
     let mut outputs = Outputs::open(args, kinds, default, beside)?;
-    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let mut model = args.view.model(run, &weights)?;
     outputs.begin(chosen.images.len(), run.model.latent)?;
     outputs.take(&model.encode(&chosen.images, chosen.split, run.train.binarize)?)?;
     outputs.finish(args, kinds, chosen.images.len())
@@ -103,7 +95,7 @@ impl Kinds {
 
 /// Encodes an array from stdin, batch by batch.
 fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow::Result<()> {
-    if args.which.split.is_some() {
+    if args.view.which.split.is_some() {
         return Err(Error::config(
             "--split: an array from stdin has no splits",
             "no --split; all of its images are encoded",
@@ -111,16 +103,16 @@ fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow:
         .into());
     }
     let run = folder.config();
-    let weights = args.parameters.of(folder)?;
+    let weights = args.view.parameters.of(folder)?;
     let mut outputs = Outputs::open(args, kinds, "-".into(), Beside::PLACES)?;
     let (input, name) = streams::input("-".as_ref())?;
     let mut images = Rows::of_images(
         input,
         &name,
         run.model.image,
-        args.which.source.axes.or(run.data.options.source.axes),
+        args.view.which.source.axes.or(run.data.options.source.axes),
     )?;
-    let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
+    let mut model = args.view.model(run, &weights)?;
     let count = images.count();
     outputs.begin(count, run.model.latent)?;
     let binarize = run.train.binarize;
@@ -183,8 +175,7 @@ impl<'a> Outputs<'a> {
         let outputs = [self.mu].into_iter().chain(self.logvar);
         streams::finish(outputs.map(RowWriter::into_output))?;
         if let Some(path) = &args.names {
-            let path = rows::write_names(path, kinds.names, self.beside, images)?;
-            note(format_args!("names: {}", path.display()));
+            rows::write_names(path, kinds.names, self.beside, images)?;
         }
         Ok(())
     }

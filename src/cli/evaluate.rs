@@ -36,13 +36,7 @@ Examples:
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
-    if args.importance_samples > 0 {
-        saved::require_vae(
-            &folder,
-            "which defines no p(x) to estimate",
-            "no --importance-samples, or a run of --model vae",
-        )?;
-    }
+    saved::check_samples(&folder, args.importance_samples)?;
     let weights = args.view.parameters.of(&folder)?;
     let chosen = args.view.images(&folder)?;
     let mut model = saved::model(run, &weights, &args.view.device, args.seed)?;

@@ -59,7 +59,7 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
         let hint = "a smaller --count, or an array: --out reconstructions.npy";
         check_grid(2 * count, columns, run.model.image, hint)?;
     }
-    let mut model = saved::model(run, &weights, &args.view.device, run.train.seed)?;
+    let mut model = args.view.model(run, &weights)?;
     // All of them: draws go by an image's place.
     let seen = model.see(&chosen.images, chosen.split, run.train.binarize)?;
     // A picture shows some of all classes, an array those that come first.

@@ -1,12 +1,13 @@
 //! Rows of numbers on their way out: as an array, or as a table with names beside them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::note;
 use super::out::Kind;
 use super::saved::Chosen;
 use super::streams::Output;
 use crate::error::Error;
-use crate::files::{self, NewFile};
+use crate::files;
 
 /// What stands before the numbers of each row of a table: the image's name, and its class where it has one.
 #[derive(Clone, Copy, Debug)]
@@ -180,13 +181,13 @@ pub(super) fn write(
     super::streams::finish([rows.into_output()])
 }
 
-/// Writes the names of images, in their order: one a line, or a table of names and labels.
+/// Writes the names of images, in their order: one a line, or a table of names and labels. Says where.
 pub(super) fn write_names(
     path: &Path,
     kind: Kind,
     beside: Beside<'_>,
     count: usize,
-) -> anyhow::Result<PathBuf> {
+) -> anyhow::Result<()> {
     let bytes = match kind {
         Kind::Csv => {
             let header = std::iter::once(beside.header());
@@ -194,10 +195,9 @@ pub(super) fn write_names(
         }
         _ => lines_of_names(path, beside, count)?.into_bytes(),
     };
-    let mut file = NewFile::start(path)?;
-    file.write(&bytes)?;
-    file.finish()?;
-    Ok(path.to_owned())
+    files::create(path, &bytes)?;
+    note(format_args!("names: {}", path.display()));
+    Ok(())
 }
 
 fn lines_of_names(path: &Path, beside: Beside<'_>, count: usize) -> anyhow::Result<String> {

@@ -329,6 +329,18 @@ pub(super) fn write_array(
     )
 }
 
+/// Refuses an estimate of log p(x) by so many samples where a run defines none.
+pub(super) fn check_samples(folder: &RunFolder, importance_samples: usize) -> Result<()> {
+    match importance_samples {
+        0 => Ok(()),
+        _ => require_vae(
+            folder,
+            "which defines no p(x) to estimate",
+            "no --importance-samples, or a run of --model vae",
+        ),
+    }
+}
+
 /// Refuses what only a VAE can do.
 pub(super) fn require_vae(folder: &RunFolder, what: &str, hint: &str) -> Result<()> {
     match folder.config().model.kind {

@@ -56,13 +56,7 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let can = [Kind::Csv, Kind::Jsonl, Kind::Npy];
     let kind = out::kind("--out", args.out.as_deref(), &can)?;
     let names = out::kind("--names", args.names.as_deref(), &[Kind::Txt, Kind::Csv])?;
-    if args.importance_samples > 0 {
-        saved::require_vae(
-            &folder,
-            "which defines no p(x) to estimate",
-            "no --importance-samples, or a run of --model vae",
-        )?;
-    }
+    saved::check_samples(&folder, args.importance_samples)?;
     let weights = args.view.parameters.of(&folder)?;
     let chosen = args.view.images(&folder)?;
     let name = format!("scores-{}-{}.csv", chosen.name, chosen.split.name());
@@ -81,8 +75,7 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let beside = Beside::of(&chosen);
     files::create(&out, &bytes(kind, &scores, beside)?)?;
     if let Some(path) = &args.names {
-        let path = rows::write_names(path, names, beside, chosen.images.len())?;
-        note(format_args!("names: {}", path.display()));
+        rows::write_names(path, names, beside, chosen.images.len())?;
     }
     let Some(top) = args.top else {
         return result(out.display());

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use super::{DataOptions, Dataset, Progress, split};
 use crate::error::{Error, Result};
+use crate::number::counted;
 use crate::shape::ImageShape;
 use broken::Broken;
 use decode::{Form, Header};
@@ -99,14 +100,6 @@ pub(super) fn load(
     Ok(dataset)
 }
 
-/// `1 picture`, `2 pictures`.
-fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
-}
-
 /// The pictures of each split. A third one is left empty unless it is asked for.
 fn choose(
     root: &Path,
@@ -124,7 +117,7 @@ fn choose(
         progress(Progress::Note(&format!(
             "left out: the third split `{}/` ({}); `--split val` of the commands on a run looks at it",
             arrangement.val_name,
-            count(third.len(), "picture")
+            counted(third.len() as u64, "picture")
         )));
     }
     Ok(Chosen {
@@ -242,7 +235,7 @@ fn say_depth(headers: &[(usize, Header)], form: &Form, progress: &mut dyn FnMut(
     if wide > 0 && !form.wide {
         progress(Progress::Note(&format!(
             "{} of {} with 16 bits a value, which are brought to 8 as the others have",
-            count(wide, "picture"),
+            counted(wide as u64, "picture"),
             headers.len()
         )));
     }

@@ -143,24 +143,12 @@ impl Images {
             }
             (own, more) => Values::Floats([own.to_f32(), more.to_f32()].concat()),
         };
-        let labels = match (self.labels, others.labels) {
-            (Some(own), Some(more)) => Some([own, more].concat()),
-            _ => None,
-        };
-        let names = match (self.names, others.names) {
-            (Some(own), Some(more)) => Some([own, more].concat()),
-            _ => None,
-        };
-        let rows = match (self.rows, others.rows) {
-            (Some(own), Some(more)) => Some([own, more].concat()),
-            _ => None,
-        };
         Self {
             shape: self.shape,
             values,
-            labels,
-            names,
-            rows,
+            labels: both(self.labels, others.labels),
+            names: both(self.names, others.names),
+            rows: both(self.rows, others.rows),
             stored: self.stored,
         }
     }
@@ -220,6 +208,11 @@ fn gather<T: Clone>(values: &[T], size: usize, indices: &[usize]) -> Vec<T> {
         chosen.extend_from_slice(&values[index * size..(index + 1) * size]);
     }
     chosen
+}
+
+/// One list and then another, if there are both.
+fn both<T: Clone>(own: Option<Vec<T>>, more: Option<Vec<T>>) -> Option<Vec<T>> {
+    own.zip(more).map(|(own, more)| [own, more].concat())
 }
 
 #[cfg(test)]

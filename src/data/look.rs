@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::scaling::{Integers, Meaning, Reading, Scale, Scaling};
+use super::scaling::{Integers, Meaning, Reading, Scale, Scaling, join};
 use super::survey::{Extremes, count_ends, moments};
 use super::{DataOptions, Dataset, Images, Stored, Values};
 use crate::error::{Error, Result};
@@ -33,20 +33,27 @@ pub struct Look {
 /// # Errors
 /// [`Error::Data`] where all values are equal, or do not fit the reading of a trained model.
 pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -> Result<Dataset> {
-    let Some(stored) = all_extremes(&dataset) else {
+    let each: Vec<_> = dataset.splits().map(Extremes::of).collect();
+    let Some(stored) = each.iter().flatten().cloned().reduce(Extremes::with) else {
         return Ok(dataset);
     };
     if options.reading.is_none() && stored.range().0 == stored.range().1 {
         return Err(all_equal(stored.range().0, source));
     }
-    // Whether a third split is read must not change what the others mean; it is read by what all are together, so that
-    // a dark one has no bits.
-    let own = integers(&[&dataset.train, &dataset.test]);
-    let reading = reading_of(own, &dataset, options, source)?;
-    let joint = match &dataset.val {
-        Some(val) => reading_of(wider(own, integers(&[val])), &dataset, options, source)?,
-        None => reading.clone(),
+    // The training and the test split come first. Whether a third one is read must not change what they mean; it is
+    // read by what all are together, so that a dark one has no bits.
+    let scaling = scaling(&dataset, &each, options, source)?;
+    let reading_of = |splits| {
+        let integers = integers(&dataset, &each, splits);
+        match &options.reading {
+            Some(trained) => trained.for_others(integers, source),
+            None => Ok(Reading {
+                scaling: scaling.clone(),
+                ..Reading::of_integers(integers)
+            }),
+        }
     };
+    let (reading, joint) = (reading_of(2)?, reading_of(each.len())?);
     let ends = Ends::of(&dataset, stored.range());
     let kind = shown_split(&dataset).stored;
     let mut warnings = Vec::new();
@@ -62,8 +69,7 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
     let used = dataset.splits().filter(|images| !images.is_empty());
     let used: Vec<_> = used.map(Images::value_range).collect();
     let shown = used.first().copied();
-    let used = used.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let used = used.unwrap_or_default();
+    let used = used.into_iter().reduce(join).unwrap_or_default();
     match &options.reading {
         Some(trained) => warnings.extend(trained.doubt(used)),
         None => warnings.extend(
@@ -95,59 +101,39 @@ fn shown_split(dataset: &Dataset) -> &Images {
     }
 }
 
-fn all_extremes(dataset: &Dataset) -> Option<Extremes> {
-    let found = dataset.splits().filter_map(Extremes::of);
-    found.reduce(Extremes::with)
+/// The least and the greatest of the whole numbers of the first splits.
+fn integers(dataset: &Dataset, each: &[Option<Extremes>], splits: usize) -> Option<(f32, f32)> {
+    let first = dataset.splits().zip(each).take(splits);
+    let whole = first.filter(|(images, _)| matches!(images.stored, Stored::Integer { .. }));
+    let ranges = whole.filter_map(|(_, found)| Some(found.as_ref()?.range()));
+    ranges.reduce(join)
 }
 
-/// The least and the greatest of the whole numbers of some splits.
-fn integers(splits: &[&Images]) -> Option<(f32, f32)> {
-    let integers = splits
-        .iter()
-        .filter(|images| matches!(images.stored, Stored::Integer { .. }));
-    let ranges = integers.filter_map(|images| Extremes::of(images));
-    ranges.map(|found| Some(found.range())).fold(None, wider)
-}
-
-/// The range of what lies in either.
-fn wider(one: Option<(f32, f32)>, other: Option<(f32, f32)>) -> Option<(f32, f32)> {
-    let both = one.into_iter().chain(other);
-    both.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-}
-
-/// How numbers are to be read whose whole ones have this range: as a trained model's were, or as the options say, or by
-/// their types and ranges.
-fn reading_of(
-    range: Option<(f32, f32)>,
+/// The scaling that a trained model or the options ask for; it is fitted to the split that stands for all.
+fn scaling(
     dataset: &Dataset,
+    each: &[Option<Extremes>],
     options: &DataOptions,
     source: &Path,
-) -> Result<Reading> {
-    if let Some(trained) = &options.reading {
-        let reading = trained.for_others(range, source)?;
-        if let Some(scaling) = &reading.scaling {
-            scaling.check(dataset.test.shape.values(), source)?;
-        }
-        return Ok(reading);
-    }
+) -> Result<Option<Scaling>> {
     let images = shown_split(dataset);
     let width = images.shape.values();
-    let scaling = match options.scale {
-        Some(Scale::By(by)) => Some(Scaling::by(by)),
-        Some(Scale::Range) => Extremes::of(images).map(|found| {
+    let scaling = match (&options.reading, options.scale) {
+        (Some(trained), _) => trained.scaling.clone(),
+        (None, Some(Scale::By(by))) => Some(Scaling::by(by)),
+        (None, Some(Scale::Range)) => each.iter().flatten().next().map(|found| {
             let (least, most) = found.range();
             Scaling::between(least, most)
         }),
-        None if options.standardize => Some(Scaling::standard(&moments(&images.values, width))),
-        None => None,
+        (None, None) if options.standardize => {
+            Some(Scaling::standard(&moments(&images.values, width)))
+        }
+        (None, None) => None,
     };
     if let Some(scaling) = &scaling {
         scaling.check(width, source)?;
     }
-    Ok(Reading {
-        scaling,
-        ..Reading::of_integers(range)
-    })
+    Ok(scaling)
 }
 
 /// How many values are the least and the greatest one, of how many.
@@ -159,33 +145,24 @@ struct Ends {
 
 impl Ends {
     fn of(dataset: &Dataset, range: (f32, f32)) -> Self {
-        let counts = dataset.splits().map(|images| {
-            let [least, most] = count_ends(&images.values, range);
-            Self {
-                // Of equal values, which only a trained model may meet, ones are the greatest and others the least.
-                least: if range.0 == range.1 && range.1 > 0.0 {
-                    0
-                } else {
-                    least
-                },
-                most: if range.0 == range.1 && range.1 <= 0.0 {
-                    0
-                } else {
-                    most
-                },
-                all: images.values.len(),
-            }
-        });
-        let none = Self {
+        let mut ends = Self {
             least: 0,
             most: 0,
             all: 0,
         };
-        counts.fold(none, |sum, more| Self {
-            least: sum.least + more.least,
-            most: sum.most + more.most,
-            all: sum.all + more.all,
-        })
+        for images in dataset.splits() {
+            let [least, most] = count_ends(&images.values, range);
+            ends.least += least;
+            ends.most += most;
+            ends.all += images.values.len();
+        }
+        // Of equal values, which only a trained model may meet, ones are the greatest and others the least.
+        match range {
+            (least, most) if least == most && most > 0.0 => ends.least = 0,
+            (least, most) if least == most => ends.most = 0,
+            _ => {}
+        }
+        ends
     }
 
     /// Whether there are no other values, and both of these.

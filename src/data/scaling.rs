@@ -404,7 +404,8 @@ impl Reading {
     }
 }
 
-fn join(one: (f32, f32), other: (f32, f32)) -> (f32, f32) {
+/// The range of what lies in either.
+pub(super) fn join(one: (f32, f32), other: (f32, f32)) -> (f32, f32) {
     (one.0.min(other.0), one.1.max(other.1))
 }
 

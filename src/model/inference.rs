@@ -175,9 +175,8 @@ impl Inference {
         }
         let source = self.upload(images, split, binarize)?;
         let mut seen = Vec::with_capacity(images.values.len());
-        self.session.see(&source, |_, image| {
-            seen.extend(image.iter().map(|&value| if value > 0.5 { 255 } else { 0 }));
-        })?;
+        self.session
+            .see(&source, |_, image| seen.extend_from_slice(image))?;
         Ok(Images {
             values: Values::Bytes(seen),
             ..images.clone()

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::count;
 use crate::error::{Error, Result};
+use crate::number::counted;
 
 /// How many are listed with their reasons.
 const LISTED: usize = 10;
@@ -84,7 +84,7 @@ pub(super) fn left_out(
     let names: Vec<&str> = broken.iter().map(|broken| broken.name.as_str()).collect();
     Ok(Some(format!(
         "left out {} of {total} that cannot be read: {}",
-        count(broken.len(), "picture"),
+        counted(broken.len() as u64, "picture"),
         names.join(", ")
     )))
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::Chosen;
 use super::broken::{self, Broken};
 use super::decode::{Form, Sample};
 use super::read::{Part, Source};
 use super::splits::Arrangement;
-use super::{Chosen, count};
 use crate::data::{Background, DataOptions, Dataset, Images, Progress, split};
 use crate::error::{Error, Result};
+use crate::number::counted;
 
 /// What all splits of a folder have in common.
 pub(super) struct Filling<'a> {
@@ -111,7 +112,7 @@ impl Filling<'_> {
                     self.source.root,
                     format!(
                         "none of {} of the {split} split can be read",
-                        count(indices.len(), "picture")
+                        counted(indices.len() as u64, "picture")
                     ),
                     "copy them again from where they came",
                 ));
@@ -146,7 +147,7 @@ fn say_frames<T>(parts: &[Part<T>], progress: &mut dyn FnMut(Progress<'_>)) {
     if animated > 0 {
         progress(Progress::Note(&format!(
             "of {} with several frames or pages the first one is read",
-            count(animated, "picture")
+            counted(animated as u64, "picture")
         )));
     }
 }
@@ -183,7 +184,7 @@ fn check_transparency<T: Sample>(
         progress(Progress::Note(&format!(
             "{} with transparent pixels laid on black; `--background white` lays them on white, `--channels 4` \
              learns the transparency",
-            count(transparent, "picture")
+            counted(transparent as u64, "picture")
         )));
     }
     Ok(())

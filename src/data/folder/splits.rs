@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::find::Picture;
 use crate::error::{Error, Result};
+use crate::number::counted;
 use role::Role;
 
 /// What each picture is for, and the class that it belongs to.
@@ -79,7 +80,7 @@ fn list(heads: &Heads<'_>) -> String {
     let mut listed: Vec<String> = heads
         .iter()
         .take(MAX_LISTED)
-        .map(|(name, count)| format!("`{name}/` ({})", super::count(*count, "picture")))
+        .map(|(name, count)| format!("`{name}/` ({})", counted(*count as u64, "picture")))
         .collect();
     if heads.len() > MAX_LISTED {
         listed.push(format!("{} more", heads.len() - MAX_LISTED));
@@ -278,8 +279,8 @@ fn assigned(
     if (train, measured) != ("train", "test") {
         notes.push(format!(
             "training on `{train}/` ({}), testing on `{measured}/` ({})",
-            super::count(train_images.len(), "picture"),
-            super::count(test_images.len(), "picture")
+            counted(train_images.len() as u64, "picture"),
+            counted(test_images.len() as u64, "picture")
         ));
     }
     let used = train_images.len() + test_images.len() + val_images.len();
@@ -295,7 +296,7 @@ fn assigned(
         if direct > 0 {
             parts.push(format!(
                 "{} beside the splits",
-                super::count(direct, "picture")
+                counted(direct as u64, "picture")
             ));
         }
         notes.push(format!("left out: {}", parts.join(", ")));

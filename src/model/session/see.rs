@@ -5,12 +5,12 @@ use crate::error::Result;
 use crate::model::plans::{self, Source, names};
 
 impl Session {
-    /// Gives each image of a split to `take` as the model sees it, with its place: drawn where it is binarised. Draws go
-    /// by the place, so that only those of a whole split are the ones that the model was measured on.
+    /// Gives each image of a split that is binarised to `take` as the model sees it, in bytes of 0 and 255, with its
+    /// place. Draws go by the place, so that only those of a whole split are the ones that the model was measured on.
     pub(crate) fn see(
         &mut self,
         source: &Source,
-        mut take: impl FnMut(usize, &[f32]),
+        mut take: impl FnMut(usize, &[u8]),
     ) -> Result<()> {
         let values = self.spec.image.values();
         let mut place = 0;
@@ -21,7 +21,9 @@ impl Session {
             values,
             |spec, parameters, rows| plans::see(spec, parameters, rows, source),
             |_, batch| {
-                for image in batch.chunks(values) {
+                let bit = |&value: &f32| if value > 0.5 { 255 } else { 0 };
+                let bits: Vec<u8> = batch.iter().map(bit).collect();
+                for image in bits.chunks(values) {
                     take(place, image);
                     place += 1;
                 }

@@ -84,11 +84,8 @@ impl Trainer {
         let size = images.shape.values();
         let mut seen = vec![0; places.len() * size];
         self.session.see(&self.test, |place, image| {
-            let Some(at) = places.iter().position(|&shown| shown == place) else {
-                return;
-            };
-            for (byte, &value) in seen[at * size..][..size].iter_mut().zip(image) {
-                *byte = if value > 0.5 { 255 } else { 0 };
+            if let Some(at) = places.iter().position(|&shown| shown == place) {
+                seen[at * size..][..size].copy_from_slice(image);
             }
         })?;
         images.values = Values::Bytes(seen);
