@@ -237,9 +237,14 @@ fn undecodable(path: &Path, reason: &ImageError) -> Error {
         ImageError::IoError(reason) if reason.kind() == std::io::ErrorKind::UnexpectedEof => {
             not_whole(path, "the file ends early")
         }
+        // Some decoders end what they say with a line break.
         _ => Error::data(
             path,
-            format!("expected a {} picture, got: {reason}", formats::names()),
+            format!(
+                "expected a {} picture, got: {}",
+                formats::names(),
+                reason.to_string().trim_end()
+            ),
             "remove the file, rename it if it is no picture, or save it again as PNG; `elbo train --skip-broken` goes on without \
              broken pictures",
         ),
