@@ -87,10 +87,11 @@ const PATIENCE_MS = 20000;
 
 // What a promise gives, or an error where that takes too long.
 function inTime(promise) {
+  let timer;
   const late = new Promise((_, reject) => {
-    setTimeout(() => reject(new Error(`not ready after ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error(`not ready after ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
   });
-  return Promise.race([promise, late]);
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 // A decoder by WebGPU that computes what the program does, or a remark on why there is none.
