@@ -153,6 +153,17 @@ pub fn count(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("expected {} at most", i64::MAX))
 }
 
+/// As [`count`], of at least one thing.
+///
+/// # Errors
+/// In words, what was expected.
+pub fn positive<T: TryFrom<usize>>(text: &str) -> Result<T, String> {
+    match count(text)? {
+        0 => Err("expected 1 or more".to_owned()),
+        number => T::try_from(number).map_err(|_| "expected a smaller number".to_owned()),
+    }
+}
+
 /// A seed, of which TOML's integers hold the lower half only: a larger one is written as text. For `#[serde(with)]`.
 pub(crate) mod seed {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

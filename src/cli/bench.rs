@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 
 use super::config;
@@ -14,6 +13,7 @@ use crate::device::{Precision, Selection};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::ModelOptions;
+use crate::option;
 use crate::plan::Tune;
 use crate::shape::ImageShape;
 use crate::train::TrainOptions;
@@ -29,10 +29,10 @@ pub(super) struct BenchArgs {
     #[command(flatten)]
     model: ModelOptions,
     /// Values of an image: height × width × channels
-    #[arg(long, value_name = "VALUES", default_value_t = 784, value_parser = RangedU64ValueParser::<usize>::new().range(1..), help_heading = "Model")]
+    #[arg(long, value_name = "VALUES", default_value_t = 784, value_parser = option::positive::<usize>, help_heading = "Model")]
     values: usize,
     /// Images a step
-    #[arg(long, value_name = "IMAGES", default_value_t = TrainOptions::default().batch_size, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "IMAGES", default_value_t = TrainOptions::default().batch_size, value_parser = option::positive::<usize>)]
     batch_size: usize,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]

@@ -102,6 +102,13 @@ fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow:
         )
         .into());
     }
+    if let Some(name) = args.view.which.source.names().find(|name| *name != "axes") {
+        return Err(Error::config(
+            format!("--{name} is no option of an array from stdin"),
+            "leave it out",
+        )
+        .into());
+    }
     let run = folder.config();
     let weights = args.view.parameters.of(folder)?;
     let mut outputs = Outputs::open(args, kinds, "-".into(), Beside::PLACES)?;

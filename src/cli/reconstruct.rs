@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::rows::Beside;
@@ -11,6 +10,7 @@ use super::saved::{self, ViewArgs};
 use super::{note, result};
 use crate::data::Binarize;
 use crate::files;
+use crate::option;
 use crate::train::{Grid, RunFolder};
 use crate::view::check_grid;
 
@@ -21,7 +21,7 @@ pub(super) struct ReconstructArgs {
     #[command(flatten)]
     view: ViewArgs,
     /// Number of images, of all classes by the seed of the split in a picture, otherwise the first ones
-    #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = option::positive::<usize>)]
     count: usize,
     /// File to create: .png of pairs, or .npy or .csv of the reconstructions [default: reconstructions-<DATA>.png in the
     /// run folder]

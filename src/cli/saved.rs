@@ -9,7 +9,7 @@ use super::loading::load;
 use super::out::Kind;
 use super::rows::{self, Beside, Columns};
 use super::{note, open_device};
-use crate::data::{DataOptions, Dataset, Images, Look, SourceOptions, Split, TrainedOn};
+use crate::data::{self, DataOptions, Dataset, Images, Look, SourceOptions, Split, TrainedOn};
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
@@ -178,6 +178,9 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
         Some(_) => Split::All,
         None => Split::Test,
     });
+    if let Some(other) = &other {
+        data::check_options(other, which.source.names())?;
+    }
     let own = DataOptions {
         whole: split == Split::All,
         val: split.needs_val(),

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use serde_json::{Map, Value, json};
 
 use super::out::{self, Kind};
@@ -12,6 +11,7 @@ use super::saved::{self, ViewArgs};
 use super::{note, result, with_bar};
 use crate::files;
 use crate::model::Scores;
+use crate::option;
 use crate::train::RunFolder;
 
 /// Measure each image by a trained model: reconstruction, KL, ELBO and log p(x), to find the strange ones
@@ -32,7 +32,7 @@ pub(super) struct ScoreArgs {
     #[arg(long, value_name = "DRAWS", default_value_t = 0)]
     importance_samples: usize,
     /// Number of images to print, those with the lowest log p(x), or else the greatest -ELBO [default: none]
-    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "IMAGES", value_parser = option::positive::<usize>)]
     top: Option<usize>,
     /// File to create: .csv, .jsonl, or .npy of float32 [images, columns] [default: scores-<DATA>-<SPLIT>.csv in the
     /// run folder]

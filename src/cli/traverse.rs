@@ -10,6 +10,7 @@ use super::result;
 use super::saved::{self, ViewArgs};
 use crate::files;
 use crate::model::ModelKind;
+use crate::option;
 use crate::train::RunFolder;
 use crate::view::{self, Format, Traversal};
 
@@ -28,7 +29,7 @@ pub(super) struct TraverseArgs {
     image: Option<usize>,
     /// Only so many dimensions, those with the most KL over the images first (AE: with the greatest standard deviation)
     /// [default: all, in their order]
-    #[arg(long, value_name = "DIMENSIONS", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "DIMENSIONS", value_parser = option::positive::<usize>)]
     top: Option<usize>,
     /// How far each dimension goes from 0 (AE: from its mean, in standard deviations)
     #[arg(long, value_name = "NUMBER", default_value_t = 3.0)]

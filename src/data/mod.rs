@@ -19,6 +19,7 @@ mod npy;
 mod options;
 mod scaling;
 mod size;
+mod source;
 mod split;
 mod stored;
 mod survey;
@@ -37,6 +38,8 @@ pub use options::{DataOptions, SourceOptions, TrainedOn};
 pub use scaling::{Meaning, Reading, RowReading, Scale, Scaling};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use source::Source;
+pub use source::check_options;
 pub use stored::Stored;
 
 use crate::error::{Error, Result};
@@ -364,23 +367,31 @@ pub fn load_stored(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     options.check()?;
-    match source {
-        "digits" => Ok(digits::generate(
-            digits::TRAIN_IMAGES,
-            digits::TEST_IMAGES,
-            options.seed,
-        )),
-        "mnist" => load_remote(&download::Remote::mnist(), options, progress),
-        "fashion-mnist" => {
-            let remote = download::Remote::fashion_mnist();
-            let dataset = load_remote(&remote, options, progress)?;
-            Ok(Dataset {
-                classes: FASHION.map(str::to_owned).to_vec(),
-                ..dataset
-            })
-        }
-        path => load_path(path, options, progress),
+    let kind = Source::of(source)?;
+    // With a trained model some options are the model's, whatever the source is.
+    if options.reading.is_none() {
+        kind.check(source::chosen(options).iter().map(String::as_str))?;
     }
+    let path = Path::new(source);
+    let name = name_of(path);
+    let dataset = match kind {
+        Source::Digits => {
+            let (train, test) = (digits::TRAIN_IMAGES, digits::TEST_IMAGES);
+            return Ok(digits::generate(train, test, options.seed));
+        }
+        Source::Mnist => return load_remote(&download::Remote::mnist(), options, progress),
+        Source::FashionMnist => {
+            let remote = download::Remote::fashion_mnist();
+            let classes = FASHION.map(str::to_owned).to_vec();
+            let dataset = load_remote(&remote, options, progress)?;
+            return Ok(Dataset { classes, ..dataset });
+        }
+        Source::Idx => idx::load(path, &name),
+        Source::Pictures => folder::load(path, &name, options, progress),
+        Source::Array => array::load(path, &name, options, progress),
+        Source::Table => table::load(path, &name, options, progress),
+    };
+    dataset?.check(options.whole, path)
 }
 
 fn load_remote(
@@ -394,63 +405,6 @@ fn load_remote(
     };
     let folder = download::fetch(remote, &options.mirrors, &cache, progress)?;
     idx::load(&folder, remote.name)?.check(false, &folder)
-}
-
-fn load_path(
-    source: &str,
-    options: &DataOptions,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Dataset> {
-    let path = Path::new(source);
-    if path.is_dir() {
-        let dataset = if idx::is_idx_folder(path) {
-            idx::load(path, &name_of(path))
-        } else {
-            folder::load(path, &name_of(path), options, progress)
-        };
-        return dataset?.check(options.whole, path);
-    }
-    if path.is_file() {
-        return load_file(path, options, progress)?.check(options.whole, path);
-    }
-    // Not `exists`, which says no to a path that this user may not look at.
-    match path.metadata() {
-        Ok(_) => Err(Error::data(
-            path,
-            "expected a file or a folder, got something else, such as a pipe or a device",
-            "copy its content into a file",
-        )),
-        Err(source_error) if source_error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Error::config(
-                format!("there is no data set and no path `{source}`"),
-                format!(
-                    "`digits` (built in), `mnist`, `fashion-mnist`, or the path of a folder with IDX files, a folder \
-                     with {} pictures, or a .npy, .npz, .csv or .tsv file",
-                    folder::formats::names()
-                ),
-            ))
-        }
-        Err(error) => Err(Error::io(path, "open it")(error)),
-    }
-}
-
-fn load_file(
-    path: &Path,
-    options: &DataOptions,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Dataset> {
-    let name = name_of(path);
-    if array::is_array(path) {
-        return array::load(path, &name, options, progress);
-    }
-    if table::is_table(path) {
-        return table::load(path, &name, options, progress);
-    }
-    Err(Error::data(
-        path,
-        "expected a .npy, .npz, .csv, .tsv, .csv.gz or .tsv.gz file, or a folder",
-        "give the folder that holds the IDX files or the pictures, or save an array with `np.save`",
-    ))
 }
 
 /// The last part of a path without the extension of a file, for folders and reports.

@@ -4,7 +4,6 @@ mod cell;
 mod columns;
 mod text;
 
-use std::io::Read;
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -91,10 +90,10 @@ pub(super) fn load(
 /// Reads the next row into `row`; false after the last one.
 fn read_row(
     path: &Path,
-    reader: &mut csv::Reader<impl Read>,
+    reader: &mut csv::Reader<text::Whole>,
     row: &mut ByteRecord,
 ) -> Result<bool> {
-    reader
+    let more = reader
         .read_byte_record(row)
         .map_err(|error| match error.into_kind() {
             csv::ErrorKind::Io(reason) => text::unreadable(path, reason),
@@ -103,7 +102,9 @@ fn read_row(
                 format!("it is no table: {other:?}"),
                 "rows of numbers",
             ),
-        })
+        })?;
+    reader.get_mut().get_mut().1.end_row();
+    Ok(more)
 }
 
 /// What has been read of a table.

@@ -1,7 +1,6 @@
 //! How to train, as plain data.
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Binarize;
@@ -20,10 +19,10 @@ pub struct TrainOptions {
     #[arg(long, value_enum, default_value_t = Binarize::None, help_heading = "Data")]
     pub binarize: Binarize,
     /// Passes over the training images
-    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10, help_heading = "Training")]
+    #[arg(long, value_name = "EPOCHS", value_parser = option::positive::<u32>, default_value_t = 10, help_heading = "Training")]
     pub epochs: u32,
     /// Images per optimiser step; the last step of an epoch takes what is left
-    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..=i64::MAX as u64), default_value_t = 128, help_heading = "Training")]
+    #[arg(long, value_name = "IMAGES", value_parser = option::positive::<usize>, default_value_t = 128, help_heading = "Training")]
     pub batch_size: usize,
     /// Learning rate of Adam; with a schedule, its highest value
     #[arg(
@@ -89,11 +88,11 @@ pub struct TrainOptions {
     #[arg(long, value_enum, default_value_t = Precision::F32, help_heading = "Training")]
     pub precision: Precision,
     /// Write a line of the metrics every N steps
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 100, help_heading = "Run")]
+    #[arg(long, value_name = "N", value_parser = option::positive::<u32>, default_value_t = 100, help_heading = "Run")]
     pub log_every: u32,
     /// Write pictures every N epochs, and after the last [default: 1; in runs of more than 100 epochs, so
     /// that about 100 have pictures]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
+    #[arg(long, value_name = "N", value_parser = option::positive::<u32>, help_heading = "Run")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures_every: Option<u32>,
 }

@@ -336,3 +336,56 @@ fn channels_that_come_first_are_noticed() {
 fn counting(count: u8) -> Vec<u8> {
     (0..count).collect()
 }
+
+#[test]
+fn options_that_a_source_does_not_take_are_refused() {
+    let folder = temporary();
+    let values: Vec<f32> = (0..24).map(|value| value as f32 / 24.0).collect();
+    write(
+        &folder.path().join("x.npy"),
+        &npy("'<f4'", false, "(6, 2, 2)", &floats(&values)),
+    );
+    fs::copy(folder.path().join("x.npy"), folder.path().join("y.npy")).expect("a copy");
+    write(&folder.path().join("x.csv"), b"a,b\n1,2\n2,4\n3,7\n");
+    for (arguments, words) in [
+        (
+            &["--columns", "2"][..],
+            "--columns is no option of the built-in digits",
+        ),
+        (&["--skip-broken"], "it is one of a folder of pictures"),
+        (
+            &["--data", "x.npy", "--label-column", "1"],
+            "--label-column is no option of a .npy or .npz file",
+        ),
+        (
+            &["--data", "x.csv", "--background", "white"],
+            "--background is no option of a table",
+        ),
+        (
+            &["--data", "x.csv", "--mirror", "http://localhost"],
+            "it is one of mnist, fashion-mnist",
+        ),
+    ] {
+        let arguments = [&TINY[..], arguments].concat();
+        refused_in(folder.path(), &arguments, CONFIG, &[words]);
+    }
+    let trained = [&TINY[..], &["--data", "x.npy", "--out", "run"]].concat();
+    accepted(folder.path(), &trained);
+    for (arguments, words) in [
+        (
+            &["--data", "y.npy", "--columns", "1"][..],
+            "--columns is no option of a .npy or .npz file",
+        ),
+        (
+            &["--data", "digits", "--background", "white"],
+            "--background is no option of the built-in digits",
+        ),
+        (
+            &["--data", "-", "--columns", "1"],
+            "--columns is no option of an array from stdin",
+        ),
+    ] {
+        let arguments = [&["encode", "run"], arguments].concat();
+        refused_in(folder.path(), &arguments, CONFIG, &[words]);
+    }
+}

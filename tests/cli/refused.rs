@@ -47,8 +47,14 @@ fn sizes_of_zero_are_refused() {
     refused(&["train", "--hidden", "0"], CONFIG, &["--hidden", "try: "]);
     refused(&["train", "--hidden", "32,0"], CONFIG, &["--hidden"]);
     refused(&["train", "--latent", "0"], CONFIG, &["--latent", "try: "]);
-    refused(&["train", "--epochs", "0"], CONFIG, &["--epochs"]);
-    refused(&["train", "--batch-size", "0"], CONFIG, &["--batch-size"]);
+    for flag in ["--epochs", "--batch-size", "--log-every"] {
+        refused(&["train", flag, "0"], CONFIG, &[flag, "expected 1 or more"]);
+    }
+    refused(
+        &["score", "run", "--top", "18446744073709551616"],
+        CONFIG,
+        &["--top", "number too large"],
+    );
     refused(&["train", "--image-size", "0"], CONFIG, &["--image-size"]);
 }
 

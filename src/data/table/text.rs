@@ -11,8 +11,8 @@ use super::cell::is_number;
 use crate::data::MAX_DEFLATE_RATIO;
 use crate::error::{Error, Result};
 
-/// Longer than any line of a table: a million columns of 64 bytes.
-const MAX_LINE: usize = 1 << 26;
+/// Longer than any row of a table: a million columns of 64 bytes.
+const MAX_ROW: usize = 1 << 26;
 /// Bytes in which separators are looked for.
 const START: u64 = 1 << 16;
 const COPY_HINT: &str = "copy or download the file again";
@@ -48,9 +48,12 @@ pub(super) fn unreadable(path: &Path, reason: io::Error) -> Error {
     }
 }
 
-/// A text from its beginning, and what separates its values.
+/// A text from its beginning, the part that has been looked at included.
+pub(super) type Whole = io::Chain<Cursor<Vec<u8>>, Text>;
+
+/// A text, and what separates its values.
 pub(super) struct Opened {
-    pub(super) text: io::Chain<Cursor<Vec<u8>>, Text>,
+    pub(super) text: Whole,
     pub(super) separator: u8,
 }
 
@@ -68,7 +71,7 @@ pub(super) fn open(path: &Path, tabs_first: bool) -> Result<Opened> {
         source,
         most: packed.len().saturating_mul(MAX_DEFLATE_RATIO),
         unpacked: 0,
-        line: 0,
+        row: 0,
         last: 0,
         has_line_feed: false,
     };
@@ -154,13 +157,18 @@ pub(super) struct Text {
     /// Bytes that a packed file of this length can hold.
     most: u64,
     unpacked: u64,
-    /// Bytes since the last line break.
-    line: usize,
+    /// Bytes since the last row: what a quoted text without an end, or a line without one, would keep in memory.
+    row: usize,
     last: u8,
     has_line_feed: bool,
 }
 
 impl Text {
+    /// Whoever reads has taken a row.
+    pub(super) fn end_row(&mut self) {
+        self.row = 0;
+    }
+
     fn end(&mut self) -> io::Result<()> {
         if let Source::Gzip(packed) = &mut self.source
             && !packed.get_mut().fill_buf()?.is_empty()
@@ -193,15 +201,11 @@ impl Text {
         }
         self.has_line_feed |= bytes.contains(&b'\n');
         self.last = bytes.last().copied().unwrap_or(self.last);
-        let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-        self.line = match bytes.iter().rposition(is_break) {
-            Some(at) => bytes.len() - at - 1,
-            None => self.line + bytes.len(),
-        };
-        if self.line > MAX_LINE {
+        self.row += bytes.len();
+        if self.row > MAX_ROW {
             return Err(fault(
-                format!("expected lines of at most {MAX_LINE} bytes"),
-                "one row a line, with line breaks of LF or CRLF",
+                format!("expected rows of at most {MAX_ROW} bytes"),
+                "one row a line, with line breaks of LF or CRLF, and a quotation mark at the end of every quoted text",
             ));
         }
         Ok(())
