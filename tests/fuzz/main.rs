@@ -157,10 +157,7 @@ fn assert_whole(images: &Images) {
 
 /// Damages a file of a data set at `source`.
 fn damage_data(source: &Path, file: &Path) {
-    let options = DataOptions {
-        test_fraction: 0.25,
-        ..DataOptions::default()
-    };
+    let options = DataOptions::default();
     let read = || load(&source.to_string_lossy(), &options, &mut |_| {});
     damage(file, read, |dataset: Dataset| {
         assert_whole(&dataset.train);
