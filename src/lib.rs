@@ -37,7 +37,7 @@
 //!
 //! Layers, each of which imports only those before it (a test checks it):
 //! leaves ([`error`], [`option`], [`shape`], [`number`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
-//! ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`explore`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
+//! ← [`graph`] ← [`layers`] ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`explore`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
 pub mod cli;
@@ -48,7 +48,9 @@ pub mod error;
 pub mod explore;
 pub mod export;
 pub mod files;
+pub mod graph;
 pub mod kernel;
+pub mod layers;
 pub mod model;
 pub mod number;
 pub mod ops;

@@ -23,8 +23,8 @@ use serde::Serialize;
 use crate::data::{Dataset, Images, Values, digits};
 use crate::device::{Device, Precision};
 use crate::error::Result;
-use crate::model::ModelSpec;
 use crate::model::session::check_rows;
+use crate::model::{Model, ModelSpec};
 use crate::plan::{self, Runtime, Tune};
 use crate::train::{TrainOptions, Trainer};
 
@@ -54,9 +54,8 @@ impl Subject {
     /// # Errors
     /// [`crate::Error::Config`] with the option at fault.
     pub fn validate(&self) -> Result<()> {
-        self.model.validate()?;
         // Before there are images for it.
-        check_rows(&self.model, self.batch_size)?;
+        check_rows(&Model::new(&self.model)?, self.batch_size)?;
         self.options().validate(self.batch_size.max(TRAIN))
     }
 

@@ -317,9 +317,9 @@ impl Observer for Reporter<'_> {
         self.say(&format!("device memory: {}", text::memory(start.memory)));
         self.differences(start);
         self.kept = self.resumed.then_some(start.position.steps);
-        let kind = self.folder.config().model.kind;
+        let variational = self.folder.config().model.is_variational();
         let done = start.position.steps;
-        self.events = Some(EventWriter::create(self.folder.path(), kind, done)?);
+        self.events = Some(EventWriter::create(self.folder.path(), variational, done)?);
         self.folder.record_device(start.variants, start.memory)?;
         if self.resumed && done > 0 {
             // The page of a run that stopped says so; the next epoch may be hours away.

@@ -89,7 +89,7 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
                 traversal = Traversal::of_codes(&latents.mu, spec.latent);
             }
             if let Some(top) = args.top {
-                traversal = traversal.top(top, spec.kind, &latents);
+                traversal = traversal.top(top, spec.is_variational(), &latents);
             }
         }
         if let Some(image) = args.image {

@@ -12,7 +12,8 @@ use super::wire::Program;
 use crate::data::{Binarize, Images, Split, Values};
 use crate::draw::mark_colours;
 use crate::error::{Error, Result};
-use crate::model::{Inference, Likelihood, ModelKind, ModelSpec, Parameters, Weights, plans};
+use crate::model::plans::{self, Mode};
+use crate::model::{Inference, Model, ModelSpec, Weights};
 use crate::shape::ImageShape;
 use crate::train::Shades;
 use crate::view::Plane;
@@ -55,9 +56,9 @@ pub struct Setting {
 
 /// A model with what its page shows.
 pub struct Explorer {
-    model: Mutex<Inference>,
+    inference: Mutex<Inference>,
     setting: Setting,
-    pub(super) spec: ModelSpec,
+    pub(super) model: Model,
     pub(super) arena: Vec<f32>,
     pub(super) gallery: Gallery,
     /// Where codes of more than two values vary most.
@@ -122,7 +123,7 @@ impl Explorer {
     /// [`Error::Config`] where there is no image to show, where weights, images and specification do not fit each
     /// other, and where a code is not finite; [`Error::Device`].
     pub fn new(
-        mut model: Inference,
+        mut inference: Inference,
         spec: &ModelSpec,
         weights: &Weights,
         images: &Images,
@@ -135,17 +136,23 @@ impl Explorer {
                 "data with images, and room for some of them",
             ));
         }
-        let gallery = Gallery::new(&mut model, images, most, (setting.split, setting.binarize))?;
-        let decoded = model.decode(gallery.code(0))?;
+        let gallery = Gallery::new(
+            &mut inference,
+            images,
+            most,
+            (setting.split, setting.binarize),
+        )?;
+        let decoded = inference.decode(gallery.code(0))?;
+        let model = Model::new(spec)?;
         let plane = (3..=MOST_IN_A_PLANE)
             .contains(&spec.latent)
             .then(|| Plane::of(&gallery.codes, spec.latent))
             .transpose()?;
         Ok(Self {
-            model: Mutex::new(model),
+            inference: Mutex::new(inference),
             setting,
-            spec: spec.clone(),
-            arena: weights.to_arena(&Parameters::new(spec))?,
+            arena: weights.to_arena(model.parameters())?,
+            model,
             gallery,
             plane,
             decoded,
@@ -159,28 +166,24 @@ impl Explorer {
 
     /// Values of a code.
     pub(super) fn latent(&self) -> usize {
-        self.spec.latent
+        self.model.spec().latent
     }
 
     /// Values of an image.
     pub(super) fn values(&self) -> usize {
-        self.spec.image.values()
+        self.model.spec().image.values()
     }
 
     /// The description as JSON.
     pub(super) fn description(&self, served: bool) -> Result<String> {
-        let (spec, gallery) = (&self.spec, &self.gallery);
+        let (spec, gallery) = (self.model.spec(), &self.gallery);
         let description = Description {
             version: env!("CARGO_PKG_VERSION"),
             setting: &self.setting,
             served,
-            variational: spec.kind == ModelKind::Vae,
+            variational: spec.is_variational(),
             layers: layers(spec),
-            likelihood: match spec.likelihood {
-                Likelihood::Bernoulli => "Bernoulli",
-                Likelihood::Gaussian { .. } => "Gaussian",
-                Likelihood::SquaredError | Likelihood::LinearSquaredError => "squared error",
-            },
+            likelihood: spec.likelihood.name(),
             image: spec.image,
             latent: spec.latent,
             range: self.setting.shades.range(),
@@ -212,11 +215,14 @@ impl Explorer {
     }
 
     fn program(&self) -> Program {
-        let parameters = Parameters::new(&self.spec);
         let mut program = Program::default();
-        program.add("live", &plans::decode(&self.spec, &parameters, 1));
-        program.add("grid", &plans::decode(&self.spec, &parameters, GRID_ROWS));
-        program.add("encode", &plans::encode_values(&self.spec, &parameters, 1));
+        for (name, task, rows) in [
+            ("live", &plans::DECODE, 1),
+            ("grid", &plans::DECODE, GRID_ROWS),
+            ("encode", &plans::ENCODE_VALUES, 1),
+        ] {
+            program.add(name, &self.model.plan(task, Mode::Run, [rows, 1], None));
+        }
         program
     }
 
@@ -233,7 +239,7 @@ impl Explorer {
 
     /// The code of one image, on the program's device.
     pub(super) fn encode(&self, image: Vec<f32>) -> Result<Vec<f32>> {
-        let images = Images::new(self.spec.image, Values::Floats(image));
+        let images = Images::new(self.model.spec().image, Values::Floats(image));
         Ok(self
             .model()?
             .encode(&images, Split::Test, Binarize::None)?
@@ -241,7 +247,7 @@ impl Explorer {
     }
 
     fn model(&self) -> Result<std::sync::MutexGuard<'_, Inference>> {
-        self.model.lock().map_err(|_| {
+        self.inference.lock().map_err(|_| {
             Error::device(
                 format!("{}: an earlier computation broke off", self.setting.device),
                 "starting `elbo explore` again",
@@ -302,8 +308,7 @@ pub(super) mod tests {
             latent,
             ..ModelSpec::reference()
         };
-        let parameters = Parameters::new(&spec);
-        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let weights = Weights::initial(&spec, 1).expect("weights");
         let images = Images {
             labels: Some((0..count.into()).collect()),
             ..Images::new(spec.image, Values::Bytes((0..6 * count).collect()))

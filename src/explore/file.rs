@@ -87,7 +87,7 @@ impl Explorer {
     /// # Errors
     /// [`Error::Config`] where the model is too large.
     pub fn file(&self) -> Result<String> {
-        Self::check_file(&self.spec)?;
+        Self::check_file(self.model.spec())?;
         let (images, scale) = bytes_of(&self.gallery.images);
         let bulk = Bulk {
             weights: encoded(&self.arena),

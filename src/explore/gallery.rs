@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::data::digits;
     use crate::device::Device;
-    use crate::model::{ModelSpec, Parameters, Weights};
+    use crate::model::{ModelSpec, Weights};
 
     #[test]
     fn chosen_places_are_spread_over_all() {
@@ -142,8 +142,7 @@ mod tests {
             latent: 2,
             ..ModelSpec::reference()
         };
-        let parameters = Parameters::new(&spec);
-        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let weights = Weights::initial(&spec, 1).expect("weights");
         let mut model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
         let images = digits::generate(1, 20, 3).test;
         let seen = model

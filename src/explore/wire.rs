@@ -124,7 +124,8 @@ mod tests {
     use clap::ValueEnum;
 
     use super::*;
-    use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, plans};
+    use crate::model::plans::{self, Mode};
+    use crate::model::{Activation, Likelihood, Model, ModelKind, ModelSpec};
 
     fn programs() -> Vec<Program> {
         let activations = Activation::value_variants().iter();
@@ -138,10 +139,11 @@ mod tests {
             })
         });
         let program = |spec: ModelSpec| {
-            let parameters = Parameters::new(&spec);
+            let model = Model::new(&spec).expect("a model");
             let mut program = Program::default();
-            program.add("live", &plans::decode(&spec, &parameters, 1));
-            program.add("encode", &plans::encode_values(&spec, &parameters, 1));
+            for (name, task) in [("live", &plans::DECODE), ("encode", &plans::ENCODE_VALUES)] {
+                program.add(name, &model.plan(task, Mode::Run, [1, 1], None));
+            }
             program
         };
         specs.map(program).collect()

@@ -1,148 +1,216 @@
-//! A model as layers with names, inputs and outputs: what both formats say of it.
+//! Half a model as layers in their order, under names: what both formats say of it.
 
 use serde::Serialize;
 
-use crate::model::{Activation, ModelKind, ModelSpec, Parameters};
+use crate::error::{Error, Result};
+use crate::graph::{Described, Node};
+use crate::model::Model;
+use crate::model::latents::Head;
 
-/// A linear layer, `weight` `[outputs, inputs]` and `bias` `[outputs]`, and what is applied to its outputs.
+/// Half of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// `images` to `mu` and `logvar` of q(z|x), or to the `code` of an autoencoder
+    Encoder,
+    /// `z` to the `means` of p(x|z)
+    Decoder,
+}
+
+impl Part {
+    /// Both, in the order of computation.
+    pub const ALL: [Self; 2] = [Self::Encoder, Self::Decoder];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+        }
+    }
+
+    /// The name of its file.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder.onnx",
+            Self::Decoder => "decoder.onnx",
+        }
+    }
+
+    /// The name of what it takes.
+    pub(super) fn input(self) -> &'static str {
+        match self {
+            Self::Encoder => "images",
+            Self::Decoder => "z",
+        }
+    }
+
+    /// Its nodes, in order.
+    fn nodes(self, model: &Model) -> Vec<&Node> {
+        let net = model.net();
+        let (from, to) = match self {
+            Self::Encoder => (net.image, net.posterior),
+            Self::Decoder => (net.code, net.mean),
+        };
+        model.graph().leading_to(to, |value| value == from)
+    }
+
+    /// Bytes of its parameters.
+    pub(super) fn bytes(self, model: &Model) -> u64 {
+        let nodes = self.nodes(model).into_iter();
+        let parameters = nodes.flat_map(|node| node.parameters.clone());
+        let values = |index: usize| {
+            model.graph().parameters()[index]
+                .shape
+                .iter()
+                .product::<usize>()
+        };
+        4 * parameters.map(values).sum::<usize>() as u64
+    }
+
+    /// Gives each of its layers to `visit`, those that end the encoder with what they give.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the encoder does not end in a layer for each of its outputs.
+    pub(super) fn walk(
+        self,
+        model: &Model,
+        mut visit: impl FnMut(&Described<'_>, Option<&Head>),
+    ) -> Result<()> {
+        let net = model.net();
+        let heads = model.spec().kind.latent().heads;
+        let name = |value| match model.graph().producer(value) {
+            _ if value == net.image || value == net.code => self.input().to_owned(),
+            // What the decoder ends in, whatever layer that is.
+            _ if value == net.mean => "means".to_owned(),
+            Some(node) => node.label(),
+            None => model.graph().info(value).name.clone(),
+        };
+        for node in self.nodes(model) {
+            let ends = node.output == net.posterior;
+            if node.names.len() != if ends { heads.len() } else { 1 } {
+                return Err(Error::config(
+                    format!("{} cannot be exported: layers side by side", node.label()),
+                    "a model whose encoder ends in a layer for each of its outputs",
+                ));
+            }
+            let inputs: Vec<String> = node.inputs.iter().map(|&value| name(value)).collect();
+            let mut output = model.graph().info(node.output).dims.clone();
+            output[0] /= node.names.len();
+            for (index, own) in node.names.iter().enumerate() {
+                let head = heads.get(index).filter(|_| ends);
+                let out = head.map_or_else(|| name(node.output), |head| head.name.to_owned());
+                let described = Described {
+                    node,
+                    name: own,
+                    input: &model.graph().info(node.inputs[0]).dims,
+                    output: &output,
+                    inputs: &inputs,
+                    out: &out,
+                };
+                visit(&described, head);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A layer as the description of a model has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Layer {
-    /// Its parameters are `<name>.weight` and `<name>.bias`.
-    pub(super) name: String,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
-    pub(super) activation: Option<Activation>,
+    /// Its name; its parameters are `<name>.weight`, `<name>.bias` and the like.
+    name: String,
+    /// Its kind.
+    layer: &'static str,
+    /// What makes it in PyTorch; empty where it is no module there.
+    torch: String,
+    /// Names of what it takes.
+    inputs: Vec<String>,
+    /// Name of what it gives.
+    output: String,
 }
 
-impl Layer {
-    /// Bytes of its parameters.
-    pub(super) fn bytes(&self) -> u64 {
-        let rows = self.outputs as u64;
-        4 * rows * (self.inputs as u64 + 1)
-    }
-}
-
-/// A layer that ends the encoder.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Head {
-    /// What it gives: `mu` and `logvar` of q(z|x), or the `code` of an autoencoder.
-    pub(super) output: &'static str,
-    #[serde(flatten)]
-    pub(super) layer: Layer,
-}
-
-/// All layers, each stack in the order of computation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Layers {
-    /// The encoder's hidden layers.
-    pub(super) encoder: Vec<Layer>,
-    /// What follows the last of them, side by side.
-    pub(super) heads: Vec<Head>,
-    /// From z to the means of p(x|z).
-    pub(super) decoder: Vec<Layer>,
-}
-
-impl Layers {
-    pub(super) fn new(spec: &ModelSpec) -> Self {
-        let tensors = Parameters::new(spec).tensors;
-        let weights = tensors.into_iter().filter_map(|tensor| {
-            let name = tensor.name.strip_suffix(".weight")?.to_owned();
-            match *tensor.shape {
-                [outputs, inputs] => Some(Layer {
-                    name,
-                    inputs,
-                    outputs,
-                    activation: Some(spec.activation),
-                }),
-                _ => None,
-            }
+/// All layers of half a model, in order.
+///
+/// # Errors
+/// As [`Part::walk`].
+pub(super) fn layers(model: &Model, part: Part) -> Result<Vec<Layer>> {
+    let mut all = Vec::new();
+    part.walk(model, |of, _| {
+        all.push(Layer {
+            name: of.name.to_owned(),
+            layer: of.node.layer.name,
+            torch: (of.node.layer.torch)(of),
+            inputs: of.inputs.to_vec(),
+            output: of.out.to_owned(),
         });
-        let mut encoder: Vec<Layer> = weights.collect();
-        let outputs: &[&'static str] = match spec.kind {
-            ModelKind::Vae => &["mu", "logvar"],
-            ModelKind::Ae => &["code"],
-        };
-        let mut decoder = encoder.split_off(spec.hidden.len() + outputs.len());
-        let heads = encoder.split_off(spec.hidden.len());
-        if let Some(last) = decoder.last_mut() {
-            last.activation = spec.likelihood.mean_activation();
-        }
-        let heads = outputs.iter().zip(heads).map(|(output, layer)| Head {
-            output,
-            layer: Layer {
-                activation: None,
-                ..layer
-            },
-        });
-        Self {
-            heads: heads.collect(),
-            encoder,
-            decoder,
-        }
-    }
+    })?;
+    Ok(all)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Likelihood;
+    use crate::model::{Likelihood, ModelKind, ModelSpec};
 
-    fn names(layers: &[Layer]) -> Vec<&str> {
-        layers.iter().map(|layer| layer.name.as_str()).collect()
+    fn lines(spec: &ModelSpec, part: Part) -> Vec<String> {
+        let model = Model::new(spec).expect("a model");
+        let line = |layer: Layer| {
+            let Layer {
+                name,
+                torch,
+                inputs,
+                output,
+                ..
+            } = layer;
+            format!("{}: {name} = {torch} of {}", output, inputs.join(", "))
+        };
+        let all = layers(&model, part).expect("layers");
+        all.into_iter().map(line).collect()
     }
 
     #[test]
-    fn layers_are_told_apart_by_what_they_do() {
+    fn layers_are_named_and_in_order() {
         let mut spec = ModelSpec::reference();
-        spec.hidden = vec![8, 6];
-        let layers = Layers::new(&spec);
-        assert_eq!(names(&layers.encoder), ["fc1", "fc2"]);
-        assert_eq!(names(&layers.decoder), ["fc4", "fc5", "fc6"]);
-        let heads: Vec<_> = layers
-            .heads
-            .iter()
-            .map(|head| (head.output, &*head.layer.name))
-            .collect();
-        assert_eq!(heads, [("mu", "fc31"), ("logvar", "fc32")]);
-        assert!(
-            layers
-                .heads
-                .iter()
-                .all(|head| head.layer.activation.is_none())
-        );
-        let sizes = |layer: &Layer| (layer.inputs, layer.outputs, layer.activation);
-        let relu = Some(Activation::Relu);
-        let decoder: Vec<_> = layers.decoder.iter().map(sizes).collect();
+        spec.hidden = vec![8];
         assert_eq!(
-            decoder,
+            lines(&spec, Part::Encoder),
             [
-                (20, 6, relu),
-                (6, 8, relu),
-                (8, 784, Some(Activation::Sigmoid))
+                "flatten: flatten = nn.Flatten() of images",
+                "fc1: fc1 = nn.Linear(784, 8) of flatten",
+                "fc1 activation: fc1 activation = nn.ReLU() of fc1",
+                "mu: fc21 = nn.Linear(8, 20) of fc1 activation",
+                "logvar: fc22 = nn.Linear(8, 20) of fc1 activation",
+            ]
+        );
+        assert_eq!(
+            lines(&spec, Part::Decoder),
+            [
+                "fc3: fc3 = nn.Linear(20, 8) of z",
+                "fc3 activation: fc3 activation = nn.ReLU() of fc3",
+                "fc4: fc4 = nn.Linear(8, 784) of fc3 activation",
+                "unflatten: unflatten = nn.Unflatten(1, (28, 28, 1)) of fc4",
+                "means: means = nn.Sigmoid() of unflatten",
             ]
         );
         spec.kind = ModelKind::Ae;
         spec.likelihood = Likelihood::LinearSquaredError;
-        let layers = Layers::new(&spec);
+        let encoder = lines(&spec, Part::Encoder);
         assert_eq!(
-            (layers.heads[0].output, &*layers.heads[0].layer.name),
-            ("code", "fc3")
+            encoder[3..],
+            ["code: fc2 = nn.Linear(8, 20) of fc1 activation"]
         );
-        assert_eq!(layers.decoder[2].activation, None);
+        let decoder = lines(&spec, Part::Decoder);
+        assert_eq!(
+            decoder[3..],
+            ["means: unflatten = nn.Unflatten(1, (28, 28, 1)) of fc4"]
+        );
     }
 
     #[test]
     fn layers_hold_all_parameters_of_a_model() {
         let spec = ModelSpec::reference();
-        let layers = Layers::new(&spec);
-        let heads = layers.heads.iter().map(|head| &head.layer);
-        let bytes: u64 = layers
-            .encoder
-            .iter()
-            .chain(heads)
-            .chain(&layers.decoder)
-            .map(Layer::bytes)
-            .sum();
+        let model = Model::new(&spec).expect("a model");
+        let bytes: u64 = Part::ALL.map(|part| part.bytes(&model)).iter().sum();
         assert_eq!(bytes, 4 * spec.parameter_count());
     }
 }

@@ -8,7 +8,8 @@ mod stream;
 use crate::data::{Binarize, Reading, Scaling};
 use crate::model::{ModelSpec, Weights};
 
-pub use onnx::{Part, onnx};
+pub use layers::Part;
+pub use onnx::onnx;
 pub use safetensors::safetensors;
 pub use stream::{decode, encode};
 
@@ -47,13 +48,9 @@ impl Trained<'_> {
 
     /// The Gaussian likelihood's standard deviation as it was learned, or as it was given.
     fn sigma(&self) -> Option<f32> {
-        match self.spec.likelihood {
-            crate::model::Likelihood::Gaussian { sigma, .. } => {
-                let learned = self.weights.get("log_sigma");
-                Some(learned.map_or(sigma, |(_, values)| values[0].exp()))
-            }
-            _ => None,
-        }
+        let given = self.spec.likelihood.sigma()?;
+        let learned = self.weights.get("log_sigma");
+        Some(learned.map_or(given, |(_, values)| values[0].exp()))
     }
 }
 
@@ -67,7 +64,7 @@ struct SourceScaling {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
+    use crate::model::{Activation, Likelihood, Model, ModelKind, ModelSpec, Weights};
     use crate::shape::ImageShape;
 
     /// A small model with two hidden layers, of images whose sizes differ.
@@ -89,13 +86,14 @@ mod tests {
 
     /// Initial parameters, with a logvar beyond its bound.
     pub(super) fn weights(spec: &ModelSpec) -> Weights {
-        let parameters = Parameters::new(spec);
-        let mut arena = parameters.initial(spec, 1);
+        let model = Model::new(spec).expect("a model");
+        let parameters = model.parameters();
+        let mut arena = parameters.initial(1);
         let head = format!("fc{}2.bias", spec.hidden.len() + 1);
         let mut tensors = parameters.tensors.iter();
         if let Some(bias) = tensors.find(|tensor| tensor.name == head) {
             arena[bias.offset] = -200.0;
         }
-        Weights::from_arena(&parameters, &arena)
+        Weights::from_arena(parameters, &arena)
     }
 }

@@ -1,7 +1,6 @@
 //! Encoder and decoder as files of ONNX.
 //!
-//! Opset 17 has all that is needed, and runtimes since 2022 read it. GELU is made of smaller operators: it is one
-//! of ONNX's only from opset 20 on.
+//! Opset 17 has all that is needed, and runtimes since 2022 read it.
 
 #[cfg(test)]
 mod interpret;
@@ -17,47 +16,16 @@ use proto::{
 };
 
 use super::Trained;
-use super::layers::{Layer, Layers};
+use super::layers::Part;
 use crate::error::{Error, Result};
-use crate::model::{Activation, ModelKind, ModelSpec};
-use crate::ops::LOGVAR_BOUND;
-use crate::ops::activation::{GELU_CUBIC, GELU_SCALE, LEAK};
+use crate::graph::{self, Constant, Described, Operator, Operators};
+use crate::model::{self, ModelSpec};
 
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
 /// Most bytes of parameters in a file: a message of protobuf holds less than 2 GiB, and the rest of it is small.
 const MOST_BYTES: u64 = (1 << 31) - (1 << 20);
-
-/// Half of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Part {
-    /// `images` to `mu` and `logvar` of q(z|x), or to the `code` of an autoencoder
-    Encoder,
-    /// `z` to the `means` of p(x|z)
-    Decoder,
-}
-
-impl Part {
-    /// Both, in the order of computation.
-    pub const ALL: [Self; 2] = [Self::Encoder, Self::Decoder];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Encoder => "encoder",
-            Self::Decoder => "decoder",
-        }
-    }
-
-    /// The name of its file.
-    pub fn file(self) -> &'static str {
-        match self {
-            Self::Encoder => "encoder.onnx",
-            Self::Decoder => "decoder.onnx",
-        }
-    }
-}
 
 /// The bytes of a `.onnx` file of half a model, for batches of any size. All inputs and outputs are float32; images
 /// are `[batch, height, width, channels]`, or `[batch, values]` where the model was trained on rows of values.
@@ -72,26 +40,15 @@ impl Part {
 /// [`Error::Config`] where the part has more than 2 GiB, the most that such a file holds, or where the weights are
 /// not the specification's.
 pub fn onnx(trained: &Trained<'_>, part: Part) -> Result<Vec<u8>> {
-    let spec = trained.spec;
-    let layers = Layers::new(spec);
-    check_size(&layers, part)?;
-    let mut builder = Builder {
-        trained,
-        graph: Graph {
-            name: part.name().to_owned(),
-            ..Graph::default()
-        },
-    };
-    match part {
-        Part::Encoder => builder.encoder(&layers)?,
-        Part::Decoder => builder.decoder(&layers)?,
-    }
+    let model = model::Model::new(trained.spec)?;
+    check_size(part, part.bytes(&model))?;
+    let graph = graph(trained, &model, part)?;
     let model = Model {
         ir_version: IR_VERSION,
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        doc_string: describe(spec, part),
-        graph: Some(builder.graph),
+        doc_string: describe(trained.spec, part),
+        graph: Some(graph),
         opset_import: vec![OperatorSet {
             domain: String::new(),
             version: OPSET,
@@ -101,14 +58,7 @@ pub fn onnx(trained: &Trained<'_>, part: Part) -> Result<Vec<u8>> {
     Ok(model.encode_to_vec())
 }
 
-fn check_size(layers: &Layers, part: Part) -> Result<()> {
-    let bytes: u64 = match part {
-        Part::Encoder => {
-            let heads = layers.heads.iter().map(|head| &head.layer);
-            layers.encoder.iter().chain(heads).map(Layer::bytes).sum()
-        }
-        Part::Decoder => layers.decoder.iter().map(Layer::bytes).sum(),
-    };
+fn check_size(part: Part, bytes: u64) -> Result<()> {
     if bytes > MOST_BYTES {
         return Err(Error::config(
             format!(
@@ -122,12 +72,13 @@ fn check_size(layers: &Layers, part: Part) -> Result<()> {
 }
 
 fn describe(spec: &ModelSpec, part: Part) -> String {
-    let model = match spec.kind {
-        ModelKind::Vae => "variational autoencoder",
-        ModelKind::Ae => "autoencoder",
-    };
     let widths: Vec<String> = spec.widths().iter().map(ToString::to_string).collect();
-    format!("{} of a {model} {}", part.name(), widths.join("-"))
+    format!(
+        "{} of a {} {}",
+        part.name(),
+        spec.kind.text(),
+        widths.join("-")
+    )
 }
 
 /// What someone has to know to use the model, as names and values.
@@ -177,185 +128,117 @@ fn text(value: &impl serde::Serialize) -> String {
     }
 }
 
-/// A graph in the making.
-struct Builder<'a> {
-    trained: &'a Trained<'a>,
-    graph: Graph,
+/// Inputs, outputs, operators and constants of half a model.
+fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Graph> {
+    let spec = trained.spec;
+    let sizes = spec.image.sizes();
+    let mut graph = Graph {
+        name: part.name().to_owned(),
+        ..Graph::default()
+    };
+    match part {
+        Part::Encoder => {
+            let values = trained.values_in_words();
+            graph.input.push(floats(part.input(), &sizes, &values));
+            for head in spec.kind.latent().heads {
+                graph
+                    .output
+                    .push(floats(head.name, &[spec.latent], head.text));
+            }
+        }
+        Part::Decoder => {
+            let range = match spec.likelihood.mean_activation() {
+                Some(_) => "means of p(x|z), from 0 to 1",
+                None => "means of p(x|z), of the values that the encoder takes",
+            };
+            graph
+                .input
+                .push(floats(part.input(), &[spec.latent], "latent codes"));
+            graph.output.push(floats("means", &sizes, range));
+        }
+    }
+    let mut operators = Operators::default();
+    part.walk(model, |of, head| {
+        let onnx = of.node.layer.onnx;
+        match head.and_then(|head| head.bound) {
+            None => onnx(&mut operators, of),
+            Some(bound) => {
+                let unbounded = format!("{}.unbounded", of.out);
+                onnx(
+                    &mut operators,
+                    &Described {
+                        out: &unbounded,
+                        ..*of
+                    },
+                );
+                let least = operators.scalar(&format!("{}.least", of.out), -bound);
+                let most = operators.scalar(&format!("{}.most", of.out), bound);
+                operators.node("Clip", &[&unbounded, &least, &most], of.out, &[]);
+            }
+        }
+    })?;
+    graph.node = operators.nodes.into_iter().map(node).collect();
+    for constant in operators.constants {
+        graph.initializer.push(tensor(trained, constant)?);
+    }
+    Ok(graph)
 }
 
-impl Builder<'_> {
-    fn encoder(&mut self, layers: &Layers) -> Result<()> {
-        let spec = self.trained.spec;
-        let sizes = spec.image.sizes();
-        let values = self.trained.values_in_words();
-        self.graph.input.push(floats("images", &sizes, &values));
-        let mut x = "images".to_owned();
-        if sizes.len() > 1 {
-            self.node("Flatten", &[&x], "values", vec![int("axis", 1)]);
-            "values".clone_into(&mut x);
-        }
-        for layer in &layers.encoder {
-            x = self.layer(layer, &x, None)?;
-        }
-        for head in &layers.heads {
-            let what = match head.output {
-                "mu" => "means of q(z|x)",
-                "logvar" => "logarithms of the variances of q(z|x)",
-                _ => "the latent code",
-            };
-            if head.output == "logvar" {
-                let unbounded = self.layer(&head.layer, &x, None)?;
-                let least = self.scalar("logvar.least", -LOGVAR_BOUND);
-                let most = self.scalar("logvar.most", LOGVAR_BOUND);
-                self.node("Clip", &[&unbounded, &least, &most], head.output, vec![]);
-            } else {
-                self.layer(&head.layer, &x, Some(head.output))?;
-            }
-            let output = floats(head.output, &[spec.latent], what);
-            self.graph.output.push(output);
-        }
-        Ok(())
-    }
-
-    fn decoder(&mut self, layers: &Layers) -> Result<()> {
-        let spec = self.trained.spec;
-        let sizes = spec.image.sizes();
-        let range = match spec.likelihood.mean_activation() {
-            Some(_) => "means of p(x|z), from 0 to 1",
-            None => "means of p(x|z), of the values that the encoder takes",
+/// An operator in the format's terms.
+fn node(operator: Operator) -> Node {
+    let attribute = |(name, value): (&str, graph::Attribute)| {
+        let (f, i, kind) = match value {
+            graph::Attribute::Float(value) => (Some(value), None, AttributeType::Float),
+            graph::Attribute::Int(value) => (None, Some(value), AttributeType::Int),
         };
-        self.graph
-            .input
-            .push(floats("z", &[spec.latent], "latent codes"));
-        self.graph.output.push(floats("means", &sizes, range));
-        let mut x = "z".to_owned();
-        for (i, layer) in layers.decoder.iter().enumerate() {
-            let last = i + 1 == layers.decoder.len();
-            let out = (last && sizes.len() == 1).then_some("means");
-            x = self.layer(layer, &x, out)?;
-        }
-        if sizes.len() > 1 {
-            // A size of 0 is that of the input: the batch.
-            let shape: Vec<u8> = std::iter::once(0)
-                .chain(sizes)
-                .flat_map(|size| (size as i64).to_le_bytes())
-                .collect();
-            let name = "means.shape";
-            let dims = vec![shape.len() as i64 / 8];
-            self.constant(name, DataType::Int64, dims, shape);
-            self.node("Reshape", &[&x, name], "means", vec![]);
-        }
-        Ok(())
-    }
-
-    /// A linear layer with its activation. Returns the name of its output: `out`, or one of its own.
-    fn layer(&mut self, layer: &Layer, input: &str, out: Option<&str>) -> Result<String> {
-        let [weight, bias] = ["weight", "bias"].map(|part| format!("{}.{part}", layer.name));
-        self.parameter(&weight, &[layer.outputs, layer.inputs])?;
-        self.parameter(&bias, &[layer.outputs])?;
-        let out = out.map_or_else(|| format!("{}.output", layer.name), str::to_owned);
-        let linear = match layer.activation {
-            Some(_) => format!("{}.linear", layer.name),
-            None => out.clone(),
-        };
-        self.node(
-            "Gemm",
-            &[input, &weight, &bias],
-            &linear,
-            vec![int("transB", 1)],
-        );
-        if let Some(activation) = layer.activation {
-            self.activation(activation, &linear, &out);
-        }
-        Ok(out)
-    }
-
-    fn activation(&mut self, activation: Activation, x: &str, out: &str) {
-        match activation {
-            Activation::Relu => self.node("Relu", &[x], out, vec![]),
-            Activation::LeakyRelu => {
-                self.node("LeakyRelu", &[x], out, vec![float("alpha", LEAK as f32)]);
-            }
-            Activation::Tanh => self.node("Tanh", &[x], out, vec![]),
-            Activation::Sigmoid => self.node("Sigmoid", &[x], out, vec![]),
-            Activation::Silu => {
-                let gate = self.step("Sigmoid", &[x], out, "gate");
-                self.node("Mul", &[x, &gate], out, vec![]);
-            }
-            Activation::Gelu => {
-                // x/2·(1 + tanh(scale·x + scale·cubic·x³))
-                let scale = self.scalar("gelu.scale", GELU_SCALE);
-                let cubic = self.scalar("gelu.cubic", GELU_SCALE * GELU_CUBIC);
-                let one = self.scalar("gelu.one", 1.0);
-                let half = self.scalar("gelu.half", 0.5);
-                let square = self.step("Mul", &[x, x], out, "square");
-                let term = self.step("Mul", &[&square, &cubic], out, "term");
-                let slope = self.step("Add", &[&term, &scale], out, "slope");
-                let inner = self.step("Mul", &[&slope, x], out, "inner");
-                let tanh = self.step("Tanh", &[&inner], out, "tanh");
-                let gate = self.step("Add", &[&tanh, &one], out, "gate");
-                let halved = self.step("Mul", &[x, &half], out, "half");
-                self.node("Mul", &[&halved, &gate], out, vec![]);
-            }
-        }
-    }
-
-    /// An operator on the way to `out`. Returns the name of its output.
-    fn step(&mut self, op: &str, inputs: &[&str], out: &str, name: &str) -> String {
-        let name = format!("{out}.{name}");
-        self.node(op, inputs, &name, vec![]);
-        name
-    }
-
-    /// An operator, named after its output.
-    fn node(&mut self, op: &str, inputs: &[&str], out: &str, attribute: Vec<Attribute>) {
-        self.graph.node.push(Node {
-            input: inputs.iter().map(|&name| name.to_owned()).collect(),
-            output: vec![out.to_owned()],
-            name: out.to_owned(),
-            op_type: op.to_owned(),
-            attribute,
-        });
-    }
-
-    /// One of the model's parameters.
-    fn parameter(&mut self, name: &str, shape: &[usize]) -> Result<()> {
-        let found = self.trained.weights.get(name);
-        let Some((_, values)) = found.filter(|(found, _)| *found == shape) else {
-            return Err(Error::config(
-                format!(
-                    "weights: {name}: expected shape {shape:?}, found {:?}",
-                    found.map(|(shape, _)| shape)
-                ),
-                "weights of a model of the same sizes",
-            ));
-        };
-        let dims = shape.iter().map(|&size| size as i64).collect();
-        self.constant(name, DataType::Float, dims, bytes(values));
-        Ok(())
-    }
-
-    /// A number of all layers, under its name. Returns the name.
-    fn scalar(&mut self, name: &str, value: f64) -> String {
-        if !self
-            .graph
-            .initializer
-            .iter()
-            .any(|known| known.name == name)
-        {
-            self.constant(name, DataType::Float, vec![], bytes(&[value as f32]));
-        }
-        name.to_owned()
-    }
-
-    fn constant(&mut self, name: &str, data_type: DataType, dims: Vec<i64>, raw_data: Vec<u8>) {
-        self.graph.initializer.push(Tensor {
-            dims,
-            data_type: data_type.into(),
+        Attribute {
             name: name.to_owned(),
-            raw_data,
-        });
+            f,
+            i,
+            kind: kind.into(),
+        }
+    };
+    Node {
+        input: operator.inputs,
+        name: operator.output.clone(),
+        output: vec![operator.output],
+        op_type: operator.kind.to_owned(),
+        attribute: operator.attributes.into_iter().map(attribute).collect(),
     }
+}
+
+/// A constant in the format's terms; parameters with the values that they have.
+fn tensor(trained: &Trained<'_>, constant: Constant) -> Result<Tensor> {
+    let (name, data_type, dims, raw_data) = match constant {
+        Constant::Parameter { name, shape } => {
+            let found = trained.weights.get(&name);
+            let Some((_, values)) = found.filter(|(found, _)| *found == shape) else {
+                return Err(Error::config(
+                    format!(
+                        "weights: {name}: expected shape {shape:?}, found {:?}",
+                        found.map(|(shape, _)| shape)
+                    ),
+                    "weights of a model of the same sizes",
+                ));
+            };
+            let dims = shape.iter().map(|&size| size as i64).collect();
+            (name, DataType::Float, dims, bytes(values))
+        }
+        Constant::Scalar { name, value } => (name, DataType::Float, vec![], bytes(&[value])),
+        Constant::Integers { name, values } => {
+            let raw = values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            (name, DataType::Int64, vec![values.len() as i64], raw)
+        }
+    };
+    Ok(Tensor {
+        dims,
+        data_type: data_type.into(),
+        name,
+        raw_data,
+    })
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -379,23 +262,5 @@ fn floats(name: &str, sizes: &[usize], doc: &str) -> ValueInfo {
             }),
         }),
         doc_string: doc.to_owned(),
-    }
-}
-
-fn int(name: &str, value: i64) -> Attribute {
-    Attribute {
-        name: name.to_owned(),
-        f: None,
-        i: Some(value),
-        kind: AttributeType::Int.into(),
-    }
-}
-
-fn float(name: &str, value: f32) -> Attribute {
-    Attribute {
-        name: name.to_owned(),
-        f: Some(value),
-        i: None,
-        kind: AttributeType::Float.into(),
     }
 }

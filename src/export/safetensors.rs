@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::layers::Layers;
+use super::layers::{Layer, Part, layers};
 use super::{SourceScaling, Trained};
 use crate::data::Binarize;
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
+use crate::model::{Model, ModelSpec};
 use crate::ops::LOGVAR_BOUND;
 
 /// The only key of the metadata. With more of them the bytes of two equal files differ.
@@ -21,8 +21,10 @@ struct About<'a> {
     /// Sizes of an image in an array.
     image: Vec<usize>,
     latent: usize,
-    #[serde(flatten)]
-    layers: Layers,
+    /// From `images` to what q(z|x) is made of, or to the code.
+    encoder: Vec<Layer>,
+    /// From `z` to the means of p(x|z).
+    decoder: Vec<Layer>,
     /// logvar is used within plus and minus this.
     logvar_bound: f64,
     /// Standard deviation of a Gaussian likelihood, as it is after training.
@@ -40,12 +42,14 @@ struct About<'a> {
 /// # Errors
 /// [`Error::Config`] where the parameters cannot be laid out.
 pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
+    let model = Model::new(trained.spec)?;
     let about = About {
         program: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         image: trained.spec.image.sizes(),
         latent: trained.spec.latent,
-        layers: Layers::new(trained.spec),
+        encoder: layers(&model, Part::Encoder)?,
+        decoder: layers(&model, Part::Decoder)?,
         logvar_bound: LOGVAR_BOUND,
         sigma: trained.sigma(),
         binarize: trained.binarize,
@@ -109,10 +113,11 @@ mod tests {
         let about = header.metadata().as_ref().expect("metadata");
         assert_eq!(about.len(), 1);
         let about: serde_json::Value = serde_json::from_str(&about[KEY]).expect("JSON");
-        assert_eq!(about["encoder"][0]["name"], "fc1");
-        assert_eq!(about["encoder"][0]["activation"], "leaky-relu");
-        assert_eq!(about["heads"][1]["output"], "logvar");
-        assert_eq!(about["decoder"][2]["activation"], serde_json::Value::Null);
+        assert_eq!(about["encoder"][1]["name"], "fc1");
+        assert_eq!(about["encoder"][1]["torch"], "nn.Linear(12, 7)");
+        assert_eq!(about["encoder"][2]["torch"], "nn.LeakyReLU(0.01)");
+        assert_eq!(about["encoder"][6]["output"], "logvar");
+        assert_eq!(about["decoder"][5]["output"], "means");
         assert_eq!(about["image"], serde_json::json!([3, 2, 2]));
         assert_eq!(about["binarize"], "none");
         assert_eq!(about["offset"], serde_json::json!([-1.5]));

@@ -4,10 +4,10 @@ use crate::data::{Binarize, Images, Split, Values};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernel::Element;
-use crate::model::plans::{self, names};
+use crate::model::plans::{self, Mode, names};
 use crate::model::scores::{self, Scores};
 use crate::model::session::{Measured, Session};
-use crate::model::{Likelihood, Loss, ModelSpec, Parameters, Units, Weights};
+use crate::model::{Likelihood, Loss, Model, ModelSpec, Units, Weights};
 use crate::ops::bounded;
 use crate::plan::{self, Tune};
 use crate::rng::{Purpose, Stream};
@@ -20,12 +20,11 @@ const SAMPLE_ROWS: usize = 4096;
 /// ```
 /// use elbo::data::{Binarize, Split, digits};
 /// use elbo::device::Device;
-/// use elbo::model::{Inference, ModelSpec, Parameters, Weights};
+/// use elbo::model::{Inference, ModelSpec, Weights};
 ///
 /// // Those of a run: `RunFolder::open(path)?.weights()?`, and its `config().model`.
 /// let spec = ModelSpec::reference();
-/// let parameters = Parameters::new(&spec);
-/// let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+/// let weights = Weights::initial(&spec, 1)?;
 ///
 /// let mut model = Inference::new(Device::Cpu, &spec, &weights, 1)?;
 /// let images = digits::generate(10, 1, 0).train;
@@ -71,14 +70,14 @@ impl Inference {
     /// [`Error::Config`] where the weights are not the specification's, [`Error::Device`] where the device
     /// refuses.
     pub fn new(device: Device, spec: &ModelSpec, weights: &Weights, seed: u64) -> Result<Self> {
-        let arena = weights.to_arena(&Parameters::new(spec))?;
+        let arena = weights.to_arena(Model::new(spec)?.parameters())?;
         let session = Session::new(plan::open(device, Tune::Quick), spec, &arena, seed)?;
         Ok(Self { session })
     }
 
     /// What the model is.
     pub fn spec(&self) -> &ModelSpec {
-        &self.session.spec
+        self.session.model.spec()
     }
 
     /// The seed of every draw.
@@ -97,13 +96,13 @@ impl Inference {
     /// # Errors
     /// [`Error::Config`] for an autoencoder, which has no prior; [`Error::Device`].
     pub fn sample(&mut self, count: usize, draw: bool) -> Result<Vec<f32>> {
-        if !self.session.is_variational() {
+        if !self.session.model.spec().is_variational() {
             return Err(Error::config(
                 "an autoencoder has no prior to sample from",
                 "elbo reconstruct, or a run of --model vae",
             ));
         }
-        let codes = prior(self.session.seed, count, self.session.spec.latent);
+        let codes = prior(self.session.seed, count, self.session.model.spec().latent);
         let mut images = self.session.decode(&codes)?;
         if draw {
             self.draw(&mut images)?;
@@ -116,7 +115,7 @@ impl Inference {
     /// # Errors
     /// [`Error::Config`] where the codes are not whole rows; [`Error::Device`].
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
-        let latent = self.session.spec.latent;
+        let latent = self.session.model.spec().latent;
         if !codes.len().is_multiple_of(latent) {
             return Err(Error::config(
                 format!("{} values are not codes of {latent} each", codes.len()),
@@ -132,7 +131,7 @@ impl Inference {
     /// Replaces means by draws from p(x|z).
     fn draw(&mut self, images: &mut [f32]) -> Result<()> {
         let mut stream = Stream::new(self.session.seed, Purpose::Likelihood, 0);
-        match self.session.spec.likelihood {
+        match self.session.model.spec().likelihood {
             Likelihood::Bernoulli => {
                 for value in images {
                     *value = f32::from(u8::from(stream.uniform() < *value));
@@ -197,11 +196,10 @@ impl Inference {
         let values = images.shape.values();
         let mut all = Vec::with_capacity(images.len() * values);
         self.session.sweep(
-            "reconstruct",
+            &plans::RECONSTRUCT,
             &source,
             names::DECODED,
             values,
-            |spec, parameters, rows| plans::reconstruct(spec, parameters, rows, &source),
             |_, batch| {
                 all.extend_from_slice(batch);
                 Ok(())
@@ -216,27 +214,21 @@ impl Inference {
     /// As [`Inference::reconstruct`].
     pub fn encode(&mut self, images: &Images, split: Split, binarize: Binarize) -> Result<Latents> {
         let source = self.upload(images, split, binarize)?;
-        let latent = self.session.spec.latent;
-        let width = self.session.parameters.head_values();
+        let latent = self.session.model.spec().latent;
+        let width = self.session.model.head_values();
         let mut latents = Latents {
             mu: Vec::with_capacity(images.len() * latent),
             logvar: Vec::new(),
         };
-        self.session.sweep(
-            "encode",
-            &source,
-            names::HEADS,
-            width,
-            |spec, parameters, rows| plans::encode(spec, parameters, rows, &source),
-            |_, batch| {
+        self.session
+            .sweep(&plans::ENCODE, &source, names::HEADS, width, |_, batch| {
                 for row in batch.chunks(width) {
                     latents.mu.extend_from_slice(&row[..latent]);
                     let logvar = row[latent..].iter().map(|&value| bounded(value));
                     latents.logvar.extend(logvar);
                 }
                 Ok(())
-            },
-        )?;
+            })?;
         Ok(latents)
     }
 
@@ -305,7 +297,7 @@ impl Inference {
     }
 
     fn check_samples(&self, importance_samples: usize) -> Result<()> {
-        match importance_samples > 0 && !self.session.is_variational() {
+        match importance_samples > 0 && !self.session.model.spec().is_variational() {
             false => Ok(()),
             true => Err(Error::config(
                 "--importance-samples: an autoencoder has no likelihood of images",
@@ -335,12 +327,7 @@ impl Inference {
             let count = images.min(source.images - done);
             let mut bounds = vec![LogSumExp::default(); count];
             let mut left = samples;
-            let encode = session.prepare(
-                "encode",
-                [count, 1],
-                Some(source),
-                |spec, parameters, rows| plans::encode(spec, parameters, rows, source),
-            )?;
+            let encode = session.prepare(&plans::ENCODE, Mode::Run, [count, 1], Some(source))?;
             let batch = (done / images) as u32;
             let counters = source.counters_name();
             session
@@ -350,10 +337,7 @@ impl Inference {
             while left > 0 {
                 let each = chunk.min(left);
                 let size = [count, each];
-                let weigh =
-                    session.prepare("log weights", size, Some(source), |spec, parameters, _| {
-                        plans::log_weights(spec, parameters, count, each, source)
-                    })?;
+                let weigh = session.prepare(&plans::LOG_WEIGHTS, Mode::Run, size, Some(source))?;
                 session.runtime.write_words(&counters, 0, &[noise, 0, 0])?;
                 noise = noise.wrapping_add(1);
                 session.runtime.run(weigh, 1)?;

@@ -1,11 +1,13 @@
 //! Models: specification, parameters, objectives, and what can be done with a trained one.
 
 mod inference;
+pub mod latents;
 mod loss;
 mod memory;
-mod net;
+pub mod nets;
+pub mod objectives;
 mod options;
-mod parameters;
+mod pass;
 pub mod plans;
 mod scores;
 pub(crate) mod session;
@@ -15,15 +17,17 @@ mod units;
 mod weights;
 pub mod words;
 
+pub use crate::graph::{Parameters, Tensor};
+pub use crate::layers::Activation;
 pub(crate) use inference::prior;
 pub use inference::{Evaluation, Inference, Latents};
 pub use loss::Loss;
 pub use memory::{Allocation, MemoryUse};
 pub use options::{LikelihoodName, ModelOptions, Sigma};
-pub use parameters::{Parameters, Tensor};
+pub use plans::Model;
 pub use scores::Scores;
 pub use size::MOST_PARAMETERS;
-pub use spec::{Activation, Likelihood, ModelKind, ModelSpec};
+pub use spec::{Likelihood, ModelKind, ModelSpec};
 pub use units::{Units, is_active};
 pub use weights::Weights;
 pub(crate) use weights::seal::{Seal, check as sealed};

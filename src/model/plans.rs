@@ -1,25 +1,19 @@
-//! Turns a specification into plans: train, evaluate, encode, reconstruct, decode, importance weights.
+//! Turns a specification into plans: from some ports of a model to others.
 
 use crate::data::Binarize;
 use crate::device::Precision;
-use crate::model::net::{Net, likelihood_selector};
-use crate::model::{ModelKind, ModelSpec, Parameters};
-use crate::ops::{activation, log_weight, reparameterize, reparameterize_backward};
+use crate::error::Result;
+use crate::graph::{Graph, Parameters};
+use crate::model::ModelSpec;
+use crate::model::nets::Net;
+use crate::model::pass::Pass;
 use crate::plan::Plan;
 use crate::rng::Purpose;
 
 /// Names of the runtime's shared buffers.
 pub mod names {
-    /// Arena of parameters.
-    pub const PARAMETERS: &str = "parameters";
-    /// Arena of gradients of the batch's summed loss.
-    pub const GRADIENT: &str = "gradient";
-    /// Arena of Adam's first moments.
-    pub const FIRST: &str = "first moment";
-    /// Arena of Adam's second moments.
-    pub const SECOND: &str = "second moment";
-    /// `[learning rate, gradient scale, relative KL weight]`
-    pub const SCALARS: &str = "scalars";
+    pub use crate::graph::arenas::{FIRST, GRADIENT, PARAMETERS, SCALAR_COUNT, SCALARS, SECOND};
+
     /// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
     pub const UNITS: &str = "latent units";
     /// `[1]`: logarithm of a fixed sigma.
@@ -38,6 +32,105 @@ pub mod names {
     pub const ZEROS: &str = "zeros";
     /// `[rows]`: importance weights.
     pub const LOG_WEIGHTS: &str = "log weights";
+}
+
+/// Where a model meets the world. A plan goes from some ports to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Port {
+    /// The next rows of a split of the data.
+    Data,
+    /// Draws of the latent codes; without them codes are means.
+    Noise,
+    /// Images as the model sees them.
+    Image,
+    /// What the encoder gives: the numbers of q(z|x), or a code.
+    Posterior,
+    /// Latent codes.
+    Code,
+    /// What the decoder gives.
+    Output,
+    /// Means of p(x|z).
+    Mean,
+    /// The terms of the objective, into the split's log.
+    Loss,
+    /// What each latent dimension carries, on top of what is there; nothing where codes are points.
+    Units,
+    /// Logarithms of importance weights, one for each code.
+    LogWeight,
+}
+
+impl Port {
+    /// The name of its buffer. Data, noise and loss are those of a split, which has names of its own.
+    pub fn buffer(self) -> &'static str {
+        match self {
+            Self::Data | Self::Noise | Self::Loss => "",
+            Self::Image => names::SEEN,
+            Self::Posterior => names::HEADS,
+            Self::Code => names::CODES,
+            Self::Output => names::OUTPUTS,
+            Self::Mean => names::DECODED,
+            Self::Units => names::UNITS,
+            Self::LogWeight => names::LOG_WEIGHTS,
+        }
+    }
+}
+
+/// What a plan is for: a name, and a way through the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// Its name in records.
+    pub name: &'static str,
+    /// What is there.
+    pub from: &'static [Port],
+    /// What is asked for.
+    pub to: &'static [Port],
+}
+
+impl Task {
+    const fn new(name: &'static str, from: &'static [Port], to: &'static [Port]) -> Self {
+        Self { name, from, to }
+    }
+}
+
+/// A training step on the next images of a split.
+pub const TRAIN: Task = Task::new("train", &[Port::Data, Port::Noise], &[Port::Loss]);
+/// Losses of the next images of a split, and what latent dimensions carry.
+pub const EVALUATE: Task = Task::new(
+    "evaluate",
+    &[Port::Data, Port::Noise],
+    &[Port::Loss, Port::Units],
+);
+/// The next images of a split as the model sees them.
+pub const SEE: Task = Task::new("see", &[Port::Data], &[Port::Image]);
+/// The same, and what the encoder makes of them.
+pub const ENCODE: Task = Task::new("encode", &[Port::Data], &[Port::Image, Port::Posterior]);
+/// What the encoder makes of images that are there.
+pub const ENCODE_VALUES: Task = Task::new("encode values", &[Port::Image], &[Port::Posterior]);
+/// The next images of a split, and the means of their reconstructions from the mean code.
+pub const RECONSTRUCT: Task = Task::new("reconstruct", &[Port::Data], &[Port::Image, Port::Mean]);
+/// The next images of a split, their posteriors, and what the decoder gives for one draw of z: all that a loss of
+/// [`EVALUATE`] is made from.
+pub const SCORE: Task = Task::new(
+    "score",
+    &[Port::Data, Port::Noise],
+    &[Port::Image, Port::Posterior, Port::Output],
+);
+/// Means of p(x|z) of codes that are there.
+pub const DECODE: Task = Task::new("decode", &[Port::Code], &[Port::Mean]);
+/// Importance weights of several codes of each of the images that [`ENCODE`] left.
+pub const LOG_WEIGHTS: Task = Task::new(
+    "log weights",
+    &[Port::Image, Port::Posterior, Port::Noise],
+    &[Port::LogWeight],
+);
+
+/// Whether a plan learns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// It does not.
+    Run,
+    /// It does: gradients and updates of all parameters follow the loss.
+    Train(Update),
 }
 
 /// A split of a data set on the device; each split has its own buffers.
@@ -108,179 +201,90 @@ pub struct Update {
 
 impl Update {
     /// Whether the gradient of the KL has a weight beside beta.
-    fn weighs_kl(&self) -> bool {
+    pub(super) fn weighs_kl(&self) -> bool {
         self.kl_share || self.free_bits > 0.0
     }
 }
 
-/// Values of [`names::SCALARS`].
-pub const SCALARS: usize = 3;
+/// A model: what it is, as a specification and as a graph, and where its parameters lie.
+#[derive(Clone, Debug)]
+pub struct Model {
+    spec: ModelSpec,
+    net: Net,
+    parameters: Parameters,
+}
 
-/// One training step on the next `rows` images of the source: loss, gradients, update, counters.
-pub fn train(
-    spec: &ModelSpec,
-    parameters: &Parameters,
-    rows: usize,
-    source: &Source,
-    update: Update,
-) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "train");
-    net.precision = update.precision;
-    let fused = update.fused && update.grad_clip == 0.0 && parameters.layers_are_bindable();
-    let by_layer = fused.then_some((source, update));
-    if let Some(steps) = update.schedule {
-        net.follow_schedule(source, steps);
+impl Model {
+    /// The model of a specification.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] as [`ModelSpec::validate`] has it.
+    pub fn new(spec: &ModelSpec) -> Result<Self> {
+        spec.validate()?;
+        let net = Net::new(spec)?;
+        Ok(Self {
+            spec: spec.clone(),
+            parameters: Parameters::new(&net.graph),
+            net,
+        })
     }
-    let forward = net.forward(source, Purpose::Epsilon);
-    let d_z = net.backward(&forward.decoder, forward.d_outputs, true, by_layer);
-    let d_heads = match forward.epsilon {
-        None => d_z,
-        Some(epsilon) => {
-            if update.weighs_kl() {
-                net.weigh_kl(forward.heads, forward.d_heads, update.free_bits);
-            }
-            let slices = [forward.heads, epsilon, d_z, forward.d_heads];
-            let call = reparameterize_backward::call(rows, spec.latent);
-            net.plan.step(
-                "heads gradient",
-                &reparameterize_backward::KERNEL,
-                call,
-                &slices,
-            );
-            forward.d_heads
-        }
-    };
-    net.backward(&forward.encoder, d_heads, false, by_layer);
-    match by_layer {
-        Some(_) => net.update_log_sigma(source, update),
-        None => net.update_all(source, update),
+
+    /// What it was made from.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
     }
-    net.plan.finish()
-}
 
-/// Losses of the next `rows` images of the source into its log, and the sums of a VAE's latent dimensions on top of
-/// [`names::UNITS`]; no gradients of parameters.
-pub fn evaluate(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "evaluate");
-    let forward = net.forward(source, Purpose::EvaluationEpsilon);
-    if spec.kind == ModelKind::Vae {
-        let units = net.floats(names::UNITS, 4 * spec.latent);
-        net.sum_units(forward.heads, units, true);
+    /// Its layers.
+    pub fn graph(&self) -> &Graph {
+        &self.net.graph
     }
-    net.plan.finish()
-}
 
-/// The next `rows` images of the source into [`names::SEEN`].
-pub fn see(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "see");
-    let x = net.floats(names::SEEN, rows * spec.image.values());
-    net.batch(source, x);
-    net.plan.finish()
-}
+    /// Its layers with the values by which they meet the world.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
 
-/// The next `rows` images of the source into [`names::SEEN`], and their heads into [`names::HEADS`].
-pub fn encode(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "encode");
-    let x = net.floats(names::SEEN, rows * spec.image.values());
-    net.batch(source, x);
-    let heads = net.floats(names::HEADS, rows * parameters.head_values());
-    net.encode(x, Some(heads), &mut Vec::new());
-    net.plan.finish()
-}
+    /// Where its parameters lie.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
 
-/// Heads of the images that lie in [`names::SEEN`], into [`names::HEADS`].
-pub fn encode_values(spec: &ModelSpec, parameters: &Parameters, rows: usize) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "encode values");
-    let x = net.floats(names::SEEN, rows * spec.image.values());
-    let heads = net.floats(names::HEADS, rows * parameters.head_values());
-    net.encode(x, Some(heads), &mut Vec::new());
-    net.plan.finish()
-}
+    /// Values of the encoder's output a row: mu and logvar, or the code.
+    pub fn head_values(&self) -> usize {
+        self.graph().info(self.net.posterior).len()
+    }
 
-/// The next `rows` images of the source into [`names::SEEN`], and the means of their reconstructions
-/// from the mean code into [`names::DECODED`].
-pub fn reconstruct(
-    spec: &ModelSpec,
-    parameters: &Parameters,
-    rows: usize,
-    source: &Source,
-) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "reconstruct");
-    let x = net.floats(names::SEEN, rows * spec.image.values());
-    net.batch(source, x);
-    let heads = net.encode(x, None, &mut Vec::new());
-    let z = match spec.kind {
-        ModelKind::Ae => heads,
-        ModelKind::Vae => {
-            let counters = net.words(&source.counters_name(), 3);
-            let zeros = net.floats(names::ZEROS, rows * spec.latent);
-            let z = net.plan.transient("z", rows * spec.latent);
-            let call = reparameterize::call(rows, spec.latent, 1, None);
-            let slices = [counters, heads, zeros, z];
-            net.plan.step("z", &reparameterize::KERNEL, call, &slices);
-            z
-        }
-    };
-    let outputs = net.decode(z, &mut Vec::new());
-    net.means(outputs);
-    net.plan.finish()
-}
+    /// Values of the widest value that a plan computes.
+    pub fn widest(&self) -> usize {
+        let widths = self
+            .graph()
+            .values()
+            .iter()
+            .map(crate::graph::ValueInfo::len);
+        widths.max().unwrap_or(1)
+    }
 
-/// The next `rows` images of the source into [`names::SEEN`], their heads into [`names::HEADS`], and what the decoder
-/// gives for one draw of z into [`names::OUTPUTS`]: all that a loss of [`evaluate`] is made from.
-pub fn score(spec: &ModelSpec, parameters: &Parameters, rows: usize, source: &Source) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "score");
-    let x = net.floats(names::SEEN, rows * spec.image.values());
-    net.batch(source, x);
-    let heads = net.floats(names::HEADS, rows * parameters.head_values());
-    net.encode(x, Some(heads), &mut Vec::new());
-    let z = match spec.kind {
-        ModelKind::Ae => heads,
-        ModelKind::Vae => net.latent(heads, source, Purpose::EvaluationEpsilon, 1).1,
-    };
-    let outputs = net.decode(z, &mut Vec::new());
-    let kept = net.floats(names::OUTPUTS, rows * spec.image.values());
-    let call = activation::call(activation::IDENTITY, outputs.len);
-    let slices = [outputs, kept];
-    net.plan.step("outputs", &activation::KERNEL, call, &slices);
-    net.plan.finish()
-}
+    /// The plan of a task for `images` rows of images and `samples` codes of each.
+    ///
+    /// # Panics
+    /// Where the task reads or counts a split and there is no `source`, or `mode` learns without a loss: faults of the
+    /// caller.
+    pub fn plan(
+        &self,
+        task: &Task,
+        mode: Mode,
+        [images, samples]: [usize; 2],
+        source: Option<&Source>,
+    ) -> Plan {
+        let name = format!("{} {}", task.name, images * samples);
+        let ports = [task.from, task.to];
+        Pass::new(self, ports, mode, [images, samples], source, name).lowered()
+    }
 
-/// Means of p(x|z) of [`names::CODES`], into [`names::DECODED`].
-pub fn decode(spec: &ModelSpec, parameters: &Parameters, rows: usize) -> Plan {
-    let mut net = Net::new(spec, parameters, rows, "decode");
-    let codes = net.floats(names::CODES, rows * spec.latent);
-    let outputs = net.decode(codes, &mut Vec::new());
-    net.means(outputs);
-    net.plan.finish()
-}
-
-/// Log importance weights of `samples` latent codes of each of `images` images that [`encode`] put into
-/// [`names::HEADS`] and [`names::SEEN`]; into [`names::LOG_WEIGHTS`], `[images, samples]`.
-pub fn log_weights(
-    spec: &ModelSpec,
-    parameters: &Parameters,
-    images: usize,
-    samples: usize,
-    source: &Source,
-) -> Plan {
-    let rows = images * samples;
-    let mut net = Net::new(spec, parameters, rows, "log weights");
-    let values = spec.image.values();
-    let x = net.floats(names::SEEN, images * values);
-    let heads = net.floats(names::HEADS, images * 2 * spec.latent);
-    let (epsilon, z) = net.latent(heads, source, Purpose::EvaluationEpsilon, samples);
-    let outputs = net.decode(z, &mut Vec::new());
-    let log_sigma = net.log_sigma();
-    let log_w = net.floats(names::LOG_WEIGHTS, rows);
-    let kind = likelihood_selector(&spec.likelihood);
-    net.plan.step(
-        "log weights",
-        &log_weight::KERNEL,
-        log_weight::call(kind, images, samples, values, spec.latent),
-        &[x, outputs, heads, epsilon, z, log_sigma, log_w],
-    );
-    net.plan.finish()
+    /// The plan of a training step on the next `rows` images of a split.
+    pub fn train(&self, rows: usize, source: &Source, update: Update) -> Plan {
+        self.plan(&TRAIN, Mode::Train(update), [rows, 1], Some(source))
+    }
 }
 
 #[cfg(test)]
@@ -303,7 +307,7 @@ mod tests {
     #[test]
     fn a_step_of_the_reference_job_takes_at_most_nineteen_dispatches() {
         let spec = ModelSpec::reference();
-        let parameters = Parameters::new(&spec);
+        let model = Model::new(&spec).expect("a model");
         let source = source(60_000);
         let steps = |grad_clip, fused| {
             let update = Update {
@@ -311,7 +315,7 @@ mod tests {
                 fused,
                 ..Update::default()
             };
-            train(&spec, &parameters, 128, &source, update).steps.len()
+            model.train(128, &source, update).steps.len()
         };
         assert_eq!((steps(0.0, false), steps(0.0, true)), (17, 16));
         assert_eq!((steps(1.0, false), steps(1.0, true)), (19, 19));
@@ -321,13 +325,14 @@ mod tests {
     fn an_arena_beyond_a_binding_is_updated_in_parts() {
         let mut spec = ModelSpec::reference();
         spec.hidden = vec![30_000];
-        let parameters = Parameters::new(&spec);
+        let model = Model::new(&spec).expect("a model");
+        let parameters = model.parameters();
         let source = source(8);
         let update = Update {
             grad_clip: 1.0,
             ..Update::default()
         };
-        let plan = train(&spec, &parameters, 8, &source, update);
+        let plan = model.train(8, &source, update);
         for step in &plan.steps {
             for slice in &step.slices {
                 assert!(slice.len <= MAX_BOUND, "{}", step.label);

@@ -2,7 +2,6 @@
 
 use crate::error::Result;
 use crate::kernel::Element;
-use crate::model::net::likelihood_selector;
 use crate::model::plans::{self, Source, names};
 use crate::model::session::Session;
 use crate::ops::{bounded, likelihood};
@@ -54,21 +53,23 @@ impl Scores {
 
 /// Losses of each image of a source. They are added up here and not on the device, whose sums are those of a batch.
 pub(super) fn measure(session: &mut Session, source: &Source) -> Result<Scores> {
-    let (values, latent) = (session.spec.image.values(), session.spec.latent);
-    let width = session.parameters.head_values();
-    let kind = likelihood_selector(&session.spec.likelihood);
-    let variational = session.is_variational();
+    let (values, latent) = (
+        session.model.spec().image.values(),
+        session.model.spec().latent,
+    );
+    let width = session.model.head_values();
+    let kind = session.model.spec().likelihood.selector();
+    let variational = session.model.spec().is_variational();
     let log_sigma = f64::from(session.log_sigma()?);
     let rows = session.batch_rows().min(source.images);
     session.allocate(names::OUTPUTS, Element::Float, rows * values)?;
     let mut scores = Scores::default();
     let mut unused = vec![0.0; values];
     session.sweep(
-        "score",
+        &plans::SCORE,
         source,
         names::OUTPUTS,
         values,
-        |spec, parameters, rows| plans::score(spec, parameters, rows, source),
         |runtime, outputs| {
             let rows = outputs.len() / values;
             let seen = runtime.read(names::SEEN, 0, rows * values)?;

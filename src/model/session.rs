@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
-use crate::model::plans::{self, Source, names};
-use crate::model::{Allocation, Loss, MemoryUse, ModelKind, ModelSpec, Parameters, Units};
-use crate::plan::{Plan, PlanId, Runtime, buffer_bytes};
+use crate::model::objectives::LOG_WIDTH;
+use crate::model::plans::{self, Mode, Model, Source, Task, names};
+use crate::model::units::SUMS;
+use crate::model::{Allocation, Loss, MemoryUse, ModelSpec, Units};
+use crate::plan::{PlanId, Runtime, buffer_bytes};
 use crate::rng::Purpose;
 
 /// Most images of a batch where nothing is learned: enough to fill a device.
@@ -22,14 +24,13 @@ const BATCH_VALUES: usize = 1 << 23;
 /// Values of one buffer that kernels can number with 32 bits, with room for rounding up.
 const MOST_VALUES: usize = 1 << 31;
 
-/// What a prepared plan was made for: purpose, images, samples of an image, and the split it reads.
-type PlanKey = (&'static str, [usize; 2], Option<Source>);
+/// What a prepared plan was made for: task, images, samples of an image, and the split it reads.
+type PlanKey = (Task, [usize; 2], Option<Source>);
 
 /// A model's parameters on a device, with what every pass needs.
 pub(crate) struct Session {
     pub(crate) runtime: Box<dyn Runtime>,
-    pub(crate) spec: ModelSpec,
-    pub(crate) parameters: Parameters,
+    pub(crate) model: Model,
     pub(crate) seed: u64,
     prepared: HashMap<PlanKey, PlanId>,
     /// Elements of each shared buffer.
@@ -88,20 +89,17 @@ impl Session {
         arena: &[f32],
         seed: u64,
     ) -> Result<Self> {
-        spec.validate()?;
-        let parameters = Parameters::new(spec);
-        let len = parameters.len;
+        let model = Model::new(spec)?;
+        let len = model.parameters().len;
         let mut session = Self {
             runtime,
-            spec: spec.clone(),
-            parameters,
+            model,
             seed,
             prepared: HashMap::new(),
             allocated: BTreeMap::new(),
         };
         session.allocate(names::PARAMETERS, Element::Float, len)?;
         session.runtime.write(names::PARAMETERS, 0, arena)?;
-        session.allocate(names::GRADIENT, Element::Float, len)?;
         session.allocate(names::LOG_SIGMA, Element::Float, 1)?;
         let log_sigma = [spec.log_sigma()];
         session.runtime.write(names::LOG_SIGMA, 0, &log_sigma)?;
@@ -142,22 +140,21 @@ impl Session {
         all
     }
 
-    /// A plan, prepared once for each purpose, number of images, samples of an image, and split. `make` is
-    /// given the number of images.
+    /// A plan, prepared once for each task, number of images, samples of an image, and split.
     pub(crate) fn prepare(
         &mut self,
-        purpose: &'static str,
-        [images, samples]: [usize; 2],
+        task: &Task,
+        mode: Mode,
+        size: [usize; 2],
         source: Option<&Source>,
-        make: impl FnOnce(&ModelSpec, &Parameters, usize) -> Plan,
     ) -> Result<PlanId> {
-        let key = (purpose, [images, samples], source.copied());
+        let key = (*task, size, source.copied());
         if let Some(&plan) = self.prepared.get(&key) {
             return Ok(plan);
         }
         let plan = self
             .runtime
-            .prepare(make(&self.spec, &self.parameters, images))?;
+            .prepare(self.model.plan(task, mode, size, source))?;
         self.prepared.insert(key, plan);
         Ok(plan)
     }
@@ -165,16 +162,16 @@ impl Session {
     /// Plans for all batches of `rows` of a number of images.
     pub(crate) fn passes(
         &mut self,
-        purpose: &'static str,
+        task: &Task,
+        mode: Mode,
         images: usize,
         rows: usize,
         source: Option<&Source>,
-        make: impl Fn(&ModelSpec, &Parameters, usize) -> Plan,
     ) -> Result<Passes> {
         let rows = rows.min(images);
         let mut plan = |rows: usize| match rows {
             0 => Ok(None),
-            rows => self.prepare(purpose, [rows, 1], source, &make).map(Some),
+            rows => self.prepare(task, mode, [rows, 1], source).map(Some),
         };
         Ok(Passes {
             rows,
@@ -184,14 +181,9 @@ impl Session {
         })
     }
 
-    /// Values of the widest layer, input and output included.
-    fn widest(&self) -> usize {
-        widest(&self.spec)
-    }
-
     /// Checks that a batch of `rows` fits what kernels can number.
     pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
-        check_rows(&self.spec, rows)
+        check_rows(&self.model, rows)
     }
 
     /// Puts a split on the device, in its own order.
@@ -202,19 +194,21 @@ impl Session {
         binarize: Binarize,
         purpose: Purpose,
     ) -> Result<Source> {
-        if images.shape != self.spec.image {
+        if images.shape != self.model.spec().image {
             return Err(Error::config(
                 format!(
                     "images are {}, but the model takes {}",
-                    images.shape, self.spec.image
+                    images.shape,
+                    self.model.spec().image
                 ),
                 format!(
                     "--image-size {}x{}, or a data set of that size",
-                    self.spec.image.height, self.spec.image.width
+                    self.model.spec().image.height,
+                    self.model.spec().image.width
                 ),
             ));
         }
-        self.spec.check_range(images, binarize)?;
+        self.model.spec().check_range(images, binarize)?;
         let count = images.len();
         let (words, floats) = match &images.values {
             Values::Bytes(bytes) => (words(bytes), false),
@@ -241,13 +235,13 @@ impl Session {
         let order: Vec<u32> = (0..count as u32).collect();
         self.runtime.write_words(&source.order_name(), 0, &order)?;
         self.allocate(&source.counters_name(), Element::Word, 3)?;
-        self.allocate(&source.log_name(), Element::Float, 2 * count)?;
+        self.allocate(&source.log_name(), Element::Float, LOG_WIDTH * count)?;
         Ok(source)
     }
 
     /// Rows of a batch where nothing is learned: at most `most`, fewer where layers are wide.
     pub(crate) fn rows_within(&self, most: usize) -> usize {
-        (BATCH_VALUES / self.widest()).clamp(1, most)
+        (BATCH_VALUES / self.model.widest()).clamp(1, most)
     }
 
     /// Most images of a batch where nothing is learned.
@@ -263,15 +257,19 @@ impl Session {
     /// Plans that measure a split.
     pub(crate) fn evaluation(&mut self, source: &Source) -> Result<Passes> {
         let rows = self.rows(source.images);
-        if self.is_variational() {
-            self.allocate(names::UNITS, Element::Float, 4 * self.spec.latent)?;
+        if self.model.spec().is_variational() {
+            self.allocate(
+                names::UNITS,
+                Element::Float,
+                SUMS * self.model.spec().latent,
+            )?;
         }
         self.passes(
-            "evaluate",
+            &plans::EVALUATE,
+            Mode::Run,
             source.images,
             rows,
             Some(source),
-            |spec, parameters, rows| plans::evaluate(spec, parameters, rows, source),
         )
     }
 
@@ -286,8 +284,8 @@ impl Session {
     ) -> Result<Option<Measured>> {
         let batches = passes.batches();
         self.seek(source, passes.first_step(pass), [0, 0])?;
-        let sums = 4 * self.spec.latent;
-        if self.is_variational() {
+        let sums = SUMS * self.model.spec().latent;
+        if self.model.spec().is_variational() {
             self.runtime.write(names::UNITS, 0, &vec![0.0; sums])?;
         }
         for (plan, _) in passes.each() {
@@ -296,8 +294,10 @@ impl Session {
             }
             self.runtime.run(plan, 1)?;
         }
-        let log = self.runtime.read(&source.log_name(), 0, 2 * batches)?;
-        let units = match self.is_variational() {
+        let log = self
+            .runtime
+            .read(&source.log_name(), 0, LOG_WIDTH * batches)?;
+        let units = match self.model.spec().is_variational() {
             true => {
                 let sums = self.runtime.read(names::UNITS, 0, sums)?;
                 Some(Units::from_sums(&sums, source.images))
@@ -316,7 +316,7 @@ impl Session {
         Loss {
             reconstruction,
             kl,
-            total: reconstruction + f64::from(self.spec.beta) * kl,
+            total: reconstruction + f64::from(self.model.spec().beta) * kl,
         }
     }
 
@@ -336,16 +336,15 @@ impl Session {
     /// `width` values a row) to `take`.
     pub(crate) fn sweep(
         &mut self,
-        purpose: &'static str,
+        task: &Task,
         source: &Source,
         output: &str,
         width: usize,
-        make: impl Fn(&ModelSpec, &Parameters, usize) -> Plan,
         mut take: impl FnMut(&mut dyn Runtime, &[f32]) -> Result<()>,
     ) -> Result<()> {
         let rows = self.rows(source.images);
         self.allocate_batch(rows)?;
-        let passes = self.passes(purpose, source.images, rows, Some(source), make)?;
+        let passes = self.passes(task, Mode::Run, source.images, rows, Some(source))?;
         let mut position = 0;
         for (plan, rows) in passes.each() {
             let batch = (position / passes.rows) as u32;
@@ -360,12 +359,12 @@ impl Session {
 
     /// Buffers that the host reads a batch from or writes it to.
     pub(crate) fn allocate_batch(&mut self, rows: usize) -> Result<()> {
-        let values = self.spec.image.values();
-        let latent = self.spec.latent;
+        let values = self.model.spec().image.values();
+        let latent = self.model.spec().latent;
         for (name, width) in [
             (names::CODES, latent),
             (names::ZEROS, latent),
-            (names::HEADS, self.parameters.head_values()),
+            (names::HEADS, self.model.head_values()),
             (names::DECODED, values),
             (names::SEEN, values),
         ] {
@@ -376,11 +375,11 @@ impl Session {
 
     /// Decodes codes `[count, latent]` to means `[count, values]`.
     pub(crate) fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
-        let (latent, values) = (self.spec.latent, self.spec.image.values());
+        let (latent, values) = (self.model.spec().latent, self.model.spec().image.values());
         let count = codes.len() / latent;
         let rows = self.rows(count);
         self.allocate_batch(rows)?;
-        let passes = self.passes("decode", count, rows, None, plans::decode)?;
+        let passes = self.passes(&plans::DECODE, Mode::Run, count, rows, None)?;
         let mut decoded = Vec::with_capacity(count * values);
         let mut codes = codes;
         for (plan, rows) in passes.each() {
@@ -397,30 +396,25 @@ impl Session {
     pub(crate) fn log_sigma(&mut self) -> Result<f32> {
         match self.learned_log_sigma()? {
             Some(learned) => Ok(learned),
-            None => Ok(self.spec.log_sigma()),
+            None => Ok(self.model.spec().log_sigma()),
         }
     }
 
     /// The same where it is learned.
     pub(crate) fn learned_log_sigma(&mut self) -> Result<Option<f32>> {
-        let tensors = &self.parameters.tensors;
+        let tensors = &self.model.parameters().tensors;
         let Some(tensor) = tensors.iter().find(|tensor| tensor.name == "log_sigma") else {
             return Ok(None);
         };
         let value = self.runtime.read(names::PARAMETERS, tensor.offset, 1)?;
         Ok(value.first().copied())
     }
-
-    /// Whether the model has a prior to draw from.
-    pub(crate) fn is_variational(&self) -> bool {
-        self.spec.kind == ModelKind::Vae
-    }
 }
 
 /// Adds the rows of a log, reconstruction and KL, to sums: one after another, so that it does not matter how many
 /// are added at once.
 pub(crate) fn add_rows(sums: &mut [f64; 2], log: &[f32]) {
-    for row in log.chunks(2) {
+    for row in log.chunks(LOG_WIDTH) {
         sums[0] += f64::from(row[0]);
         sums[1] += f64::from(row[1]);
     }
@@ -454,14 +448,9 @@ fn used_for(name: &str) -> MemoryUse {
     }
 }
 
-/// Values of the widest layer, input and output included.
-fn widest(spec: &ModelSpec) -> usize {
-    spec.widths().into_iter().max().unwrap_or(1)
-}
-
 /// Checks that a batch of `rows` of a model fits what kernels can number.
-pub(crate) fn check_rows(spec: &ModelSpec, rows: usize) -> Result<()> {
-    let widest = widest(spec);
+pub(crate) fn check_rows(model: &Model, rows: usize) -> Result<()> {
+    let widest = model.widest();
     if rows
         .checked_mul(widest)
         .is_none_or(|values| values > MOST_VALUES)

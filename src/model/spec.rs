@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
+use crate::layers::Activation;
 use crate::model::MOST_PARAMETERS;
+use crate::model::latents::{Latent, gaussian, point};
+use crate::ops::likelihood;
 use crate::shape::ImageShape;
 
 /// Autoencoder or variational autoencoder.
@@ -17,22 +20,30 @@ pub enum ModelKind {
     Ae,
 }
 
-/// Nonlinearity after every hidden layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// max(x, 0)
-    Relu,
-    /// x where x > 0, else 0.01·x
-    LeakyRelu,
-    /// tanh(x)
-    Tanh,
-    /// 1/(1 + exp(−x))
-    Sigmoid,
-    /// x·sigmoid(x)
-    Silu,
-    /// x·Φ(x), by the tanh approximation (Hendrycks & Gimpel 2016)
-    Gelu,
+impl ModelKind {
+    /// Its name in a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Vae => "variational autoencoder",
+            Self::Ae => "autoencoder",
+        }
+    }
+
+    /// Its name where letters are few: `VAE`.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Vae => "VAE",
+            Self::Ae => "AE",
+        }
+    }
+
+    /// What lies between its encoder and its decoder.
+    pub fn latent(self) -> &'static Latent {
+        match self {
+            Self::Vae => &gaussian::LATENT,
+            Self::Ae => &point::LATENT,
+        }
+    }
 }
 
 /// p(x|z), whose negative logarithm is the reconstruction loss.
@@ -55,6 +66,38 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
+    /// The selector of the kernels that compute it.
+    pub(super) fn selector(&self) -> u32 {
+        match self {
+            Self::Bernoulli => likelihood::BERNOULLI,
+            Self::Gaussian { .. } => likelihood::GAUSSIAN,
+            Self::SquaredError => likelihood::SIGMOID_SQUARED_ERROR,
+            Self::LinearSquaredError => likelihood::SQUARED_ERROR,
+        }
+    }
+
+    /// Its name in a text.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Bernoulli => "Bernoulli",
+            Self::Gaussian { .. } => "Gaussian",
+            Self::SquaredError | Self::LinearSquaredError => "squared error",
+        }
+    }
+
+    /// The standard deviation of a Gaussian, or what it starts at.
+    pub fn sigma(&self) -> Option<f32> {
+        match *self {
+            Self::Gaussian { sigma, .. } => Some(sigma),
+            _ => None,
+        }
+    }
+
+    /// Whether its sigma is a parameter of the model.
+    pub fn learns_sigma(&self) -> bool {
+        matches!(self, Self::Gaussian { learned: true, .. })
+    }
+
     /// Whether the loss is a squared error rather than a negative log-likelihood.
     pub fn is_squared_error(&self) -> bool {
         matches!(self, Self::SquaredError | Self::LinearSquaredError)
@@ -104,14 +147,30 @@ impl ModelSpec {
         }
     }
 
+    /// A model with everything in which it can differ from the reference one: widths that no tile divides, points for
+    /// codes, an activation whose derivative needs its input, a likelihood with a parameter.
+    pub fn odd() -> Self {
+        Self {
+            kind: ModelKind::Ae,
+            hidden: vec![67, 35],
+            latent: 7,
+            activation: Activation::Gelu,
+            likelihood: Likelihood::Gaussian {
+                sigma: 0.5,
+                learned: true,
+            },
+            ..Self::reference()
+        }
+    }
+
+    /// Whether its codes have a prior, and its loss a KL.
+    pub fn is_variational(&self) -> bool {
+        self.kind.latent().has_prior
+    }
+
     /// Logarithm of a Gaussian likelihood's (initial) sigma; 0 for the others, which do not use it.
     pub fn log_sigma(&self) -> f32 {
-        match self.likelihood {
-            Likelihood::Gaussian { sigma, .. } => sigma.ln(),
-            Likelihood::Bernoulli | Likelihood::SquaredError | Likelihood::LinearSquaredError => {
-                0.0
-            }
-        }
+        self.likelihood.sigma().map_or(0.0, f32::ln)
     }
 
     /// Checks that the images' values are in [0, 1] where the decoder's outputs are, or where they are

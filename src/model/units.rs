@@ -5,6 +5,9 @@ use crate::ops::LOGVAR_BOUND;
 /// Variance of a mean over the images above which its latent dimension counts as active (Burda et al. 2016, sec. 5.1).
 const ACTIVE: f64 = 0.01;
 
+/// Sums of each latent dimension that `ops::latent_units` leaves.
+pub(super) const SUMS: usize = 4;
+
 /// Whether a latent dimension whose mean has this variance over the images counts as active.
 pub fn is_active(variance: f64) -> bool {
     variance > ACTIVE
@@ -25,7 +28,7 @@ impl Units {
     /// From the sums `[latent, 4]` over `images` that `ops::latent_units` leaves.
     pub(super) fn from_sums(sums: &[f32], images: usize) -> Self {
         let mean = |sum: f32| f64::from(sum) / images as f64;
-        let rows = sums.chunks(4);
+        let rows = sums.chunks(SUMS);
         let variance = |row: &[f32]| (mean(row[2]) - mean(row[1]).powi(2)).max(0.0);
         Self {
             kl: rows.clone().map(|row| mean(row[0])).collect(),

@@ -15,7 +15,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use self::seal::Seal;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::{ModelSpec, Parameters};
+use crate::model::{Model, ModelSpec, Parameters};
 
 /// Parameters of a model on the host, named and laid out as PyTorch's `nn.Linear` has them.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,16 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// The first values of a model's parameters, by the seed.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn initial(spec: &ModelSpec, seed: u64) -> Result<Self> {
+        let model = Model::new(spec)?;
+        let parameters = model.parameters();
+        Ok(Self::from_arena(parameters, &parameters.initial(seed)))
+    }
+
     /// Takes the tensors out of an arena.
     pub fn from_arena(parameters: &Parameters, arena: &[f32]) -> Self {
         let tensors = parameters
@@ -192,7 +202,8 @@ impl Weights {
 
     /// Refuses a file that has not every parameter of the model, with the names that it has.
     fn check_names(file: &SafeTensors<'_>, spec: &ModelSpec, path: &Path) -> Result<()> {
-        let wanted = Parameters::new(spec).tensors;
+        let model = Model::new(spec)?;
+        let wanted = &model.parameters().tensors;
         let names: HashSet<&str> = file.names().into_iter().collect();
         let missing = wanted.iter().find(|t| !names.contains(t.name.as_str()));
         let Some(missing) = missing else {
@@ -225,7 +236,7 @@ impl Weights {
         path: &Path,
     ) -> Result<Self> {
         let mut tensors = Vec::new();
-        for wanted in Parameters::new(spec).tensors {
+        for wanted in &Model::new(spec)?.parameters().tensors {
             let name = format!("{prefix}{}", wanted.name);
             let Ok(view) = file.tensor(&name) else {
                 let what = format!("tensor {name} is missing");
@@ -248,7 +259,7 @@ impl Weights {
                     "an earlier model, or training anew with a smaller --lr",
                 ));
             }
-            tensors.push((wanted.name, wanted.shape, values));
+            tensors.push((wanted.name.clone(), wanted.shape.clone(), values));
         }
         Ok(Self { tensors })
     }
@@ -308,8 +319,7 @@ mod tests {
         let mut spec = ModelSpec::reference();
         spec.hidden = vec![3];
         spec.latent = 2;
-        let parameters = Parameters::new(&spec);
-        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let weights = Weights::initial(&spec, 1).expect("weights");
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("model.safetensors");
         weights.save(&path).expect("save");
@@ -335,7 +345,11 @@ mod tests {
         spec: &ModelSpec,
         tensor: impl Fn(usize, &str, &[usize]) -> (String, Dtype, Vec<usize>, Vec<u8>),
     ) -> Vec<u8> {
-        let tensors = Parameters::new(spec).tensors;
+        let tensors = Model::new(spec)
+            .expect("a model")
+            .parameters()
+            .tensors
+            .clone();
         let made: Vec<_> = tensors
             .iter()
             .enumerate()
@@ -379,8 +393,7 @@ mod tests {
     #[test]
     fn a_changed_file_is_refused_and_one_that_says_nothing_of_itself_is_not() {
         let spec = tiny();
-        let parameters = Parameters::new(&spec);
-        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let weights = Weights::initial(&spec, 1).expect("weights");
         let mut bytes = weights.to_bytes().expect("a file");
         let last = bytes.len() - 1;
         bytes[last] ^= 1;

@@ -1,7 +1,7 @@
 //! Words for models and losses: what is an ELBO is called one, and nothing else is.
 
 use crate::data::Binarize;
-use crate::model::{Activation, Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
+use crate::model::{Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
 pub use crate::number::{counted, grouped};
 
 /// `71.9 MiB`
@@ -35,28 +35,13 @@ pub fn model(spec: &ModelSpec) -> String {
 /// The same without the weight of the KL.
 pub fn layers(spec: &ModelSpec) -> String {
     let widths: Vec<String> = spec.widths().iter().map(ToString::to_string).collect();
-    let activation = match spec.activation {
-        Activation::Relu => "relu",
-        Activation::LeakyRelu => "leaky relu",
-        Activation::Tanh => "tanh",
-        Activation::Sigmoid => "sigmoid",
-        Activation::Silu => "silu",
-        Activation::Gelu => "gelu",
-    };
+    let activation = spec.activation.name();
     format!(
         "{} {}, {activation}, {}",
-        kind(spec),
+        spec.kind.short(),
         widths.join("-"),
         likelihood(spec)
     )
-}
-
-/// `VAE` or `AE`.
-pub fn kind(spec: &ModelSpec) -> &'static str {
-    match spec.kind {
-        ModelKind::Vae => "VAE",
-        ModelKind::Ae => "AE",
-    }
 }
 
 fn likelihood(spec: &ModelSpec) -> String {

@@ -4,7 +4,9 @@
 //! the tests.
 
 pub mod activation;
+pub mod activation_backward;
 pub mod adam;
+pub mod add;
 pub mod clip;
 pub mod copy;
 pub mod elbo;
@@ -27,7 +29,9 @@ use crate::kernel::Kernel;
 /// Every kernel of the program.
 pub static KERNELS: &[&Kernel] = &[
     &activation::KERNEL,
+    &activation_backward::KERNEL,
     &adam::KERNEL,
+    &add::KERNEL,
     &clip::KERNEL,
     &copy::KERNEL,
     &elbo::KERNEL,

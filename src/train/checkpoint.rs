@@ -303,7 +303,6 @@ pub(super) fn prune(folder: &Path, keep: usize, best: Option<u64>) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Parameters;
     use crate::train::Best;
 
     fn spec() -> ModelSpec {
@@ -316,8 +315,7 @@ mod tests {
 
     fn state(step: u64) -> State {
         let spec = spec();
-        let parameters = Parameters::new(&spec);
-        let weights = |seed| Weights::from_arena(&parameters, &parameters.initial(&spec, seed));
+        let weights = |seed| Weights::initial(&spec, seed).expect("weights");
         State {
             weights: weights(step),
             first: weights(step + 1),

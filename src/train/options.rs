@@ -7,7 +7,7 @@ use crate::data::Binarize;
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::model::plans::Update;
-use crate::model::{ModelKind, ModelSpec};
+use crate::model::ModelSpec;
 use crate::option::{self, defaults};
 use crate::train::{Decay, KlWeight, LearningRate};
 
@@ -168,7 +168,7 @@ impl TrainOptions {
     /// [`Error::Config`] where an autoencoder is to weigh a KL.
     pub fn check_model(&self, spec: &ModelSpec) -> Result<()> {
         let weighs = self.free_bits > 0.0 || !self.kl_schedule.is_constant();
-        if spec.kind == ModelKind::Ae && weighs {
+        if weighs && !spec.is_variational() {
             return Err(Error::config(
                 "--free-bits, --kl-warmup and --kl-cycles weigh the KL, and an autoencoder has none",
                 "--model vae, or none of these",

@@ -258,7 +258,7 @@ impl RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ModelSpec, Parameters, Weights};
+    use crate::model::{ModelSpec, Weights};
     use crate::shape::ImageShape;
     use crate::train::checkpoint::MODEL;
     use crate::train::metrics::{Epoch, Line, Report};
@@ -402,8 +402,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut run = RunFolder::create(folder.path(), config()).expect("an empty folder");
         let spec = &run.config.model;
-        let parameters = Parameters::new(spec);
-        let weights = || Weights::from_arena(&parameters, &parameters.initial(spec, 1));
+        let weights = || Weights::initial(spec, 1).expect("weights");
         let position = Position {
             steps: 10,
             ..Position::default()

@@ -21,9 +21,9 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::kernel::Element;
-use crate::model::plans::{self, SCALARS, Source, names};
+use crate::model::plans::{self, Mode, Source, names};
 use crate::model::session::{Measured, Passes, Session, add_rows};
-use crate::model::{ModelSpec, Parameters, Weights};
+use crate::model::{Model, ModelSpec, Weights};
 use crate::plan::Runtime;
 use crate::rng::Purpose;
 use crate::train::metrics::Report;
@@ -103,22 +103,23 @@ impl Trainer {
         fused: bool,
     ) -> Result<Self> {
         let start = Instant::now();
-        spec.validate()?;
+        let model = Model::new(spec)?;
         let count = dataset.train.len();
         options.validate(count)?;
         options.check_model(spec)?;
-        let parameters = Parameters::new(spec);
-        let arena = parameters.initial(spec, options.seed);
+        let parameters = model.parameters();
+        let arena = parameters.initial(options.seed);
         let mut session = Session::new(runtime, spec, &arena, options.seed)?;
         session.check_rows(options.batch_size)?;
         let binarize = options.binarize;
         let train = session.upload("train", &dataset.train, binarize, Purpose::Binarisation)?;
         let purpose = Purpose::EvaluationBinarisation;
         let test = session.upload("test", &dataset.test, binarize, purpose)?;
-        let len = session.parameters.len;
+        let len = parameters.len;
+        session.allocate(names::GRADIENT, Element::Float, len)?;
         session.allocate(names::FIRST, Element::Float, len)?;
         session.allocate(names::SECOND, Element::Float, len)?;
-        session.allocate(names::SCALARS, Element::Float, SCALARS)?;
+        session.allocate(names::SCALARS, Element::Float, names::SCALAR_COUNT)?;
         let scalars = [options.learning_rate, 1.0, 1.0];
         session.runtime.write(names::SCALARS, 0, &scalars)?;
         let batches = count.div_ceil(options.batch_size);
@@ -126,10 +127,8 @@ impl Trainer {
         if update.schedule.is_some() {
             session.allocate(&train.schedule_name(), Element::Float, 2 * batches)?;
         }
-        let make = |spec: &ModelSpec, parameters: &Parameters, rows| {
-            plans::train(spec, parameters, rows, &train, update)
-        };
-        let passes = session.passes("train", count, options.batch_size, Some(&train), make)?;
+        let (mode, rows) = (Mode::Train(update), options.batch_size);
+        let passes = session.passes(&plans::TRAIN, mode, count, rows, Some(&train))?;
         let evaluation = session.evaluation(&test)?;
         let zeros = vec![0.0; len];
         Ok(Self {
@@ -145,9 +144,9 @@ impl Trainer {
             start,
             before: 0.0,
             good: State {
-                weights: Weights::from_arena(&parameters, &arena),
-                first: Weights::from_arena(&parameters, &zeros),
-                second: Weights::from_arena(&parameters, &zeros),
+                weights: Weights::from_arena(parameters, &arena),
+                first: Weights::from_arena(parameters, &zeros),
+                second: Weights::from_arena(parameters, &zeros),
                 position: Position::default(),
             },
             best: None,
@@ -369,7 +368,7 @@ impl Trainer {
     /// Learning rate and weight of the KL of a step of the running epoch.
     fn rates(&self, batch: usize) -> (f64, f64) {
         let row = &self.schedule[2 * batch..][..2];
-        let beta = f64::from(self.session.spec.beta);
+        let beta = f64::from(self.session.model.spec().beta);
         (f64::from(row[0]), beta * f64::from(row[1]))
     }
 

@@ -1,9 +1,9 @@
 //! Gets a device ready for training while the images are on their way.
 
 use crate::data::Expected;
-use crate::model::plans::{self, Source};
+use crate::model::plans::Source;
 use crate::model::session::check_rows;
-use crate::model::{ModelSpec, Parameters};
+use crate::model::{Model, ModelSpec};
 use crate::plan::Runtime;
 use crate::rng::Purpose;
 use crate::train::TrainOptions;
@@ -21,10 +21,10 @@ pub fn warm_up(
         image: shape,
         ..spec.clone()
     };
-    let usable = spec.validate().is_ok()
-        && options.validate(images).is_ok()
-        && check_rows(&spec, options.batch_size).is_ok();
-    if !usable {
+    let Ok(model) = Model::new(&spec) else {
+        return;
+    };
+    if options.validate(images).is_err() || check_rows(&model, options.batch_size).is_err() {
         return;
     }
     let source = Source {
@@ -36,8 +36,7 @@ pub fn warm_up(
         purpose: Purpose::Binarisation,
         seed: options.seed,
     };
-    let parameters = Parameters::new(&spec);
     let rows = options.batch_size;
     let update = options.update(runtime.fuses_updates(), images.div_ceil(rows));
-    runtime.warm_up(&plans::train(&spec, &parameters, rows, &source, update));
+    runtime.warm_up(&model.train(rows, &source, update));
 }

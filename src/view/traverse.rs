@@ -6,7 +6,7 @@ use super::interpolate::encode_some;
 use super::{Spread, kl_by_value};
 use crate::data::{Binarize, Images, Split};
 use crate::error::{Error, Result};
-use crate::model::{Inference, Latents, ModelKind, ModelSpec};
+use crate::model::{Inference, Latents, ModelSpec};
 use crate::number::{rounded, scientific};
 use crate::train::Shades;
 
@@ -76,11 +76,11 @@ impl Traversal {
     /// Keeps the `count` dimensions that matter most, the first first, and notes why: by the KL of q(z|x), or for an
     /// autoencoder by the standard deviation of its codes.
     #[must_use]
-    pub fn top(self, count: usize, kind: ModelKind, latents: &Latents) -> Self {
+    pub fn top(self, count: usize, variational: bool, latents: &Latents) -> Self {
         let latent = self.base.len();
-        let (name, weights) = match kind {
-            ModelKind::Vae => ("KL", kl_by_value(latents, latent)),
-            ModelKind::Ae => ("sd", Spread::of(&latents.mu, latent).deviation),
+        let (name, weights) = match variational {
+            true => ("KL", kl_by_value(latents, latent)),
+            false => ("sd", Spread::of(&latents.mu, latent).deviation),
         };
         let mut rows: Vec<usize> = (0..latent).collect();
         rows.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
@@ -215,12 +215,12 @@ mod tests {
             mu: vec![0.1, 2.0, 1.0, -0.1, -2.0, -1.0],
             logvar: vec![0.0; 6],
         };
-        for kind in [ModelKind::Vae, ModelKind::Ae] {
-            let top = Traversal::of_prior(3).top(2, kind, &latents);
-            assert_eq!(top.rows, [1, 2], "{kind:?}");
+        for variational in [true, false] {
+            let top = Traversal::of_prior(3).top(2, variational, &latents);
+            assert_eq!(top.rows, [1, 2], "{variational}");
             assert_eq!(
                 top.notes[1],
-                ["KL 2.00", "sd 2.00"][usize::from(kind == ModelKind::Ae)]
+                ["KL 2.00", "sd 2.00"][usize::from(!variational)]
             );
         }
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::model::{ModelKind, words};
+use crate::model::words;
 use crate::train::metrics::{Epoch, Line, Report};
 use crate::train::{RunConfig, RunFolder};
 
@@ -149,7 +149,7 @@ impl Run {
 
     /// Whether the model is a VAE, whose losses have two parts.
     pub fn is_vae(&self) -> bool {
-        self.config.model.kind == ModelKind::Vae
+        self.config.model.is_variational()
     }
 
     /// What the loss is: `loss` or, where it is one, `negative ELBO`.
@@ -313,7 +313,7 @@ pub(super) mod tests {
         run.config.model.beta = 4.0;
         assert_eq!(run.loss_name(), "loss");
         run.config.model.beta = 1.0;
-        run.config.model.kind = ModelKind::Ae;
+        run.config.model.kind = crate::model::ModelKind::Ae;
         assert_eq!(run.loss_name(), "loss");
     }
 

@@ -23,7 +23,6 @@ use prost::Message;
 
 use self::event::{Content, Event, Image, START, SessionLog, Summary, Value, What};
 use crate::error::{Error, Result};
-use crate::model::ModelKind;
 use crate::train::metrics::Line;
 
 /// What the name of an event file starts with; TensorBoard looks for it.
@@ -42,7 +41,8 @@ struct EventFile {
 pub struct EventWriter {
     train: EventFile,
     test: EventFile,
-    kind: ModelKind,
+    /// Whether losses have a KL.
+    variational: bool,
     /// Epoch of the last report.
     reported: u32,
 }
@@ -53,12 +53,12 @@ impl EventWriter {
     ///
     /// # Errors
     /// [`Error::Io`] where they cannot be created.
-    pub fn create(folder: &Path, kind: ModelKind, done: u64) -> Result<Self> {
+    pub fn create(folder: &Path, variational: bool, done: u64) -> Result<Self> {
         let now = seconds();
         Ok(Self {
             train: EventFile::create(&folder.join("train"), now, done)?,
             test: EventFile::create(&folder.join("test"), now, done)?,
-            kind,
+            variational,
             reported: 0,
         })
     }
@@ -77,7 +77,7 @@ impl EventWriter {
                     ("schedule/learning_rate", report.learning_rate),
                     ("speed/images_per_s", report.images_per_s),
                 ]);
-                if self.kind == ModelKind::Vae {
+                if self.variational {
                     values.push(("schedule/kl_weight", report.kl_weight));
                 }
                 self.train.scalars(report.step, &values)
@@ -90,7 +90,7 @@ impl EventWriter {
                         ("schedule/learning_rate", epoch.learning_rate),
                         ("speed/images_per_s", epoch.images_per_s),
                     ]);
-                    if self.kind == ModelKind::Vae {
+                    if self.variational {
                         values.push(("schedule/kl_weight", epoch.kl_weight));
                     }
                     self.train.scalars(epoch.step, &values)?;
@@ -144,7 +144,7 @@ impl EventWriter {
 
     fn losses(&self, total: f64, reconstruction: f64, kl: f64) -> Vec<(&'static str, f64)> {
         let mut values = vec![("loss/total", total)];
-        if self.kind == ModelKind::Vae {
+        if self.variational {
             values.extend([("loss/reconstruction", reconstruction), ("loss/kl", kl)]);
         }
         values
@@ -249,7 +249,7 @@ mod tests {
     use crate::watch::run::tests::{epoch, report};
 
     fn writer(folder: &Path, done: u64) -> EventWriter {
-        EventWriter::create(folder, ModelKind::Vae, done).expect("event files")
+        EventWriter::create(folder, true, done).expect("event files")
     }
 
     /// The events of the files of a folder, in the order of their names.
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn an_autoencoder_has_one_loss() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut writer = EventWriter::create(folder.path(), ModelKind::Ae, 0).expect("event files");
+        let mut writer = EventWriter::create(folder.path(), false, 0).expect("event files");
         let own = crate::train::metrics::Epoch {
             active_units: None,
             ..epoch(1)

@@ -14,7 +14,7 @@ use elbo::data::{Binarize, Images, Reading, Split, Values};
 use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
 use elbo::files;
-use elbo::model::{Activation, Inference, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
+use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Weights};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
@@ -63,8 +63,9 @@ const SPREAD: f32 = 3.0;
 
 /// A model with random parameters, some logvar of which lie beyond the bound.
 fn weights(spec: &ModelSpec) -> Weights {
-    let parameters = Parameters::new(spec);
-    let mut arena = parameters.initial(spec, 3);
+    let model = Model::new(spec).expect("a model");
+    let parameters = model.parameters();
+    let mut arena = parameters.initial(3);
     arena.iter_mut().for_each(|value| *value *= SPREAD);
     let mut tensors = parameters.tensors.iter();
     let head = format!("fc{}2.bias", spec.hidden.len() + 1);
@@ -72,7 +73,7 @@ fn weights(spec: &ModelSpec) -> Weights {
         arena[bias.offset] = 200.0;
         arena[bias.offset + 1] = -200.0;
     }
-    Weights::from_arena(&parameters, &arena)
+    Weights::from_arena(parameters, &arena)
 }
 
 fn save(folder: &Path, name: &str, shape: &[usize], values: &[f32]) {

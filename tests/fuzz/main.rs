@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use bolero::{TypeGenerator, check};
 use elbo::data::{DataOptions, Dataset, Images, Values, load};
-use elbo::model::{ModelSpec, Parameters, Weights};
+use elbo::model::{Model, ModelSpec, Weights};
 use elbo::shape::ImageShape;
 use elbo::train::metrics::Line;
 use elbo::train::{Best, Position, Record, RunConfig, RunFolder, State};
@@ -330,8 +330,9 @@ fn spec() -> ModelSpec {
 }
 
 fn weights() -> Weights {
-    let parameters = Parameters::new(&spec());
-    Weights::from_arena(&parameters, &parameters.initial(&spec(), 1))
+    let model = Model::new(&spec()).expect("a model");
+    let parameters = model.parameters();
+    Weights::from_arena(parameters, &parameters.initial(1))
 }
 
 #[test]

@@ -66,6 +66,27 @@ const SIMPLE: &[Fault] = &[
         "select(x, vec4<f32>(0.0), x <= vec4<f32>(0.0))",
         "vec4<f32>(max(x.x, 0.0), select(x.y, 0.0, !(x.y > 0.0)), max(x.zw, vec2<f32>(0.0)))",
     ),
+    // The gradient of the output as it is; one vec4 too many.
+    fault(
+        "activation_backward",
+        "tanh, 5 values",
+        "d_output[at] * derivative(saved[at])",
+        "d_output[at]",
+    ),
+    fault(
+        "activation_backward",
+        "relu, 4 values",
+        "4u * at < params.count",
+        "4u * at <= params.count",
+    ),
+    // One of the two only; one vec4 too many.
+    fault("add", "5 values", "a[at] + b[at]", "a[at]"),
+    fault(
+        "add",
+        "4 values",
+        "4u * at < params.count",
+        "4u * at <= params.count",
+    ),
     // The second moment of g; no decay; 1 − exp(x) as it cancels; a moment that is not stored.
     fault("adam", "5 values", "g * g - before.v", "g - before.v"),
     fault(

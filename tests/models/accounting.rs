@@ -1,7 +1,7 @@
 //! What steps move and compute by their records, and what training holds in memory, against values by hand.
 
 use elbo::data::digits;
-use elbo::model::{Allocation, MemoryUse, ModelSpec, Parameters, plans};
+use elbo::model::{Allocation, MemoryUse, Model, ModelSpec, plans};
 use elbo::plan::{self, CpuRuntime, Plan, Step};
 use elbo::train::{TrainOptions, Trainer};
 
@@ -24,11 +24,12 @@ const ARENA: u64 = 2 * (VALUES * HIDDEN + HIDDEN * LATENT)
 
 fn reference(images: usize) -> Plan {
     let spec = ModelSpec::reference();
-    let parameters = Parameters::new(&spec);
+    let model = Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
     assert_eq!(parameters.len as u64, ARENA);
     let source = byte_source(images, VALUES as usize, 1);
     let update = plans::Update::default();
-    plans::train(&spec, &parameters, ROWS as usize, &source, update)
+    model.train(ROWS as usize, &source, update)
 }
 
 fn step<'a>(plan: &'a Plan, label: &str) -> &'a Step {

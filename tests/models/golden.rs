@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use elbo::kernel::Element;
-use elbo::model::plans::{self, Source, Update, names};
-use elbo::model::{Likelihood, ModelKind, ModelSpec, Parameters};
+use elbo::model::plans::{Source, Update, names};
+use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan};
 use elbo::shape::ImageShape;
 use safetensors::SafeTensors;
@@ -129,9 +129,9 @@ impl Golden {
     }
 
     /// The plan of a training step with the noise given from outside.
-    fn plan(&self, parameters: &Parameters) -> Plan {
+    fn plan(&self, model: &Model) -> Plan {
         let source = self.source();
-        let mut plan = plans::train(&self.spec, parameters, self.rows, &source, self.update);
+        let mut plan = model.train(self.rows, &source, self.update);
         if self.spec.kind == ModelKind::Vae {
             let step = plan.steps.iter_mut().find(|step| step.label == "z");
             step.expect("the codes").call.selectors = vec![("DRAW", 0)];
@@ -142,7 +142,8 @@ impl Golden {
 
     /// Runs all steps, of a plan that `alter` may have spoilt.
     pub(crate) fn run<R: Wide>(&self, runtime: &mut R, alter: &dyn Fn(&mut Plan)) -> Outcome {
-        let parameters = Parameters::new(&self.spec);
+        let model = Model::new(&self.spec).expect("a model");
+        let parameters = model.parameters();
         let mut arena = vec![0.0; parameters.len];
         for tensor in &parameters.tensors {
             let values = &self.tensors[&format!("init/{}", tensor.name)];
@@ -152,14 +153,14 @@ impl Golden {
             }
         }
         let source = self.source();
-        load(runtime, &parameters, &arena, &source, &self.bytes);
+        load(runtime, parameters, &arena, &source, &self.bytes);
         runtime.put(names::SCALARS, &[self.rate, 1.0]);
         runtime.put(names::LOG_SIGMA, &[self.sigma.ln()]);
         let noise = self.rows * self.spec.latent;
         runtime
             .allocate("epsilon", Element::Float, noise)
             .expect("allocate");
-        let mut plan = self.plan(&parameters);
+        let mut plan = self.plan(&model);
         alter(&mut plan);
         let plan = runtime.prepare(plan).expect("prepare");
         let mut outcome = Outcome {
@@ -197,7 +198,11 @@ impl Golden {
                 report.check(kind, place, found, expected, limit);
             }
         }
-        for tensor in &Parameters::new(&self.spec).tensors {
+        for tensor in &Model::new(&self.spec)
+            .expect("a model")
+            .parameters()
+            .tensors
+        {
             let range = tensor.offset..tensor.offset + tensor.len();
             let mut all = |kind, key: &str, arena: &[f64], limit: &dyn Fn(f64, f64) -> f64| {
                 let expected = &self.tensors[&format!("{key}/{}", tensor.name)];

@@ -1,8 +1,8 @@
 //! Every gradient against central finite differences of the loss, at double precision.
 
 use clap::ValueEnum;
-use elbo::model::plans::{self, Update, names};
-use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters};
+use elbo::model::plans::{Update, names};
+use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec, Parameters};
 use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime};
 
 use crate::support::{Report, byte_source, few_bytes, load, small};
@@ -29,19 +29,20 @@ struct Still {
 
 impl Still {
     fn new(spec: &ModelSpec, seed: u64, bias: Option<(&str, f32)>) -> Self {
-        let parameters = Parameters::new(spec);
+        let model = Model::new(spec).expect("a model");
+        let parameters = model.parameters();
         let source = byte_source(ROWS, spec.image.values(), seed);
         let update = Update::default();
-        let plan: Plan = plans::train(spec, &parameters, ROWS, &source, update);
+        let plan: Plan = model.train(ROWS, &source, update);
         let mut runtime = CpuRuntime::<f64>::new();
-        let mut arena = parameters.initial(spec, seed);
+        let mut arena = parameters.initial(seed);
         if let Some((name, value)) = bias {
             let tensor = parameters.tensors.iter().find(|t| t.name == name);
             let tensor = tensor.expect("the tensor");
             arena[tensor.offset..][..tensor.len()].fill(value);
         }
         let bytes = few_bytes(ROWS, spec.image.values());
-        load(&mut runtime, &parameters, &arena, &source, &bytes);
+        load(&mut runtime, parameters, &arena, &source, &bytes);
         // A learning rate of 0.
         runtime
             .write(names::SCALARS, 0, &[0.0, 1.0])
@@ -54,7 +55,7 @@ impl Still {
             beta: f64::from(spec.beta),
             counters: source.counters_name(),
             log: source.log_name(),
-            parameters,
+            parameters: parameters.clone(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use elbo::data::{Binarize, Images, Split, Values};
 use elbo::device::Device;
-use elbo::model::{Activation, Inference, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
+use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Weights};
 use elbo::rng::{Purpose, Stream};
 
 use crate::by_hand::{self, Near, noise};
@@ -30,10 +30,11 @@ pub(crate) fn model(kind: ModelKind, likelihood: Likelihood) -> (ModelSpec, Weig
         likelihood,
         ..small(kind, 11, &[7], 3)
     };
-    let parameters = Parameters::new(&spec);
-    let mut arena = parameters.initial(&spec, SEED);
+    let model = Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
+    let mut arena = parameters.initial(SEED);
     arena.iter_mut().for_each(|value| *value *= SPREAD);
-    let weights = Weights::from_arena(&parameters, &arena);
+    let weights = Weights::from_arena(parameters, &arena);
     (spec, weights)
 }
 

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use elbo::ops::KERNELS;
 
 /// Modules of the crate; each may import those before it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 22] = [
     "error", "option", "shape", "number", "rng", "files", "draw", "device", "kernel", "ops",
-    "plan", "data", "model", "train", "watch", "view", "export", "explore", "bench", "cli",
+    "plan", "graph", "layers", "data", "model", "train", "watch", "view", "export", "explore",
+    "bench", "cli",
 ];
 
 /// Modules that any other may import.

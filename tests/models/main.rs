@@ -6,6 +6,7 @@ mod choices;
 mod faults;
 mod golden;
 mod gradients;
+mod graphs;
 mod inference;
 #[path = "../shared/python.rs"]
 mod interpreter;

@@ -7,7 +7,7 @@ use std::process::Command;
 use elbo::data::{Dataset, Values, digits};
 use elbo::kernel::Element;
 use elbo::model::plans::names;
-use elbo::model::{Likelihood, ModelSpec, Parameters, Weights};
+use elbo::model::{Likelihood, Model, ModelSpec, Weights};
 use elbo::plan::{self, Plan, PlanId, Runtime, Slice};
 use elbo::train::{Observer, State, TrainOptions, train};
 use elbo::{Error, Result};
@@ -109,7 +109,8 @@ impl Runtime for Spoiling {
 #[test]
 fn a_nan_in_a_weight_is_found_within_the_epoch_and_named() {
     let (spec, data) = (digit_model(), small_digits());
-    let parameters = Parameters::new(&spec);
+    let model = Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
     for name in ["fc1.weight", "fc22.bias", "fc4.weight"] {
         let tensor = parameters.tensors.iter().find(|t| t.name == name);
         let at = tensor.expect("the tensor").offset + 1;
@@ -291,7 +292,8 @@ fn a_logvar_far_beyond_its_bound_gives_a_finite_loss() {
     let (spec, data) = (digit_model(), small_digits());
     for (device, runtime) in devices() {
         let mut trainer = trainer(runtime, &spec, &OPTIONS(), &data);
-        let parameters = Parameters::new(&spec);
+        let model = Model::new(&spec).expect("a model");
+        let parameters = model.parameters();
         let bias = parameters.tensors.iter().find(|t| t.name == "fc22.bias");
         let (offset, len) = bias.map(|t| (t.offset, t.len())).expect("the bias");
         let runtime = trainer.runtime();

@@ -3,8 +3,8 @@
 use elbo::data::{Binarize, Dataset, Split, digits};
 use elbo::device::{Device, Precision};
 use elbo::kernel::Element;
-use elbo::model::plans::{self, Update, names};
-use elbo::model::{Inference, Likelihood, Loss, ModelKind, ModelSpec, Parameters};
+use elbo::model::plans::{Update, names};
+use elbo::model::{Inference, Likelihood, Loss, Model, ModelKind, ModelSpec};
 use elbo::plan::{CpuRuntime, Runtime};
 use elbo::rng::Purpose;
 use elbo::train::{EpochRecord, Observer, TrainOptions, Trainer};
@@ -143,19 +143,20 @@ fn cpu_and_gpu_learn_the_same_from_the_same_images_in_the_same_order() {
 #[test]
 fn cpu_and_gpu_draw_the_same_noise() {
     let spec = digit_model();
-    let parameters = Parameters::new(&spec);
+    let model = Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
     let (rows, seed, step) = (33, 0x1234_5678_9abc_def0, 41);
     let source = byte_source(rows, spec.image.values(), seed);
     let update = Update::default();
     let len = rows * spec.latent;
     let expected = noise(seed, Purpose::Epsilon, step, len);
     for (device, mut runtime) in devices() {
-        let mut plan = plans::train(&spec, &parameters, rows, &source, update);
+        let mut plan = model.train(rows, &source, update);
         expose(&mut plan, "epsilon");
-        let arena = parameters.initial(&spec, seed);
+        let arena = parameters.initial(seed);
         let bytes = few_bytes(rows, 20).repeat(40);
         let bytes = &bytes[..rows * spec.image.values()];
-        load(runtime.as_mut(), &parameters, &arena, &source, bytes);
+        load(runtime.as_mut(), parameters, &arena, &source, bytes);
         runtime
             .allocate("epsilon", Element::Float, len)
             .expect("allocate");
@@ -248,10 +249,11 @@ fn updates_fused_with_their_gradients_give_the_bits_of_both_apart() {
         sigma: 0.5,
         learned: true,
     };
-    let parameters = Parameters::new(&spec);
+    let model = Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
     let rows = 9;
     let source = byte_source(rows, spec.image.values(), 5);
-    let arena = parameters.initial(&spec, 5);
+    let arena = parameters.initial(5);
     let bytes = few_bytes(rows, spec.image.values());
     let run = |runtime: &mut dyn Runtime, fused| {
         let update = Update {
@@ -259,9 +261,9 @@ fn updates_fused_with_their_gradients_give_the_bits_of_both_apart() {
             fused,
             ..Update::default()
         };
-        let plan = plans::train(&spec, &parameters, rows, &source, update);
+        let plan = model.train(rows, &source, update);
         let steps = plan.steps.len();
-        load(runtime, &parameters, &arena, &source, &bytes);
+        load(runtime, parameters, &arena, &source, &bytes);
         for name in [names::FIRST, names::SECOND] {
             let zeros = vec![0.0; parameters.len];
             runtime.write(name, 0, &zeros).expect("write");

@@ -1,7 +1,7 @@
 //! Two devices beside each other, step by step: they agree, and a fault is named where it arises.
 
 use elbo::device::Selection;
-use elbo::model::{ModelKind, Parameters, plans};
+use elbo::model::{Model, ModelKind, plans};
 use elbo::ops::{adam, elbo as loss, matmul};
 use elbo::plan::{self, CpuRuntime, Difference, Plan};
 use elbo::train::check;
@@ -42,7 +42,8 @@ fn the_gpu_computes_every_step_as_the_cpu_does() {
 fn beside(spoil: &dyn Fn(&mut Plan)) -> Vec<Difference> {
     let (rows, values) = (5, 12);
     let spec = small(ModelKind::Vae, values, &[9], 3);
-    let parameters = Parameters::new(&spec);
+    let model = Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
     let source = byte_source(rows, values, 7);
     let update = plans::Update {
         grad_clip: 1e-3,
@@ -50,12 +51,12 @@ fn beside(spoil: &dyn Fn(&mut Plan)) -> Vec<Difference> {
     };
     let prepared = |spoil: &dyn Fn(&mut Plan)| {
         let mut runtime = CpuRuntime::<f32>::new();
-        let arena = parameters.initial(&spec, 7);
+        let arena = parameters.initial(7);
         let bytes = few_bytes(rows, values);
-        load(&mut runtime, &parameters, &arena, &source, &bytes);
+        load(&mut runtime, parameters, &arena, &source, &bytes);
         let scalars = [1e-3, 1.0];
         plan::Runtime::write(&mut runtime, plans::names::SCALARS, 0, &scalars).expect("write");
-        let mut plan = plans::train(&spec, &parameters, rows, &source, update);
+        let mut plan = model.train(rows, &source, update);
         spoil(&mut plan);
         let id = plan::Runtime::prepare(&mut runtime, plan).expect("prepare");
         (runtime, id)

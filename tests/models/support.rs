@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use elbo::data::{Binarize, Images, Values, digits};
 use elbo::device::{Device, Gpu, Precision, Selection};
 use elbo::kernel::Element;
-use elbo::model::plans::{SCALARS, Source, names};
+use elbo::model::plans::{Source, names};
 use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Home, Plan, Runtime};
 use elbo::rng::Purpose;
@@ -101,7 +101,7 @@ pub(crate) fn load(
             .expect("allocate");
         runtime.write(name, 0, &vec![0.0; len]).expect("write");
     }
-    for (name, len) in [(names::SCALARS, SCALARS), (names::LOG_SIGMA, 1)] {
+    for (name, len) in [(names::SCALARS, names::SCALAR_COUNT), (names::LOG_SIGMA, 1)] {
         runtime
             .allocate(name, Element::Float, len)
             .expect("allocate");

@@ -8,7 +8,6 @@ use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 
-use elbo::model::ModelKind;
 use elbo::train::metrics::{Epoch, Line, Report};
 use elbo::watch::tensorboard::EventWriter;
 use serde::Deserialize;
@@ -102,7 +101,7 @@ fn tensorboard_reads_what_was_written() {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut writer = EventWriter::create(folder.path(), ModelKind::Vae, 0).expect("event files");
+    let mut writer = EventWriter::create(folder.path(), true, 0).expect("event files");
     for step in 1..=300 {
         writer.line(&report(step)).expect("a report");
         if step % 100 == 0 {
@@ -148,7 +147,7 @@ fn tensorboard_drops_what_a_killed_run_wrote_beyond_its_checkpoint() {
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let train = folder.path().join("train");
-    let mut killed = EventWriter::create(folder.path(), ModelKind::Vae, 0).expect("event files");
+    let mut killed = EventWriter::create(folder.path(), true, 0).expect("event files");
     let end_epoch = |writer: &mut EventWriter, number: u32, loss: f64, width: u32| {
         let line = epoch(number, loss);
         writer.line(&line).expect("an epoch");
@@ -169,7 +168,7 @@ fn tensorboard_drops_what_a_killed_run_wrote_beyond_its_checkpoint() {
     let bytes = fs::read(&path).expect("events");
     fs::write(&path, &bytes[..bytes.len() - 9]).expect("a shorter file");
 
-    let mut again = EventWriter::create(folder.path(), ModelKind::Vae, 200).expect("event files");
+    let mut again = EventWriter::create(folder.path(), true, 200).expect("event files");
     for step in (210..=300).step_by(10) {
         again.line(&report(step)).expect("a report");
     }

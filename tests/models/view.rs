@@ -186,7 +186,7 @@ fn the_top_rows_of_a_traversal_are_those_of_the_most_kl() {
         let latents = view::encode(&mut model, &images, Split::Test, Binarize::None);
         let latents = latents.expect("codes");
         let kl = view::kl_by_value(&latents, spec.latent);
-        let top = Traversal::of_prior(spec.latent).top(2, spec.kind, &latents);
+        let top = Traversal::of_prior(spec.latent).top(2, spec.is_variational(), &latents);
         assert_eq!(top.rows.len(), 2);
         let dropped = (0..spec.latent).filter(|value| !top.rows.contains(value));
         let least = kl[top.rows[1]];
@@ -218,8 +218,9 @@ fn a_manifold_shows_the_quantiles_of_both_values() {
         image,
         ..wide
     };
-    let parameters = elbo::model::Parameters::new(&spec);
-    let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, SEED));
+    let model = elbo::model::Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
+    let weights = Weights::from_arena(parameters, &parameters.initial(SEED));
     // Those of 1/6, 1/2 and 5/6.
     let quantiles = [-0.967_421_6, 0.0, 0.967_421_6];
     for (device, mut model) in on_devices(&spec, &weights, SEED) {
@@ -270,8 +271,9 @@ fn images_and_numbers_that_there_are_not_are_refused() {
 #[test]
 fn codes_that_are_not_finite_are_refused() {
     let (spec, _) = model(ModelKind::Ae, Likelihood::SquaredError);
-    let parameters = elbo::model::Parameters::new(&spec);
-    let weights = Weights::from_arena(&parameters, &vec![3e38; parameters.len]);
+    let model = elbo::model::Model::new(&spec).expect("a model");
+    let parameters = model.parameters();
+    let weights = Weights::from_arena(parameters, &vec![3e38; parameters.len]);
     for (_, mut model) in on_devices(&spec, &weights, SEED) {
         let encoded = view::encode(&mut model, &images(3, &spec), Split::Test, Binarize::None);
         let error = encoded.expect_err("infinite codes").to_string();

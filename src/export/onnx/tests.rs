@@ -7,7 +7,7 @@ use super::*;
 use crate::data::{Binarize, Images, Reading, Scaling, Split, Values};
 use crate::device::Device;
 use crate::export::tests::{model, weights};
-use crate::model::{Inference, Likelihood};
+use crate::model::{Activation, Inference, Likelihood, ModelKind};
 use crate::shape::ImageShape;
 
 const TOLERANCE: f32 = 1e-5;

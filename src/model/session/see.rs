@@ -12,23 +12,16 @@ impl Session {
         source: &Source,
         mut take: impl FnMut(usize, &[u8]),
     ) -> Result<()> {
-        let values = self.spec.image.values();
+        let values = self.model.spec().image.values();
         let mut place = 0;
-        self.sweep(
-            "see",
-            source,
-            names::SEEN,
-            values,
-            |spec, parameters, rows| plans::see(spec, parameters, rows, source),
-            |_, batch| {
-                let bit = |&value: &f32| if value > 0.5 { 255 } else { 0 };
-                let bits: Vec<u8> = batch.iter().map(bit).collect();
-                for image in bits.chunks(values) {
-                    take(place, image);
-                    place += 1;
-                }
-                Ok(())
-            },
-        )
+        self.sweep(&plans::SEE, source, names::SEEN, values, |_, batch| {
+            let bit = |&value: &f32| if value > 0.5 { 255 } else { 0 };
+            let bits: Vec<u8> = batch.iter().map(bit).collect();
+            for image in bits.chunks(values) {
+                take(place, image);
+                place += 1;
+            }
+            Ok(())
+        })
     }
 }

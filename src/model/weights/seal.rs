@@ -79,7 +79,7 @@ fn hash(bytes: &[u8], place: &Range<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ModelSpec, Parameters, Weights};
+    use crate::model::{ModelSpec, Weights};
 
     #[test]
     fn a_change_of_any_byte_and_any_cut_are_seen() {
@@ -87,8 +87,7 @@ mod tests {
         spec.image = crate::shape::ImageShape::new(2, 2, 1);
         spec.hidden = vec![3];
         spec.latent = 2;
-        let parameters = Parameters::new(&spec);
-        let weights = Weights::from_arena(&parameters, &parameters.initial(&spec, 1));
+        let weights = Weights::initial(&spec, 1).expect("weights");
         let whole = weights.to_bytes().expect("a file");
         assert_eq!(check(&whole), Seal::Whole);
         assert_eq!(whole, weights.to_bytes().expect("the same file"));

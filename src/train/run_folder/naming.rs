@@ -21,10 +21,7 @@ impl RunFolder {
     }
 
     fn default_path(started: SystemTime, kind: ModelKind, data: &str) -> PathBuf {
-        let model = match kind {
-            ModelKind::Vae => "vae",
-            ModelKind::Ae => "ae",
-        };
+        let model = kind.short().to_ascii_lowercase();
         let data: String = data
             .chars()
             .map(|c| {

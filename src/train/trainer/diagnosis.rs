@@ -15,7 +15,7 @@ const DIVERGED: f64 = 1e9;
 impl Trainer {
     /// Refuses to go on where the test loss after an epoch is a number of no meaning.
     pub(super) fn check_diverged(&self, test: &Loss, units: Option<&Units>) -> Result<()> {
-        let spec = &self.session.spec;
+        let spec = self.session.model.spec();
         let loss = test.total / spec.image.values() as f64;
         // Squared errors have the unit of the data, squared, so that no number is too large for them.
         if spec.likelihood.is_squared_error() || !loss.is_finite() || loss < DIVERGED {

@@ -24,7 +24,7 @@ impl Trainer {
 
     /// Bytes that a state waiting for its checkpoint may take; 0 where it would be too large.
     pub(super) fn held_bytes(&self) -> usize {
-        let bytes = 3 * self.session.parameters.count() * size_of::<f32>();
+        let bytes = 3 * self.session.model.parameters().count() * size_of::<f32>();
         if bytes > MOST_HELD { 0 } else { bytes }
     }
 
@@ -97,7 +97,7 @@ impl Trainer {
             (names::FIRST, &state.first),
             (names::SECOND, &state.second),
         ] {
-            let arena = tensors.to_arena(&self.session.parameters)?;
+            let arena = tensors.to_arena(self.session.model.parameters())?;
             self.session.runtime.write(name, 0, &arena)?;
         }
         Ok(())
@@ -130,7 +130,7 @@ impl Trainer {
     }
 
     pub(super) fn arena(&mut self, name: &str) -> Result<Weights> {
-        let parameters = &self.session.parameters;
+        let parameters = self.session.model.parameters();
         let arena = self.session.runtime.read(name, 0, parameters.len)?;
         Ok(Weights::from_arena(parameters, &arena))
     }

@@ -99,7 +99,7 @@ impl Trainer {
             used_for,
             bytes: bytes as u64,
         };
-        let floats = 3 * self.session.parameters.count();
+        let floats = 3 * self.session.model.parameters().count();
         let shown = match &self.shown.images.values {
             Values::Bytes(bytes) => bytes.len(),
             Values::Floats(floats) => size_of_val(floats.as_slice()),

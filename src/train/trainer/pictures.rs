@@ -42,8 +42,8 @@ impl Trainer {
     /// [`crate::Error::Device`].
     pub fn pictures(&mut self) -> Result<Pictures> {
         self.see_shown()?;
-        let samples = if self.session.is_variational() {
-            let codes = prior(self.options.seed, SAMPLES, self.session.spec.latent);
+        let samples = if self.session.model.spec().is_variational() {
+            let codes = prior(self.options.seed, SAMPLES, self.session.model.spec().latent);
             self.session.decode(&codes)?
         } else {
             Vec::new()
@@ -59,11 +59,10 @@ impl Trainer {
         };
         let values = images.shape.values();
         self.session.sweep(
-            "reconstruct",
+            &plans::RECONSTRUCT,
             &source,
             names::DECODED,
             values,
-            |spec, parameters, rows| plans::reconstruct(spec, parameters, rows, &source),
             |runtime, batch| {
                 pictures.reconstructions.extend_from_slice(batch);
                 pictures

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ELBO, Group, LOSS, NONE, name};
 use crate::data::Binarize;
 use crate::error::Result;
-use crate::model::{Likelihood, words};
+use crate::model::words;
 use crate::shape::ImageShape;
 use crate::train::DataConfig;
 use crate::watch::Run;
@@ -14,11 +14,7 @@ use crate::watch::settings::{self, MODEL, RECORD, Setting};
 /// What has to be equal for two losses to mean the same, and how it is called; of the data only what tells them apart.
 fn meaning(runs: &[Run], run: &Run) -> [String; 4] {
     let (spec, train) = (&run.config.model, &run.config.train);
-    let loss = match spec.likelihood {
-        Likelihood::Bernoulli => "Bernoulli",
-        Likelihood::Gaussian { .. } => "Gaussian density",
-        Likelihood::SquaredError | Likelihood::LinearSquaredError => "squared error",
-    };
+    let loss = spec.likelihood.name();
     let values = match train.binarize {
         _ if run.config.is_binary() => "binary data",
         Binarize::None => "grey pixels",

@@ -1,7 +1,9 @@
 //! The cases, one file per op.
 
 mod activation;
+mod activation_backward;
 mod adam;
+mod add;
 mod clip;
 mod copy;
 mod elbo;
@@ -26,7 +28,9 @@ use crate::harness::Case;
 pub(crate) fn cases() -> Vec<Case> {
     [
         activation::cases(),
+        activation_backward::cases(),
         adam::cases(),
+        add::cases(),
         clip::cases(),
         copy::cases(),
         elbo::cases(),

@@ -1,0 +1,455 @@
+//! From a graph to the steps of a plan.
+//!
+//! A layer knows its steps; only this file knows how they go together: gradients of a value that is used twice are added;
+//! an activation goes into the product before it where its derivative is a function of its output, and its derivative
+//! into the input gradient of the product behind it; the gradient of a parameter and the update by it are one step where
+//! nothing has to stand between.
+
+use super::{Fusion, Graph, Node, Parameters, Value};
+use crate::device::Precision;
+use crate::kernel::{Call, Element, Kernel};
+use crate::ops::{activation, adam, add, clip, copy, square_sum, sum_threads};
+use crate::plan::{Builder, MAX_BOUND, Plan, Slice};
+
+/// Names of the runtime's buffers that hold what is learned. The first four are arenas of one layout.
+pub mod arenas {
+    /// Arena of parameters.
+    pub const PARAMETERS: &str = "parameters";
+    /// Arena of gradients of the batch's summed loss.
+    pub const GRADIENT: &str = "gradient";
+    /// Arena of Adam's first moments.
+    pub const FIRST: &str = "first moment";
+    /// Arena of Adam's second moments.
+    pub const SECOND: &str = "second moment";
+    /// `[learning rate, gradient scale, relative KL weight]`
+    pub const SCALARS: &str = "scalars";
+    /// Values of [`SCALARS`].
+    pub const SCALAR_COUNT: usize = 3;
+}
+
+/// How parameters learn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learning {
+    /// Name of the counters, whose first is the step.
+    pub counters: String,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Bound of the mean gradient's norm; 0 = none.
+    pub grad_clip: f32,
+    /// Whether the gradient of a parameter and the update by it are one step where they can be.
+    pub fused: bool,
+}
+
+/// An activation before a product.
+struct Before {
+    selector: u32,
+    /// What its derivative needs.
+    saved: Slice,
+    /// What it is an activation of.
+    value: Value,
+}
+
+/// Steps of a plan in the making, for values of a graph.
+pub struct Lowering<'a> {
+    graph: &'a Graph,
+    parameters: &'a Parameters,
+    plan: Builder,
+    /// Rows of the values that are computed next.
+    pub rows: usize,
+    /// What the operands of the matrix products are rounded to.
+    pub precision: Precision,
+    learning: Option<Learning>,
+    /// Of each value: itself, where it is asked for, its gradient, and how many gradients that is the sum of.
+    slices: Vec<Option<Slice>>,
+    places: Vec<Option<Slice>>,
+    gradients: Vec<Option<Slice>>,
+    contributions: Vec<usize>,
+    /// Of each parameter: whether it has its update.
+    updated: Vec<bool>,
+}
+
+impl<'a> Lowering<'a> {
+    /// No step so far.
+    pub fn new(graph: &'a Graph, parameters: &'a Parameters, name: impl Into<String>) -> Self {
+        let values = graph.values().len();
+        Self {
+            graph,
+            parameters,
+            plan: Builder::new(name),
+            rows: 0,
+            precision: Precision::F32,
+            learning: None,
+            slices: vec![None; values],
+            places: vec![None; values],
+            gradients: vec![None; values],
+            contributions: vec![0; values],
+            updated: vec![false; graph.parameters().len()],
+        }
+    }
+
+    /// The plan of all steps.
+    pub fn finish(self) -> Plan {
+        self.plan.finish()
+    }
+
+    /// What the parameters learn by.
+    pub fn learn_by(&mut self, learning: Learning) {
+        self.learning = Some(learning);
+    }
+
+    // What steps are made of.
+
+    /// A buffer of floats that the runtime shares, by its name.
+    pub fn floats(&mut self, name: &str, len: usize) -> Slice {
+        self.plan.shared(name, Element::Float, len)
+    }
+
+    /// The same of words.
+    pub fn words(&mut self, name: &str, len: usize) -> Slice {
+        self.plan.shared(name, Element::Word, len)
+    }
+
+    /// A buffer of floats that lives within one run.
+    pub fn transient(&mut self, name: impl Into<String>, len: usize) -> Slice {
+        self.plan.transient(name, len)
+    }
+
+    /// Adds a step.
+    pub fn step(
+        &mut self,
+        label: impl Into<String>,
+        kernel: &'static Kernel,
+        call: Call,
+        slices: &[Slice],
+    ) {
+        self.plan.step(label, kernel, call, slices);
+    }
+
+    /// Adds a step that is a matrix product.
+    pub fn product(
+        &mut self,
+        label: impl Into<String>,
+        kernel: &'static Kernel,
+        call: Call,
+        slices: &[Slice],
+    ) {
+        self.plan
+            .step(label, kernel, call.rounded(self.precision), slices);
+    }
+
+    /// An arena, by its name.
+    pub fn arena(&mut self, name: &str) -> Slice {
+        self.floats(name, self.parameters.len)
+    }
+
+    /// A parameter of the graph, in the arena of a name.
+    pub fn parameter(&mut self, parameter: usize, arena: &str) -> Slice {
+        let arena = self.arena(arena);
+        self.parameters.slice(parameter, arena)
+    }
+
+    // What layers ask for.
+
+    /// The sizes of a row of a value.
+    pub fn dims(&self, value: Value) -> &'a [usize] {
+        &self.graph.info(value).dims
+    }
+
+    /// Numbers of a row of a value.
+    pub fn width(&self, value: Value) -> usize {
+        self.graph.info(value).len()
+    }
+
+    /// A value that has been computed.
+    ///
+    /// # Panics
+    /// Where it has not, which is a fault of the caller.
+    pub fn value(&self, value: Value) -> Slice {
+        let found = self.slices[value.0];
+        found.unwrap_or_else(|| panic!("{} is not computed yet", self.graph.info(value).name))
+    }
+
+    /// Says where a value is.
+    pub fn set(&mut self, value: Value, slice: Slice) {
+        self.slices[value.0] = Some(slice);
+    }
+
+    /// Where a node's output goes, and the selector of the activation that its last instruction applies.
+    pub fn output(&mut self, node: &Node) -> (Slice, u32) {
+        let follower = self.fused_activation(node);
+        let (value, selector) = follower.unwrap_or((node.output, activation::IDENTITY));
+        let slice = match self.places[value.0] {
+            Some(place) => place,
+            None => {
+                let info = self.graph.info(node.output);
+                self.plan
+                    .transient(info.name.clone(), self.rows * info.len())
+            }
+        };
+        self.set(value, slice);
+        (slice, selector)
+    }
+
+    /// The activation that a product applies itself, and what that is the value of.
+    fn fused_activation(&self, node: &Node) -> Option<(Value, u32)> {
+        if !matches!(node.layer.fusion, Fusion::Product) || self.graph.readers(node.output) != 1 {
+            return None;
+        }
+        let follower = self.graph.consumers(node.output).next()?;
+        let Fusion::Activation(selector) = follower.layer.fusion else {
+            return None;
+        };
+        let selector = selector(&follower.attrs);
+        (!activation::derivative_needs_input(selector)).then_some((follower.output, selector))
+    }
+
+    /// The activation before an input of a product, whose derivative its input gradient applies: its selector, and
+    /// what the derivative needs.
+    pub fn before(&self, node: &Node, input: usize) -> Option<(u32, Slice)> {
+        let before = self.activation_before(node, input)?;
+        Some((before.selector, before.saved))
+    }
+
+    fn activation_before(&self, node: &Node, input: usize) -> Option<Before> {
+        let value = node.inputs[input];
+        if !matches!(node.layer.fusion, Fusion::Product) || self.graph.readers(value) != 1 {
+            return None;
+        }
+        let producer = self.graph.producer(value)?;
+        let Fusion::Activation(selector) = producer.layer.fusion else {
+            return None;
+        };
+        Some(Before {
+            selector: selector(&producer.attrs),
+            saved: self.saved(producer, selector(&producer.attrs)),
+            value: producer.inputs[0],
+        })
+    }
+
+    /// What the derivative of an activation needs.
+    pub fn saved(&self, node: &Node, selector: u32) -> Slice {
+        match activation::derivative_needs_input(selector) {
+            true => self.value(node.inputs[0]),
+            false => self.value(node.output),
+        }
+    }
+
+    /// A node's parameters, with the padding between them, in the arena of a name.
+    pub fn all_parameters(&mut self, node: &Node, arena: &str) -> Slice {
+        let arena = self.arena(arena);
+        self.parameters.span(node.parameters.clone(), arena)
+    }
+
+    /// What an update reads beside its parameters: counters and scalars, and the weight decay.
+    ///
+    /// # Panics
+    /// In a plan in which nothing learns.
+    pub fn rates(&mut self) -> ([Slice; 2], f32) {
+        let Learning {
+            counters,
+            weight_decay,
+            ..
+        } = self.learning.clone().expect("a plan that learns");
+        let counters = self.words(&counters, 3);
+        let scalars = self.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
+        ([counters, scalars], weight_decay)
+    }
+
+    // What models ask for.
+
+    /// Computes a value from those that are there, into `place` where one is given.
+    pub fn forward(&mut self, to: Value, place: Option<Slice>) -> Slice {
+        let made = self.behind_views(to);
+        self.places[made.0] = place;
+        for node in self
+            .graph
+            .leading_to(to, |value| self.slices[value.0].is_some())
+        {
+            // It may have become the last instruction of the product before it.
+            if self.slices[node.output.0].is_none() {
+                (node.layer.forward)(self, node);
+            }
+        }
+        let found = self.value(to);
+        match place {
+            Some(place) if place != found => {
+                let label = format!("{} to its place", self.graph.info(to).name);
+                self.step(label, &copy::KERNEL, copy::call(found.len), &[found, place]);
+                self.set(to, place);
+                place
+            }
+            _ => found,
+        }
+    }
+
+    /// The value that is another one under other sizes, where nobody else reads it.
+    fn behind_views(&self, value: Value) -> Value {
+        match self.graph.producer(value) {
+            Some(node)
+                if matches!(node.layer.fusion, Fusion::View)
+                    && self.graph.readers(node.inputs[0]) == 1 =>
+            {
+                self.behind_views(node.inputs[0])
+            }
+            _ => value,
+        }
+    }
+
+    /// Computes the gradients of all parameters between a value and those that come from elsewhere, from the gradient
+    /// of the value; also that of `wanted`, which it returns. What can be updated at once is.
+    pub fn backward(
+        &mut self,
+        from: Value,
+        gradient: Slice,
+        wanted: Option<Value>,
+    ) -> Option<Slice> {
+        self.contribute(from, gradient);
+        let graph = self.graph;
+        for node in graph.leading_to(from, |_| false).into_iter().rev() {
+            // There is none where the product behind an activation applied its derivative too.
+            if let Some(gradient) = self.gradients[node.output.0] {
+                self.node_backward(node, gradient, wanted);
+            }
+        }
+        self.gradients[wanted?.0]
+    }
+
+    fn node_backward(&mut self, node: &Node, gradient: Slice, wanted: Option<Value>) {
+        let learns = node.layer.learning.filter(|_| !node.parameters.is_empty());
+        let update = learns.and_then(|learns| learns.update.filter(|_| self.updates_at_once(node)));
+        if let (Some(learns), None) = (learns, update) {
+            (learns.gradient)(self, node, gradient);
+        }
+        for (place, &input) in node.inputs.iter().enumerate() {
+            if self.matters(input, wanted) {
+                let before = self
+                    .activation_before(node, place)
+                    .map(|before| before.value);
+                let of_input = (node.layer.input_gradient)(self, node, gradient, place);
+                self.contribute(before.unwrap_or(input), of_input);
+            }
+        }
+        // Not before the gradient of its input, which needs the parameters as they were.
+        if let Some(update) = update {
+            update(self, node, gradient);
+            self.updated[node.parameters.clone()].fill(true);
+        }
+    }
+
+    /// Whether nothing has to stand between the gradient of a node's parameters and the update by it, and every device
+    /// can bind them as one.
+    fn updates_at_once(&self, node: &Node) -> bool {
+        let learning = self.learning.as_ref();
+        let len: usize = node
+            .parameters
+            .clone()
+            .map(|index| self.parameters.padded(index))
+            .sum();
+        learning.is_some_and(|learning| learning.fused && learning.grad_clip == 0.0)
+            && len <= MAX_BOUND
+    }
+
+    /// Whether anybody asks for the gradient of a value: parameters before it, or the caller.
+    fn matters(&self, value: Value, wanted: Option<Value>) -> bool {
+        let of_node = |node: &Node| {
+            !node.parameters.is_empty()
+                || node.inputs.iter().any(|&input| self.matters(input, wanted))
+        };
+        Some(value) == wanted || self.graph.producer(value).is_some_and(of_node)
+    }
+
+    /// Adds to the gradient of a value.
+    fn contribute(&mut self, value: Value, gradient: Slice) {
+        let (sum, count) = (self.gradients[value.0], self.contributions[value.0]);
+        self.contributions[value.0] += 1;
+        self.gradients[value.0] = Some(match sum {
+            None => gradient,
+            Some(sum) => {
+                let label = numbered(&format!("{} gradient", self.graph.info(value).name), count);
+                let out = self.transient(label.clone(), sum.len);
+                self.step(
+                    label,
+                    &add::KERNEL,
+                    add::call(sum.len),
+                    &[sum, gradient, out],
+                );
+                out
+            }
+        });
+    }
+
+    /// The updates that are still due, after the norm of the gradient where it is bounded.
+    ///
+    /// # Panics
+    /// In a plan in which nothing learns.
+    pub fn update(&mut self) {
+        let bound = self
+            .learning
+            .as_ref()
+            .expect("a plan that learns")
+            .grad_clip;
+        if bound > 0.0 {
+            self.clip(bound);
+        }
+        if !self.updated.contains(&true) {
+            let all = self.arena(arenas::PARAMETERS);
+            return self.update_part(all, "update");
+        }
+        for index in 0..self.updated.len() {
+            if !self.updated[index] {
+                let label = format!(
+                    "{} update",
+                    self.graph.parameters()[index].tensors.join("|")
+                );
+                let part = self.parameter(index, arenas::PARAMETERS);
+                self.update_part(part, &label);
+            }
+        }
+    }
+
+    /// The update of a part of the arena: a dispatch, or one for every part of it that a device can surely bind.
+    fn update_part(&mut self, part: Slice, label: &str) {
+        let [gradient, first, second] =
+            [arenas::GRADIENT, arenas::FIRST, arenas::SECOND].map(|name| self.arena(name));
+        let ([counters, scalars], weight_decay) = self.rates();
+        for (i, part) in part.bindable().enumerate() {
+            let of = |arena: Slice| Slice {
+                buffer: arena.buffer,
+                ..part
+            };
+            let slices = [part, of(gradient), of(first), of(second), counters, scalars];
+            let call = adam::call(part.len, weight_decay);
+            self.step(numbered(label, i), &adam::KERNEL, call, &slices);
+        }
+    }
+
+    fn clip(&mut self, bound: f32) {
+        let gradient = self.arena(arenas::GRADIENT);
+        let scalars = self.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
+        let parts: Vec<Slice> = gradient.bindable().collect();
+        let threads: Vec<usize> = parts.iter().map(|p| sum_threads(p.len) as usize).collect();
+        let all = threads.iter().sum();
+        let partials = self.transient("partial squares", all);
+        let mut offset = 0;
+        for (i, (&part, &len)) in parts.iter().zip(&threads).enumerate() {
+            let sums = Slice {
+                offset,
+                len,
+                ..partials
+            };
+            let (label, call) = (numbered("gradient norm", i), square_sum::call(part.len));
+            self.step(label, &square_sum::KERNEL, call, &[part, sums]);
+            offset += len;
+        }
+        let call = clip::call(all as u32, self.rows, bound);
+        self.step("gradient scale", &clip::KERNEL, call, &[partials, scalars]);
+    }
+}
+
+/// A label for part `i` of a step that one dispatch does for most models.
+fn numbered(label: &str, i: usize) -> String {
+    match i {
+        0 => label.to_owned(),
+        _ => format!("{label} {}", i + 1),
+    }
+}

@@ -1,0 +1,20 @@
+//! The layers, one file per layer: sizes, parameters, steps, gradients, and what it is in ONNX and PyTorch.
+//!
+//! [`LAYERS`] is the registry: the tests demand of every layer in it what they demand of one.
+
+pub mod activation;
+pub mod add;
+pub mod linear;
+pub mod reshape;
+
+pub use activation::Activation;
+
+use crate::graph::Layer;
+
+/// Every layer of the program.
+pub static LAYERS: &[&Layer] = &[
+    &activation::LAYER,
+    &add::LAYER,
+    &linear::LAYER,
+    &reshape::LAYER,
+];

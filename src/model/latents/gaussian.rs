@@ -1,0 +1,75 @@
+//! q(z|x) = N(mu, exp(logvar)) with the prior N(0, I), by the reparameterisation trick (Kingma & Welling 2014):
+//! z = mu + exp(logvar/2)·epsilon.
+
+use super::{Code, Encoded, Head, Latent};
+use crate::model::pass::Pass;
+use crate::model::plans::names;
+use crate::model::units::SUMS;
+use crate::ops::{LOGVAR_BOUND, latent_units, reparameterize, reparameterize_backward};
+use crate::plan::Slice;
+
+/// The record.
+pub static LATENT: Latent = Latent {
+    heads: &[
+        Head {
+            name: "mu",
+            text: "means of q(z|x)",
+            bound: None,
+        },
+        Head {
+            name: "logvar",
+            text: "logarithms of the variances of q(z|x)",
+            bound: Some(LOGVAR_BOUND),
+        },
+    ],
+    has_prior: true,
+    code,
+    backward,
+    units: Some(units),
+};
+
+fn code(pass: &mut Pass<'_>, posterior: Slice) -> Code {
+    let latent = pass.spec.latent;
+    let len = pass.rows() * latent;
+    let counters = pass.counters();
+    let noise = pass.noise();
+    let epsilon = match noise {
+        Some(_) => pass.lower.transient("epsilon", len),
+        None => pass.lower.floats(names::ZEROS, len),
+    };
+    let z = pass.lower.transient("z", len);
+    let call = reparameterize::call(pass.rows(), latent, pass.samples, noise);
+    let slices = [counters, posterior, epsilon, z];
+    pass.lower.step("z", &reparameterize::KERNEL, call, &slices);
+    Code {
+        z,
+        epsilon: noise.map(|_| epsilon),
+    }
+}
+
+fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, d_posterior: Slice) -> Slice {
+    // Codes without noise are means, which nothing learns from.
+    if let Some(epsilon) = encoded.code.epsilon {
+        let call = reparameterize_backward::call(pass.images, pass.spec.latent);
+        let slices = [encoded.posterior, epsilon, d_code, d_posterior];
+        let kernel = &reparameterize_backward::KERNEL;
+        pass.lower.step("heads gradient", kernel, call, &slices);
+    }
+    d_posterior
+}
+
+fn units(pass: &mut Pass<'_>, posterior: Slice) {
+    let units = pass.lower.floats(names::UNITS, SUMS * pass.spec.latent);
+    sum(pass, posterior, units, true);
+}
+
+/// Sums of each latent dimension over the batch into `units`, `[latent, 4]`; on top of what is there where `add`.
+pub(in crate::model) fn sum(pass: &mut Pass<'_>, posterior: Slice, units: Slice, add: bool) {
+    let call = latent_units::call(pass.images, pass.spec.latent, add);
+    pass.lower.step(
+        "latent units",
+        &latent_units::KERNEL,
+        call,
+        &[posterior, units],
+    );
+}

@@ -1,0 +1,58 @@
+//! From a specification to a graph, one file per kind of network.
+
+mod mlp;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Init, Value};
+use crate::layers::activation;
+use crate::model::ModelSpec;
+
+/// A model as a graph, with the values by which it meets the world.
+#[derive(Clone, Debug)]
+pub struct Net {
+    /// Layers and parameters.
+    pub graph: Graph,
+    /// Images, from elsewhere.
+    pub image: Value,
+    /// What the encoder makes of them: the numbers of q(z|x), or a code.
+    pub posterior: Value,
+    /// Latent codes, from elsewhere.
+    pub code: Value,
+    /// What the decoder makes of them.
+    pub output: Value,
+    /// Means of p(x|z): the output itself, or a function of it.
+    pub mean: Value,
+    /// The parameter that is the logarithm of a learned sigma.
+    pub log_sigma: Option<usize>,
+}
+
+impl Net {
+    /// The graph of a valid specification.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where layers do not go together.
+    pub fn new(spec: &ModelSpec) -> Result<Self> {
+        let mut net = mlp::build(spec).map_err(|reason| apart(&reason))?;
+        if let Some(activation) = spec.likelihood.mean_activation() {
+            let (attrs, inputs) = (activation.attrs(), [net.output]);
+            let mean = net
+                .graph
+                .node(&activation::LAYER, attrs, &["means".into()], &inputs);
+            net.mean = mean.map_err(|reason| apart(&reason))?;
+        }
+        net.graph.output(net.posterior);
+        net.graph.output(net.output);
+        if spec.likelihood.learns_sigma() {
+            let init = Init::Constant(spec.log_sigma());
+            net.log_sigma = Some(net.graph.parameter("log_sigma", &[1], init));
+        }
+        Ok(net)
+    }
+}
+
+fn apart(reason: &str) -> Error {
+    Error::config(
+        format!("the layers of the model do not go together: {reason}"),
+        "other layers",
+    )
+}

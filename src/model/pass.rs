@@ -1,0 +1,328 @@
+//! A way through a model, from some of its ports to others, as steps of a plan.
+
+use crate::data::Binarize;
+use crate::graph::{Learning, Lowering, arenas};
+use crate::model::ModelSpec;
+use crate::model::latents::{Code, Encoded};
+use crate::model::nets::Net;
+use crate::model::objectives::{Gradients, LOG_WIDTH, Seen};
+use crate::model::plans::{Mode, Model, Port, Source, Update, names};
+use crate::ops::{gather, log_weight, schedule};
+use crate::plan::{Plan, Slice};
+use crate::rng::Purpose;
+
+/// Steps from some ports of a model to others.
+pub(super) struct Pass<'a> {
+    pub(super) spec: &'a ModelSpec,
+    pub(super) net: &'a Net,
+    pub(super) lower: Lowering<'a>,
+    from: &'a [Port],
+    to: &'a [Port],
+    mode: Mode,
+    source: Option<&'a Source>,
+    /// Rows of images.
+    pub(super) images: usize,
+    /// Codes of each image.
+    pub(super) samples: usize,
+    image: Option<Slice>,
+    encoded: Option<Encoded>,
+    output: Option<Slice>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        model: &'a Model,
+        [from, to]: [&'a [Port]; 2],
+        mode: Mode,
+        [images, samples]: [usize; 2],
+        source: Option<&'a Source>,
+        name: String,
+    ) -> Self {
+        Self {
+            spec: model.spec(),
+            net: model.net(),
+            lower: Lowering::new(&model.net().graph, model.parameters(), name),
+            from,
+            to,
+            mode,
+            source,
+            images,
+            samples,
+            image: None,
+            encoded: None,
+            output: None,
+        }
+    }
+
+    /// The plan to all ports that are asked for.
+    pub(super) fn lowered(mut self) -> Plan {
+        if let Mode::Train(update) = self.mode {
+            self.learn_by(update);
+        }
+        for &port in self.to {
+            match port {
+                Port::Image => {
+                    self.image();
+                }
+                Port::Posterior => {
+                    self.posterior();
+                }
+                Port::Output => {
+                    self.output();
+                }
+                Port::Mean => self.mean(),
+                Port::Loss => self.loss(),
+                Port::Units => self.units(),
+                Port::LogWeight => self.log_weight(),
+                Port::Data | Port::Noise | Port::Code => {}
+            }
+        }
+        self.lower.finish()
+    }
+
+    // What latents and objectives ask for.
+
+    /// Whether parameters learn from the loss.
+    pub(super) fn learns(&self) -> bool {
+        matches!(self.mode, Mode::Train(_))
+    }
+
+    /// Rows of codes.
+    pub(super) fn rows(&self) -> usize {
+        self.images * self.samples
+    }
+
+    fn source(&self) -> &'a Source {
+        self.source.expect("a plan of a split")
+    }
+
+    pub(super) fn counters(&mut self) -> Slice {
+        let source = self.source();
+        self.lower.words(&source.counters_name(), 3)
+    }
+
+    pub(super) fn log(&mut self) -> Slice {
+        let source = self.source();
+        self.lower
+            .floats(&source.log_name(), LOG_WIDTH * source.images)
+    }
+
+    /// Logarithm of sigma: a parameter, or a constant beside the parameters.
+    pub(super) fn log_sigma(&mut self) -> Slice {
+        match self.net.log_sigma {
+            Some(learned) => self.lower.parameter(learned, arenas::PARAMETERS),
+            None => self.lower.floats(names::LOG_SIGMA, 1),
+        }
+    }
+
+    /// Seed and stream of the noise of codes; `None` where they are means.
+    pub(super) fn noise(&self) -> Option<(u64, Purpose)> {
+        let purpose = match self.mode {
+            Mode::Train(_) => Purpose::Epsilon,
+            Mode::Run => Purpose::EvaluationEpsilon,
+        };
+        self.from
+            .contains(&Port::Noise)
+            .then(|| (self.source().seed, purpose))
+    }
+
+    /// The free bits, where the gradient of the KL has a weight beside beta.
+    pub(super) fn weighs_kl(&self) -> Option<f32> {
+        match self.mode {
+            Mode::Train(update) => update.weighs_kl().then_some(update.free_bits),
+            Mode::Run => None,
+        }
+    }
+
+    // The ports.
+
+    /// Where a port that is asked for goes; `None` where nobody asks.
+    fn place(&mut self, port: Port, len: usize) -> Option<Slice> {
+        let asked = self.to.contains(&port);
+        asked.then(|| self.lower.floats(port.buffer(), len))
+    }
+
+    fn image(&mut self) -> Slice {
+        if let Some(known) = self.image {
+            return known;
+        }
+        let len = self.images * self.spec.image.values();
+        let place = match self.from.contains(&Port::Image) {
+            true => Some(self.lower.floats(Port::Image.buffer(), len)),
+            false => self.place(Port::Image, len),
+        };
+        let image = place.unwrap_or_else(|| self.lower.transient("x", len));
+        if self.from.contains(&Port::Data) {
+            self.batch(image);
+        }
+        self.lower.set(self.net.image, image);
+        self.image = Some(image);
+        image
+    }
+
+    /// The next batch of the split, `[images, values]`.
+    fn batch(&mut self, out: Slice) {
+        let source = self.source();
+        let images = self.lower.words(&source.images_name(), source.words);
+        let order = self.lower.words(&source.order_name(), source.images);
+        let counters = self.counters();
+        let (binarize, seed) = match source.binarize {
+            Binarize::None => (gather::AS_IS, source.seed),
+            // Part of the data: runs of every seed learn from the same binary images.
+            Binarize::Fixed => (gather::FIXED, 0),
+            Binarize::Dynamic => (gather::DYNAMIC, source.seed),
+        };
+        let values = self.spec.image.values();
+        let (rows, floats) = (self.images, source.floats);
+        let call = gather::call(rows, values, floats, binarize, seed, source.purpose);
+        let slices = [images, order, counters, out];
+        self.lower.step("batch", &gather::KERNEL, call, &slices);
+    }
+
+    fn posterior(&mut self) -> Slice {
+        let len = self.images * self.lower.width(self.net.posterior);
+        if self.from.contains(&Port::Posterior) {
+            return self.lower.floats(Port::Posterior.buffer(), len);
+        }
+        self.image();
+        let place = self.place(Port::Posterior, len);
+        self.lower.rows = self.images;
+        self.lower.forward(self.net.posterior, place)
+    }
+
+    /// What the encoder gives, and codes of it.
+    fn encoded(&mut self) -> Encoded {
+        if let Some(known) = self.encoded {
+            return known;
+        }
+        let posterior = self.posterior();
+        let code: Code = (self.spec.kind.latent().code)(self, posterior);
+        self.lower.set(self.net.code, code.z);
+        let encoded = Encoded { posterior, code };
+        self.encoded = Some(encoded);
+        encoded
+    }
+
+    fn output(&mut self) -> Slice {
+        if let Some(known) = self.output {
+            return known;
+        }
+        if self.from.contains(&Port::Code) {
+            let codes = self
+                .lower
+                .floats(Port::Code.buffer(), self.rows() * self.spec.latent);
+            self.lower.set(self.net.code, codes);
+        } else {
+            self.encoded();
+        }
+        let port = match self.net.mean == self.net.output {
+            true if self.to.contains(&Port::Mean) => Port::Mean,
+            _ => Port::Output,
+        };
+        let place = self.place(port, self.rows() * self.spec.image.values());
+        self.lower.rows = self.rows();
+        let output = self.lower.forward(self.net.output, place);
+        self.output = Some(output);
+        output
+    }
+
+    fn mean(&mut self) {
+        self.output();
+        let place = self.place(Port::Mean, self.rows() * self.spec.image.values());
+        self.lower.forward(self.net.mean, place);
+    }
+
+    /// The terms of the objective into the log; in training also the gradients, and the update.
+    fn loss(&mut self) {
+        if let Mode::Train(Update {
+            schedule: Some(steps),
+            ..
+        }) = self.mode
+        {
+            self.follow_schedule(steps);
+        }
+        let image = self.image();
+        let encoded = self.encoded();
+        let output = self.output();
+        let seen = Seen {
+            image,
+            output,
+            posterior: encoded.posterior,
+        };
+        let gradients = (self.spec.kind.objective().lower)(self, &seen);
+        if self.learns() {
+            self.backward(&encoded, &gradients);
+            self.lower.update();
+        }
+    }
+
+    fn backward(&mut self, encoded: &Encoded, gradients: &Gradients) {
+        self.lower.rows = self.rows();
+        let wanted = Some(self.net.code);
+        let of_code = self
+            .lower
+            .backward(self.net.output, gradients.output, wanted);
+        let of_code = of_code.expect("a decoder that reads its code");
+        let latent = self.spec.kind.latent();
+        let of_posterior = (latent.backward)(self, encoded, of_code, gradients.posterior);
+        self.lower.rows = self.images;
+        self.lower.backward(self.net.posterior, of_posterior, None);
+    }
+
+    fn learn_by(&mut self, update: Update) {
+        self.lower.precision = update.precision;
+        self.lower.learn_by(Learning {
+            counters: self.source().counters_name(),
+            weight_decay: update.weight_decay,
+            grad_clip: update.grad_clip,
+            fused: update.fused,
+        });
+    }
+
+    /// Takes learning rate and relative KL weight from the schedule of an epoch of `steps`.
+    fn follow_schedule(&mut self, steps: usize) {
+        let counters = self.counters();
+        let rows = self.lower.floats(&self.source().schedule_name(), 2 * steps);
+        let scalars = self.lower.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
+        let slices = [counters, rows, scalars];
+        self.lower.step(
+            "schedule",
+            &schedule::KERNEL,
+            schedule::call(steps),
+            &slices,
+        );
+    }
+
+    fn units(&mut self) {
+        if let Some(units) = self.spec.kind.latent().units {
+            let posterior = self.encoded().posterior;
+            units(self, posterior);
+        }
+    }
+
+    /// Logarithms of the importance weights p(x|z)·p(z)/q(z|x) of the codes.
+    fn log_weight(&mut self) {
+        let image = self.image();
+        let encoded = self.encoded();
+        let output = self.output();
+        let log_sigma = self.log_sigma();
+        let epsilon = encoded.code.epsilon.expect("codes that are drawn");
+        let out = self.lower.floats(Port::LogWeight.buffer(), self.rows());
+        let (values, latent) = (self.spec.image.values(), self.spec.latent);
+        let selector = self.spec.likelihood.selector();
+        self.lower.step(
+            "log weights",
+            &log_weight::KERNEL,
+            log_weight::call(selector, self.images, self.samples, values, latent),
+            &[
+                image,
+                output,
+                encoded.posterior,
+                epsilon,
+                encoded.code.z,
+                log_sigma,
+                out,
+            ],
+        );
+    }
+}

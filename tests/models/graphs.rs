@@ -1,0 +1,428 @@
+//! Every layer of the registry in graphs of its own: gradients against finite differences, updates with and without a
+//! gradient in memory, both executors, and what a value that is used twice comes to.
+
+use elbo::graph::{Graph, Learning, Lowering, Parameters, Value, arenas};
+use elbo::kernel::Element;
+use elbo::layers::{Activation, LAYERS, activation, add, linear, reshape};
+use elbo::model::plans::Update;
+use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
+use elbo::ops::{adam, copy};
+use elbo::plan::{CpuRuntime, Plan, Runtime};
+
+use crate::support::{Wide, byte_source, devices, small};
+
+const ROWS: usize = 3;
+/// Step of the differences, whose error is of order STEP⁴.
+const STEP: f64 = 1e-4;
+/// Of gradients of about 1, at double precision.
+const LIMIT: f64 = 1e-9;
+
+/// A graph with one input and one output.
+struct Case {
+    name: String,
+    graph: Graph,
+    input: Value,
+    output: Value,
+}
+
+/// Adds layers to a graph by names that count.
+struct Sketch {
+    graph: Graph,
+    count: usize,
+}
+
+impl Sketch {
+    fn new(dims: &[usize]) -> (Self, Value) {
+        let mut graph = Graph::default();
+        let input = graph.input("image", dims);
+        (Self { graph, count: 0 }, input)
+    }
+
+    fn name(&mut self) -> [String; 1] {
+        self.count += 1;
+        [format!("layer{}", self.count)]
+    }
+
+    fn linear(&mut self, x: Value, outputs: usize) -> Value {
+        let name = self.name();
+        let made = self
+            .graph
+            .node(&linear::LAYER, linear::attrs(outputs), &name, &[x]);
+        made.expect("a linear layer")
+    }
+
+    fn activation(&mut self, x: Value, function: Activation) -> Value {
+        let name = self.name();
+        let made = self
+            .graph
+            .node(&activation::LAYER, function.attrs(), &name, &[x]);
+        made.expect("an activation")
+    }
+
+    fn add(&mut self, a: Value, b: Value) -> Value {
+        let name = self.name();
+        let made = self
+            .graph
+            .node(&add::LAYER, Default::default(), &name, &[a, b]);
+        made.expect("a sum")
+    }
+
+    fn reshape(&mut self, x: Value, dims: &[usize]) -> Value {
+        let name = self.name();
+        let made = self
+            .graph
+            .node(&reshape::LAYER, reshape::attrs(dims), &name, &[x]);
+        made.expect("other sizes")
+    }
+
+    fn case(self, name: impl Into<String>, input: Value, output: Value) -> Case {
+        let mut graph = self.graph;
+        graph.output(output);
+        Case {
+            name: name.into(),
+            graph,
+            input,
+            output,
+        }
+    }
+}
+
+/// An activation between two products, and one that no product can apply.
+fn with_activation(function: Activation) -> [Case; 2] {
+    let (mut sketch, x) = Sketch::new(&[5]);
+    let h = sketch.linear(x, 6);
+    let h = sketch.activation(h, function);
+    let y = sketch.linear(h, 4);
+    let between = sketch.case(format!("{function:?} between products"), x, y);
+    let (mut sketch, x) = Sketch::new(&[5]);
+    let h = sketch.activation(x, function);
+    let h = sketch.linear(h, 5);
+    let sum = sketch.add(h, x);
+    let y = sketch.activation(sum, function);
+    [between, sketch.case(format!("{function:?} apart"), x, y)]
+}
+
+fn cases() -> Vec<Case> {
+    let mut all: Vec<Case> = Activation::ALL
+        .into_iter()
+        .flat_map(with_activation)
+        .collect();
+    // A residual block: what goes round it is read twice, and so is the activation.
+    let (mut sketch, x) = Sketch::new(&[5]);
+    let h = sketch.linear(x, 4);
+    let h = sketch.activation(h, Activation::Tanh);
+    let inner = sketch.linear(h, 4);
+    let inner = sketch.activation(inner, Activation::Silu);
+    let inner = sketch.linear(inner, 4);
+    let sum = sketch.add(inner, h);
+    let y = sketch.linear(sum, 2);
+    all.push(sketch.case("a residual block", x, y));
+    // Three readers, one of which reads it twice.
+    let (mut sketch, x) = Sketch::new(&[4]);
+    let h = sketch.linear(x, 4);
+    let twice = sketch.add(h, h);
+    let other = sketch.linear(h, 4);
+    let y = sketch.add(twice, other);
+    all.push(sketch.case("three readers", x, y));
+    let (mut sketch, x) = Sketch::new(&[2, 3, 1]);
+    let flat = sketch.reshape(x, &[6]);
+    let h = sketch.linear(flat, 8);
+    let h = sketch.reshape(h, &[2, 2, 2]);
+    let h = sketch.activation(h, Activation::Relu);
+    let h = sketch.reshape(h, &[8]);
+    let h = sketch.linear(h, 6);
+    let y = sketch.reshape(h, &[3, 2]);
+    all.push(sketch.case("other sizes", x, y));
+    all
+}
+
+/// Numbers between -1 and 1 that look like none in particular.
+fn numbers(seed: usize, count: usize) -> Vec<f64> {
+    let wave = |i: usize| (1.7 * i as f64 + 0.9 * seed as f64).sin();
+    // As floats have them, so that both executors get the same.
+    (0..count).map(|i| f64::from(wave(i) as f32)).collect()
+}
+
+/// Output, gradient of the input, and gradients of the parameters, of the sum of the outputs times `d_output`.
+fn plan(case: &Case, fused: bool) -> (Plan, Parameters) {
+    let parameters = Parameters::new(&case.graph);
+    let width = |value| ROWS * case.graph.info(value).len();
+    let mut lower = Lowering::new(&case.graph, &parameters, "a graph");
+    lower.rows = ROWS;
+    lower.learn_by(Learning {
+        counters: "counters".into(),
+        weight_decay: 0.1,
+        grad_clip: 0.0,
+        fused,
+    });
+    let [x, y, d_x, d_y] = [
+        ("x", case.input),
+        ("y", case.output),
+        ("d_x", case.input),
+        ("d_y", case.output),
+    ]
+    .map(|(name, value)| lower.floats(name, width(value)));
+    lower.set(case.input, x);
+    lower.forward(case.output, Some(y));
+    let found = lower.backward(case.output, d_y, Some(case.input));
+    let found = found.expect("a gradient of the input");
+    lower.step(
+        "gradient",
+        &copy::KERNEL,
+        copy::call(found.len),
+        &[found, d_x],
+    );
+    lower.update();
+    (lower.finish(), parameters)
+}
+
+/// The plan on a runtime, with its buffers.
+fn prepare(
+    runtime: &mut dyn Runtime,
+    case: &Case,
+    plan: Plan,
+    parameters: &Parameters,
+) -> elbo::plan::PlanId {
+    let width = |value| ROWS * case.graph.info(value).len();
+    let (inputs, outputs) = (width(case.input), width(case.output));
+    for (name, len) in [
+        ("x", inputs),
+        ("d_x", inputs),
+        ("y", outputs),
+        ("d_y", outputs),
+        (arenas::PARAMETERS, parameters.len),
+        (arenas::GRADIENT, parameters.len),
+        (arenas::FIRST, parameters.len),
+        (arenas::SECOND, parameters.len),
+        (arenas::SCALARS, arenas::SCALAR_COUNT),
+    ] {
+        runtime
+            .allocate(name, Element::Float, len.max(1))
+            .expect("memory");
+    }
+    runtime
+        .allocate("counters", Element::Word, 3)
+        .expect("memory");
+    runtime
+        .write_words("counters", 0, &[1, 0, 0])
+        .expect("counters");
+    let narrow = |values: Vec<f64>| values.iter().map(|&v| v as f32).collect::<Vec<f32>>();
+    let write = |runtime: &mut dyn Runtime, name, values: &[f32]| {
+        runtime.write(name, 0, values).expect("values")
+    };
+    write(runtime, "x", &narrow(numbers(1, inputs)));
+    write(runtime, "d_y", &narrow(numbers(2, outputs)));
+    write(runtime, arenas::PARAMETERS, &parameters.initial(3));
+    // No learning, where a step is repeated.
+    write(runtime, arenas::SCALARS, &[0.0, 1.0, 1.0]);
+    runtime.prepare(plan).expect("a plan")
+}
+
+/// What a plan leaves: output, gradient of the input, gradients of the parameters.
+fn results(runtime: &mut dyn Runtime, case: &Case, parameters: &Parameters) -> [Vec<f32>; 3] {
+    let width = |value| ROWS * case.graph.info(value).len();
+    [
+        ("y", width(case.output)),
+        ("d_x", width(case.input)),
+        (arenas::GRADIENT, parameters.len),
+    ]
+    .map(|(name, len)| runtime.read(name, 0, len.max(1)).expect("results"))
+}
+
+/// The largest difference between the gradients that a plan finds and finite differences.
+fn worst(case: &Case, plan: Plan, parameters: &Parameters) -> f64 {
+    let mut runtime = CpuRuntime::<f64>::new();
+    let id = prepare(&mut runtime, case, plan, parameters);
+    let outputs = ROWS * case.graph.info(case.output).len();
+    let weights = numbers(2, outputs);
+    let loss = |runtime: &mut CpuRuntime<f64>, name: &str, at: usize, shift: f64| {
+        let before = runtime.floats(name)[at];
+        runtime.floats(name)[at] = before + shift;
+        runtime.run(id, 1).expect("a run");
+        let y = runtime.wide("y", outputs);
+        runtime.floats(name)[at] = before;
+        y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>()
+    };
+    runtime.run(id, 1).expect("a run");
+    let inputs = ROWS * case.graph.info(case.input).len();
+    let d_x = runtime.wide("d_x", inputs);
+    let gradient = runtime.wide(arenas::GRADIENT, parameters.len.max(1));
+    let of_inputs = d_x.iter().enumerate().map(|(at, &found)| ("x", at, found));
+    let tensors = parameters.tensors.iter();
+    let places = tensors.flat_map(|tensor| tensor.offset..tensor.offset + tensor.len());
+    let of_parameters = places.map(|at| (arenas::PARAMETERS, at, gradient[at]));
+    let mut most = 0.0_f64;
+    for (name, at, found) in of_inputs.chain(of_parameters) {
+        let mut at_shift = |shift| loss(&mut runtime, name, at, shift);
+        let near = at_shift(STEP) - at_shift(-STEP);
+        let far = at_shift(2.0 * STEP) - at_shift(-2.0 * STEP);
+        let expected = (8.0 * near - far) / (12.0 * STEP);
+        most = most.max((found - expected).abs());
+    }
+    most
+}
+
+#[test]
+fn every_layer_of_the_registry_has_a_graph() {
+    let cases = cases();
+    for layer in LAYERS {
+        let has = |case: &Case| {
+            case.graph
+                .nodes()
+                .iter()
+                .any(|node| node.layer.name == layer.name)
+        };
+        assert!(cases.iter().any(has), "{}", layer.name);
+    }
+}
+
+#[test]
+fn gradients_are_those_of_finite_differences() {
+    for case in cases() {
+        let (plan, parameters) = plan(&case, false);
+        let worst = worst(&case, plan, &parameters);
+        println!("{}: {worst:e}", case.name);
+        assert!(worst <= LIMIT, "{}: {worst:e}", case.name);
+    }
+}
+
+#[test]
+fn finite_differences_find_a_gradient_that_is_not_added() {
+    let case = cases()
+        .into_iter()
+        .find(|case| case.name == "three readers");
+    let case = case.expect("the case");
+    let (mut plan, parameters) = plan(&case, false);
+    let sums = plan.steps.iter().enumerate();
+    let of_gradients =
+        sums.filter(|(_, step)| step.kernel.name == "add" && step.label.contains("gradient"));
+    let places: Vec<usize> = of_gradients.map(|(place, _)| place).collect();
+    assert_eq!(
+        places.len(),
+        2,
+        "the gradients of three uses are added by two steps"
+    );
+    let slices = &mut plan.steps[places[1]].slices;
+    slices[1] = slices[0];
+    assert!(worst(&case, plan, &parameters) > 1e3 * LIMIT);
+}
+
+#[test]
+fn both_executors_compute_the_same() {
+    for case in cases() {
+        let mut reference = CpuRuntime::<f64>::new();
+        let (whole, parameters) = plan(&case, false);
+        let id = prepare(&mut reference, &case, whole, &parameters);
+        reference.run(id, 1).expect("a run");
+        let expected = results(&mut reference, &case, &parameters);
+        for (device, mut runtime) in devices() {
+            let (whole, _) = plan(&case, false);
+            let id = prepare(runtime.as_mut(), &case, whole, &parameters);
+            runtime.run(id, 1).expect("a run");
+            let found = results(runtime.as_mut(), &case, &parameters);
+            for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+                // Sums of a few dozen products of numbers up to about 1.
+                assert!(
+                    (found - expected).abs() <= 1e-5,
+                    "{}: {device}: {found}, {expected}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_update_at_once_is_that_by_a_gradient_in_memory() {
+    for case in cases() {
+        let after = |fused: bool| {
+            let (plan, parameters) = plan(&case, fused);
+            let mut runtime = CpuRuntime::<f64>::new();
+            let id = prepare(&mut runtime, &case, plan, &parameters);
+            runtime.put(arenas::SCALARS, &[0.01, 1.0, 1.0]);
+            runtime.run(id, 1).expect("a run");
+            runtime.wide(arenas::PARAMETERS, parameters.len.max(1))
+        };
+        let (apart, at_once) = (after(false), after(true));
+        for (a, b) in apart.iter().zip(&at_once) {
+            assert!((a - b).abs() <= 1e-14, "{}: {a}, {b}", case.name);
+        }
+    }
+}
+
+/// How many steps write each value of the arena of parameters.
+pub(crate) fn updates(plan: &Plan, len: usize) -> Vec<usize> {
+    let mut counts = vec![0; len];
+    for step in &plan.steps {
+        for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
+            let writes = binding.access != elbo::kernel::Access::Read;
+            if writes && plan.buffer(slice.buffer).name == arenas::PARAMETERS {
+                counts[slice.offset..slice.offset + slice.len]
+                    .iter_mut()
+                    .for_each(|count| *count += 1);
+            }
+        }
+    }
+    counts
+}
+
+#[test]
+fn every_parameter_of_a_graph_is_updated_by_one_step() {
+    for case in cases() {
+        for fused in [false, true] {
+            let (plan, parameters) = plan(&case, fused);
+            let counts = updates(&plan, parameters.len);
+            for tensor in &parameters.tensors {
+                let own = &counts[tensor.offset..tensor.offset + tensor.len()];
+                assert!(
+                    own.iter().all(|&count| count == 1),
+                    "{}: {}",
+                    case.name,
+                    tensor.name
+                );
+            }
+            let kernels = plan
+                .steps
+                .iter()
+                .filter(|step| step.kernel.name == adam::KERNEL.name);
+            assert_eq!(kernels.count(), usize::from(!fused), "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn every_parameter_of_a_model_is_updated_by_one_step() {
+    let sigma = |learned| Likelihood::Gaussian {
+        sigma: 0.5,
+        learned,
+    };
+    for kind in [ModelKind::Vae, ModelKind::Ae] {
+        for likelihood in [sigma(false), sigma(true), Likelihood::Bernoulli] {
+            for activation in [Activation::Relu, Activation::Gelu] {
+                let spec = ModelSpec {
+                    likelihood,
+                    activation,
+                    ..small(kind, 12, &[9, 7], 3)
+                };
+                let model = Model::new(&spec).expect("a model");
+                for (fused, grad_clip) in [(false, 0.0), (true, 0.0), (true, 1.0)] {
+                    let update = Update {
+                        fused,
+                        grad_clip,
+                        ..Update::default()
+                    };
+                    let plan = model.train(4, &byte_source(8, 12, 1), update);
+                    let counts = updates(&plan, model.parameters().len);
+                    for tensor in &model.parameters().tensors {
+                        let own = &counts[tensor.offset..tensor.offset + tensor.len()];
+                        assert!(
+                            own.iter().all(|&count| count == 1),
+                            "{spec:?}: {}",
+                            tensor.name
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
