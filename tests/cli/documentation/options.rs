@@ -53,12 +53,15 @@ fn line(text: &impl ToString) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// As Markdown has it in a cell: no end of the cell, and no tag outside of code.
+/// A line's end in a cell.
+const BREAK: &str = "<br>";
+
+/// As Markdown has it in a cell: no end of the cell, and no tag outside of code but for [`BREAK`].
 fn cell(text: &str) -> String {
     let text = text.replace('|', "\\|");
     let parts = text.split('`').enumerate();
     let parts = parts.map(|(i, part)| match i % 2 {
-        0 => part.replace('<', "\\<"),
+        0 => part.replace('<', "\\<").replace("\\<br>", BREAK),
         _ => part.to_owned(),
     });
     parts.collect::<Vec<_>>().join("`")
@@ -77,9 +80,10 @@ fn flag(argument: &Arg) -> String {
     }
     let values = argument.get_possible_values();
     let choices: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+    let more = if names.ends_with(",…") { ",…" } else { "" };
     let value = match choices.is_empty() {
         true => names,
-        false => choices.join("|"),
+        false => choices.join("|") + more,
     };
     match count.min_values() {
         0 => format!("--{name} [{value}]"),
@@ -103,12 +107,12 @@ fn meaning(argument: &Arg) -> (String, String) {
     let values = argument.get_possible_values();
     let values = values.iter().filter_map(|value| {
         let help = line(value.get_help()?);
-        Some(format!("`{}`: {help}", value.get_name()))
+        Some(format!("{BREAK}`{}`: {help}", value.get_name()))
     });
     let values: Vec<String> = values.collect();
     match values.is_empty() || !argument.get_action().takes_values() {
         true => (text, default),
-        false => (format!("{text}. {}", values.join("; ")), default),
+        false => (text + &values.concat(), default),
     }
 }
 
@@ -131,7 +135,7 @@ fn rows(command: &Command) -> Vec<Row> {
 
 /// Tables of rows, one under each heading of `--help`.
 fn tables(rows: &[Row]) -> String {
-    let mut headings: Vec<&Option<String>> = Vec::new();
+    let mut headings: Vec<&Option<String>> = vec![&None];
     for row in rows {
         if !headings.contains(&&row.heading) {
             headings.push(&row.heading);
@@ -139,9 +143,15 @@ fn tables(rows: &[Row]) -> String {
     }
     let mut text = String::new();
     for heading in headings {
-        let title = heading.as_deref().unwrap_or("Argument");
+        let mut own = rows.iter().filter(|row| row.heading == *heading).peekable();
+        let Some(first) = own.peek() else { continue };
+        let title = match heading {
+            Some(heading) => heading,
+            None if first.name.is_empty() => "Argument",
+            None => "Option",
+        };
         let _ = writeln!(text, "| {title} | meaning | default |\n|---|---|---|");
-        for row in rows.iter().filter(|row| row.heading == *heading) {
+        for row in own {
             let [flag, meaning, default] =
                 [&row.flag, &row.meaning, &row.default].map(|text| cell(text));
             let _ = writeln!(text, "| `{flag}` | {meaning} | {default} |");
@@ -237,11 +247,7 @@ fn section(program: &Command, command: &Command) -> String {
         group.retain(|row| names.contains(&row.name.as_str()));
         if group.iter().all(|row| own.contains(row)) {
             own.retain(|row| !group.contains(row));
-            groups.push(format!(
-                "[{}](#{})",
-                heading.to_lowercase(),
-                heading.to_lowercase()
-            ));
+            groups.push(format!("[{heading}](#{})", heading.to_lowercase()));
         }
     }
     let same = match command.get_name() {
@@ -251,7 +257,7 @@ fn section(program: &Command, command: &Command) -> String {
     text += &tables(&own);
     text += &same;
     if !groups.is_empty() {
-        text += &wrapped(&format!("Also the options of {}.", groups.join(", ")));
+        text += &wrapped(&format!("Also the options under {}.", groups.join(" and ")));
     }
     text + &examples(command)
 }
@@ -292,7 +298,7 @@ fn every_option_is_documented_as_help_has_it() {
             .unwrap_or_else(|| panic!("{PAGE}: not there, or not in the order of --help: {start}"));
         assert!(before.contains(heading.as_str()), "{PAGE}: no {heading}");
         let (_, after) = after.split_once(END).expect("the end of a part");
-        made += &[before, start, "\n", text, "\n", END].concat();
+        made += &[before, start, "\n", text.trim_end(), "\n\n", END].concat();
         rest = after;
     }
     made += rest;
