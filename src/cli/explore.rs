@@ -31,7 +31,7 @@ pub(super) struct ExploreArgs {
     /// Port of 127.0.0.1 to serve the page on; 0 is any that is free
     #[arg(long, value_name = "NUMBER", default_value_t = PORT, conflicts_with = "export")]
     port: u16,
-    /// Page to create instead of serving it, with model and images in it
+    /// Page to create instead of serving it, with model and images in it [default: none]
     #[arg(long, value_name = "FILE.html")]
     export: Option<PathBuf>,
 }

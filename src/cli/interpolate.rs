@@ -24,7 +24,7 @@ pub(super) struct InterpolateArgs {
     /// Image to begin with, counted from 0 [default: a draw of the prior]
     #[arg(long, value_name = "INDEX", requires = "to")]
     from: Option<usize>,
-    /// Image to end with
+    /// Image to end with [default: a draw of the prior]
     #[arg(long, value_name = "INDEX", requires = "from")]
     to: Option<usize>,
     /// Form of the path

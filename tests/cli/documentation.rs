@@ -1,75 +1,106 @@
-//! The README's table of options is made from the program's own definitions.
+//! The documentation agrees with the program and with itself: its tables of options are made from the program's own
+//! definitions, its links lead somewhere, and its command lines name what there is.
 
-use std::fmt::Write;
+mod lines;
+mod links;
+mod options;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::{Arg, CommandFactory};
-use elbo::cli::Cli;
+/// How many lines a README may have, to be read in minutes.
+const README_LINES: usize = 200;
 
-const START: &str = "<!-- made by the test `the_readme_lists_every_option_as_help_does` -->\n";
-const END: &str = "<!-- end of the table -->\n";
-/// Set, it has the table written anew instead of compared.
-const WRITE: &str = "ELBO_TEST_WRITE";
+/// A page of the documentation.
+struct Page {
+    path: PathBuf,
+    text: String,
+}
 
-/// Flag and value, as `--hidden UNITS,…`; of a choice, what it can be.
-fn flag(argument: &Arg) -> String {
-    let name = argument.get_long().expect("an option with a name");
-    let values = argument.get_possible_values();
-    let choices: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
-    let names = argument.get_value_names().unwrap_or_default();
-    match argument.get_action().takes_values() {
-        false => format!("--{name}"),
-        true if choices.is_empty() => format!("--{name} {}", names.join(" ")),
-        true => format!("--{name} {}", choices.join("|")),
+/// A line in a block of code, with the block's language, or one outside of them.
+enum Line<'a> {
+    Code(&'a str, &'a str),
+    Prose(&'a str),
+}
+
+impl Page {
+    fn name(&self) -> String {
+        let path = self.path.strip_prefix(root()).unwrap_or(&self.path);
+        path.display().to_string()
+    }
+
+    /// The lines of the page, without those that fence code.
+    fn lines(&self) -> Vec<Line<'_>> {
+        let mut language = None;
+        let mut lines = Vec::new();
+        for line in self.text.lines() {
+            match (line.strip_prefix("```"), language) {
+                (Some(name), None) => language = Some(name),
+                (Some(_), Some(_)) => language = None,
+                (None, Some(name)) => lines.push(Line::Code(name, line)),
+                (None, None) => lines.push(Line::Prose(line)),
+            }
+        }
+        assert!(language.is_none(), "{}: a block without end", self.name());
+        lines
+    }
+
+    /// What is not in blocks of code, as (words, whether they are set as code).
+    fn prose(&self) -> Vec<(String, bool)> {
+        let lines = self.lines().into_iter().filter_map(|line| match line {
+            Line::Prose(line) => Some(line),
+            Line::Code(..) => None,
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let parts = text.split('`').enumerate();
+        let parts: Vec<_> = parts
+            .map(|(i, part)| (part.to_owned(), i % 2 == 1))
+            .collect();
+        assert!(parts.len() % 2 == 1, "{}: an odd backtick", self.name());
+        parts
     }
 }
 
-/// What it does, and its default: that of the definition, or what the text says of one.
-fn meaning(argument: &Arg) -> (String, String) {
-    let help = argument.get_help().expect("a text").to_string();
-    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((text, default)) = help.split_once(" [default: ") {
-        return (text.into(), default.trim_end_matches(']').into());
-    }
-    let defaults = argument.get_default_values().iter();
-    let defaults: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();
-    assert!(!defaults.is_empty(), "no default of {argument}");
-    (help, format!("`{}`", defaults.join(",")))
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn table() -> String {
-    let command = Cli::command();
-    let train = command.find_subcommand("train").expect("`elbo train`");
-    let mut text = String::new();
-    for heading in ["Model", "Data", "Training", "Run"] {
-        let _ = writeln!(text, "\n| {heading} | meaning | default |\n|---|---|---|");
-        let own = train
-            .get_arguments()
-            .filter(|argument| argument.get_help_heading() == Some(heading));
-        for argument in own {
-            let escape = |text: String| text.replace('|', "\\|");
-            let (meaning, default) = meaning(argument);
-            let (flag, meaning) = (escape(flag(argument)), escape(meaning));
-            let _ = writeln!(text, "| `{flag}` | {meaning} | {} |", escape(default));
+fn page(path: &str) -> Page {
+    let path = root().join(path);
+    let text = fs::read_to_string(&path).expect("a page");
+    Page { path, text }
+}
+
+/// A page that is not on the disk, in the folder of the README.
+fn draft(text: &str) -> Page {
+    Page {
+        path: root().join("DRAFT.md"),
+        text: text.into(),
+    }
+}
+
+/// All pages: those beside the README, and those in `docs/`.
+fn pages() -> Vec<Page> {
+    let mut names = Vec::new();
+    for folder in ["", "docs/"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder") {
+            let name = entry.expect("a file").file_name();
+            let name = name.into_string().expect("a name");
+            if name.ends_with(".md") {
+                names.push(format!("{folder}{name}"));
+            }
         }
     }
-    text + "\n"
+    names.sort();
+    assert!(names.contains(&"README.md".into()) && names.contains(&"docs/commands.md".into()));
+    names.iter().map(|name| page(name)).collect()
 }
 
 #[test]
-fn the_readme_lists_every_option_as_help_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(&path).expect("the README");
-    let (before, rest) = readme.split_once(START).expect("the table's start");
-    let (found, after) = rest.split_once(END).expect("the table's end");
-    if std::env::var_os(WRITE).is_some() {
-        let text = [before, START, &table(), END, after].concat();
-        fs::write(&path, text).expect("the README");
-        return;
-    }
+fn the_readme_is_short() {
+    let lines = page("README.md").text.lines().count();
     assert!(
-        found == table(),
-        "the options have changed: {WRITE}=1 cargo test --release --test cli documentation"
+        lines <= README_LINES,
+        "README.md has {lines} lines, at most {README_LINES} are to be: what is not for a newcomer belongs into docs/"
     );
 }

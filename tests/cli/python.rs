@@ -1,4 +1,5 @@
-//! What other programs make of a trained model: ONNX Runtime, PyTorch, and the README's own programs.
+//! What other programs make of a trained model: ONNX Runtime, PyTorch, and the programs of
+//! `docs/python.md`.
 //!
 //! Needs Python with numpy, onnx, onnxruntime, safetensors and torch. `ELBO_PYTHON` names the interpreter, and
 //! then a missing package is an error; without it `python3` is tried, and what is missing is said.
@@ -29,7 +30,7 @@ const ROWS: usize = 5;
 
 /// Runs Python, and gives what it printed.
 fn run(python: &OsString, folder: &Path, arguments: &[&Path]) -> String {
-    // The README says `elbo`, and means the program under test.
+    // The page says `elbo`, and means the program under test.
     let program = Path::new(env!("CARGO_BIN_EXE_elbo"))
         .parent()
         .expect("a folder");
@@ -189,13 +190,13 @@ fn onnx_runtime_computes_what_the_program_does() {
 }
 
 #[test]
-fn pytorch_computes_what_the_program_does_by_the_readme() {
+fn pytorch_computes_what_the_program_does_by_the_page_for_python() {
     let Some(python) = python(&["numpy", "safetensors", "torch"]) else {
         return;
     };
     let folder = temporary();
     let models = models(folder.path());
-    let program = folder.path().join("readme.py");
+    let program = folder.path().join("page.py");
     fs::write(&program, block("python", "safe_open")).expect("a file");
     let script = scripts().join("check_torch.py");
     let arguments = [&script, &program].into_iter().chain(&models);
@@ -208,10 +209,10 @@ fn pytorch_computes_what_the_program_does_by_the_readme() {
     println!("PyTorch: {printed}");
 }
 
-/// All blocks of code of a language in the README.
+/// All blocks of code of a language in the page for Python.
 fn blocks(language: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = fs::read_to_string(path).expect("the README");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/python.md");
+    let text = fs::read_to_string(path).expect("the page");
     let fence = format!("```{language}\n");
     let rest = text.split(&fence).skip(1);
     let blocks = rest.map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
@@ -226,8 +227,8 @@ fn block(language: &str, word: &str) -> String {
     found.remove(0)
 }
 
-/// A folder as the README has it: `images.npy`, `runs/reference`, what the program makes of them, and exports.
-fn readme_folder() -> TempDir {
+/// A folder as the page has it: `images.npy`, `runs/reference`, what the program makes of them, and exports.
+fn page_folder() -> TempDir {
     let folder = temporary();
     let bytes: Vec<u8> = wave(96 * 784)
         .iter()
@@ -283,7 +284,7 @@ fn compare(folder: &Path, pairs: &[(&str, &str)]) {
     }
 }
 
-/// Runs a block of the README, and saves what it computed: (array to write, expression).
+/// Runs a block of the page, and saves what it computed: (array to write, expression).
 fn run_block(python: &OsString, folder: &Path, text: &str, results: &[(&str, &str)]) {
     let mut text = format!("{text}\nimport numpy\n");
     for (name, expression) in results {
@@ -296,8 +297,8 @@ fn run_block(python: &OsString, folder: &Path, text: &str, results: &[(&str, &st
 
 #[cfg(unix)]
 #[test]
-fn the_readmes_pipes_give_what_the_program_gives_by_files() {
-    let folder = readme_folder();
+fn the_pipes_of_the_page_give_what_the_program_gives_by_files() {
+    let folder = page_folder();
     let commands = block("sh", "elbo decode runs/reference -");
     fs::write(folder.path().join("commands"), commands).expect("a file");
     run(
@@ -326,11 +327,11 @@ fn the_readmes_pipes_give_what_the_program_gives_by_files() {
 
 #[cfg(unix)]
 #[test]
-fn the_readmes_programs_compute_what_the_program_does() {
+fn the_programs_of_the_page_compute_what_the_program_does() {
     let Some(python) = python(&["numpy", "onnxruntime", "safetensors", "torch"]) else {
         return;
     };
-    let folder = readme_folder();
+    let folder = page_folder();
     for command in ["--format onnx", "--format safetensors"] {
         fs::write(folder.path().join("commands"), block("sh", command)).expect("a file");
         run(
@@ -363,7 +364,7 @@ fn the_readmes_programs_compute_what_the_program_does() {
     assert_eq!(
         blocks("python").len(),
         4,
-        "a block of the README that no test runs"
+        "a block of the page that no test runs"
     );
 }
 

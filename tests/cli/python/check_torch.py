@@ -1,4 +1,4 @@
-"""Runs a program of the README in every folder given: it reads model.safetensors there and defines `encode` and
+"""Runs a program of docs/python.md in every folder given: it reads model.safetensors there and defines `encode` and
 `decode`. Compares them with the arrays beside it."""
 
 import os
