@@ -6,8 +6,8 @@ use super::layers::{Layer, Part, layers};
 use super::{SourceScaling, Trained};
 use crate::data::Binarize;
 use crate::error::{Error, Result};
+use crate::model::latents::Head;
 use crate::model::{Model, ModelSpec};
-use crate::ops::LOGVAR_BOUND;
 
 /// The only key of the metadata. With more of them the bytes of two equal files differ.
 const KEY: &str = "elbo";
@@ -23,10 +23,10 @@ struct About<'a> {
     latent: usize,
     /// From `images` to what q(z|x) is made of, or to the code.
     encoder: Vec<Layer>,
+    /// What the encoder gives.
+    heads: &'static [Head],
     /// From `z` to the means of p(x|z).
     decoder: Vec<Layer>,
-    /// logvar is used within plus and minus this.
-    logvar_bound: f64,
     /// Standard deviation of a Gaussian likelihood, as it is after training.
     sigma: Option<f32>,
     binarize: Binarize,
@@ -49,8 +49,8 @@ pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
         image: trained.spec.image.sizes(),
         latent: trained.spec.latent,
         encoder: layers(&model, Part::Encoder)?,
+        heads: trained.spec.kind.latent().heads,
         decoder: layers(&model, Part::Decoder)?,
-        logvar_bound: LOGVAR_BOUND,
         sigma: trained.sigma(),
         binarize: trained.binarize,
         scaling: trained.source_scaling(),

@@ -21,10 +21,12 @@ pub struct Latent {
 }
 
 /// A part of what the encoder gives.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Head {
     /// Its name: `mu`, `logvar`, `code`.
     pub name: &'static str,
     /// What it is, in words.
+    #[serde(skip)]
     pub text: &'static str,
     /// It is used within plus and minus this.
     pub bound: Option<f64>,
