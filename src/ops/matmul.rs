@@ -9,7 +9,7 @@ use super::activation::{activate, times_derivative};
 use super::{lib, weight_update};
 use crate::device::Precision;
 use crate::kernel::{
-    Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Variant, bind, linear_dispatch,
+    Binding, Bound, Call, Capabilities, GRID, Kernel, Layout, Real, Variant, bind, linear_dispatch,
 };
 
 crate::params! {
@@ -306,7 +306,13 @@ pub(super) fn variants(
         .into_iter()
         .map(|core| {
             let mut parts: Vec<_> = enabled.into_iter().chain(core.enables).collect();
-            parts.extend([part!("operands"), operand, core.text, lib::four(device)]);
+            parts.extend([
+                part!("operands"),
+                operand,
+                GRID,
+                core.text,
+                lib::four(device),
+            ]);
             parts.push(if wide(a_rows) {
                 part!("a_vec4")
             } else {
@@ -453,6 +459,7 @@ pub fn sources() -> Vec<&'static str> {
         part!("out_scalar"),
         part!("side_vec4"),
         part!("side_scalar"),
+        GRID,
         lib::ACTIVATION,
         lib::ADAM,
         lib::FOUR_FLOATS,

@@ -1,14 +1,14 @@
 //! The cases, one file per op.
 
-mod activation;
+pub(crate) mod activation;
 mod adam;
 mod clip;
 mod copy;
 mod elbo;
 mod fma;
-mod gather;
+pub(crate) mod gather;
 mod kl_weight;
-mod latent_units;
+pub(crate) mod latent_units;
 mod log_weight;
 pub(crate) mod matmul;
 mod record;
@@ -16,13 +16,13 @@ mod reparameterize;
 mod reparameterize_backward;
 mod schedule;
 mod square_sum;
-mod weight_update;
+pub(crate) mod weight_update;
 
 use ::elbo::ops::KERNELS;
 
 use crate::harness::Case;
 
-/// Every case but the one that is too large to keep.
+/// Every case but those of `dispatch`, which are too large to keep.
 pub(crate) fn cases() -> Vec<Case> {
     [
         activation::cases(),
