@@ -7,6 +7,7 @@ mod bound;
 pub mod parallel;
 mod product;
 mod real;
+mod scratch;
 
 use std::borrow::Cow;
 
