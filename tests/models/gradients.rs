@@ -174,6 +174,9 @@ fn gradients_with_two_hidden_layers_and_a_weighted_kl_match_differences() {
     report.conclude("differences");
 }
 
+/// What a fault does to a plan.
+type Spoil = fn(&mut Plan);
+
 #[test]
 fn seeded_faults_of_gradients_are_found_by_differences() {
     let spec = ModelSpec {
@@ -182,7 +185,7 @@ fn seeded_faults_of_gradients_are_found_by_differences() {
         beta: 0.25,
         ..small(ModelKind::Vae, 9, &[5], 2)
     };
-    let faults: [(&str, fn(&mut Plan)); 8] = [
+    let faults: [(&str, Spoil); 8] = [
         ("the KL's gradient with another sign", |plan| {
             let call = &mut step(plan, "loss").call;
             change(call, |p: &mut loss::Params| p.beta = -p.beta);
