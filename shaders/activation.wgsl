@@ -1,7 +1,7 @@
-// out = activate(input), element by element.
-//
-// input, out   [count], in arrays padded to a multiple of four
-// An invocation makes four values. The hazards are those of lib/activation.wgsl.
+// Formula:    out = activate(input), value by value.
+// Bindings:   input, out   [count], in arrays padded to a multiple of four
+// Invocation: makes four values.
+// Hazards:    those of lib/activation.wgsl.
 
 struct Params {
     count: u32,

@@ -1,8 +1,9 @@
-// d_input = d_output ∘ derivative(saved), element by element: the gradient of an activation that no product applies.
-//
-// d_output, saved, d_input   [count], in arrays padded to a multiple of four; saved is the activation's output, or its
-//                            input for SiLU and GELU
-// An invocation makes four values. The hazards are those of lib/activation.wgsl.
+// Formula:    d_input = d_output ∘ derivative(saved), value by value: the gradient of an activation that no product
+//             applies.
+// Bindings:   d_output, saved, d_input   [count], in arrays padded to a multiple of four; saved is the activation's
+//                                        output, or its input for SiLU and GELU
+// Invocation: makes four values.
+// Hazards:    those of lib/activation.wgsl.
 
 struct Params {
     count: u32,

@@ -1,9 +1,9 @@
-// AdamW over the whole arena; lib/adam.wgsl has the formula and its hazard.
-//
-// parameters, gradient, first, second   [count], in arrays padded to a multiple of four
-// counters   [step, …]; step is t, counted from 1
-// scalars    [learning rate, gradient scale]
-// An invocation updates four values.
+// Formula:    AdamW over the whole arena, as in lib/adam.wgsl: m, v = moments(g), p = p − update(m, v).
+// Bindings:   parameters, gradient, first, second   [count], in arrays padded to a multiple of four
+//             counters   [step, …]; step is t, counted from 1
+//             scalars    [learning rate, gradient scale]
+// Invocation: updates four values.
+// Hazard:     that of lib/adam.wgsl: 1 − β^t cancels for small t.
 
 struct Params {
     count: u32,

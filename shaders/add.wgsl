@@ -1,7 +1,7 @@
-// out = a + b, element by element.
-//
-// a, b, out   [count], in arrays padded to a multiple of four
-// An invocation makes four values. Hazards: none; padding is added too, and nobody reads it.
+// Formula:    out = a + b, value by value.
+// Bindings:   a, b, out   [count], in arrays padded to a multiple of four
+// Invocation: makes four values.
+// Hazard:     none: padding is added too, and nobody reads it.
 
 struct Params {
     count: u32,

@@ -1,12 +1,11 @@
-// Second stage of the gradient's norm, in fixed order:
-// scalars[1] = min(1, bound · rows / ‖g‖), so that bound applies to the gradient of the mean loss.
-//
-// partials   [threads]: sums of squares
-// scalars    [learning rate, gradient scale]
-// One workgroup; lane i sums the partials i, i + GROUP, …, then lane 0 sums the lanes in order.
-// Hazards: a norm of 0 gives the scale 1. A norm that is not finite gives a NaN scale, so that it is not
-// hidden: bound / infinity would be 0, and the step would pass as one without a gradient. Bits are
-// tested, because fast mathematics may take comparisons with infinity for false.
+// Formula:    scalars[1] = min(1, bound · rows / ‖g‖), so that bound applies to the gradient of the mean loss; second
+//             stage of the sum within the norm, in fixed order.
+// Bindings:   partials   [threads]: sums of squares
+//             scalars    [learning rate, gradient scale]
+// Invocation: lane i of the only workgroup sums the partials i, i + GROUP, …, then lane 0 sums the lanes in order.
+// Hazards:    a norm of 0 gives the scale 1. A norm that is not finite gives a NaN scale, so that it is not hidden:
+//             bound / infinity would be 0, and the step would pass as one without a gradient. Bits are tested, because
+//             fast mathematics may take comparisons with infinity for false.
 
 struct Params {
     threads: u32,

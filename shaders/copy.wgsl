@@ -1,7 +1,8 @@
-// out = input, four values an invocation: what moving memory costs, by which `elbo bench` judges kernels
-// whose time is that of their memory.
-//
-// input, out   [count], in arrays padded to a multiple of four
+// Formula:    out = input: what moving memory costs, by which `elbo bench` judges kernels whose time is that of their
+//             memory.
+// Bindings:   input, out   [count], in arrays padded to a multiple of four
+// Invocation: copies four values.
+// Hazard:     none: bits are moved, not computed with.
 
 struct Params {
     count: u32,

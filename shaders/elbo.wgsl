@@ -1,15 +1,14 @@
-// The negative ELBO in one pass: reconstruction loss and KL of a batch, the gradients of both, and the
-// first stage of their sums. Loss = reconstruction + beta · KL, summed over the batch.
-//   KL = ½ Σ (exp(logvar) + mu² − 1 − logvar)
-//   d_mu = beta · mu,  d_logvar = beta · ½ (exp(logvar) − 1)
-//
-// x, outputs, d_outputs   [count] = [rows, values], in arrays padded to a multiple of four
-// heads, d_heads          [rows, 2·latent]: mu, then logvar; untouched where LATENT is 0
-// log_sigma               [1], logarithm of a Gaussian likelihood's standard deviation
-// partials                [threads]: (reconstruction, KL, d_log_sigma, 0) of one invocation
-// Invocation i of `threads` handles the groups of four values i, i + threads, …, and likewise the
-// latent values: the order of every sum is fixed, and no barrier is needed.
-// Hazards: padding is masked out of the sums; logvar is bounded (lib/latent.wgsl).
+// Formula:    the negative ELBO in one pass: loss = reconstruction + beta · KL, summed over the batch, the gradients of
+//             both, and the first stage of their sums.
+//               KL = ½ Σ (exp(logvar) + mu² − 1 − logvar)
+//               d_mu = beta · mu,  d_logvar = beta · ½ (exp(logvar) − 1)
+// Bindings:   x, outputs, d_outputs   [count] = [rows, values], in arrays padded to a multiple of four
+//             heads, d_heads          [rows, 2·latent]: mu, then logvar; untouched where LATENT is 0
+//             log_sigma               [1], logarithm of a Gaussian likelihood's standard deviation
+//             partials                [threads, 4]: (reconstruction, KL, d_log_sigma, 0) of one invocation
+// Invocation: number i of `threads` handles the groups of four values i, i + threads, …, and likewise the latent
+//             values: the order of every sum is fixed, and no barrier is needed.
+// Hazards:    padding is masked out of the sums; logvar is bounded (lib/latent.wgsl).
 
 struct Params {
     count: u32,

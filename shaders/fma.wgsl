@@ -1,10 +1,9 @@
-// out = the value of input after `blocks` · 8 times x = x · factor + term: nothing but multiply-adds, whose rate
-// is the peak by which `elbo bench` judges matrix products.
-//
-// input, out   [count], in arrays padded to a multiple of eight
-// An invocation makes eight values: independent chains, so that the latency of one hides behind the others.
-// Hazard: |factor| < 1 keeps a chain of any length finite, and its rounding errors below those of
-// 1 / (1 − |factor|) links. Factor and term come from a buffer; as constants they might be folded.
+// Formula:    out = the value of input after `blocks` · 8 times x = x · factor + term: nothing but multiply-adds, whose
+//             rate is the peak by which `elbo bench` judges matrix products.
+// Bindings:   input, out   [count], in arrays padded to a multiple of eight
+// Invocation: makes eight values: independent chains, so that the latency of one hides behind the others.
+// Hazard:     |factor| < 1 keeps a chain of any length finite, and its rounding errors below those of
+//             1 / (1 − |factor|) links. Factor and term come from a buffer; as constants they might be folded.
 
 struct Params {
     count: u32,

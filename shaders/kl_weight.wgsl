@@ -1,12 +1,11 @@
-// Weighs the gradient of the KL: by the schedule's share of beta, and by 0 for latent values whose KL is within
-// the free bits λ (Kingma et al. 2016, eq. 15: max(λ, mean of KL_j over the batch))
-//   d_heads[row, j] *= share · [units_j / rows > λ]
-//
-// units     [latent, 4]: (KL, …) of a latent value, summed over the batch
-// scalars   [learning rate, gradient scale, share of beta]
-// d_heads   [rows, 2·latent]: the gradient of beta · KL
-// An invocation handles one value of d_heads. Hazard: a KL that is NaN is not within any bound, so that its NaN
-// is not hidden by the 0.
+// Formula:    d_heads[row, j] *= share · [units_j / rows > λ]: weighs the gradient of the KL by the schedule's share of
+//             beta, and by 0 for latent values whose KL is within the free bits λ (Kingma et al. 2016, eq. 15:
+//             max(λ, mean of KL_j over the batch)).
+// Bindings:   units     [latent, 4]: (KL, …) of a latent value, summed over the batch
+//             scalars   [learning rate, gradient scale, share of beta]
+//             d_heads   [rows, 2·latent]: the gradient of beta · KL
+// Invocation: handles one value of d_heads.
+// Hazard:     a KL that is NaN is not within any bound, so that its NaN is not hidden by the 0.
 
 struct Params {
     rows: u32,

@@ -1,10 +1,11 @@
-// Sums over a batch for each latent dimension j: of its KL, of mu and of mu², and how many logvar are beyond their bound
-//   KL_j = ½ (exp(logvar_j) + mu_j² − 1 − logvar_j)
-//
-// heads   [rows, 2·latent]: mu, then logvar
-// units   [latent, 4]: (KL, mu, mu², beyond), summed over the rows; with ADD 1 on top of what it holds
-// One workgroup a latent dimension: lane i sums the rows i, i + GROUP, …, then lane 0 sums the lanes in order.
-// Hazard: see lib/latent.wgsl for the bound of logvar.
+// Formula:    sums over a batch for each latent dimension j: of its KL, of mu and of mu², and how many logvar are
+//             beyond their bound
+//               KL_j = ½ (exp(logvar_j) + mu_j² − 1 − logvar_j)
+// Bindings:   heads   [rows, 2·latent]: mu, then logvar
+//             units   [latent, 4]: (KL, mu, mu², beyond), summed over the rows; with ADD 1 on top of what it holds
+// Invocation: lane i of the workgroup of a latent dimension sums the rows i, i + GROUP, …, then lane 0 sums the
+//             lanes in order.
+// Hazard:     logvar is bounded (lib/latent.wgsl).
 
 struct Params {
     rows: u32,

@@ -1,16 +1,16 @@
-// Importance weights of the latent samples (Burda, Grosse & Salakhutdinov 2016, eq. 8):
-//   log w = log p(x|z) + log p(z) − log q(z|x)
-//         = −reconstruction + Σ ½ (epsilon² + logvar − z²)        (the 2π cancel)
-//
-// x         [rows / samples, values]; row r of the others uses row r / samples
-// outputs   [rows, values]
-// heads     [rows / samples, 2·latent]: mu, then logvar
-// epsilon   [rows, latent]
-// z         [rows, latent]
-// log_sigma [1]
-// log_w     [rows]
-// An invocation makes one weight. Hazard: sums over many values; the values of four columns are
-// summed apart and joined at the end, which also shortens the chain of rounding.
+// Formula:    importance weights of the latent samples (Burda, Grosse & Salakhutdinov 2016, eq. 8):
+//               log w = log p(x|z) + log p(z) − log q(z|x)
+//                     = −reconstruction + Σ ½ (epsilon² + logvar − z²)        (the 2π cancel)
+// Bindings:   x          [rows / samples, values]; row r of the others uses row r / samples
+//             outputs    [rows, values]
+//             heads      [rows / samples, 2·latent]: mu, then logvar
+//             epsilon    [rows, latent]
+//             z          [rows, latent]
+//             log_sigma  [1]
+//             log_w      [rows]
+// Invocation: makes one weight.
+// Hazard:     sums over many values; the values of four columns are summed apart and joined at the end, which also
+//             shortens the chain of rounding.
 
 struct Params {
     rows: u32,

@@ -1,10 +1,11 @@
-// Second stage of the loss sums, in fixed order; writes a row of the log and moves the counters on.
-//
-// partials      [threads]: (reconstruction, KL, d_log_sigma, 0)
-// counters      [step, position, row]: step += 1, position += rows, row += 1
-// log           [rows of the log, 2]: reconstruction and KL, summed over the batch
-// d_log_sigma   [1]
-// One workgroup; lane i sums the partials i, i + GROUP, …, then lane 0 sums the lanes in order.
+// Formula:    second stage of the loss sums, in fixed order; writes a row of the log and moves the counters on:
+//               log[row] = Σ partials,  step += 1,  position += rows,  row += 1
+// Bindings:   partials      [threads, 4]: (reconstruction, KL, d_log_sigma, 0)
+//             counters      [step, position, row]
+//             log           [rows of the log, 2]: reconstruction and KL, summed over the batch
+//             d_log_sigma   [1]
+// Invocation: lane i of the only workgroup sums the partials i, i + GROUP, …, then lane 0 sums the lanes in order.
+// Hazard:     counters are read before they move on, by the one lane that writes them.
 
 struct Params {
     threads: u32,

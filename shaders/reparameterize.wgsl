@@ -1,12 +1,11 @@
-// z[row, j] = mu + exp(logvar / 2) · epsilon (Kingma & Welling 2014, eq. 10), epsilon ~ N(0, 1)
-//
-// counters  [step, …]
-// heads     [rows / samples, 2·latent]: mu, then logvar; row r of z uses row r / samples
-// epsilon   [rows, latent]: element i of the stream (key, purpose, step), kept for the gradient; with
-//           DRAW 0 what it holds already
-// z         [rows, latent]
-// An invocation makes four values, as many as one call of Philox gives.
-// Hazard: see lib/latent.wgsl for the bound of logvar.
+// Formula:    z[row, j] = mu + exp(logvar / 2) · epsilon (Kingma & Welling 2014, eq. 10), epsilon ~ N(0, 1)
+// Bindings:   counters  [step, …]
+//             heads     [rows / samples, 2·latent]: mu, then logvar; row r of z uses row r / samples
+//             epsilon   [rows, latent]: element i of the stream (key, purpose, step), kept for the gradient; with
+//                       DRAW 0 what it holds already
+//             z         [rows, latent]
+// Invocation: makes four values, as many as one call of Philox gives.
+// Hazard:     logvar is bounded (lib/latent.wgsl); draws are made without WGSL's inexact log and cos (lib/normal.wgsl).
 
 struct Params {
     rows: u32,

@@ -1,10 +1,10 @@
-// d_mu += d_z;  d_logvar += d_z · epsilon · exp(logvar / 2) / 2
-//
-// heads     [rows, 2·latent]: mu, then logvar
-// epsilon   [rows, latent], the one that made z
-// d_z       [rows, latent]
-// d_heads   [rows, 2·latent]; holds the gradient of the KL already
-// An invocation handles one value of z. Hazard: no gradient passes the bound of logvar.
+// Formula:    d_mu += d_z;  d_logvar += d_z · epsilon · exp(logvar / 2) / 2
+// Bindings:   heads     [rows, 2·latent]: mu, then logvar
+//             epsilon   [rows, latent], the one that made z
+//             d_z       [rows, latent]
+//             d_heads   [rows, 2·latent]; holds the gradient of the KL already
+// Invocation: handles one value of z.
+// Hazard:     no gradient passes the bound of logvar.
 
 struct Params {
     rows: u32,

@@ -1,10 +1,10 @@
-// What a schedule says for this step:
-// scalars[0] = schedule[row, 0],  scalars[2] = schedule[row, 1]
-//
-// counters   [step, position, row]; row is that of the log, counted from the start of the epoch
-// schedule   [steps of the epoch, 2]: learning rate, share of beta
-// scalars    [learning rate, gradient scale, share of beta]
-// One invocation. The host computes the schedule, so that every device follows the same one to the bit.
+// Formula:    scalars[0] = schedule[row, 0],  scalars[2] = schedule[row, 1]: what a schedule says for this step.
+// Bindings:   counters   [step, position, row]; row is that of the log, counted from the start of the epoch
+//             schedule   [steps of the epoch, 2]: learning rate, share of beta
+//             scalars    [learning rate, gradient scale, share of beta]
+// Invocation: the first one does it all.
+// Hazard:     a row past the end takes the last one. The host computes the schedule, so that every device follows the
+//             same one to the bit.
 
 struct Params {
     steps: u32,

@@ -1,8 +1,8 @@
-// First stage of the gradient's norm: partials[i] = Σ g² over the groups of four i, i + threads, …
-//
-// gradient   [count], in an array padded with zeros to a multiple of four
-// partials   [threads]
-// An invocation makes one partial sum; the order of every sum is fixed.
+// Formula:    partials[i] = Σ g² over the groups of four i, i + threads, …: first stage of the gradient's norm.
+// Bindings:   gradient   [count], in an array padded with zeros to a multiple of four
+//             partials   [threads]
+// Invocation: makes one partial sum; the order of every sum is fixed.
+// Hazard:     squares overflow where |g| is beyond 1e19; clip.wgsl lets what is not finite show.
 
 struct Params {
     count: u32,

@@ -1,13 +1,10 @@
-// x[row, j] = value j of image order[position + row], bytes as 0 to 1; optionally binarised.
-//
-// images    bytes, four a word (least significant first), or floats; [images, values]
-// order     indices of images, at least position + rows of them
-// counters  [step, position, row of the log]
-// x         [rows, values]
-// An invocation makes four consecutive values; where images have a multiple of four, those are of one image
-// (vec4.wgsl), otherwise they need not be (scalar.wgsl). FLOATS: images holds floats.
-// BINARIZE: 0 as they are; 1 each value drawn as Bernoulli(value) by (image, value), the same every
-// time; 2 drawn by (step, row, value), anew every time.
+// x[row, j] = value j of image order[position + row], bytes as 0 to 1; optionally binarised. scalar.wgsl and vec4.wgsl
+// have the entry points.
+// Bindings:   images    [images, values]: bytes, four a word (least significant first), or with FLOATS 1 floats
+//             order     [at least position + rows]: indices of images
+//             counters  [step, position, row of the log]
+// BINARIZE: values as they are (AS_IS), each drawn as Bernoulli(value) by (image, value), the same every time (FIXED),
+// or drawn by (step, row, value), anew every time (DYNAMIC).
 
 struct Params {
     rows: u32,
@@ -24,3 +21,8 @@ struct Params {
 
 override FLOATS: u32 = 0u;
 override BINARIZE: u32 = 0u;
+
+// As in `ops::gather`.
+const AS_IS: u32 = 0u;
+const FIXED: u32 = 1u;
+const DYNAMIC: u32 = 2u;

@@ -1,4 +1,8 @@
-// For images of any number of values: each of the four finds its image.
+// Formula:    x[row, j] = value(images[order[position + row], j]), as head.wgsl says, for images of any number of
+//             values.
+// Bindings:   x         [rows, values]; the others are in head.wgsl
+// Invocation: makes four consecutive values, each of which finds its image.
+// Hazard:     values beyond the last are not written; a draw is less than 1, so that a value of 1 stays 1.
 
 @group(0) @binding(4) var<storage, read_write> x: array<f32>;
 
@@ -17,8 +21,8 @@ fn value(element: u32) -> f32 {
     } else {
         found = f32((images[at / 4u] >> (8u * (at % 4u))) & 255u) / 255.0;
     }
-    if BINARIZE == 1u { return select(0.0, 1.0, drawn(image, j) < found); }
-    if BINARIZE == 2u { return select(0.0, 1.0, drawn(counters[0], element) < found); }
+    if BINARIZE == FIXED { return select(0.0, 1.0, drawn(image, j) < found); }
+    if BINARIZE == DYNAMIC { return select(0.0, 1.0, drawn(counters[0], element) < found); }
     return found;
 }
 

@@ -1,4 +1,9 @@
-// For images of a multiple of four values: the four are of one image, and of one word where they are bytes.
+// Formula:    x[row, j] = value(images[order[position + row], j]), as head.wgsl says, for images of a multiple of four
+//             values.
+// Bindings:   x         [rows, values]; the others are in head.wgsl
+// Invocation: makes four consecutive values, which are of one image, and of one word where they are bytes.
+// Hazard:     no value beyond the last, as there is a multiple of four; a draw is less than 1, so that a value of 1
+//             stays 1.
 
 @group(0) @binding(4) var<storage, read_write> x: array<Four>;
 
@@ -28,7 +33,7 @@ fn main(
     let j = 4u * at - row * params.values;
     let image = order[counters[1] + row];
     var found = four_of(image * params.values + j);
-    if BINARIZE == 1u { found = drawn(found, image, j / 4u); }
-    if BINARIZE == 2u { found = drawn(found, counters[0], at); }
+    if BINARIZE == FIXED { found = drawn(found, image, j / 4u); }
+    if BINARIZE == DYNAMIC { found = drawn(found, counters[0], at); }
     x[at] = four(found);
 }

@@ -1,10 +1,15 @@
 // Reconstruction losses −log p(x|z) of four values, their gradients with respect to the decoder's
-// outputs, and the gradient with respect to log sigma. LIKELIHOOD (`ops::likelihood::selector`):
-// 0 Bernoulli from logits, 1 Gaussian with mean = output, 2 squared error, 3 squared error of
-// sigmoid(output).
+// outputs, and the gradient with respect to log sigma. LIKELIHOOD selects Bernoulli from logits, Gaussian
+// with mean = output, squared error, or squared error of sigmoid(output).
 // Hazard: Bernoulli never takes the logarithm of a sigmoid; softplus never sees exp of a positive value.
 
 override LIKELIHOOD: u32 = 0u;
+
+// As in `ops::likelihood`.
+const BERNOULLI: u32 = 0u;
+const GAUSSIAN: u32 = 1u;
+const SQUARED_ERROR: u32 = 2u;
+const SIGMOID_SQUARED_ERROR: u32 = 3u;
 
 const HALF_LOG_TWO_PI: f32 = 0.9189385332046727;
 
@@ -25,7 +30,7 @@ struct Reconstruction {
 
 fn reconstruction(x: vec4<f32>, output: vec4<f32>, log_sigma: f32) -> Reconstruction {
     switch LIKELIHOOD {
-        case 1u: {
+        case GAUSSIAN: {
             let inverse = exp(-log_sigma);
             let r = (output - x) * inverse;
             return Reconstruction(
@@ -34,18 +39,18 @@ fn reconstruction(x: vec4<f32>, output: vec4<f32>, log_sigma: f32) -> Reconstruc
                 1.0 - r * r,
             );
         }
-        case 2u: {
+        case SQUARED_ERROR: {
             let r = output - x;
             return Reconstruction(r * r, 2.0 * r, vec4<f32>(0.0));
         }
-        case 3u: {
+        case SIGMOID_SQUARED_ERROR: {
             let e = exp(-abs(output));
             let p = 1.0 / (1.0 + e);
             let r = select(p, e * p, output < vec4<f32>(0.0)) - x;
             // e·p² is the derivative of the sigmoid, without the cancellation of p·(1 − p).
             return Reconstruction(r * r, 2.0 * r * (e * p * p), vec4<f32>(0.0));
         }
-        default: {
+        case BERNOULLI, default: {
             let e = exp(-abs(output));
             let p = 1.0 / (1.0 + e);
             let positive = select(output, vec4<f32>(0.0), output <= vec4<f32>(0.0));

@@ -1,4 +1,5 @@
-// Operand a: [m, k], or its transpose, of any size.
+// Operand a of any size.
+// Bindings:   a   [m, k], or [k, m] with TRANSPOSE_A 1
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 

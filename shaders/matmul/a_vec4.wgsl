@@ -1,4 +1,5 @@
-// Operand a: [m, k], or its transpose, whose stored rows are a multiple of four long.
+// Operand a whose stored rows are a multiple of four long.
+// Bindings:   a   [m, k], or [k, m] with TRANSPOSE_A 1
 // No branches, which a software driver pays for at every load: past the end of m the last row is read
 // again, for results that are not stored; past the end of k values are replaced by zero.
 

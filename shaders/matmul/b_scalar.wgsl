@@ -1,4 +1,5 @@
-// Operand b: [k, n], or its transpose, of any size.
+// Operand b of any size.
+// Bindings:   b   [k, n], or [n, k] with TRANSPOSE_B 1
 
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 

@@ -1,4 +1,5 @@
-// Operand b: [k, n], or its transpose, whose stored rows are a multiple of four long.
+// Operand b whose stored rows are a multiple of four long.
+// Bindings:   b   [k, n], or [n, k] with TRANSPOSE_B 1
 // No branches, as in a_vec4.wgsl: past an end the last row or column is read again. That counts for
 // nothing, because a is zero past the end of k, and columns past the end of n are not stored.
 

@@ -1,7 +1,9 @@
-// Core for cooperative matrices (tensor cores): operands in f16, sums in f32. A workgroup of four subgroups of 32
-// computes a 64 × 64 tile, a subgroup 32 × 32 of it as 2 × 2 matrices of 16 × 16; 32 of k at a time.
-// Hazards: a driver of NVIDIA crashes where a module has cooperative matrices and subgroup operations, so
-// subgroups are counted from the index of the invocation here; naga wants the places of loads in a `let`.
+// Formula:    c[m, n] = store(a[m, k] · b[k, n]), by cooperative matrices (tensor cores): operands in f16, sums in f32.
+// Bindings:   a [m, k], b [k, n], c [m, n], and what the store adds; the parts declare them
+// Invocation: one of four subgroups of 32, which compute a 64 × 64 tile; a subgroup 32 × 32 of it as 2 × 2 matrices of
+//             16 × 16, 32 of k at a time.
+// Hazards:    a driver of NVIDIA crashes where a module has cooperative matrices and subgroup operations, so subgroups
+//             are counted from the index of the invocation here; naga wants the places of loads in a `let`.
 
 // Lengths of a row, with a gap that spreads rows over the banks of workgroup memory.
 const ROW_A: u32 = 40u;
@@ -32,7 +34,7 @@ fn main(
     @builtin(local_invocation_index) index: u32,
 ) {
     let tiles_across = (params.n + 63u) / 64u;
-    let tile = workgroup.x + workgroup.y * count.x;
+    let tile = linear_workgroup(workgroup, count);
     let top = tile / tiles_across * 64u;
     let first = tile % tiles_across * 64u;
     let subgroup = index / 32u;

@@ -1,6 +1,8 @@
-// Core without workgroup memory and barriers: an invocation computes 16 rows × 8 columns in registers.
-// A workgroup is 8 invocations with consecutive tiles, numbered row of tiles by row of tiles.
-// The sums have names of their own, because drivers keep an array that a loop indexes in memory.
+// Formula:    c[m, n] = store(a[m, k] · b[k, n]), without workgroup memory and barriers.
+// Bindings:   a [m, k], b [k, n], c [m, n], and what the store adds; the parts declare them
+// Invocation: computes 16 rows × 8 columns in registers. A workgroup is 8 of them with consecutive tiles, numbered row
+//             of tiles by row of tiles.
+// Hazard:     the sums have names of their own, because drivers keep an array that a loop indexes in memory.
 
 @compute @workgroup_size(8)
 fn main(
@@ -9,7 +11,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tiles_across = (params.n + 7u) / 8u;
-    let tile = (workgroup.x + workgroup.y * count.x) * 8u + lane;
+    let tile = linear_workgroup(workgroup, count) * 8u + lane;
     let row = tile / tiles_across * 16u;
     let column = tile % tiles_across * 8u;
     if row >= params.m { return; }

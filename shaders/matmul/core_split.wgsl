@@ -1,7 +1,9 @@
-// Core with workgroup memory that splits k: PARTS groups of invocations take turns along k at one TILE × TILE
-// tile, an invocation 4 × 4 of it, and add up what they have at the end, in order. For products of few tiles,
-// which would leave most of a large device without work.
-// TILE/2 of k at a time for each part, so that each invocation loads exactly one block of one operand.
+// Formula:    c[m, n] = store(a[m, k] · b[k, n]), with k split among the parts of a workgroup: for products of few
+//             tiles, which would leave most of a large device without work.
+// Bindings:   a [m, k], b [k, n], c [m, n], and what the store adds; the parts declare them
+// Invocation: 4 × 4 of a TILE × TILE tile, for one of PARTS parts. They take turns along k, TILE/2 of it at a time, so
+//             that each invocation loads exactly one block of one operand, and add up what they have at the end.
+// Hazard:     the parts are added in order, so that a result is the same every time; no invocation may miss a barrier.
 
 override TILE: u32 = 32u;
 override SIDE: u32 = 8u; // TILE / 4: invocations a side
@@ -18,7 +20,7 @@ fn main(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let tiles_across = (params.n + TILE - 1u) / TILE;
-    let tile = workgroup.x + workgroup.y * count.x;
+    let tile = linear_workgroup(workgroup, count);
     let top = tile / tiles_across * TILE;
     let first = tile % tiles_across * TILE;
     let depth = TILE / 2u;

@@ -1,7 +1,10 @@
-// Core for subgroups of eight: a subgroup is a workgroup and computes 32 rows × 64 columns, a lane
-// 32 rows × 8 columns. Lane l loads rows 4l .. 4l + 4 of a; broadcasts share them, so that neither
-// workgroup memory nor barriers are needed. Made for software drivers, where a broadcast is one
-// instruction and every memory access is a loop over the lanes.
+// Formula:    c[m, n] = store(a[m, k] · b[k, n]), by broadcasts within subgroups of eight. Made for software drivers,
+//             where a broadcast is one instruction and every memory access is a loop over the lanes.
+// Bindings:   a [m, k], b [k, n], c [m, n], and what the store adds; the parts declare them
+// Invocation: lane l of a subgroup, which is a workgroup and computes 32 rows × 64 columns: 32 rows × 8 columns of
+//             them. It loads rows 4l .. 4l + 4 of a; broadcasts share them, so that neither workgroup memory nor barriers are
+//             needed.
+// Hazard:     right only where every subgroup has eight lanes, which the device is asked for.
 
 // Rows 4·source .. 4·source + 4 of the tile: their block of a times two blocks of b.
 fn accumulate(
@@ -22,7 +25,7 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let tiles_across = (params.n + 63u) / 64u;
-    let tile = workgroup.x + workgroup.y * count.x;
+    let tile = linear_workgroup(workgroup, count);
     let row = tile / tiles_across * 32u;
     let first = tile % tiles_across * 64u;
     let column = first + 8u * lane;

@@ -1,5 +1,9 @@
-// Core with workgroup memory: a workgroup computes a TILE × TILE tile, an invocation 4 × 4 of it.
-// TILE/2 of k at a time, so that each invocation loads exactly one block of one operand.
+// Formula:    c[m, n] = store(a[m, k] · b[k, n]), with slices of both operands in workgroup memory.
+// Bindings:   a [m, k], b [k, n], c [m, n], and what the store adds; the parts declare them
+// Invocation: 4 × 4 of the TILE × TILE tile of its workgroup. TILE/2 of k at a time, so that each invocation loads
+//             exactly one block of one operand.
+// Hazard:     past the edges blocks are loaded as well, because no invocation may miss a barrier; what they make is not
+//             stored.
 
 override TILE: u32 = 32u;
 override SIDE: u32 = 8u; // TILE / 4: invocations a side
@@ -17,7 +21,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tiles_across = (params.n + TILE - 1u) / TILE;
-    let tile = workgroup.x + workgroup.y * count.x;
+    let tile = linear_workgroup(workgroup, count);
     let top = tile / tiles_across * TILE;
     let first = tile % tiles_across * TILE;
     let depth = TILE / 2u;

@@ -1,4 +1,5 @@
-// Result c: [m, n] of any size.
+// The result, of any size.
+// Bindings:   c   [m, n]
 
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 

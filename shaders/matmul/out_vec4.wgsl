@@ -1,4 +1,5 @@
-// Result c: [m, n] with n a multiple of four.
+// The result, whose rows are a multiple of four long.
+// Bindings:   c   [m, n]
 
 @group(0) @binding(3) var<storage, read_write> c: array<Four>;
 

@@ -1,4 +1,5 @@
-// What the result is combined with: rows of n values, of any size.
+// What the result is combined with, of any size.
+// Bindings:   side   [m, n], or [n] where one row serves every row of the result
 
 @group(0) @binding(4) var<storage, read> side: array<f32>;
 

@@ -1,4 +1,5 @@
-// What the result is combined with: rows of n values, n a multiple of four.
+// What the result is combined with, in rows that are a multiple of four long.
+// Bindings:   side   [m, n], or [n] where one row serves every row of the result
 
 @group(0) @binding(4) var<storage, read> side: array<Four>;
 

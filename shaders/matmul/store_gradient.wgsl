@@ -1,4 +1,5 @@
-// c = a · b and row_sums[i] = sum over k of a[i, k], row_sums: [m]
+// c = a · b and row_sums[i] = sum over k of a[i, k]
+// Bindings:   row_sums   [m]
 
 const SUM_ROWS: bool = true;
 

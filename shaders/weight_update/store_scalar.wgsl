@@ -1,7 +1,8 @@
-// AdamW with a · b as the gradient of a weight and the sums over k of a as that of its bias.
-// parameters, first, second   [m, n] weight, and from params.bias on [m] bias; arrays padded to a multiple of four
-// counters                    [step, …]
-// scalars                     [learning rate, gradient scale]
+// AdamW with a · b as the gradient of a weight and the sums over k of a as that of its bias, of any size.
+// Bindings:   parameters, first, second   [m, n] weight, and from params.bias on [m] bias; arrays padded to a multiple
+//                                         of four
+//             counters                    [step, …]
+//             scalars                     [learning rate, gradient scale]
 
 const SUM_ROWS: bool = true;
 

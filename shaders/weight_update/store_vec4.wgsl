@@ -1,8 +1,8 @@
-// AdamW with a · b as the gradient of a weight and the sums over k of a as that of its bias.
-// parameters, first, second   [m, n] weight, and from params.bias on [m] bias; arrays padded to a multiple of four
-// counters                    [step, …]
-// scalars                     [learning rate, gradient scale]
-// n is a multiple of four.
+// AdamW with a · b as the gradient of a weight and the sums over k of a as that of its bias; n is a multiple of four.
+// Bindings:   parameters, first, second   [m, n] weight, and from params.bias on [m] bias; arrays padded to a multiple
+//                                         of four
+//             counters                    [step, …]
+//             scalars                     [learning rate, gradient scale]
 
 const SUM_ROWS: bool = true;
 

@@ -7,6 +7,7 @@ mod bound;
 pub mod parallel;
 mod product;
 mod real;
+mod scratch;
 
 use std::borrow::Cow;
 
@@ -101,8 +102,30 @@ impl Binding {
     }
 }
 
-/// A member of a parameter struct: its name in WGSL and its offset in bytes.
-pub type Field = (&'static str, usize);
+/// A member of a parameter struct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name in WGSL.
+    pub name: &'static str,
+    /// Its offset in bytes.
+    pub offset: usize,
+    /// Its type.
+    pub scalar: Element,
+}
+
+/// A type that a parameter struct may have members of.
+pub trait Scalar {
+    /// The same type in WGSL.
+    const ELEMENT: Element;
+}
+
+impl Scalar for f32 {
+    const ELEMENT: Element = Element::Float;
+}
+
+impl Scalar for u32 {
+    const ELEMENT: Element = Element::Word;
+}
 
 /// Declares a `#[repr(C)]` parameter struct of `u32` and `f32` members together with the field table
 /// that reflection checks against the WGSL struct of the same members.
@@ -115,9 +138,12 @@ macro_rules! params {
         #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
         $vis struct $name { $($(#[$field_meta])* pub $field: $ty,)+ }
         impl $name {
-            /// Members and their offsets in bytes.
-            pub const FIELDS: &'static [$crate::kernel::Field] =
-                &[$((stringify!($field), std::mem::offset_of!($name, $field)),)+];
+            /// Members, their offsets in bytes and their types.
+            pub const FIELDS: &'static [$crate::kernel::Field] = &[$($crate::kernel::Field {
+                name: stringify!($field),
+                offset: std::mem::offset_of!($name, $field),
+                scalar: <$ty as $crate::kernel::Scalar>::ELEMENT,
+            },)+];
         }
     };
 }
@@ -273,7 +299,7 @@ pub const ENTRY: &str = "main";
 pub const MAX_WORKGROUPS: u32 = 65_535;
 
 /// A dispatch of `groups` workgroups in as few dimensions as the limit allows; shaders number them by
-/// `workgroup.x + workgroup.y · num_workgroups.x` and skip those past the end.
+/// `linear_workgroup` (`shaders/lib/grid.wgsl`) and skip those past the end.
 pub fn linear_dispatch(groups: u32) -> [u32; 3] {
     let groups = groups.max(1);
     let rows = groups.div_ceil(MAX_WORKGROUPS);
@@ -295,4 +321,5 @@ pub fn elementwise(parts: &[&'static str], invocations: u32) -> Vec<Variant> {
     }]
 }
 
-const GRID: &str = include_str!("../../shaders/lib/grid.wgsl");
+/// The numbering of workgroups, and of invocations of the elementwise kernels.
+pub(crate) const GRID: &str = include_str!("../../shaders/lib/grid.wgsl");

@@ -56,12 +56,12 @@ pub fn chunks_of<F: Send>(
     chunks.for_each(|(i, chunk)| call((i * size, chunk)));
 }
 
-/// Calls `f(index, (part, value))` for parts of `size` values and one result each, in parallel.
+/// Calls `f(index, (part, result))` for parts of `size` values and one of the results each, in parallel.
 pub fn parts<A: Send, B: Send>(
     values: &mut [A],
     size: usize,
-    results: &mut [B],
-    f: impl Fn((usize, (&mut [A], &mut B))) + Sync,
+    results: impl IntoParallelIterator<Item = B, Iter: IndexedParallelIterator>,
+    f: impl Fn((usize, (&mut [A], B))) + Sync,
 ) {
     let arch = Arch::new();
     let parts = values.par_chunks_mut(size.max(1)).zip(results);

@@ -1,5 +1,6 @@
 //! The float that a twin is generic over: `f32` is the CPU device, `f64` the oracle.
 
+use std::cell::RefCell;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
@@ -9,6 +10,10 @@ use half::slice::HalfFloatSliceExt;
 use pulp::Arch;
 
 use super::product::{self, Layout, Rows};
+use super::scratch::scratch;
+
+/// Values that are rounded to f16 at a time.
+const HALVES: usize = 256;
 
 /// A floating-point type that twins compute with.
 pub trait Real:
@@ -51,8 +56,10 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
-    /// The nearest values of f16 (IEEE 754 binary16), ties to even.
-    fn halves(values: &[Self]) -> Vec<Self>;
+    /// Rounds values to the nearest ones of f16 (IEEE 754 binary16), ties to even.
+    fn halve(values: &mut [Self]);
+    /// Calls `f` with `len` values of no meaning, memory that the thread keeps for its next call.
+    fn scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
     /// 1 − e^x without cancellation near 0, for x ≤ 0.
     fn one_minus_exp(self) -> Self;
     /// `a[m, k] · b[k, n]` into `c`, of whose rows parts go to `finish(row, first column, values)`.
@@ -144,12 +151,20 @@ impl Real for f32 {
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
-    fn halves(values: &[Self]) -> Vec<Self> {
-        let mut halves = vec![f16::ZERO; values.len()];
-        halves.convert_from_f32_slice(values);
-        let mut rounded = vec![0.0; values.len()];
-        halves.convert_to_f32_slice(&mut rounded);
-        rounded
+    fn halve(values: &mut [Self]) {
+        // A few at a time, for the processor's instruction, where it has one.
+        let mut halves = [f16::ZERO; HALVES];
+        for values in values.chunks_mut(HALVES) {
+            let halves = &mut halves[..values.len()];
+            halves.convert_from_f32_slice(values);
+            halves.convert_to_f32_slice(values);
+        }
+    }
+    fn scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+        thread_local! {
+            static KEPT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+        }
+        scratch(&KEPT, len, f)
     }
     #[inline(always)]
     fn tanh(self) -> Self {
@@ -202,12 +217,16 @@ impl Real for f64 {
     fn sqrt(self) -> Self {
         f64::sqrt(self)
     }
-    fn halves(values: &[Self]) -> Vec<Self> {
-        let mut halves = vec![f16::ZERO; values.len()];
-        halves.convert_from_f64_slice(values);
-        let mut rounded = vec![0.0; values.len()];
-        halves.convert_to_f64_slice(&mut rounded);
-        rounded
+    fn halve(values: &mut [Self]) {
+        for value in values {
+            *value = f16::from_f64(*value).to_f64();
+        }
+    }
+    fn scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+        thread_local! {
+            static KEPT: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
+        }
+        scratch(&KEPT, len, f)
     }
     #[inline(always)]
     fn tanh(self) -> Self {

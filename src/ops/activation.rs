@@ -20,11 +20,11 @@ pub const SILU: u32 = 5;
 pub const GELU: u32 = 6;
 
 /// Slope of [`LEAKY_RELU`] below 0.
-pub(crate) const LEAK: f64 = 0.01;
+pub const LEAK: f64 = 0.01;
 /// √(2/π), of [`GELU`].
-pub(crate) const GELU_SCALE: f64 = 0.797_884_560_802_865_4;
+pub const GELU_SCALE: f64 = 0.797_884_560_802_865_4;
 /// Weight of the cube within [`GELU`].
-pub(crate) const GELU_CUBIC: f64 = 0.044_715;
+pub const GELU_CUBIC: f64 = 0.044_715;
 
 /// Whether the derivative is a function of the activation's input rather than of its output.
 pub const fn derivative_needs_input(activation: u32) -> bool {

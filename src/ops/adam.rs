@@ -1,5 +1,7 @@
 //! AdamW over the arena of all parameters (Kingma & Ba 2015; Loshchilov & Hutter 2019).
 
+use rayon::prelude::*;
+
 use super::lib;
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
@@ -133,15 +135,14 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         .len()
         .div_ceil(4 * rayon::current_num_threads())
         .max(4096);
-    let mut moments: Vec<(&mut [F], &mut [F])> = first
+    let moments = first
         .floats_mut()
-        .chunks_mut(size)
-        .zip(second.floats_mut().chunks_mut(size))
-        .collect();
+        .par_chunks_mut(size)
+        .zip(second.floats_mut().par_chunks_mut(size));
     parallel::parts(
         parameters.floats_mut(),
         size,
-        &mut moments,
+        moments,
         #[inline(always)]
         |(i, (part, (first, second)))| {
             let gradient = &gradient[i * size..][..part.len()];

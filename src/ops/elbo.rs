@@ -84,12 +84,12 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         .floats_mut()
         .split_at_mut(4 * (p.count as usize).div_ceil(share));
     rest.fill(F::ZERO);
-    let mut rows: Vec<&mut [F]> = partials.chunks_mut(4).collect();
-    rows.iter_mut().for_each(|row| row.fill(F::ZERO));
+    partials.fill(F::ZERO);
+    let (rows, _) = partials.as_chunks_mut::<4>();
     parallel::parts(
         d_outputs.floats_mut(),
         share,
-        &mut rows,
+        &mut *rows,
         #[inline(always)]
         |(i, (gradient, row))| {
             let range = i * share..i * share + gradient.len();
@@ -115,7 +115,7 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     parallel::parts(
         d_heads.floats_mut(),
         share,
-        &mut rows,
+        &mut *rows,
         #[inline(always)]
         |(i, (gradients, row))| {
             let heads = heads[i * share..].chunks(2 * latent);

@@ -54,13 +54,10 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let p: Params = call.params();
     let share = scalars.floats()[2];
     let bound = F::new(f64::from(p.free * p.rows as f32));
-    let units = units.floats().chunks(4);
-    let weights: Vec<F> = units
-        .map(|unit| if unit[0] <= bound { F::ZERO } else { share })
-        .collect();
+    let units = units.floats();
     for gradients in d_heads.floats_mut().chunks_mut(p.latent as usize) {
-        for (gradient, &weight) in gradients.iter_mut().zip(&weights) {
-            *gradient *= weight;
+        for (gradient, unit) in gradients.iter_mut().zip(units.chunks(4)) {
+            *gradient *= if unit[0] <= bound { F::ZERO } else { share };
         }
     }
 }

@@ -44,10 +44,25 @@ pub fn call(rows: usize, latent: usize, add: bool) -> Call {
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [heads, units] = bind(bound);
     let latent = call.params::<Params>().latent as usize;
+    let add = call.selector("ADD") != 0;
+    f64::scratch(4 * latent, |sums| {
+        let (sums, _) = sums.as_chunks_mut();
+        add_up(heads.floats(), sums);
+        for (unit, sums) in units.floats_mut().chunks_mut(4).zip(sums) {
+            for (value, sum) in unit.iter_mut().zip(sums.map(F::new)) {
+                *value = if add { *value + sum } else { sum };
+            }
+        }
+    });
+}
+
+/// Sums of (KL, mu, mu², whether logvar is beyond its bound) for each latent dimension.
+fn add_up<F: Real>(heads: &[F], sums: &mut [[f64; 4]]) {
+    let latent = sums.len();
     let half = F::new(0.5);
     let bound = F::new(LOGVAR_BOUND);
-    let mut sums = vec![[0.0; 4]; latent];
-    for head in heads.floats().chunks(2 * latent) {
+    sums.fill([0.0; 4]);
+    for head in heads.chunks(2 * latent) {
         let (mu, logvar) = head.split_at(latent);
         for ((sum, &mu), &raw) in sums.iter_mut().zip(mu).zip(logvar) {
             let logvar = bounded(raw);
@@ -57,12 +72,6 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
             for (sum, term) in sum.iter_mut().zip([kl, mu, mu * mu, beyond]) {
                 *sum += term.wide();
             }
-        }
-    }
-    let add = call.selector("ADD") != 0;
-    for (unit, sums) in units.floats_mut().chunks_mut(4).zip(sums) {
-        for (value, sum) in unit.iter_mut().zip(sums.map(F::new)) {
-            *value = if add { *value + sum } else { sum };
         }
     }
 }

@@ -11,7 +11,8 @@ pub const SQUARED_ERROR: u32 = 2;
 /// ‖x − sigmoid(output)‖².
 pub const SIGMOID_SQUARED_ERROR: u32 = 3;
 
-const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_7;
+/// ½·ln 2π, of [`GAUSSIAN`].
+pub const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_7;
 
 /// Values handled side by side: enough for the vector units, and a short chain of rounding.
 pub(super) const LANES: usize = 16;

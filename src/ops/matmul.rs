@@ -9,7 +9,7 @@ use super::activation::{activate, times_derivative};
 use super::{lib, weight_update};
 use crate::device::Precision;
 use crate::kernel::{
-    Binding, Bound, Call, Capabilities, Kernel, Layout, Real, Variant, bind, linear_dispatch,
+    Binding, Bound, Call, Capabilities, GRID, Kernel, Layout, Real, Variant, bind, linear_dispatch,
 };
 
 crate::params! {
@@ -306,7 +306,13 @@ pub(super) fn variants(
         .into_iter()
         .map(|core| {
             let mut parts: Vec<_> = enabled.into_iter().chain(core.enables).collect();
-            parts.extend([part!("operands"), operand, core.text, lib::four(device)]);
+            parts.extend([
+                part!("operands"),
+                operand,
+                GRID,
+                core.text,
+                lib::four(device),
+            ]);
             parts.push(if wide(a_rows) {
                 part!("a_vec4")
             } else {
@@ -330,11 +336,18 @@ pub(super) fn variants(
         .collect()
 }
 
-/// An operand as the product takes it.
-pub(super) fn operand<'a, F: Real>(call: &Call, values: &'a [F]) -> Cow<'a, [F]> {
+/// Calls `f` with both operands as the product takes them.
+pub(super) fn with_operands<F: Real>(call: &Call, [a, b]: [&[F]; 2], f: impl FnOnce(&[F], &[F])) {
     match call.precision {
-        Precision::F16 => Cow::Owned(F::halves(values)),
-        Precision::F32 => Cow::Borrowed(values),
+        Precision::F32 => f(a, b),
+        Precision::F16 => F::scratch(a.len() + b.len(), |memory| {
+            let (rounded_a, rounded_b) = memory.split_at_mut(a.len());
+            rounded_a.copy_from_slice(a);
+            rounded_b.copy_from_slice(b);
+            F::halve(rounded_a);
+            F::halve(rounded_b);
+            f(rounded_a, rounded_b);
+        }),
     }
 }
 
@@ -351,14 +364,15 @@ fn product<F: Real>(
         0 => Layout::Rows,
         _ => Layout::Transposed,
     };
-    let (a, b) = (operand(call, a.floats()), operand(call, b.floats()));
-    F::product(
-        sizes(call).map(|size| size as usize),
-        (&a, layout("TRANSPOSE_A")),
-        (&b, layout("TRANSPOSE_B")),
-        c.floats_mut(),
-        &finish,
-    );
+    with_operands(call, [a.floats(), b.floats()], |a, b| {
+        F::product(
+            sizes(call).map(|size| size as usize),
+            (a, layout("TRANSPOSE_A")),
+            (b, layout("TRANSPOSE_B")),
+            c.floats_mut(),
+            &finish,
+        );
+    });
 }
 
 fn twin_matmul<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
@@ -404,14 +418,15 @@ fn twin_input_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
 
 fn twin_weight_gradient<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [a, b, c, row_sums] = bind(bound);
-    let (a, b) = (operand(call, a.floats()), operand(call, b.floats()));
     let (a_layout, b_layout) = (Layout::Transposed, Layout::Rows);
     let (c, sums) = (c.floats_mut(), row_sums.floats_mut());
     let sizes = sizes(call).map(|size| size as usize);
-    rayon::join(
-        || F::product(sizes, (&a, a_layout), (&b, b_layout), c, &|_, _, _| ()),
-        || add_rows(&a, sums.len(), 0, sums),
-    );
+    with_operands(call, [a.floats(), b.floats()], |a, b| {
+        rayon::join(
+            || F::product(sizes, (a, a_layout), (b, b_layout), c, &|_, _, _| ()),
+            || add_rows(a, sums.len(), 0, sums),
+        );
+    });
 }
 
 /// The sums over rows of `a[rows, m]`, of as many columns from `first` on as there are sums.
@@ -453,6 +468,7 @@ pub fn sources() -> Vec<&'static str> {
         part!("out_scalar"),
         part!("side_vec4"),
         part!("side_scalar"),
+        GRID,
         lib::ACTIVATION,
         lib::ADAM,
         lib::FOUR_FLOATS,

@@ -135,21 +135,14 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         n,
         rates,
     };
-    let (a, b) = (
-        matmul::operand(call, a.floats()),
-        matmul::operand(call, b.floats()),
-    );
+    let bias = [p.1, first.1, second.1].map(|arena| &mut arena[..m]);
     let sizes = sizes(call).map(|size| size as usize);
-    rayon::join(
-        || F::transposed_product(sizes, &a, (&b, Layout::Rows), weight),
-        || {
-            update_bias(
-                &a,
-                [p.1, first.1, second.1].map(|arena| &mut arena[..m]),
-                rates,
-            )
-        },
-    );
+    matmul::with_operands(call, [a.floats(), b.floats()], |a, b| {
+        rayon::join(
+            || F::transposed_product(sizes, a, (b, Layout::Rows), weight),
+            || update_bias(a, bias, rates),
+        );
+    });
 }
 
 /// Updates a bias by the sums over rows of `a`, some values at a time.

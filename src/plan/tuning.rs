@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::device::Precision;
 use crate::files;
-use crate::kernel::{Call, Kernel};
+use crate::kernel::{Call, Field, Kernel};
 
 /// How variants are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -272,11 +272,11 @@ pub(super) fn class(kernel: &Kernel, call: &Call) -> String {
     for (name, value) in &call.selectors {
         class += &format!(" {name}={value}");
     }
-    for (field, offset) in kernel.fields {
+    for Field { name, offset, .. } in kernel.fields {
         let size: u32 = bytemuck::pod_read_unaligned(&call.params[*offset..offset + 4]);
         let most = u64::from(size).next_power_of_two();
         let fours = if size.is_multiple_of(4) { "/4" } else { "" };
-        class += &format!(" {field}<={most}{fours}");
+        class += &format!(" {name}<={most}{fours}");
     }
     class
 }

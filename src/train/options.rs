@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::Binarize;
 use crate::device::Precision;
 use crate::error::{Error, Result};
-use crate::model::plans::Update;
 use crate::model::ModelSpec;
+use crate::model::plans::Update;
 use crate::option::{self, defaults};
 use crate::train::{Decay, KlWeight, LearningRate};
 

@@ -50,6 +50,20 @@ class Case:
     lr: float = 1e-2
     weight_decay: float = 0.0  # > 0: AdamW, on every parameter, biases too
     grad_clip: float = 0.0  # > 0: bound on the norm of the gradient of the mean loss
+    # What only some cases have; left out of the metadata of the others.
+    epoch: int = 0  # > 0: steps of an epoch, whose last one has `last` rows
+    last: int = 0
+    schedule: tuple = ()  # (learning rate, share of beta) of each step
+    free_bits: float = 0.0  # > 0: nats of each latent dimension's mean KL that are free
+    precision: str = "f32"  # f16: operands of the matrix products are rounded
+
+    def rows(self, step):
+        """Rows of a step's batch."""
+        short = self.epoch > 0 and (step + 1) % self.epoch == 0
+        return self.last if short else self.batch
+
+
+OPTIONAL = {"epoch", "last", "schedule", "free_bits", "precision"}
 
 
 # Fixed sigmas are exact in float32.
@@ -69,6 +83,14 @@ CASES = [
     Case("ae-gaussian-gelu", 9, "ae", "gelu", "gaussian", sigma=0.75),
     Case("vae-bernoulli-relu-vec4", 10, "vae", "relu", "bernoulli", values=16, hidden=(8,),
          latent=4, batch=8),
+    # The norm of the short batch is that of its own mean.
+    Case("vae-bernoulli-short-batch", 11, "vae", "tanh", "bernoulli", epoch=5, last=2, grad_clip=0.5),
+    Case("vae-gaussian-kl-schedule", 12, "vae", "tanh", "gaussian", sigma=0.5, beta=2.0, schedule=(
+        (0.01, 0.0), (0.01, 0.0), (0.0078125, 0.25), (0.0078125, 0.5), (0.005, 0.75),
+        (0.005, 1.0), (0.005, 1.0), (0.0025, 0.0), (0.0025, 0.5), (0.0, 1.0))),
+    Case("vae-bernoulli-free-bits", 13, "vae", "tanh", "bernoulli", latent=4, free_bits=0.03125),
+    Case("vae-bernoulli-f16", 179, "vae", "tanh", "bernoulli", values=9, hidden=(5,), latent=2,
+         batch=3, steps=3, precision="f16"),
 ]
 
 
@@ -110,10 +132,52 @@ def draw_inputs(case):
     return x_u8, x, eps
 
 
+def half(values):
+    """Rounded to f16. NumPy rounds once, where torch goes by float32."""
+    return torch.from_numpy(values.detach().numpy().astype(np.float16)).to(values.dtype)
+
+
+def tie_distance(values):
+    """How far the nearest value is from a tie between two f16, relative to its size."""
+    values = values.detach().numpy().astype(np.float64).ravel()
+    values = values[values != 0]
+    down = np.nextafter(values.astype(np.float16), np.float16(-np.inf)).astype(np.float64)
+    up = np.nextafter(values.astype(np.float16), np.float16(np.inf)).astype(np.float64)
+    near = values.astype(np.float16).astype(np.float64)
+    ties = np.minimum(abs((down + near) / 2 - values), abs((up + near) / 2 - values))
+    return (ties / abs(values)).min(initial=1.0)
+
+
+class HalfLinear(torch.autograd.Function):
+    """A linear layer whose three products, and the sum of the bias's gradient, see operands in f16."""
+
+    # The least distance from a tie of what was rounded so far.
+    margin = 1.0
+
+    @staticmethod
+    def rounded(values):
+        HalfLinear.margin = min(HalfLinear.margin, tie_distance(values))
+        return half(values)
+
+    @staticmethod
+    def forward(ctx, a, weight, bias):
+        a, weight = HalfLinear.rounded(a), HalfLinear.rounded(weight)
+        ctx.save_for_backward(a, weight)
+        return a @ weight.T + bias
+
+    @staticmethod
+    def backward(ctx, gradient):
+        a, weight = ctx.saved_tensors
+        gradient = HalfLinear.rounded(gradient)
+        return gradient @ weight, gradient.T @ a, gradient.sum(0)
+
+
 def losses(case, params, x, eps):
-    """Reconstruction and KL (not yet times beta), both in nats and summed over the batch."""
+    """Reconstruction and KL (not yet times beta), both in nats and summed over the batch, and the KL that is learned
+    from, which free bits make another."""
     def linear(name, a):
-        return F.linear(a, params[f"{name}.weight"], params[f"{name}.bias"])
+        layer = HalfLinear.apply if case.precision == "f16" else F.linear
+        return layer(a, params[f"{name}.weight"], params[f"{name}.bias"])
 
     act = ACTIVATIONS[case.activation]
     depth = len(case.hidden)
@@ -124,23 +188,27 @@ def losses(case, params, x, eps):
     if case.kind == "vae":
         mu = linear(head + "1", a)
         logvar = linear(head + "2", a).clamp(-30, 30)
-        kl = 0.5 * (logvar.exp() + mu.square() - 1 - logvar).sum()
+        terms = logvar.exp() + mu.square() - 1 - logvar
+        kl = learned = 0.5 * terms.sum()
+        if case.free_bits > 0:
+            learned = (0.5 * terms.sum(0)).clamp(min=case.free_bits * len(x)).sum()
         a = mu + (logvar / 2).exp() * eps
     else:
-        kl = x.new_zeros(())
+        kl = learned = x.new_zeros(())
         a = linear(head, a)
     for i in range(depth):
         a = act(linear(f"fc{depth + 2 + i}", a))
     out = linear(f"fc{2 * depth + 2}", a)
     if case.likelihood == "bernoulli":
-        return F.binary_cross_entropy_with_logits(out, x, reduction="sum"), kl
+        return F.binary_cross_entropy_with_logits(out, x, reduction="sum"), kl, learned
     if case.likelihood == "squared-error":
-        return (x - torch.sigmoid(out)).square().sum(), kl
+        return (x - torch.sigmoid(out)).square().sum(), kl, learned
     if case.likelihood == "linear-squared-error":
-        return (x - out).square().sum(), kl
+        return (x - out).square().sum(), kl, learned
     log_sigma = params.get("log_sigma", x.new_tensor([math.log(case.sigma)]))
     scaled = (x - out) / log_sigma.exp()
-    return (0.5 * scaled.square() + log_sigma + 0.5 * math.log(2 * math.pi)).sum(), kl
+    loss = (0.5 * scaled.square() + log_sigma + 0.5 * math.log(2 * math.pi)).sum()
+    return loss, kl, learned
 
 
 def train(case, initial, x, eps, dtype):
@@ -152,15 +220,18 @@ def train(case, initial, x, eps, dtype):
     record, kept = [], {}
     for step in range(case.steps):
         optimizer.zero_grad()
-        reconstruction, kl = losses(case, params, x[step], eps[step])
-        (reconstruction + case.beta * kl).backward()
+        rows = case.rows(step)
+        rate, share = case.schedule[step] if case.schedule else (case.lr, 1.0)
+        optimizer.param_groups[0]["lr"] = rate
+        reconstruction, kl, learned = losses(case, params, x[step, :rows], eps[step, :rows])
+        (reconstruction + case.beta * share * learned).backward()
         record.append(torch.stack([reconstruction, kl]).detach())
         if step == 0:
             kept.update({f"grad/{k}": p.grad.clone() for k, p in params.items()})
         if case.grad_clip > 0:
             # By hand: torch's clip_grad_norm_ adds 1e-6 to the denominator.
             norm = torch.cat([p.grad.flatten() for p in params.values()]).norm()
-            scale = (case.grad_clip / (norm / case.batch)).clamp(max=1)
+            scale = (case.grad_clip / (norm / rows)).clamp(max=1)
             for p in params.values():
                 p.grad *= scale
         optimizer.step()
@@ -176,11 +247,16 @@ def write(case, folder):
     tensors = {f"init/{k}": v for k, v in initial.items()} | {"x_u8": x_u8, "x": x}
     if case.kind == "vae":
         tensors["eps"] = eps
+    HalfLinear.margin = 1.0
     tensors["loss"], kept = train(case, initial, x, eps, torch.float64)
+    # Single precision has to round alike.
+    assert HalfLinear.margin > 16 * np.finfo(np.float32).eps, (case.name, HalfLinear.margin)
     tensors["loss32"], _ = train(case, initial, x, eps, torch.float32)
     versions = {"python": platform.python_version(), "torch": torch.__version__,
                 "numpy": np.__version__, "safetensors": safetensors.__version__}
-    text = json.dumps({"versions": versions} | dataclasses.asdict(case))
+    settings = {f.name: getattr(case, f.name) for f in dataclasses.fields(case)
+                if f.name not in OPTIONAL or getattr(case, f.name) != f.default}
+    text = json.dumps({"versions": versions} | settings)
     path = folder / f"{case.name}.safetensors"
     safetensors.torch.save_file(tensors | kept, path, metadata={"case": text})
     return path

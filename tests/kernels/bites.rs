@@ -3,6 +3,7 @@
 //!
 //! Over 500 lines: three tables of faults, which are one list to look at.
 
+use elbo::device::Precision;
 use elbo::kernel::{Bound, Call, Capabilities, Kernel, Variant};
 use elbo::ops::{self, KERNELS, activation};
 
@@ -588,7 +589,8 @@ fn records_that_disagree_with_their_shader_are_found() {
         for &(right, wrong) in wrong {
             variant = seeded(&variant, &fault("", "", right, wrong)).unwrap();
         }
-        reflection::check(kernel, call, &variant, gradient.name.to_owned())
+        let device = Capabilities::BASELINE;
+        reflection::check(kernel, call, &variant, &device, gradient.name.to_owned())
     };
     assert_eq!(complaints(gradient, &call, &[]), Vec::<String>::new());
     // In the shader: a binding, an access, an element type, a member's order, a syntax error, too large
@@ -625,8 +627,51 @@ fn records_that_disagree_with_their_shader_are_found() {
         ..*gradient
     };
     assert!(!complaints(&fewer, &call, &[]).is_empty());
+    // A member of the right size and another type.
+    let weight = &ops::kl_weight::KERNEL;
+    let call_of_weight = ops::kl_weight::call(3, 5, 0.25);
+    let variant = (weight.variants)(&call_of_weight, &Capabilities::BASELINE).swap_remove(0);
+    let types = [
+        ("free: f32", "free: u32"),
+        ("params.free", "f32(params.free)"),
+    ];
+    let wrong = types.into_iter().fold(variant, |variant, (right, wrong)| {
+        seeded(&variant, &fault("", "", right, wrong)).unwrap()
+    });
+    let device = Capabilities::BASELINE;
+    let found = reflection::check(weight, &call_of_weight, &wrong, &device, String::new());
+    assert_eq!(found.len(), 1, "{found:?}");
     // In the call: a selector that the shader does not know.
     let mut unknown = call;
     unknown.selectors.push(("BETA", 1));
     assert!(!complaints(gradient, &unknown, &[]).is_empty());
+}
+
+#[test]
+fn shaders_that_use_more_than_their_device_has_are_found() {
+    let kernel = &ops::matmul::MATMUL;
+    let call = ops::matmul::matmul([64, 64, 64], false, false).rounded(Precision::F16);
+    let everything = Capabilities::EVERYTHING;
+    let variants = (kernel.variants)(&call, &everything);
+    let matrices = variants.iter().find(|v| v.name.starts_with("matrices"));
+    let check = |device: &Capabilities| {
+        reflection::check(kernel, &call, matrices.unwrap(), device, String::new())
+    };
+    assert_eq!(check(&everything), Vec::<String>::new());
+    for lacking in [
+        Capabilities {
+            longs: false,
+            ..everything
+        },
+        Capabilities {
+            half: false,
+            ..everything
+        },
+        Capabilities {
+            matrices: false,
+            ..everything
+        },
+    ] {
+        assert!(!check(&lacking).is_empty(), "{lacking:?}");
+    }
 }

@@ -10,7 +10,10 @@
 )]
 
 mod bites;
+mod constants;
+mod dispatch;
 mod harness;
+mod headers;
 mod matrices;
 mod ops;
 mod reflection;

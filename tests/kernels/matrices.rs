@@ -53,16 +53,17 @@ fn store_whole(lane: u32, sums: Sums, at: u32) {
 
 /// The core's variant of a case, emulated.
 fn emulated(case: &Case) -> Variant {
-    let variants = (case.kernel.variants)(&case.call, &Capabilities::EVERYTHING);
+    // Without integers of 64 bits, as on hardware.
+    let device = Capabilities {
+        longs: false,
+        ..Capabilities::EVERYTHING
+    };
+    let variants = (case.kernel.variants)(&case.call, &device);
     let mut variant = variants
         .into_iter()
         .find(|variant| variant.name == "matrices 64x64")
         .expect("the core for matrices");
     for part in &mut variant.parts {
-        // Integers of 64 bits are another adapter's.
-        if part.contains("alias Four = vec2<u64>") {
-            *part = include_str!("../../shaders/lib/four_floats.wgsl");
-        }
         if part.contains("coop") {
             let text = TEXTS.iter().fold((*part).to_owned(), |text, (from, to)| {
                 text.replace(from, to)

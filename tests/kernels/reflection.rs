@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use elbo::kernel::{Access, Call, Capabilities, ENTRY, Element, Kernel, Variant};
+use elbo::device::Precision;
+use elbo::kernel::{Access, Call, Capabilities, ENTRY, Element, Field, Kernel, Variant};
 use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants, spv};
 use naga::valid::{ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
@@ -15,9 +16,18 @@ const MAX_STORAGE_BINDINGS: usize = 8;
 const MAX_INVOCATIONS: u32 = 256;
 const MAX_WORKGROUP_BYTES: u32 = 16_384;
 
-const DEVICES: [(&str, Capabilities); 6] = [
+const DEVICES: [(&str, Capabilities); 7] = [
     ("baseline", Capabilities::BASELINE),
     ("everything", Capabilities::EVERYTHING),
+    (
+        // Long integers are asked of software only, which has no such matrices: so this is what they run as.
+        "hardware with matrices",
+        Capabilities {
+            half: true,
+            matrices: true,
+            ..device(Some(32), false)
+        },
+    ),
     ("hardware, subgroups of 8", device(Some(8), false)),
     ("hardware, subgroups of 32", device(Some(32), false)),
     ("software", device(None, true)),
@@ -25,6 +35,7 @@ const DEVICES: [(&str, Capabilities); 6] = [
         "software with integers of 64 bits",
         Capabilities {
             longs: true,
+            half: true,
             ..device(Some(8), true)
         },
     ),
@@ -38,11 +49,26 @@ const fn device(subgroup: Option<u32>, software: bool) -> Capabilities {
     }
 }
 
+/// What shaders may use on a device.
+fn allowed(device: &Capabilities) -> naga::valid::Capabilities {
+    use naga::valid::Capabilities as Naga;
+
+    let pairs = [
+        (device.half, Naga::SHADER_FLOAT16),
+        (device.matrices, Naga::COOPERATIVE_MATRIX),
+        (device.subgroup.is_some(), Naga::SUBGROUP),
+        (device.longs, Naga::SHADER_INT64),
+    ];
+    let pairs = pairs.into_iter().filter(|(has, _)| *has);
+    pairs.map(|(_, capability)| capability).collect()
+}
+
 /// A variant of a call, checked one thing after the other.
 struct Checker<'a> {
     kernel: &'a Kernel,
     call: &'a Call,
     variant: &'a Variant,
+    allowed: naga::valid::Capabilities,
     what: String,
     errors: Vec<String>,
 }
@@ -67,20 +93,7 @@ impl Checker<'_> {
                 return self.errors;
             }
         };
-        let mut capabilities = naga::valid::Capabilities::empty();
-        if source.contains("enable f16;") {
-            capabilities |= naga::valid::Capabilities::SHADER_FLOAT16;
-        }
-        if source.contains("enable wgpu_cooperative_matrix;") {
-            capabilities |= naga::valid::Capabilities::COOPERATIVE_MATRIX;
-        }
-        if source.contains("subgroupBroadcast") {
-            capabilities |= naga::valid::Capabilities::SUBGROUP;
-        }
-        if source.contains("u64") {
-            capabilities |= naga::valid::Capabilities::SHADER_INT64;
-        }
-        match Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
+        match Validator::new(ValidationFlags::all(), self.allowed).validate(&module) {
             Ok(info) => {
                 self.bindings(&module);
                 self.params(&module);
@@ -148,20 +161,31 @@ impl Checker<'_> {
         let TypeInner::Struct { members, span } = &module.types[uniform.ty].inner else {
             return self.fail("params is no struct");
         };
-        let found: Vec<(&str, usize)> = members
+        let found: Vec<_> = members
             .iter()
-            .map(|member| (member.name.as_deref().unwrap_or(""), member.offset as usize))
+            .map(|member| {
+                let name = member.name.as_deref().unwrap_or("");
+                let scalar = match module.types[member.ty].inner {
+                    TypeInner::Scalar(naga::Scalar::F32) => Some(Element::Float),
+                    TypeInner::Scalar(naga::Scalar::U32) => Some(Element::Word),
+                    _ => None,
+                };
+                (name, member.offset as usize, scalar)
+            })
             .collect();
-        self.expect("params: members", self.kernel.fields.to_vec(), found);
+        let fields = self.kernel.fields.iter();
+        let fields = fields.map(
+            |&Field {
+                 name,
+                 offset,
+                 scalar,
+             }| (name, offset, Some(scalar)),
+        );
+        self.expect("params: members", fields.collect(), found);
         // The executor pads a call's bytes to a multiple of 16.
         let bytes = self.call.params.len().next_multiple_of(16);
         if *span as usize > bytes {
             self.fail(format!("params: {span} bytes, the call has {bytes}"));
-        }
-        for member in members {
-            let scalar =
-                matches!(module.types[member.ty].inner, TypeInner::Scalar(s) if s.width == 4);
-            self.expect(member.name.as_deref().unwrap_or(""), true, scalar);
         }
     }
 
@@ -273,12 +297,19 @@ impl Checker<'_> {
     }
 }
 
-/// What is wrong with a variant of a call.
-pub(crate) fn check(kernel: &Kernel, call: &Call, variant: &Variant, what: String) -> Vec<String> {
+/// What is wrong with a variant of a call on a device.
+pub(crate) fn check(
+    kernel: &Kernel,
+    call: &Call,
+    variant: &Variant,
+    device: &Capabilities,
+    what: String,
+) -> Vec<String> {
     let checker = Checker {
         kernel,
         call,
         variant,
+        allowed: allowed(device),
         what,
         errors: Vec::new(),
     };
@@ -311,6 +342,9 @@ fn shaders_agree_with_their_records_and_translate_to_every_backend() {
     let mut errors = Vec::new();
     for case in ops::cases() {
         for (device, capabilities) in DEVICES {
+            if case.call.precision == Precision::F16 && !capabilities.half {
+                continue;
+            }
             let variants = (case.kernel.variants)(&case.call, &capabilities);
             let mut names = HashSet::new();
             if variants.is_empty() {
@@ -325,9 +359,16 @@ fn shaders_agree_with_their_records_and_translate_to_every_backend() {
                     variant.source(),
                     variant.constants.clone(),
                     case.call.selectors.clone(),
+                    allowed(&capabilities).bits(),
                 );
                 if seen.insert(key) {
-                    errors.extend(check(case.kernel, &case.call, &variant, what));
+                    errors.extend(check(
+                        case.kernel,
+                        &case.call,
+                        &variant,
+                        &capabilities,
+                        format!("{what}: {device}"),
+                    ));
                 }
             }
         }

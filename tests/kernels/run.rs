@@ -223,6 +223,11 @@ fn open() -> elbo::Result<Device> {
     }
 }
 
+/// Whether there is a GPU, and its driver is software.
+pub(crate) fn is_software() -> bool {
+    gpu().is_some_and(|gpu| gpu.runtime.capabilities().software)
+}
+
 /// The variants of a case that the GPU can run; none where it is left out.
 pub(crate) fn variants(case: &Case) -> Vec<Variant> {
     let Some(gpu) = gpu() else {

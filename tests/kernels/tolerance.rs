@@ -14,6 +14,11 @@ enum Scale {
     Expected,
 }
 
+/// Roundings of a random walk of `length`, in U.
+pub(crate) fn walk(length: usize) -> f64 {
+    3.0 * (length as f64).sqrt()
+}
+
 /// A limit for each value: the sum of its terms. Without terms: equal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tolerance {
@@ -41,6 +46,18 @@ impl Tolerance {
     /// [`Self::sum`] with a magnitude for each value.
     pub(crate) fn sums(length: usize, magnitudes: Vec<f64>) -> Self {
         Self::term(length as f64 * U, Scale::Each(magnitudes))
+    }
+
+    /// A sum of many terms in any order, whose roundings do not know of each other: three times √`length` · U ·
+    /// `magnitude`, which is that of [`Self::sum`] (Higham & Mary 2019, theorem 2.4). A random walk of roundings, each
+    /// uniform, has a ninth of it as its standard deviation.
+    pub(crate) fn walk(length: usize, magnitude: f64) -> Self {
+        Self::term(walk(length) * U, Scale::All(magnitude))
+    }
+
+    /// [`Self::walk`] with a magnitude for each value.
+    pub(crate) fn walks(length: usize, magnitudes: Vec<f64>) -> Self {
+        Self::term(walk(length) * U, Scale::Each(magnitudes))
     }
 
     /// A relative error of `count` distances between neighbouring values (WGSL's ULP).

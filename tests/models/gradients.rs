@@ -3,8 +3,11 @@
 use clap::ValueEnum;
 use elbo::model::plans::{Update, names};
 use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec, Parameters};
+use elbo::ops::activation::{IDENTITY, SILU};
+use elbo::ops::{elbo as loss, matmul};
 use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime};
 
+use crate::faults::{change, select, step};
 use crate::support::{Report, byte_source, few_bytes, load, small};
 
 const ROWS: usize = 3;
@@ -29,11 +32,22 @@ struct Still {
 
 impl Still {
     fn new(spec: &ModelSpec, seed: u64, bias: Option<(&str, f32)>) -> Self {
+        Self::spoilt(spec, seed, bias, |_| {})
+    }
+
+    /// With a plan that `alter` may have spoilt.
+    fn spoilt(
+        spec: &ModelSpec,
+        seed: u64,
+        bias: Option<(&str, f32)>,
+        alter: impl Fn(&mut Plan),
+    ) -> Self {
         let model = Model::new(spec).expect("a model");
         let parameters = model.parameters();
         let source = byte_source(ROWS, spec.image.values(), seed);
         let update = Update::default();
-        let plan: Plan = model.train(ROWS, &source, update);
+        let mut plan = model.train(ROWS, &source, update);
+        alter(&mut plan);
         let mut runtime = CpuRuntime::<f64>::new();
         let mut arena = parameters.initial(seed);
         if let Some((name, value)) = bias {
@@ -85,7 +99,10 @@ impl Still {
 
 /// Compares every gradient of a model.
 fn check(report: &mut Report, title: &str, spec: &ModelSpec, seed: u64) {
-    let mut still = Still::new(spec, seed, None);
+    compare(report, title, Still::new(spec, seed, None));
+}
+
+fn compare(report: &mut Report, title: &str, mut still: Still) {
     let loss = still.loss();
     let gradient = still.runtime.floats(names::GRADIENT).clone();
     let limit = LOSS_ROUNDINGS * f64::EPSILON * loss.abs().max(1.0) / STEP;
@@ -156,6 +173,53 @@ fn gradients_with_two_hidden_layers_and_a_weighted_kl_match_differences() {
     let spec = small(ModelKind::Ae, 10, &[6, 5, 4], 3);
     check(&mut report, "three hidden layers", &spec, 13);
     report.conclude("differences");
+}
+
+/// What a fault does to a plan.
+type Spoil = fn(&mut Plan);
+
+#[test]
+fn seeded_faults_of_gradients_are_found_by_differences() {
+    let spec = ModelSpec {
+        activation: Activation::Gelu,
+        likelihood: LEARNED,
+        beta: 0.25,
+        ..small(ModelKind::Vae, 9, &[5], 2)
+    };
+    let faults: [(&str, Spoil); 8] = [
+        ("the KL's gradient with another sign", |plan| {
+            let call = &mut step(plan, "loss").call;
+            change(call, |p: &mut loss::Params| p.beta = -p.beta);
+        }),
+        ("a gradient that forgets beta", |plan| {
+            let call = &mut step(plan, "loss").call;
+            change(call, |p: &mut loss::Params| p.beta = 1.0);
+        }),
+        ("no gradient through z", |plan| {
+            plan.steps.retain(|step| step.label != "heads gradient");
+        }),
+        ("no derivative of an activation", |plan| {
+            select(plan, "fc4 input gradient", "ACTIVATION", IDENTITY);
+        }),
+        ("the derivative of another activation", |plan| {
+            select(plan, "fc4 input gradient", "ACTIVATION", SILU);
+        }),
+        ("a gradient without the last row of the batch", |plan| {
+            let call = &mut step(plan, "fc1 gradient").call;
+            change(call, |p: &mut matmul::Params| p.k -= 1);
+        }),
+        ("a layer without a gradient", |plan| {
+            plan.steps.retain(|step| step.label != "fc3 gradient");
+        }),
+        ("a weight taken for its transpose", |plan| {
+            select(plan, "fc3", "TRANSPOSE_B", 0);
+        }),
+    ];
+    for (what, put) in faults {
+        let mut report = Report::default();
+        compare(&mut report, what, Still::spoilt(&spec, 11, None, put));
+        assert!(!report.mismatches.is_empty(), "not found: {what}");
+    }
 }
 
 /// Beyond its bound logvar is a constant; mu and the decoder still learn.

@@ -16,9 +16,16 @@ use sha2::{Digest, Sha256};
 
 use crate::skipped::skipped;
 
-/// The GPU to test on. Without one the test fails, unless `ELBO_TEST_GPU=skip` makes that a choice.
+/// The GPU to test on, with f16 where it has that. Without one the test fails, unless `ELBO_TEST_GPU=skip` makes that
+/// a choice.
 pub(crate) fn gpu() -> Option<Gpu> {
-    match Device::open(&Selection::Gpu, Precision::F32) {
+    let opened = Device::open(&Selection::Gpu, Precision::F32).and_then(|device| {
+        match device.offers(Precision::F16) {
+            true => Device::open(&Selection::Gpu, Precision::F16),
+            false => Ok(device),
+        }
+    });
+    match opened {
         Ok(Device::Gpu(gpu)) => Some(*gpu),
         Ok(Device::Cpu) => panic!("asked for a GPU, was given the CPU"),
         Err(error) if env::var("ELBO_TEST_GPU").is_ok_and(|value| value == "skip") => {

@@ -119,7 +119,12 @@ impl Browser {
 
     /// Runs a function's body in the page and gives what it returns; a promise is waited for.
     pub(crate) fn run(&self, script: &str) -> Value {
-        let body = json!({ "script": script, "args": [] });
+        self.run_with(script, &json!([]))
+    }
+
+    /// The same with `arguments`.
+    pub(crate) fn run_with(&self, script: &str, arguments: &Value) -> Value {
+        let body = json!({ "script": script, "args": arguments });
         self.call("POST", "/execute/sync", Some(&body))
     }
 

@@ -6,11 +6,14 @@
 
 mod browser;
 mod exported;
+#[path = "../shared/filled.rs"]
+mod filled;
 #[expect(dead_code, reason = "other tests need files of other forms from it")]
 #[path = "../data/formats.rs"]
 mod formats;
 mod http;
 mod input;
+mod kernels;
 mod page;
 mod phone;
 mod report;

@@ -5,6 +5,7 @@
 //! Of the left operand each k at which all rows of a tile are zero is left out, where there are many.
 
 use std::cell::RefCell;
+use std::mem;
 
 use pulp::{Arch, Simd};
 use rayon::prelude::*;
@@ -26,6 +27,9 @@ const PACKING: f64 = 0.7;
 thread_local! {
     /// The left operand's tiles of a product that this thread called, kept for the next one.
     static TILES: RefCell<Vec<Tile>> = RefCell::default();
+    /// The rows of its result and the pieces that they are cut into, empty between two products.
+    static ROWS: RefCell<Pieces<'static>> = RefCell::default();
+    static PIECES: RefCell<Pieces<'static>> = RefCell::default();
     /// The panels of a task, kept for the next one.
     static LINES: RefCell<Vec<Line>> = RefCell::default();
 }
@@ -52,8 +56,83 @@ pub(super) fn product(
         height: height(arch),
         finish,
     };
-    job.run([0, 0], c.chunks_mut(n).collect(), job.parts(m));
+    let block = Block {
+        at: [0, 0],
+        size: [m, n],
+        parts: job.parts(m),
+    };
+    let (mut rows, mut pieces): (Pieces<'_>, Pieces<'_>) = (ROWS.take(), PIECES.take());
+    rows.extend(c.chunks_mut(n));
+    block.cut(job.height, &mut rows, &mut pieces);
+    job.run(block, &mut pieces);
+    ROWS.set(emptied(rows));
+    PIECES.set(emptied(pieces));
     TILES.set(tiles);
+}
+
+/// Parts of rows of the result.
+type Pieces<'a> = Vec<&'a mut [f32]>;
+
+/// The memory of a list, which outlives what was in it: a conversion in place, which allocates nothing.
+fn emptied(mut pieces: Pieces<'_>) -> Pieces<'static> {
+    pieces.clear();
+    pieces.into_iter().map(|_| Default::default()).collect()
+}
+
+/// A block of the result, and into how many parts it is to be cut.
+#[derive(Clone, Copy)]
+struct Block {
+    /// Its first row and column.
+    at: [usize; 2],
+    /// Rows and columns.
+    size: [usize; 2],
+    /// Parts of the rows and of the columns.
+    parts: [usize; 2],
+}
+
+impl Block {
+    /// Two blocks, each of about half the parts, or none where it is one part.
+    fn halves(self, height: usize) -> Option<[Self; 2]> {
+        let (axis, unit) = match self.parts {
+            [1, 1] => return None,
+            [1, _] => (1, WIDTH),
+            _ => (0, height),
+        };
+        let parts = self.parts[axis];
+        let middle = self.size[axis].div_ceil(unit) * (parts / 2) / parts * unit;
+        let [mut before, mut after] = [self, self];
+        before.size[axis] = middle;
+        before.parts[axis] = parts / 2;
+        after.at[axis] += middle;
+        after.size[axis] -= middle;
+        after.parts[axis] = parts - parts / 2;
+        Some([before, after])
+    }
+
+    /// Number of its pieces: of one row of one part each.
+    fn pieces(self) -> usize {
+        self.size[0] * self.parts[1]
+    }
+
+    /// Cuts this block off the front of its rows, into pieces that follow each other as the parts do.
+    fn cut<'a>(self, height: usize, rows: &mut [&'a mut [f32]], pieces: &mut Pieces<'a>) {
+        match self.halves(height) {
+            Some([before, after]) if self.parts[0] > 1 => {
+                let (above, below) = rows.split_at_mut(before.size[0]);
+                before.cut(height, above, pieces);
+                after.cut(height, below, pieces);
+            }
+            Some([before, after]) => {
+                before.cut(height, rows, pieces);
+                after.cut(height, rows, pieces);
+            }
+            None => pieces.extend(rows.iter_mut().map(|row| {
+                let (piece, rest) = mem::take(row).split_at_mut(self.size[1]);
+                *row = rest;
+                piece
+            })),
+        }
+    }
 }
 
 /// Cuts the left operand's `m` rows into tiles and packs those that have many zeros.
@@ -193,37 +272,22 @@ impl<G: Fn(usize, usize, &mut [f32]) + Sync> Job<'_, G> {
         [parts.div_ceil(columns).min(tiles), columns]
     }
 
-    /// Computes some columns of some rows, from a row and a column on, in as many parts.
-    fn run(&self, at: [usize; 2], mut c: Vec<&mut [f32]>, [rows, columns]: [usize; 2]) {
-        let [row, column] = at;
-        if rows > 1 {
-            let above = c.len().div_ceil(self.height) * (rows / 2) / rows * self.height;
-            let below = c.split_off(above);
-            rayon::join(
-                || self.run(at, c, [rows / 2, columns]),
-                || self.run([row + above, column], below, [rows - rows / 2, columns]),
-            );
-        } else if columns > 1 {
-            let left = c[0].len().div_ceil(WIDTH) * (columns / 2) / columns * WIDTH;
-            let right = c
-                .iter_mut()
-                .map(|row| row.split_off_mut(left..).unwrap_or_default())
-                .collect();
-            rayon::join(
-                || self.run(at, c, [rows, columns / 2]),
-                || self.run([row, column + left], right, [rows, columns - columns / 2]),
-            );
-        } else {
-            let mut lines = LINES.take();
-            let task = Task {
-                job: self,
-                at,
-                c: &mut c,
-                lines: &mut lines,
-            };
-            self.arch.dispatch(Tiled(task));
-            LINES.set(lines);
+    /// Computes a block, of which `c` are the pieces.
+    fn run(&self, block: Block, c: &mut [&mut [f32]]) {
+        if let Some([before, after]) = block.halves(self.height) {
+            let (left, right) = c.split_at_mut(before.pieces());
+            rayon::join(|| self.run(before, left), || self.run(after, right));
+            return;
         }
+        let mut lines = LINES.take();
+        let task = Task {
+            job: self,
+            at: block.at,
+            c,
+            lines: &mut lines,
+        };
+        self.arch.dispatch(Tiled(task));
+        LINES.set(lines);
     }
 }
 

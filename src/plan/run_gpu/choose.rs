@@ -204,7 +204,7 @@ impl GpuRuntime {
                 values.fill_with(|| 2.0 * stream.uniform() - 1.0);
                 if half {
                     // Exactly, because devices may round either way.
-                    values = Real::halves(&values);
+                    Real::halve(&mut values);
                 }
                 self.write_buffer(&buffer, 0, bytemuck::cast_slice(&values))?;
             }

@@ -1,6 +1,5 @@
 //! Cases of `activation`, and what the fused activations of `matmul` share with it.
 
-use ::elbo::kernel::MAX_WORKGROUPS;
 use ::elbo::ops::activation::{self, GELU, IDENTITY, LEAKY_RELU, RELU, SIGMOID, SILU, TANH};
 
 use crate::harness::{Case, Operand, values, verify};
@@ -47,7 +46,7 @@ pub(super) fn slope(activation: u32) -> f64 {
     }
 }
 
-fn case(name: &str, activation: u32, input: Vec<f32>) -> Case {
+pub(crate) fn case(name: &str, activation: u32, input: Vec<f32>) -> Case {
     let reach = input.iter().fold(0.0f32, |most, x| most.max(x.abs()));
     Case::new(
         name,
@@ -85,11 +84,4 @@ pub(super) fn cases() -> Vec<Case> {
 #[test]
 fn activations_match_the_oracle_and_keep_nan() {
     verify(&cases());
-}
-
-#[test]
-fn more_workgroups_than_a_dimension_holds_match_the_oracle() {
-    let len = MAX_WORKGROUPS as usize * 64 * 4 + 5;
-    let input: Vec<f32> = (0..len).map(|i| (i % 8191) as f32 - 4000.0).collect();
-    verify(&[case("65,536 workgroups and a tail", RELU, input)]);
 }

@@ -3,13 +3,13 @@
 use ::elbo::ops::clip;
 
 use crate::harness::{Case, Operand, values, verify};
-use crate::tolerance::Tolerance;
+use crate::tolerance::{Tolerance, walk};
 
 fn case(name: &str, partials: Vec<f32>, rows: usize, bound: f32) -> Case {
-    // A lane's sum, the sum of the lanes; then root, product and quotient (2.5 ULP).
-    let length = partials.len().div_ceil(64) + 64;
-    // All terms are positive: the magnitude of the sum is the sum, and the root halves its error.
-    let tolerance = Tolerance::ulps(length as f64 / 4.0 + 5.0);
+    // A lane's sum, the sum of as many lanes as have one; then root, product and quotient (2.5 ULP).
+    let length = partials.len().div_ceil(64) + partials.len().min(64);
+    // All terms are positive: the magnitude of the sum is the sum, and the root halves its error. A ULP is two U.
+    let tolerance = Tolerance::ulps(walk(length) / 4.0 + 5.0);
     Case::new(
         name,
         &clip::KERNEL,
@@ -55,6 +55,11 @@ pub(super) fn cases() -> Vec<Case> {
             128,
             5.0,
         ));
+    }
+    // One rounding of each kind, in many places.
+    for seed in 0..32 {
+        let name = format!("one partial above the bound, {seed}");
+        cases.push(case(&name, values(seed, 1, 1.0, 9.0), 7, 0.1));
     }
     cases
 }

@@ -8,20 +8,26 @@ use crate::tolerance::Tolerance;
 /// Largest |x| of the inputs. A chain x · 0.75 + 0.25 stays below it.
 const REACH: f32 = 8.0;
 
-/// Roundings of a chain that count: each of an endless one is shrunk by 0.75 at every later link, so together
-/// they are those of 4 links. A device may round product and sum apart.
-const LINKS: usize = 2 * 4;
+/// The roundings of a chain from `x` on, in U. A device may round product and sum apart; every later link shrinks
+/// what is off by 0.75.
+fn roundings(x: f32, links: usize) -> f64 {
+    let (_, error) = (0..links).fold((f64::from(x), 0.0), |(x, error), _| {
+        let product = 0.75 * x;
+        let sum = product + 0.25;
+        (sum, 0.75 * error + product.abs() + sum.abs())
+    });
+    error
+}
 
 fn case(len: usize, blocks: usize) -> Case {
-    let tolerance = Tolerance::sum(LINKS, f64::from(REACH));
+    let input = values(len as u64, len, -REACH, REACH);
+    let errors = input.iter().map(|&x| roundings(x, 8 * blocks));
+    let tolerance = Tolerance::sums(1, errors.collect());
     Case::new(
         format!("{len} values, {blocks} blocks"),
         &fma::KERNEL,
         fma::call(len, blocks),
-        vec![
-            Operand::input(values(len as u64, len, -REACH, REACH)),
-            Operand::output(len, tolerance),
-        ],
+        vec![Operand::input(input), Operand::output(len, tolerance)],
     )
 }
 

@@ -6,7 +6,7 @@ use super::reparameterize::{bounded, heads};
 use crate::harness::{Case, Operand, values, verify};
 use crate::tolerance::Tolerance;
 
-fn case(name: String, rows: usize, latent: usize, heads: Vec<f32>, add: bool) -> Case {
+pub(crate) fn case(name: String, rows: usize, latent: usize, heads: Vec<f32>, add: bool) -> Case {
     let earlier = values(7, 4 * latent, -2.0, 90.0);
     // A lane's sum, the sum of the lanes, and the earlier one.
     let chain = (rows.div_ceil(64) + 64 + 1) as f64;

@@ -78,6 +78,8 @@ pub(super) fn cases() -> Vec<Case> {
             [16, 4, 4, 4],
             [13, 5, 5, 1],
             [7, 11, 29, 13],
+            // Several workgroups.
+            [50, 5, 5, 3],
             [2, 3, 784, 20],
         ] {
             cases.push(case(name, likelihood, shape, false));

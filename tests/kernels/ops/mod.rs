@@ -1,6 +1,6 @@
 //! The cases, one file per op.
 
-mod activation;
+pub(crate) mod activation;
 mod activation_backward;
 mod adam;
 mod add;
@@ -8,9 +8,9 @@ mod clip;
 mod copy;
 mod elbo;
 mod fma;
-mod gather;
+pub(crate) mod gather;
 mod kl_weight;
-mod latent_units;
+pub(crate) mod latent_units;
 mod log_weight;
 pub(crate) mod matmul;
 mod record;
@@ -18,13 +18,13 @@ mod reparameterize;
 mod reparameterize_backward;
 mod schedule;
 mod square_sum;
-mod weight_update;
+pub(crate) mod weight_update;
 
 use ::elbo::ops::KERNELS;
 
 use crate::harness::Case;
 
-/// Every case but the one that is too large to keep.
+/// Every case but those of `dispatch`, which are too large to keep.
 pub(crate) fn cases() -> Vec<Case> {
     [
         activation::cases(),

@@ -11,7 +11,7 @@ use super::adam::{DECAY, RATE, SCALE, UPDATE};
 use crate::harness::{Case, Operand, values, verify};
 use crate::tolerance::Tolerance;
 
-fn case([rows, inputs, outputs]: [usize; 3], step: u32, decay: f32) -> Case {
+pub(crate) fn case([rows, inputs, outputs]: [usize; 3], step: u32, decay: f32) -> Case {
     let bias = (outputs * inputs).next_multiple_of(ALIGNMENT);
     let len = bias + outputs;
     let (a, b) = (
