@@ -20,6 +20,12 @@ pub enum Error {
         /// The next thing to try.
         hint: String,
     },
+    /// Something that cannot be, whatever the input: a fault of this program.
+    #[error("{what}\n  try: please report this as a fault of the program")]
+    Internal {
+        /// What was found.
+        what: String,
+    },
     /// A data set or one of its files is not usable.
     #[error("{}: {what}\n  try: {hint}", path.display())]
     Data {
@@ -108,6 +114,11 @@ impl Error {
         }
     }
 
+    /// A [`Error::Internal`].
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::Internal { what: what.into() }
+    }
+
     /// A [`Error::Data`].
     pub fn data(path: impl AsRef<Path>, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Data {
@@ -146,11 +157,12 @@ impl Error {
 
     /// The program's exit code for this error: 1 input/output, 2 configuration (as clap has it for
     /// arguments), 3 data or saved model, 4 device, 5 a loss that is not finite or has
-    /// diverged.
+    /// diverged, 70 a fault of the program (`EX_SOFTWARE` of BSD's `sysexits.h`).
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Io { .. } => 1,
             Self::Config { .. } => 2,
+            Self::Internal { .. } => 70,
             Self::Data { .. } | Self::Model { .. } => 3,
             Self::Device { .. } => 4,
             Self::NotFinite { .. } | Self::Diverged { .. } => 5,

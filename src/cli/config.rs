@@ -93,10 +93,7 @@ pub(super) fn with_model(file: Table, run: &RunConfig) -> Result<Table> {
 }
 
 fn unusable(reason: impl std::fmt::Display) -> Error {
-    Error::config(
-        format!("the options do not make a configuration: {reason}"),
-        "please report this as a fault of the program",
-    )
+    Error::internal(format!("the options do not make a configuration: {reason}"))
 }
 
 /// What the command line gives.

@@ -206,12 +206,8 @@ impl Explorer {
                 decoded: encoded(&self.decoded),
             },
         };
-        serde_json::to_string(&description).map_err(|error| {
-            Error::config(
-                format!("the page's description: {error}"),
-                "please report this as a fault of the program",
-            )
-        })
+        serde_json::to_string(&description)
+            .map_err(|error| Error::internal(format!("the page's description: {error}")))
     }
 
     fn program(&self) -> Program {

@@ -95,12 +95,8 @@ impl Explorer {
             images: STANDARD.encode(images),
             scale,
         };
-        let bulk = serde_json::to_string(&bulk).map_err(|error| {
-            Error::config(
-                format!("--export: {error}"),
-                "please report this as a fault of the program",
-            )
-        })?;
+        let bulk = serde_json::to_string(&bulk)
+            .map_err(|error| Error::internal(format!("--export: {error}")))?;
         let data = |id: &str, json: &str| {
             // The only character by which text could end its element.
             let json = json.replace('<', "\\u003c");

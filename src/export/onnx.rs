@@ -109,10 +109,9 @@ fn properties(trained: &Trained<'_>) -> Result<Vec<Property>> {
 /// Numbers as JSON.
 fn list(numbers: &[f32]) -> Result<String> {
     serde_json::to_string(numbers).map_err(|reason| {
-        Error::config(
-            format!("the scaling of the values cannot be written: {reason}"),
-            "please report this as a fault of the program",
-        )
+        Error::internal(format!(
+            "the scaling of the values cannot be written: {reason}"
+        ))
     })
 }
 

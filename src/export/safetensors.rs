@@ -61,10 +61,9 @@ pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
 }
 
 fn failed(reason: impl std::fmt::Display) -> Error {
-    Error::config(
-        format!("the parameters cannot be laid out with their description: {reason}"),
-        "please report this as a fault of the program",
-    )
+    Error::internal(format!(
+        "the parameters cannot be laid out with their description: {reason}"
+    ))
 }
 
 #[cfg(test)]

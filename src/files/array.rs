@@ -5,14 +5,14 @@ use crate::error::{Error, Result};
 /// The bytes of a `.npy` file of `values` as float32 `[rows, columns]`; its rows follow from the length.
 ///
 /// # Errors
-/// [`Error::Config`] where `values` are not whole rows.
+/// [`Error::Internal`] where `values` are not whole rows.
 pub fn npy(values: &[f32], columns: usize) -> Result<Vec<u8>> {
     let rows = values.len().checked_div(columns).unwrap_or(0);
     if rows * columns != values.len() {
-        return Err(Error::config(
-            format!("{} values are not rows of {columns}", values.len()),
-            "please report this as a fault of the program",
-        ));
+        return Err(Error::internal(format!(
+            "{} values are not rows of {columns}",
+            values.len()
+        )));
     }
     let mut bytes = npy_header(&[rows, columns]);
     bytes.extend(npy_values(values));

@@ -480,4 +480,15 @@ mod tests {
         // Four bytes that are no aligned word.
         assert!(matches!(words(&bytes[1..5]), Cow::Owned(words) if words.len() == 1));
     }
+    #[test]
+    fn a_model_that_learns_nothing_holds_its_parameters_once() {
+        let spec = ModelSpec::odd();
+        let parameters = Model::new(&spec).expect("a model").parameters().clone();
+        let runtime = crate::plan::open(crate::device::Device::Cpu, crate::plan::Tune::Quick);
+        let mut session = Session::new(runtime, &spec, &parameters.initial(1), 1).expect("memory");
+        session.decode(&[0.5; 7]).expect("means");
+        let memory = session.memory();
+        let bytes = Allocation::total_for(&memory, MemoryUse::Parameters);
+        assert_eq!(bytes, buffer_bytes(parameters.len));
+    }
 }

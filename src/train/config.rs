@@ -158,13 +158,12 @@ impl RunConfig {
     /// The text of `config.toml`.
     ///
     /// # Errors
-    /// [`Error::Config`] where a value has no place in TOML.
+    /// [`Error::Internal`] where a value has no place in TOML.
     pub fn to_toml(&self) -> Result<String> {
         self.written().map_err(|e| {
-            Error::config(
-                format!("the run's configuration cannot be written as TOML: {e}"),
-                "please report this as a fault of the program",
-            )
+            Error::internal(format!(
+                "the run's configuration cannot be written as TOML: {e}"
+            ))
         })
     }
 
@@ -196,12 +195,8 @@ impl RunConfig {
     /// [`Error::Config`] where a value has no place in TOML.
     pub fn differences(&self, other: &Self) -> Result<Vec<Change>> {
         let table = |config: &Self| -> Result<toml::Table> {
-            let mut table: toml::Table = toml::from_str(&config.to_toml()?).map_err(|e| {
-                Error::config(
-                    e.to_string(),
-                    "please report this as a fault of the program",
-                )
-            })?;
+            let mut table: toml::Table =
+                toml::from_str(&config.to_toml()?).map_err(|e| Error::internal(e.to_string()))?;
             table.remove("record");
             Ok(table)
         };

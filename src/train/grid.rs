@@ -302,14 +302,11 @@ impl Grid {
     ) -> Result<Self> {
         let count = count(originals, shape)?;
         if originals.len() != reconstructions.len() {
-            return Err(Error::config(
-                format!(
-                    "{} values of originals, but {} of reconstructions",
-                    originals.len(),
-                    reconstructions.len()
-                ),
-                "please report this as a fault of the program",
-            ));
+            return Err(Error::internal(format!(
+                "{} values of originals, but {} of reconstructions",
+                originals.len(),
+                reconstructions.len()
+            )));
         }
         let pairs = count.div_ceil(rows.clamp(1, count));
         let layout = Layout {

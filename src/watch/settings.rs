@@ -30,14 +30,11 @@ pub(super) struct Setting {
 /// Every value of a configuration, in the order of the options.
 ///
 /// # Errors
-/// [`crate::Error::Config`] where a value has no place in TOML.
+/// [`crate::Error::Internal`] where a value has no place in TOML.
 pub(super) fn of(config: &RunConfig) -> Result<Vec<Setting>> {
     let text = config.to_toml()?;
     let table = toml::from_str::<toml::Table>(&text).map_err(|e| {
-        crate::Error::config(
-            format!("the run's configuration does not read back: {e}"),
-            "please report this as a fault of the program",
-        )
+        crate::Error::internal(format!("the run's configuration does not read back: {e}"))
     })?;
     let options = option::known::<RunOptions>();
     let place = |key: &str| options.iter().position(|known| known.name == key);

@@ -109,14 +109,9 @@ impl EventWriter {
     /// Adds a picture to the test run, `png` being a whole PNG file.
     ///
     /// # Errors
-    /// [`Error::Config`] where it is not a PNG, [`Error::Io`] where it cannot be written.
+    /// [`Error::Internal`] where it is not a PNG, [`Error::Io`] where it cannot be written.
     pub fn image(&mut self, tag: &str, step: u64, png: Vec<u8>) -> Result<()> {
-        let not_a_picture = |reason: String| {
-            Error::config(
-                format!("{tag}: not a PNG: {reason}"),
-                "please report this as a fault of the program",
-            )
-        };
+        let not_a_picture = |reason: String| Error::internal(format!("{tag}: not a PNG: {reason}"));
         let decoder = PngDecoder::new(Cursor::new(&png));
         let decoder = decoder.map_err(|e| not_a_picture(e.to_string()))?;
         let (width, height) = decoder.dimensions();
