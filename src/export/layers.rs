@@ -102,10 +102,10 @@ impl Part {
                 let described = Described {
                     node,
                     name: own,
-                    input: &model.graph().info(node.inputs[0]).dims,
-                    output: &output,
                     inputs: &inputs,
-                    out: &out,
+                    output: &out,
+                    input_dims: &model.graph().info(node.inputs[0]).dims,
+                    output_dims: &output,
                 };
                 visit(&described, head);
             }
@@ -141,7 +141,7 @@ pub(super) fn layers(model: &Model, part: Part) -> Result<Vec<Layer>> {
             layer: of.node.layer.name,
             torch: (of.node.layer.torch)(of),
             inputs: of.inputs.to_vec(),
-            output: of.out.to_owned(),
+            output: of.output.to_owned(),
         });
     })?;
     Ok(all)

@@ -162,17 +162,17 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
         match head.and_then(|head| head.bound) {
             None => onnx(&mut operators, of),
             Some(bound) => {
-                let unbounded = format!("{}.unbounded", of.out);
+                let unbounded = format!("{}.unbounded", of.output);
                 onnx(
                     &mut operators,
                     &Described {
-                        out: &unbounded,
+                        output: &unbounded,
                         ..*of
                     },
                 );
-                let least = operators.scalar(&format!("{}.least", of.out), -bound);
-                let most = operators.scalar(&format!("{}.most", of.out), bound);
-                operators.node("Clip", &[&unbounded, &least, &most], of.out, &[]);
+                let least = operators.scalar(&format!("{}.least", of.output), -bound);
+                let most = operators.scalar(&format!("{}.most", of.output), bound);
+                operators.node("Clip", &[&unbounded, &least, &most], of.output, &[]);
             }
         }
     })?;

@@ -66,6 +66,8 @@ pub struct Lowering<'a> {
     contributions: Vec<usize>,
     /// Of each parameter: whether it has its update.
     updated: Vec<bool>,
+    /// Whether a layer has asked for the activation before it.
+    has_asked: bool,
 }
 
 impl<'a> Lowering<'a> {
@@ -84,6 +86,7 @@ impl<'a> Lowering<'a> {
             gradients: vec![None; values],
             contributions: vec![0; values],
             updated: vec![false; graph.parameters().len()],
+            has_asked: false,
         }
     }
 
@@ -205,7 +208,8 @@ impl<'a> Lowering<'a> {
 
     /// The activation before an input of a product, whose derivative its input gradient applies: its selector, and
     /// what the derivative needs.
-    pub fn before(&self, node: &Node, input: usize) -> Option<(u32, Slice)> {
+    pub fn before(&mut self, node: &Node, input: usize) -> Option<(u32, Slice)> {
+        self.has_asked = true;
         let before = self.activation_before(node, input)?;
         Some((before.selector, before.saved))
     }
@@ -296,7 +300,11 @@ impl<'a> Lowering<'a> {
     }
 
     /// Computes the gradients of all parameters between a value and those that come from elsewhere, from the gradient
-    /// of the value; also that of `wanted`, which it returns. What can be updated at once is.
+    /// of the value; also that of `wanted`, one of those that come from elsewhere, which it returns. What can be updated
+    /// at once is.
+    ///
+    /// # Panics
+    /// Where a product leaves out the derivative of the activation before it, which is a fault of its layer.
     pub fn backward(
         &mut self,
         from: Value,
@@ -325,7 +333,13 @@ impl<'a> Lowering<'a> {
                 let before = self
                     .activation_before(node, place)
                     .map(|before| before.value);
+                self.has_asked = before.is_none();
                 let of_input = (node.layer.input_gradient)(self, node, gradient, place);
+                assert!(
+                    self.has_asked,
+                    "{} leaves out a derivative",
+                    node.layer.name
+                );
                 self.contribute(before.unwrap_or(input), of_input);
             }
         }

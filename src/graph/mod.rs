@@ -117,8 +117,8 @@ pub enum Fusion {
     Apart,
     /// It has no step: its output is its input under other sizes.
     View,
-    /// A product, whose last instruction can be the activation that follows, and whose input gradient's the derivative of
-    /// the one before.
+    /// A product. Its forward step applies the activation that [`Lowering::output`] names, and its input gradient the
+    /// derivative of the activation that [`Lowering::before`] names.
     Product,
     /// An activation: its selector in [`crate::ops::activation`].
     Activation(fn(&Attrs) -> u32),
@@ -194,14 +194,14 @@ pub struct Described<'a> {
     pub node: &'a Node,
     /// The name.
     pub name: &'a str,
-    /// Sizes of a row of the first input.
-    pub input: &'a [usize],
-    /// Sizes of a row of this part of the output.
-    pub output: &'a [usize],
     /// Names of the inputs.
     pub inputs: &'a [String],
     /// Name of the output.
-    pub out: &'a str,
+    pub output: &'a str,
+    /// Sizes of a row of the first input.
+    pub input_dims: &'a [usize],
+    /// Sizes of a row of this part of the output.
+    pub output_dims: &'a [usize],
 }
 
 /// Values, and the nodes that make them, each after those that it needs.

@@ -125,7 +125,7 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
         operators,
         Activation::of(&of.node.attrs),
         &of.inputs[0],
-        of.out,
+        of.output,
     );
 }
 

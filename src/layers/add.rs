@@ -37,5 +37,5 @@ fn forward(lower: &mut Lowering<'_>, node: &Node) {
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {
     let inputs: Vec<&str> = of.inputs.iter().map(String::as_str).collect();
-    operators.node("Add", &inputs, of.out, &[]);
+    operators.node("Add", &inputs, of.output, &[]);
 }

@@ -132,18 +132,18 @@ fn update(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {
     let [weight, bias] = ["weight", "bias"].map(|last| format!("{}.{last}", of.name));
-    let (inputs, outputs) = (of.input[0], of.output[0]);
+    let (inputs, outputs) = (of.input_dims[0], of.output_dims[0]);
     operators.parameter(&weight, &[outputs, inputs]);
     operators.parameter(&bias, &[outputs]);
     let transposed = [("transB", Attribute::Int(1))];
     operators.node(
         "Gemm",
         &[&of.inputs[0], &weight, &bias],
-        of.out,
+        of.output,
         &transposed,
     );
 }
 
 fn torch(of: &Described<'_>) -> String {
-    format!("nn.Linear({}, {})", of.input[0], of.output[0])
+    format!("nn.Linear({}, {})", of.input_dims[0], of.output_dims[0])
 }

@@ -47,21 +47,26 @@ fn forward(lower: &mut Lowering<'_>, node: &Node) {
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {
     let input = &*of.inputs[0];
-    if of.output.len() == 1 {
-        return operators.node("Flatten", &[input], of.out, &[("axis", Attribute::Int(1))]);
+    if of.output_dims.len() == 1 {
+        return operators.node(
+            "Flatten",
+            &[input],
+            of.output,
+            &[("axis", Attribute::Int(1))],
+        );
     }
     // A size of 0 is that of the input: the batch.
-    let sizes = std::iter::once(0).chain(of.output.iter().map(|&size| size as i64));
-    let shape = format!("{}.shape", of.out);
+    let sizes = std::iter::once(0).chain(of.output_dims.iter().map(|&size| size as i64));
+    let shape = format!("{}.shape", of.output);
     operators.integers(&shape, &sizes.collect::<Vec<i64>>());
-    operators.node("Reshape", &[input, &shape], of.out, &[]);
+    operators.node("Reshape", &[input, &shape], of.output, &[]);
 }
 
 fn torch(of: &Described<'_>) -> String {
-    match *of.output {
+    match *of.output_dims {
         [_] => "nn.Flatten()".to_owned(),
         _ => {
-            let sizes: Vec<String> = of.output.iter().map(ToString::to_string).collect();
+            let sizes: Vec<String> = of.output_dims.iter().map(ToString::to_string).collect();
             format!("nn.Unflatten(1, ({}))", sizes.join(", "))
         }
     }

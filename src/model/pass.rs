@@ -152,8 +152,9 @@ impl<'a> Pass<'a> {
             false => self.place(Port::Image, len),
         };
         let image = place.unwrap_or_else(|| self.lower.transient("x", len));
-        if self.from.contains(&Port::Data) {
-            self.batch(image);
+        match self.from.contains(&Port::Data) {
+            true => self.batch(image),
+            false => assert!(self.from.contains(&Port::Image), "no images to begin with"),
         }
         self.lower.set(self.net.image, image);
         self.image = Some(image);
@@ -216,7 +217,7 @@ impl<'a> Pass<'a> {
             self.encoded();
         }
         let port = match self.net.mean == self.net.output {
-            true if self.to.contains(&Port::Mean) => Port::Mean,
+            true if !self.to.contains(&Port::Output) => Port::Mean,
             _ => Port::Output,
         };
         let place = self.place(port, self.rows() * self.spec.image.values());
@@ -241,6 +242,7 @@ impl<'a> Pass<'a> {
         {
             self.follow_schedule(steps);
         }
+        assert_eq!(self.samples, 1, "a loss is of one code for each image");
         let image = self.image();
         let encoded = self.encoded();
         let output = self.output();

@@ -267,8 +267,8 @@ impl Model {
     /// The plan of a task for `images` rows of images and `samples` codes of each.
     ///
     /// # Panics
-    /// Where the task reads or counts a split and there is no `source`, or `mode` learns without a loss: faults of the
-    /// caller.
+    /// Where the task reads or counts a split and there is no `source`, where it needs images and has none, and where a
+    /// loss is asked for with several samples or, of a VAE that learns, without noise: faults of the caller.
     pub fn plan(
         &self,
         task: &Task,

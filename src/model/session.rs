@@ -312,11 +312,13 @@ impl Session {
 
     /// Mean losses per image of sums over `images`: reconstruction and KL.
     pub(crate) fn mean_loss(&self, sums: [f64; 2], images: usize) -> Loss {
+        let spec = self.model.spec();
+        let weights = (spec.kind.objective().weights)(spec).map(f64::from);
         let [reconstruction, kl] = sums.map(|sum| sum / images as f64);
         Loss {
             reconstruction,
             kl,
-            total: reconstruction + f64::from(self.model.spec().beta) * kl,
+            total: weights[0] * reconstruction + weights[1] * kl,
         }
     }
 

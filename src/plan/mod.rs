@@ -135,6 +135,9 @@ impl Builder {
     /// A buffer of the runtime, by name; the runtime must have allocated it.
     pub fn shared(&mut self, name: &str, element: Element, len: usize) -> Slice {
         if let Some(known) = self.buffers.iter().position(|b| b.name == name) {
+            let buffer = &self.buffers[known];
+            let alike = (buffer.home, buffer.element, buffer.len) == (Home::Shared, element, len);
+            assert!(alike, "{}: two buffers named {name}", self.name);
             return self.whole(known);
         }
         self.push(name.to_owned(), element, len, Home::Shared)

@@ -47,14 +47,17 @@ fn code(pass: &mut Pass<'_>, posterior: Slice) -> Code {
     }
 }
 
-fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, d_posterior: Slice) -> Slice {
-    // Codes without noise are means, which nothing learns from.
-    if let Some(epsilon) = encoded.code.epsilon {
-        let call = reparameterize_backward::call(pass.images, pass.spec.latent);
-        let slices = [encoded.posterior, epsilon, d_code, d_posterior];
-        let kernel = &reparameterize_backward::KERNEL;
-        pass.lower.step("heads gradient", kernel, call, &slices);
-    }
+fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, own: Option<Slice>) -> Slice {
+    // Without noise nothing learns of the variance, and without a KL nothing keeps it from vanishing.
+    let epsilon = encoded
+        .code
+        .epsilon
+        .expect("codes that are drawn, to learn from");
+    let d_posterior = own.expect("an objective with a KL");
+    let call = reparameterize_backward::call(pass.images, pass.spec.latent);
+    let slices = [encoded.posterior, epsilon, d_code, d_posterior];
+    let kernel = &reparameterize_backward::KERNEL;
+    pass.lower.step("heads gradient", kernel, call, &slices);
     d_posterior
 }
 

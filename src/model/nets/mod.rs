@@ -32,13 +32,13 @@ impl Net {
     /// # Errors
     /// [`Error::Config`] where layers do not go together.
     pub fn new(spec: &ModelSpec) -> Result<Self> {
-        let mut net = mlp::build(spec).map_err(|reason| apart(&reason))?;
+        let mut net = mlp::build(spec).map_err(|reason| mismatch(&reason))?;
         if let Some(activation) = spec.likelihood.mean_activation() {
             let (attrs, inputs) = (activation.attrs(), [net.output]);
             let mean = net
                 .graph
                 .node(&activation::LAYER, attrs, &["means".into()], &inputs);
-            net.mean = mean.map_err(|reason| apart(&reason))?;
+            net.mean = mean.map_err(|reason| mismatch(&reason))?;
         }
         net.graph.output(net.posterior);
         net.graph.output(net.output);
@@ -50,7 +50,7 @@ impl Net {
     }
 }
 
-fn apart(reason: &str) -> Error {
+fn mismatch(reason: &str) -> Error {
     Error::config(
         format!("the layers of the model do not go together: {reason}"),
         "other layers",

@@ -2,7 +2,7 @@
 //! appendix B; beta: Higgins et al. 2017). A schedule and free bits (Kingma et al. 2016, sec. 2.1.3) weigh the KL's
 //! gradient beside beta.
 
-use super::{Gradients, Objective, RECONSTRUCTION, Seen, Term, fused};
+use super::{Gradients, Objective, Seen, fused};
 use crate::graph::arenas;
 use crate::model::latents::gaussian;
 use crate::model::pass::Pass;
@@ -11,27 +11,19 @@ use crate::ops::kl_weight;
 
 /// The record.
 pub(super) static OBJECTIVE: Objective = Objective {
-    name: "elbo",
-    terms: |spec| {
-        let kl = Term {
-            name: "kl",
-            text: "KL",
-            weight: spec.beta,
-        };
-        vec![RECONSTRUCTION, kl]
-    },
+    weights: |spec| [1.0, spec.beta],
     lower,
 };
 
 fn lower(pass: &mut Pass<'_>, seen: &Seen) -> Gradients {
     let gradients = fused(pass, seen, Some(pass.spec.beta));
-    if let Some(free_bits) = pass.weighs_kl() {
+    if let (Some(free_bits), Some(d_posterior)) = (pass.weighs_kl(), gradients.posterior) {
         let latent = pass.spec.latent;
-        let units = pass.lower.transient("latent units", SUMS * latent);
+        let units = pass.lower.transient("units of the batch", SUMS * latent);
         gaussian::sum(pass, seen.posterior, units, false);
         let scalars = pass.lower.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
         let call = kl_weight::call(pass.images, latent, free_bits);
-        let slices = [units, scalars, gradients.posterior];
+        let slices = [units, scalars, d_posterior];
         pass.lower
             .step("KL weight", &kl_weight::KERNEL, call, &slices);
     }

@@ -1,4 +1,5 @@
-//! What training minimises, one file per objective: its terms, and the steps that compute them with their gradients.
+//! What training minimises, one file per objective: the weights of its terms, and the steps that compute them with their
+//! gradients.
 
 mod elbo;
 mod reconstruction;
@@ -9,25 +10,12 @@ use crate::model::{ModelKind, ModelSpec};
 use crate::ops::{elbo as kernel, record, sum_threads};
 use crate::plan::Slice;
 
-/// An objective: a weighted sum of terms.
+/// An objective: a weighted sum of the terms of a row of the log.
 pub struct Objective {
-    /// Its name.
-    pub name: &'static str,
-    /// The terms, in the order of a row of the log.
-    pub terms: fn(&ModelSpec) -> Vec<Term>,
+    /// The weight of each term, reconstruction and KL, in the loss.
+    pub weights: fn(&ModelSpec) -> [f32; LOG_WIDTH],
     /// Computes the terms of a batch with their gradients, and counts the step.
     pub(super) lower: fn(&mut Pass<'_>, &Seen) -> Gradients,
-}
-
-/// A term of an objective.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Term {
-    /// Its name in logs: `reconstruction`.
-    pub name: &'static str,
-    /// Its name in a text.
-    pub text: &'static str,
-    /// Its weight in the loss.
-    pub weight: f32,
 }
 
 /// What an objective is computed from.
@@ -42,11 +30,9 @@ pub(super) struct Seen {
 #[derive(Clone, Copy)]
 pub(super) struct Gradients {
     pub(super) output: Slice,
-    pub(super) posterior: Slice,
+    /// `None` where no term is a function of it.
+    pub(super) posterior: Option<Slice>,
 }
-
-/// Every objective of the program.
-pub static OBJECTIVES: &[&Objective] = &[&elbo::OBJECTIVE, &reconstruction::OBJECTIVE];
 
 impl ModelKind {
     /// What a model of the kind minimises.
@@ -59,14 +45,7 @@ impl ModelKind {
 }
 
 /// Numbers of a row of the log: reconstruction and KL, which is 0 where an objective has none.
-pub(super) const LOG_WIDTH: usize = 2;
-
-/// The term that every objective has first.
-const RECONSTRUCTION: Term = Term {
-    name: "reconstruction",
-    text: "reconstruction",
-    weight: 1.0,
-};
+pub const LOG_WIDTH: usize = 2;
 
 /// The loss of a batch by the fused kernel; with `beta` the KL of the posterior too.
 fn fused(pass: &mut Pass<'_>, seen: &Seen, beta: Option<f32>) -> Gradients {
@@ -74,10 +53,9 @@ fn fused(pass: &mut Pass<'_>, seen: &Seen, beta: Option<f32>) -> Gradients {
     let threads = sum_threads(seen.output.len);
     let lower = &mut pass.lower;
     let partials = lower.transient("partial losses", 4 * threads as usize);
-    let gradients = Gradients {
-        output: lower.transient("output gradient", seen.output.len),
-        posterior: lower.transient("heads gradient", seen.posterior.len),
-    };
+    let d_output = lower.transient("output gradient", seen.output.len);
+    // The kernel writes it where there is a KL only.
+    let d_posterior = lower.transient("heads gradient", seen.posterior.len);
     let log_sigma = pass.log_sigma();
     let latent = beta.map(|_| pass.spec.latent);
     let selector = pass.spec.likelihood.selector();
@@ -86,8 +64,8 @@ fn fused(pass: &mut Pass<'_>, seen: &Seen, beta: Option<f32>) -> Gradients {
         seen.output,
         seen.posterior,
         log_sigma,
-        gradients.output,
-        gradients.posterior,
+        d_output,
+        d_posterior,
         partials,
     ];
     let call = kernel::call(selector, rows, values, latent, beta.unwrap_or(0.0));
@@ -101,5 +79,8 @@ fn fused(pass: &mut Pass<'_>, seen: &Seen, beta: Option<f32>) -> Gradients {
     let call = record::call(threads, rows);
     pass.lower
         .step("sum of losses", &record::KERNEL, call, &slices);
-    gradients
+    Gradients {
+        output: d_output,
+        posterior: beta.map(|_| d_posterior),
+    }
 }
