@@ -4,8 +4,9 @@ use std::{env, f32::consts::TAU, ops::Range, path::Path};
 
 use elbo::data::{Dataset, Images, Values};
 use elbo::device::{Device, Precision, Selection};
+use elbo::draw::Grid;
 use elbo::model::{Inference, ModelSpec};
-use elbo::train::{EpochRecord, Grid, TrainOptions, train};
+use elbo::train::{EpochRecord, TrainOptions, train};
 use elbo::{Result, files, plan, shape::ImageShape};
 
 const SHAPE: ImageShape = ImageShape::new(28, 28, 1);

@@ -1,9 +1,10 @@
-//! Lines, marks and text on a picture, and the plots that are made of them.
+//! Pictures: grids of images; lines, marks and text, and the plots that are made of them.
 //!
 //! embedded-graphics has fonts of its own and comes in a few small crates. Plotting crates want a font file, from
 //! the system or in the repository, and what rasterises it.
 
 mod axis;
+mod grid;
 mod mark;
 mod panel;
 
@@ -24,6 +25,8 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 
 pub use self::axis::{Axis, Tick, extent};
+pub(crate) use self::grid::BACKGROUND;
+pub use self::grid::{Grid, Layout, Shades};
 pub use self::mark::{MOST_MARKS, Mark, mark_colours};
 pub use self::panel::{Panel, length, room};
 use crate::error::{Error, Result};
@@ -168,13 +171,34 @@ impl Canvas {
     /// # Errors
     /// [`Error::Config`] where it cannot be encoded.
     pub fn png(&self) -> Result<Vec<u8>> {
-        let mut bytes = Cursor::new(Vec::new());
         let (width, height) = self.0.dimensions();
-        PngEncoder::new(&mut bytes)
-            .write_image(&self.0, width, height, ExtendedColorType::Rgb8)
-            .map_err(|e| {
-                Error::config(format!("the picture cannot be encoded: {e}"), "no --out")
-            })?;
-        Ok(bytes.into_inner())
+        png(
+            &self.0,
+            [width as usize, height as usize],
+            ExtendedColorType::Rgb8,
+        )
     }
+}
+
+/// The bytes of a PNG file of pixels, row by row; `size` is width and height.
+///
+/// # Errors
+/// [`Error::Config`] where it cannot be encoded, as more than 2³¹ pixels a side cannot.
+pub(crate) fn png(pixels: &[u8], size: [usize; 2], colour: ExtendedColorType) -> Result<Vec<u8>> {
+    let refused = |reason: String| {
+        Error::config(
+            format!(
+                "a picture of {}×{} pixels cannot be encoded: {reason}",
+                size[0], size[1]
+            ),
+            "fewer or smaller images",
+        )
+    };
+    let side = |pixels: usize| u32::try_from(pixels).map_err(|error| refused(error.to_string()));
+    let (width, height) = (side(size[0])?, side(size[1])?);
+    let mut bytes = Cursor::new(Vec::new());
+    PngEncoder::new(&mut bytes)
+        .write_image(pixels, width, height, colour)
+        .map_err(|error| refused(error.to_string()))?;
+    Ok(bytes.into_inner())
 }

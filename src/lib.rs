@@ -9,7 +9,8 @@
 //! use elbo::device::{Device, Precision, Selection};
 //! use elbo::model::{Inference, ModelSpec};
 //! use elbo::plan::{self, Tune};
-//! use elbo::train::{EpochRecord, Grid, TrainOptions, train};
+//! use elbo::draw::Grid;
+//! use elbo::train::{EpochRecord, TrainOptions, train};
 //!
 //! let dataset = digits::generate(1_000, 200, 0);
 //! let spec = ModelSpec {

@@ -8,10 +8,11 @@ use super::out::{self, Kind};
 use super::rows::RowWriter;
 use super::{result, saved, streams};
 use crate::data::Rows;
+use crate::draw::Grid;
 use crate::error::Error;
 use crate::export;
 use crate::files;
-use crate::train::{Grid, RunFolder};
+use crate::train::RunFolder;
 use crate::view::check_grid;
 
 /// Decode latent codes into images, as a NumPy array, a table or a picture

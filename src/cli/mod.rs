@@ -20,7 +20,7 @@ mod manifold;
 mod out;
 mod reconstruct;
 mod report;
-mod report_page;
+mod reporter;
 mod rows;
 mod runs;
 mod sample;
@@ -77,7 +77,7 @@ enum Command {
     Traverse(traverse::TraverseArgs),
     Manifold(manifold::ManifoldArgs),
     Latents(latents::LatentsArgs),
-    Report(report_page::ReportArgs),
+    Report(report::ReportArgs),
     Compare(compare::CompareArgs),
     Runs(runs::RunsArgs),
     Explore(explore::ExploreArgs),
@@ -103,7 +103,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Traverse(args) => traverse::run(&args),
         Command::Manifold(args) => manifold::run(&args),
         Command::Latents(args) => latents::run(&args),
-        Command::Report(args) => report_page::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Explore(args) => explore::run(&args),

@@ -9,9 +9,10 @@ use super::rows::Beside;
 use super::saved::{self, ViewArgs};
 use super::{note, result};
 use crate::data::Binarize;
+use crate::draw::Grid;
 use crate::files;
 use crate::option;
-use crate::train::{Grid, RunFolder};
+use crate::train::RunFolder;
 use crate::view::check_grid;
 
 /// Show images beside their reconstructions by a trained model

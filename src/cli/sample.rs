@@ -7,8 +7,9 @@ use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::{result, saved};
+use crate::draw::Grid;
 use crate::files;
-use crate::train::{Grid, RunFolder};
+use crate::train::RunFolder;
 use crate::view::check_grid;
 
 /// Decode new images from the prior of a trained VAE, into a grid or an array

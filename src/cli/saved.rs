@@ -11,10 +11,11 @@ use super::rows::{self, Beside, Columns};
 use super::{note, open_device};
 use crate::data::{self, DataOptions, Dataset, Images, Look, SourceOptions, Split, TrainedOn};
 use crate::device::Precision;
+use crate::draw::Shades;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelKind, Weights};
 use crate::option::Given;
-use crate::train::{RunConfig, RunFolder, Shades, Which, anchored};
+use crate::train::{RunConfig, RunFolder, Which, anchored};
 
 /// Which parameters a command uses with the model of a run.
 #[derive(Args, Debug, Default)]

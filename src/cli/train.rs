@@ -11,7 +11,7 @@ pub(super) use args::TrainArgs;
 use super::config::{self, Resolved};
 use super::init;
 use super::loading::Loading;
-use super::report::Reporter;
+use super::reporter::Reporter;
 use super::signals::Signals;
 use super::{find_device, note, text};
 use crate::data::{self, Dataset, Look};

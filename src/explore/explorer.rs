@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::gallery::{Dimension, Gallery};
 use super::wire::Program;
 use crate::data::{Binarize, Images, Split, Values};
+use crate::draw::Shades;
 use crate::draw::mark_colours;
 use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode};
 use crate::model::{Inference, Model, ModelSpec, Weights};
 use crate::shape::ImageShape;
-use crate::train::Shades;
 use crate::view::Plane;
 
 /// Codes that a plan of the page decodes at once, beside the plan of a single one. The program decodes at most

@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::run_options::{INIT_FROM, RECORD};
 use crate::data::{Look, Reading};
+use crate::draw::Shades;
 use crate::error::{Error, Result};
 use crate::model::{ModelOptions, ModelSpec};
 use crate::option;
-use crate::train::{
-    Checkpoints, Compute, DataConfig, RunOptions, Shades, TrainOptions, read_table, utc,
-};
+use crate::train::{Checkpoints, Compute, DataConfig, RunOptions, TrainOptions, read_table, utc};
 
 /// A run, fully resolved: what `config.toml` of a run folder holds.
 ///

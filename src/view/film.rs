@@ -3,9 +3,9 @@
 use super::format::Format;
 use super::gif::Gif;
 use crate::draw::{Alignment, Canvas, FONT_7X13, Point, WHITE};
+use crate::draw::{Grid, Layout, Shades};
 use crate::error::Result;
 use crate::shape::ImageShape;
-use crate::train::{Grid, Layout, Shades};
 
 /// Hundredths of a second that a frame is shown, and the first and the last one.
 const EACH: u16 = 6;

@@ -1,8 +1,8 @@
 //! Whether a picture moves, and how large it may be.
 
+use crate::draw::Layout;
 use crate::error::{Error, Result};
 use crate::shape::ImageShape;
-use crate::train::Layout;
 
 /// The form of a picture that moves or stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

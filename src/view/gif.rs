@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use color_quant::NeuQuant;
 use gif::{Encoder, Frame, Repeat};
 
+use crate::draw::BACKGROUND;
 use crate::error::{Error, Result};
-use crate::train::BACKGROUND;
 
 /// Colours of a palette.
 const COLOURS: usize = 256;

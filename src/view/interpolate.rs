@@ -5,9 +5,9 @@ use super::film::Film;
 use super::format::Format;
 use super::path::Path;
 use crate::data::{Binarize, Images, Split};
+use crate::draw::Shades;
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelSpec, prior};
-use crate::train::Shades;
 
 /// The ends of some paths.
 #[derive(Clone, Debug)]

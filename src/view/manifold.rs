@@ -3,10 +3,10 @@
 use super::Spread;
 use super::format::Format;
 use super::normal::quantile;
+use crate::draw::{Grid, Layout, Shades};
 use crate::error::{Error, Result};
 use crate::model::{Inference, ModelSpec};
 use crate::shape::ImageShape;
-use crate::train::{Grid, Layout, Shades};
 
 /// A square of images, `[side · side, values]` in reading order, that covers the space of two latent dimensions with equal probability between
 /// neighbours (Kingma & Welling 2014, figure 4): the middles of equal parts of the unit square through the inverse

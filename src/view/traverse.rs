@@ -5,10 +5,10 @@ use super::format::Format;
 use super::interpolate::encode_some;
 use super::{Spread, kl_by_value};
 use crate::data::{Binarize, Images, Split};
+use crate::draw::Shades;
 use crate::error::{Error, Result};
 use crate::model::{Inference, Latents, ModelSpec};
 use crate::number::{rounded, scientific};
-use crate::train::Shades;
 
 /// What to vary, about what.
 #[derive(Clone, Debug)]

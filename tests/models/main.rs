@@ -10,8 +10,8 @@ mod graphs;
 mod inference;
 #[path = "../shared/python.rs"]
 mod interpreter;
-mod layers;
 mod mnist;
+mod modules;
 mod not_finite;
 mod reproducibility;
 mod resume;

@@ -1,10 +1,10 @@
 //! Looking at a trained model, on every device: each shown image against plain loops from its code.
 
 use elbo::data::{Binarize, Split, Values};
+use elbo::draw::Shades;
 use elbo::model::{Inference, Likelihood, ModelKind, ModelSpec, Weights};
 use elbo::rng::{Purpose, Stream};
 use elbo::shape::ImageShape;
-use elbo::train::Shades;
 use elbo::view::{
     self, Ends, Film, Format, Path, Spread, Traversal, interpolate, manifold, manifold_picture,
     traverse,

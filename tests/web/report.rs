@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use elbo::draw::Grid;
 use elbo::shape::ImageShape;
 use elbo::train::metrics::{Epoch, Line, Report};
-use elbo::train::{Grid, RunConfig, RunFolder};
+use elbo::train::{RunConfig, RunFolder};
 use elbo::watch::compare::Comparison;
 use elbo::watch::{Status, report};
 use serde_json::{Value, json};

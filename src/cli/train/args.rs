@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::report::Shown;
+use crate::cli::reporter::Shown;
 use crate::option::Given;
 use crate::train::{Checkpoints, Pace, RunOptions, Span, Which};
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::{Ready, TrainArgs, check_early, introduce, train_from, with_image};
 use crate::cli::config::{self, Resolved};
 use crate::cli::init;
-use crate::cli::report::{self, Reporter};
+use crate::cli::reporter::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::cli::{note, text};
 use crate::error::{Error, Result};
@@ -143,7 +143,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
                 over(ending, &position)
             ));
         }
-        report::results(&folder, ending, args.shown())?;
+        reporter::results(&folder, ending, args.shown())?;
         return Ok(ExitCode::SUCCESS);
     }
     position.check(&config.train)?;

@@ -5,13 +5,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{BEST, CONFIG, EVENTS, METRICS, PAGE, RunFolder};
+use crate::draw::Grid;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Allocation, MemoryUse};
 use crate::train::checkpoint::{self, Beside, MODEL};
 use crate::train::lock::LOCK;
 use crate::train::metrics::{Line, Lines};
-use crate::train::{Grid, Pictures, Position, RunConfig, State};
+use crate::train::{Pictures, Position, RunConfig, State};
 
 const SAMPLES: &str = "samples";
 const RECONSTRUCTIONS: &str = "reconstructions";

@@ -1,12 +1,10 @@
 //! The latent dimensions of a run on its page: how much each carries, at the end and over time.
 
-use std::io::Cursor;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::ExtendedColorType;
 
+use crate::draw::png;
 use crate::train::metrics::Epoch;
 use crate::watch::Run;
 use crate::watch::plot::{Chart, Series};
@@ -97,14 +95,10 @@ fn over_time(measured: &[&Epoch], order: &[usize]) -> String {
             pixels.push((255.0 * share).round() as u8);
         }
     }
-    let mut png = Cursor::new(Vec::new());
-    let (width, height) = (count as u32, order.len() as u32);
-    let encoded =
-        PngEncoder::new(&mut png).write_image(&pixels, width, height, ExtendedColorType::Rgba8);
     // A few hundred pixels a side can be encoded; without it the page would still be whole.
-    if encoded.is_err() {
+    let Ok(png) = png(&pixels, [count, order.len()], ExtendedColorType::Rgba8) else {
         return String::new();
-    }
+    };
     let (first, last) = (epochs[0].epoch, epochs[count - 1].epoch);
     format!(
         "<figure class=\"chart\"><figcaption><h3>The same over time</h3>\
@@ -112,7 +106,7 @@ fn over_time(measured: &[&Epoch], order: &[usize]) -> String {
          <img class=\"heat\" alt=\"KL of each latent dimension from epoch {first} to {last}\" \
          src=\"data:image/png;base64,{}\"><p class=\"ends\"><span>epoch {first}</span><span>epoch {last}</span></p>\
          </figure>\n",
-        BASE64_STANDARD.encode(png.into_inner())
+        BASE64_STANDARD.encode(png)
     )
 }
 

@@ -1,8 +1,8 @@
 //! Grids of images, as PNG.
 
-use std::io::Cursor;
+use image::ExtendedColorType;
 
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use super::png;
 
 use crate::error::{Error, Result};
 use crate::number::rounded;
@@ -332,30 +332,11 @@ impl Grid {
     /// # Errors
     /// [`Error::Config`] where the grid is too large for a PNG.
     pub fn png(&self) -> Result<Vec<u8>> {
-        let too_large = |reason: String| {
-            Error::config(
-                format!(
-                    "a picture of {}×{} pixels cannot be encoded: {reason}",
-                    self.xs.total, self.ys.total
-                ),
-                "fewer or smaller images",
-            )
-        };
-        let side = |pixels: usize| u32::try_from(pixels).map_err(|e| too_large(e.to_string()));
         let colour = match self.channels {
             3 => ExtendedColorType::Rgb8,
             _ => ExtendedColorType::L8,
         };
-        let mut bytes = Cursor::new(Vec::new());
-        PngEncoder::new(&mut bytes)
-            .write_image(
-                &self.pixels,
-                side(self.xs.total)?,
-                side(self.ys.total)?,
-                colour,
-            )
-            .map_err(|e| too_large(e.to_string()))?;
-        Ok(bytes.into_inner())
+        png(&self.pixels, [self.xs.total, self.ys.total], colour)
     }
 
     fn empty(shape: ImageShape, xs: Positions, ys: Positions, layout: &Layout) -> Self {
