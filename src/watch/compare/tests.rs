@@ -70,7 +70,7 @@ fn losses_of_different_meaning_are_told_apart() {
         (squared, "squared error per image"),
         (binarised, "binarised once"),
         (other, "mnist"),
-        (gaussian, "Gaussian density"),
+        (gaussian, "Gaussian on grey pixels"),
     ] {
         let both = comparison(vec![
             named("a", |_| {}),
