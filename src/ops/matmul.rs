@@ -338,17 +338,22 @@ pub(super) fn variants(
 
 /// Calls `f` with both operands as the product takes them.
 pub(super) fn with_operands<F: Real>(call: &Call, [a, b]: [&[F]; 2], f: impl FnOnce(&[F], &[F])) {
-    match call.precision {
-        Precision::F32 => f(a, b),
-        Precision::F16 => F::scratch(a.len() + b.len(), |memory| {
-            let (rounded_a, rounded_b) = memory.split_at_mut(a.len());
-            rounded_a.copy_from_slice(a);
-            rounded_b.copy_from_slice(b);
-            F::halve(rounded_a);
-            F::halve(rounded_b);
-            f(rounded_a, rounded_b);
-        }),
-    }
+    let len = match call.precision {
+        Precision::F32 => 0,
+        Precision::F16 => a.len() + b.len(),
+    };
+    F::scratch(len, |memory| {
+        let (mut a, mut b) = (a, b);
+        if !memory.is_empty() {
+            let (first, second) = memory.split_at_mut(a.len());
+            first.copy_from_slice(a);
+            second.copy_from_slice(b);
+            F::halve(memory);
+            (a, b) = memory.split_at(a.len());
+        }
+        // Called in one place, so that it is compiled into this.
+        f(a, b);
+    });
 }
 
 /// `c = a · b` with both operands as the selectors say they are stored; parts of rows go to
