@@ -14,8 +14,8 @@ fn case(len: usize) -> Case {
         vec![
             Operand::input(values(seed, len, -8.0, 8.0)),
             Operand::input(values(seed + 1, len, -8.0, 8.0)),
-            // One rounding, of a sum that is at most 16.
-            Operand::output(len, Tolerance::ulps_at(0.5, 16.0)),
+            // Both round the exact sum once.
+            Operand::output(len, Tolerance::exact()),
         ],
     )
 }
