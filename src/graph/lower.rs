@@ -153,11 +153,6 @@ impl<'a> Lowering<'a> {
 
     // What layers ask for.
 
-    /// The sizes of a row of a value.
-    pub fn dims(&self, value: Value) -> &'a [usize] {
-        &self.graph.info(value).dims
-    }
-
     /// Numbers of a row of a value.
     pub fn width(&self, value: Value) -> usize {
         self.graph.info(value).len()
@@ -373,7 +368,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Adds to the gradient of a value.
-    fn contribute(&mut self, value: Value, gradient: Slice) {
+    pub fn contribute(&mut self, value: Value, gradient: Slice) {
         let (sum, count) = (self.gradients[value.0], self.contributions[value.0]);
         self.contributions[value.0] += 1;
         self.gradients[value.0] = Some(match sum {

@@ -70,8 +70,9 @@ impl Inference {
     /// [`Error::Config`] where the weights are not the specification's, [`Error::Device`] where the device
     /// refuses.
     pub fn new(device: Device, spec: &ModelSpec, weights: &Weights, seed: u64) -> Result<Self> {
-        let arena = weights.to_arena(Model::new(spec)?.parameters())?;
-        let session = Session::new(plan::open(device, Tune::Quick), spec, &arena, seed)?;
+        let model = Model::new(spec)?;
+        let arena = weights.to_arena(model.parameters())?;
+        let session = Session::new(plan::open(device, Tune::Quick), model, &arena, seed)?;
         Ok(Self { session })
     }
 

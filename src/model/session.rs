@@ -11,7 +11,7 @@ use crate::kernel::Element;
 use crate::model::objectives::LOG_WIDTH;
 use crate::model::plans::{self, Mode, Model, Source, Task, names};
 use crate::model::units::SUMS;
-use crate::model::{Allocation, Loss, MemoryUse, ModelSpec, Units};
+use crate::model::{Allocation, Loss, MemoryUse, Units};
 use crate::plan::{PlanId, Runtime, buffer_bytes};
 use crate::rng::Purpose;
 
@@ -85,11 +85,10 @@ impl Session {
     /// Puts parameters on a device.
     pub(crate) fn new(
         runtime: Box<dyn Runtime>,
-        spec: &ModelSpec,
+        model: Model,
         arena: &[f32],
         seed: u64,
     ) -> Result<Self> {
-        let model = Model::new(spec)?;
         let len = model.parameters().len;
         let mut session = Self {
             runtime,
@@ -101,7 +100,7 @@ impl Session {
         session.allocate(names::PARAMETERS, Element::Float, len)?;
         session.runtime.write(names::PARAMETERS, 0, arena)?;
         session.allocate(names::LOG_SIGMA, Element::Float, 1)?;
-        let log_sigma = [spec.log_sigma()];
+        let log_sigma = [session.model.spec().log_sigma()];
         session.runtime.write(names::LOG_SIGMA, 0, &log_sigma)?;
         Ok(session)
     }
@@ -468,6 +467,7 @@ pub(crate) fn check_rows(model: &Model, rows: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ModelSpec;
 
     #[test]
     fn bytes_are_the_same_words_borrowed_and_copied() {
@@ -484,10 +484,10 @@ mod tests {
     }
     #[test]
     fn a_model_that_learns_nothing_holds_its_parameters_once() {
-        let spec = ModelSpec::odd();
-        let parameters = Model::new(&spec).expect("a model").parameters().clone();
+        let model = Model::new(&ModelSpec::odd()).expect("a model");
+        let parameters = model.parameters().clone();
         let runtime = crate::plan::open(crate::device::Device::Cpu, crate::plan::Tune::Quick);
-        let mut session = Session::new(runtime, &spec, &parameters.initial(1), 1).expect("memory");
+        let mut session = Session::new(runtime, model, &parameters.initial(1), 1).expect("memory");
         session.decode(&[0.5; 7]).expect("means");
         let memory = session.memory();
         let bytes = Allocation::total_for(&memory, MemoryUse::Parameters);

@@ -107,15 +107,14 @@ impl Trainer {
         let count = dataset.train.len();
         options.validate(count)?;
         options.check_model(spec)?;
-        let parameters = model.parameters();
-        let arena = parameters.initial(options.seed);
-        let mut session = Session::new(runtime, spec, &arena, options.seed)?;
+        let arena = model.parameters().initial(options.seed);
+        let mut session = Session::new(runtime, model, &arena, options.seed)?;
         session.check_rows(options.batch_size)?;
         let binarize = options.binarize;
         let train = session.upload("train", &dataset.train, binarize, Purpose::Binarisation)?;
         let purpose = Purpose::EvaluationBinarisation;
         let test = session.upload("test", &dataset.test, binarize, purpose)?;
-        let len = parameters.len;
+        let len = arena.len();
         session.allocate(names::GRADIENT, Element::Float, len)?;
         session.allocate(names::FIRST, Element::Float, len)?;
         session.allocate(names::SECOND, Element::Float, len)?;
@@ -131,6 +130,8 @@ impl Trainer {
         let passes = session.passes(&plans::TRAIN, mode, count, rows, Some(&train))?;
         let evaluation = session.evaluation(&test)?;
         let zeros = vec![0.0; len];
+        let state = |arena: &[f32]| Weights::from_arena(session.model.parameters(), arena);
+        let (weights, moments) = (state(&arena), state(&zeros));
         Ok(Self {
             options: options.clone(),
             train,
@@ -144,9 +145,9 @@ impl Trainer {
             start,
             before: 0.0,
             good: State {
-                weights: Weights::from_arena(parameters, &arena),
-                first: Weights::from_arena(parameters, &zeros),
-                second: Weights::from_arena(parameters, &zeros),
+                weights,
+                first: moments.clone(),
+                second: moments,
                 position: Position::default(),
             },
             best: None,

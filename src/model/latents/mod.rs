@@ -14,7 +14,7 @@ pub struct Latent {
     pub has_prior: bool,
     /// Codes from what the encoder gives: draws where there is noise, otherwise their means.
     pub(super) code: fn(&mut Pass<'_>, Slice) -> Code,
-    /// The gradient of what the encoder gives, from that of the codes; it is added to what the objective has already.
+    /// The gradient of what the encoder gives, from that of the codes and, where there is one, the objective's own.
     pub(super) backward: fn(&mut Pass<'_>, &Encoded, Slice, Option<Slice>) -> Slice,
     /// Sums of each latent dimension over the batch, on top of those that are there; `None` where there are none.
     pub(super) units: Option<fn(&mut Pass<'_>, Slice)>,

@@ -2,7 +2,6 @@
 
 use super::{Code, Encoded, Head, Latent};
 use crate::model::pass::Pass;
-use crate::ops::add;
 use crate::plan::Slice;
 
 /// The record.
@@ -22,12 +21,8 @@ pub static LATENT: Latent = Latent {
 };
 
 fn backward(pass: &mut Pass<'_>, _: &Encoded, d_code: Slice, own: Option<Slice>) -> Slice {
-    let Some(own) = own else {
-        return d_code;
-    };
-    let sum = pass.lower.transient("code gradient", d_code.len);
-    let call = add::call(d_code.len);
-    pass.lower
-        .step("code gradient", &add::KERNEL, call, &[d_code, own, sum]);
-    sum
+    if let Some(own) = own {
+        pass.lower.contribute(pass.net.posterior, own);
+    }
+    d_code
 }
