@@ -7,7 +7,7 @@ use clap::Args;
 use super::out::{self, Kind};
 use super::rows::{self, Beside, Columns, RowWriter};
 use super::saved::{self, ViewArgs};
-use super::{note, streams};
+use super::{streams, warn};
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::export;
@@ -128,7 +128,7 @@ fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow:
         outputs.take(latents)
     })?;
     if let Some(doubt) = reading.doubt() {
-        note(format_args!("warning: {doubt}"));
+        warn(doubt);
     }
     outputs.finish(args, kinds, count)
 }

@@ -118,6 +118,11 @@ fn result(line: impl fmt::Display) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{line}").context("stdout: cannot write the results")
 }
 
+/// Says what looks wrong, and goes on.
+fn warn(what: impl fmt::Display) {
+    note(format_args!("warning: {what}"));
+}
+
 /// A line for whoever watches. With stderr closed nobody does, which is no reason to stop.
 fn note(line: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");

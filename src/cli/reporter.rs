@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::signals::Signals;
-use super::{bar, note, result, text};
+use super::{bar, note, result, text, warn};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Units;
@@ -182,10 +182,10 @@ impl<'a> Reporter<'a> {
             Ok(None) if self.resumed => {}
             Ok(None) => {
                 if let Err(error) = self.folder.discard() {
-                    note(format_args!("warning: {error}"));
+                    warn(error);
                 }
             }
-            Err(error) => note(format_args!("warning: {error}")),
+            Err(error) => warn(error),
         }
     }
 

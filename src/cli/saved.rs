@@ -8,7 +8,7 @@ use clap::Args;
 use super::loading::load;
 use super::out::Kind;
 use super::rows::{self, Beside, Columns};
-use super::{note, open_device};
+use super::{note, open_device, warn};
 use crate::data::{self, DataOptions, Dataset, Images, Look, SourceOptions, Split, TrainedOn};
 use crate::device::Precision;
 use crate::draw::Shades;
@@ -212,9 +212,8 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
         ),
     };
     let dataset = load(source, options)?;
-    for warning in dataset.look.iter().flat_map(|look| &look.warnings) {
-        note(format_args!("warning: {warning}"));
-    }
+    let look = dataset.look.iter();
+    look.flat_map(|look| &look.warnings).for_each(warn);
     if dataset.test.shape != shape {
         return Err(Error::data(
             source,

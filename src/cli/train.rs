@@ -13,7 +13,7 @@ use super::init;
 use super::loading::Loading;
 use super::reporter::Reporter;
 use super::signals::Signals;
-use super::{find_device, note, text};
+use super::{find_device, note, text, warn};
 use crate::data::{self, Dataset, Look};
 use crate::error::{Error, Result};
 use crate::model::{ModelSpec, Weights};
@@ -202,12 +202,10 @@ fn check_asked(asked: &DataConfig, dataset: &Dataset) -> Result<()> {
 }
 
 /// Says what the values of the data are, and what looks wrong about them.
-pub(super) fn say_values(look: Option<&Look>) {
+fn say_values(look: Option<&Look>) {
     let Some(look) = look else { return };
     note(format_args!("values: {}", look.values));
-    for warning in &look.warnings {
-        note(format_args!("warning: {warning}"));
-    }
+    look.warnings.iter().for_each(warn);
 }
 
 /// Says what is about to be trained, on what.
