@@ -1,11 +1,12 @@
 // Formula:    the negative ELBO in one pass: loss = reconstruction + beta · KL, summed over the batch, the gradients of
-//             both, and the first stage of their sums.
+//             both (with GRADIENTS 1), and the first stage of their sums.
 //               KL = ½ Σ (exp(logvar) + mu² − 1 − logvar)
 //               d_mu = beta · mu,  d_logvar = beta · ½ (exp(logvar) − 1)
 // Bindings:   x, outputs, d_outputs   [count] = [rows, values], in arrays padded to a multiple of four
-//             heads, d_heads          [rows, 2·latent]: mu, then logvar; untouched where LATENT is 0
+//             heads, d_heads          [rows, 2·latent]: mu, then logvar
 //             log_sigma               [1], logarithm of a Gaussian likelihood's standard deviation
-//             partials                [threads, 4]: (reconstruction, KL, d_log_sigma, 0) of one invocation
+//             partials                [threads, 4]: (reconstruction, KL, 0, d_log_sigma) of one invocation
+//             Gradients are untouched where GRADIENTS is 0, those of heads also where LATENT is.
 // Invocation: number i of `threads` handles the groups of four values i, i + threads, …, and likewise the latent
 //             values: the order of every sum is fixed, and no barrier is needed.
 // Hazards:    padding is masked out of the sums; logvar is bounded (lib/latent.wgsl).
@@ -28,6 +29,7 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> partials: array<vec4<f32>>;
 
 override LATENT: u32 = 1u;
+override GRADIENTS: u32 = 1u;
 
 @compute @workgroup_size(GROUP)
 fn main(
@@ -44,10 +46,12 @@ fn main(
     let groups = (params.count + 3u) / 4u;
     for (var i = thread; i < groups; i += params.threads) {
         let r = reconstruction(floats(x[i]), floats(outputs[i]), sigma);
-        d_outputs[i] = four(r.gradient);
         let real = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.count);
         losses += select(vec4<f32>(0.0), r.loss, real);
-        log_sigma_gradients += select(vec4<f32>(0.0), r.log_sigma_gradient, real);
+        if GRADIENTS != 0u {
+            d_outputs[i] = four(r.gradient);
+            log_sigma_gradients += select(vec4<f32>(0.0), r.log_sigma_gradient, real);
+        }
     }
     var kl = 0.0;
     if LATENT != 0u {
@@ -58,10 +62,12 @@ fn main(
             let logvar = bounded(raw);
             let variance = exp(logvar);
             kl += 0.5 * (variance + mu * mu - 1.0 - logvar);
-            d_heads[at] = params.beta * mu;
-            d_heads[at + params.latent] = params.beta * 0.5 * (variance - 1.0) * inside(raw);
+            if GRADIENTS != 0u {
+                d_heads[at] = params.beta * mu;
+                d_heads[at + params.latent] = params.beta * 0.5 * (variance - 1.0) * inside(raw);
+            }
         }
     }
     let ones = vec4<f32>(1.0);
-    partials[thread] = vec4<f32>(dot(losses, ones), kl, dot(log_sigma_gradients, ones), 0.0);
+    partials[thread] = vec4<f32>(dot(losses, ones), kl, 0.0, dot(log_sigma_gradients, ones));
 }

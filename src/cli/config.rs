@@ -139,11 +139,14 @@ fn forget(file: &mut Table, flags: &Table) {
     let replaced = |key: &str, old: &Value| flags.get(key).is_some_and(|new| new != old);
     let vae = Value::String("vae".into());
     let ae = Value::String("ae".into());
-    let old = file.get("model").unwrap_or(&vae);
-    if *old != ae && flags.get("model") == Some(&ae) {
+    let old = file.get("model").unwrap_or(&vae).clone();
+    if old != ae && flags.get("model") == Some(&ae) {
         for key in ["beta", "kl-warmup", "kl-cycles", "free-bits"] {
             file.remove(key);
         }
+    }
+    if replaced("model", &old) {
+        file.remove("objective");
     }
     let other = file
         .get("likelihood")
@@ -257,6 +260,7 @@ mod tests {
                     learned: true,
                 },
                 beta: 0.5,
+                ..ModelSpec::reference()
             },
             train: TrainOptions {
                 epochs: 2,
@@ -310,7 +314,7 @@ mod tests {
             // One of these is a value of any option.
             let values = [
                 "1", "a", "cpu", "vae", "relu", "gaussian", "none", "constant", "f32", "full",
-                "nchw", "range", "white",
+                "nchw", "range", "white", "elbo",
             ];
             let switch = Line::try_parse_from(["train", &flag]);
             let lines = values.map(|value| Line::try_parse_from(["train", &flag, value]));

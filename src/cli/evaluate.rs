@@ -6,7 +6,7 @@ use serde_json::json;
 use super::saved::{self, Chosen, ViewArgs};
 use super::{result, text, with_bar};
 use crate::data::Binarize;
-use crate::model::{Evaluation, Likelihood, ModelKind, ModelSpec};
+use crate::model::{Evaluation, Likelihood, ModelSpec};
 use crate::train::{RunConfig, RunFolder};
 
 /// Measure a trained model: ELBO, reconstruction, KL, and log p(x)
@@ -60,11 +60,6 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// reconstruction + KL, which is the negative ELBO of a VAE whatever its beta.
-fn negative_elbo(evaluation: &Evaluation) -> f64 {
-    evaluation.loss.reconstruction + evaluation.loss.kl
-}
-
 /// Whether the model sees 0 and 1 and nothing between.
 fn sees_bits(chosen: &Chosen, run: &RunConfig) -> bool {
     chosen.is_binary() || run.train.binarize != Binarize::None
@@ -73,13 +68,13 @@ fn sees_bits(chosen: &Chosen, run: &RunConfig) -> bool {
 /// Bits that a value costs by the ELBO. Grey levels under a Bernoulli are neither probabilities of
 /// symbols nor densities, so there it means nothing.
 fn bits_per_dimension(spec: &ModelSpec, binary: bool, evaluation: &Evaluation) -> Option<f64> {
-    let meaningful = spec.kind == ModelKind::Vae
-        && match spec.likelihood {
-            Likelihood::Bernoulli => binary,
-            Likelihood::Gaussian { .. } => true,
-            Likelihood::SquaredError | Likelihood::LinearSquaredError => false,
-        };
-    let bits = negative_elbo(evaluation) / (std::f64::consts::LN_2 * spec.image.values() as f64);
+    let meaningful = match spec.likelihood {
+        Likelihood::Bernoulli => binary,
+        Likelihood::Gaussian { .. } => true,
+        Likelihood::SquaredError | Likelihood::LinearSquaredError => false,
+    };
+    let nats = spec.objective().negative_elbo(&evaluation.loss)?;
+    let bits = nats / (std::f64::consts::LN_2 * spec.image.values() as f64);
     meaningful.then_some(bits)
 }
 
@@ -107,24 +102,24 @@ fn table(
     let look = chosen.look.as_ref();
     lines.extend(look.map(|look| format!("values: {}", look.values)));
     lines.extend(text::values(spec, run.train.binarize, chosen.is_binary()).map(str::to_owned));
-    match spec.kind {
-        ModelKind::Vae => {
-            lines.push(row("ELBO", -negative_elbo(evaluation), unit));
-            lines.push(row("reconstruction", evaluation.loss.reconstruction, unit));
-            lines.push(row("KL", evaluation.loss.kl, unit));
-        }
-        ModelKind::Ae => {
-            lines.push(row("reconstruction", evaluation.loss.reconstruction, unit));
-            let per_value = evaluation.loss.reconstruction / spec.image.values() as f64;
-            lines.push(row("", per_value, "the same per value"));
-        }
+    let (objective, loss) = (spec.objective(), &evaluation.loss);
+    if let Some(nats) = objective.negative_elbo(loss) {
+        lines.push(row("ELBO", -nats, unit));
     }
-    if spec.kind == ModelKind::Vae && !text::is_elbo(spec) {
-        let rest = format!(
-            "{unit}: reconstruction + {} × KL, which training minimised; NOT THE ELBO",
-            spec.beta
-        );
-        lines.push(row("loss", evaluation.loss.total, &rest));
+    for term in objective.terms {
+        lines.push(row(term.text, loss.term(term), term.unit(spec)));
+    }
+    if let [term] = objective.terms {
+        let per_value = loss.term(term) / spec.image.values() as f64;
+        lines.push(row("", per_value, "the same per value"));
+    } else if !text::is_elbo(spec) {
+        let formula = text::formula(spec, |_| String::new());
+        let caution = match objective.is_bound {
+            true => "; NOT THE ELBO",
+            false => "",
+        };
+        let rest = format!("{unit}: {formula}, which training minimised{caution}");
+        lines.push(row("loss", loss.total, &rest));
     }
     if let Some((mean, error)) = evaluation.log_likelihood {
         let spread = match error.is_nan() {
@@ -161,8 +156,8 @@ fn record(
     sigma: Option<f32>,
 ) -> serde_json::Value {
     let spec = &run.model;
-    let vae = spec.kind == ModelKind::Vae;
-    json!({
+    let objective = spec.objective();
+    let mut record = json!({
         "run": args.view.run.display().to_string(),
         "data": chosen.name,
         "data_changed": chosen.changed,
@@ -175,10 +170,9 @@ fn record(
         "values": text::values(spec, run.train.binarize, chosen.is_binary()),
         "seed": args.seed,
         "unit": text::unit(spec),
-        "elbo": vae.then(|| -negative_elbo(evaluation)),
-        "reconstruction": evaluation.loss.reconstruction,
-        "kl": vae.then_some(evaluation.loss.kl),
-        "beta": vae.then_some(spec.beta),
+        "objective": objective.name,
+        "elbo": objective.negative_elbo(&evaluation.loss).map(|nats| -nats),
+        "beta": spec.is_variational().then_some(spec.beta),
         "loss": evaluation.loss.total,
         "loss_is_negative_elbo": text::is_elbo(spec),
         "bits_per_dimension": bits_per_dimension(spec, sees_bits(chosen, run), evaluation),
@@ -186,7 +180,11 @@ fn record(
         "importance_samples": args.importance_samples,
         "log_likelihood": evaluation.log_likelihood.map(|(mean, _)| mean),
         "log_likelihood_standard_error": evaluation.log_likelihood.map(|(_, error)| error),
-    })
+    });
+    for term in objective.terms {
+        record[term.name] = evaluation.loss.term(term).into();
+    }
+    record
 }
 
 #[cfg(test)]
@@ -195,6 +193,7 @@ mod tests {
     use crate::cli::saved::ParametersArgs;
     use crate::data::{Images, Split, Values};
     use crate::model::Loss;
+    use crate::model::ModelKind;
     use crate::shape::ImageShape;
     use crate::train::Record;
     use std::time::SystemTime;
@@ -233,9 +232,8 @@ mod tests {
         Evaluation {
             images: 10_000,
             loss: Loss {
-                reconstruction: 80.0,
-                kl: 25.0,
                 total: 80.0 + beta * 25.0,
+                ..Loss::new(&ModelSpec::reference(), &[80.0, 25.0])
             },
             units: None,
             log_likelihood: Some((-100.5, 0.25)),

@@ -303,8 +303,8 @@ pub(super) fn results(folder: &RunFolder, ending: Ending, shown: Shown) -> anyho
     }
     result(format_args!("run: {}", path.display()))?;
     if let Some(last) = last {
-        result(format_args!("train: {}", text::loss(spec, &last.train())))?;
-        result(format_args!("test: {}", text::loss(spec, &last.test())))?;
+        result(format_args!("train: {}", text::loss(spec, &last.train)))?;
+        result(format_args!("test: {}", text::loss(spec, &last.test)))?;
         if let Some(sigma) = last.sigma {
             result(format_args!("sigma: {sigma:.4}, learned"))?;
         }
@@ -317,9 +317,9 @@ impl Observer for Reporter<'_> {
         self.say(&format!("device memory: {}", text::memory(start.memory)));
         self.differences(start);
         self.kept = self.resumed.then_some(start.position.steps);
-        let variational = self.folder.config().model.is_variational();
         let done = start.position.steps;
-        self.events = Some(EventWriter::create(self.folder.path(), variational, done)?);
+        let spec = &self.folder.config().model;
+        self.events = Some(EventWriter::create(self.folder.path(), spec, done)?);
         self.folder.record_device(start.variants, start.memory)?;
         if self.resumed && done > 0 {
             // The page of a run that stopped says so; the next epoch may be hours away.
@@ -413,11 +413,7 @@ mod tests {
 
     #[test]
     fn an_epochs_line_holds_its_test_loss_and_its_speed() {
-        let loss = |total| Loss {
-            reconstruction: total - 25.0,
-            kl: 25.0,
-            total,
-        };
+        let loss = |total| Loss::new(&ModelSpec::reference(), &[total - 25.0, 25.0]);
         let data = digits::generate(1, 1, 0);
         let line = |beta| {
             let folder = tempfile::tempdir().expect("a temporary folder");

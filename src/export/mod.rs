@@ -80,7 +80,7 @@ mod tests {
             latent: 4,
             activation,
             likelihood,
-            beta: 1.0,
+            ..ModelSpec::reference()
         }
     }
 

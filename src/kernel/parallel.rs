@@ -45,7 +45,8 @@ pub fn chunks_of<F: Send>(
 ) {
     let arch = Arch::new();
     let call = |input| arch.dispatch(Call { f: &f, input });
-    let from = PARALLEL_FROM / cost;
+    // A chunk is a fourth of it.
+    let from = (PARALLEL_FROM / cost).max(4);
     if out.len() < from {
         call((0, out));
         return;

@@ -1,12 +1,40 @@
 //! Losses as they are reported.
 
-/// Mean losses, in nats per image (for squared error: in squared units per image).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::model::ModelSpec;
+use crate::model::objectives::Term;
+
+/// Mean losses per image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Loss {
-    /// Reconstruction loss, −log p(x|z).
-    pub reconstruction: f64,
-    /// KL(q(z|x) ‖ p(z)); 0 for an autoencoder.
-    pub kl: f64,
-    /// reconstruction + beta · kl.
+    /// What training minimises: the terms, each times its weight.
+    #[serde(rename = "loss")]
     pub total: f64,
+    /// The terms of the objective by their names, not weighted, in nats per image (a squared error in squared units per
+    /// image).
+    #[serde(flatten)]
+    pub terms: IndexMap<String, f64>,
+}
+
+impl Loss {
+    /// The loss of a model whose objective has terms of these values, in their order.
+    pub fn new(spec: &ModelSpec, values: &[f64]) -> Self {
+        let terms = spec.objective().terms;
+        let weighted = terms.iter().zip(values);
+        let weighted = weighted.map(|(term, value)| f64::from(term.weight(spec)) * value);
+        let named = terms.iter().zip(values);
+        Self {
+            total: weighted.sum(),
+            terms: named
+                .map(|(term, &value)| (term.name.to_owned(), value))
+                .collect(),
+        }
+    }
+
+    /// A term's value; NaN where it was not measured.
+    pub fn term(&self, term: &Term) -> f64 {
+        self.terms.get(term.name).copied().unwrap_or(f64::NAN)
+    }
 }

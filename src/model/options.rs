@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::objectives::{OBJECTIVES, Objective};
 use super::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::error::{Error, Result};
 use crate::option::{count, defaults};
@@ -67,6 +69,18 @@ pub struct ModelOptions {
         help_heading = "Model"
     )]
     pub beta: f32,
+    /// What training minimises [default: elbo for a vae, reconstruction for an ae]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = PossibleValuesParser::new(OBJECTIVES.iter().map(|known| known.name)).try_map(|name| named(&name)),
+        help_heading = "Model"
+    )]
+    #[serde(
+        deserialize_with = "named_objective",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub objective: Option<&'static Objective>,
 }
 
 impl Default for ModelOptions {
@@ -95,6 +109,7 @@ impl ModelOptions {
             activation: self.activation,
             likelihood: self.chosen_likelihood()?,
             beta: self.beta,
+            objective: self.objective,
         })
     }
 
@@ -148,8 +163,25 @@ impl From<&ModelSpec> for ModelOptions {
             likelihood: Some(likelihood),
             sigma,
             beta: spec.beta,
+            objective: spec.objective,
         }
     }
+}
+
+/// The objective of a name.
+fn named(name: &str) -> Result<&'static Objective, String> {
+    let found = OBJECTIVES.iter().find(|known| known.name == name).copied();
+    found.ok_or_else(|| {
+        let known: Vec<&str> = OBJECTIVES.iter().map(|known| known.name).collect();
+        format!("{name:?} is no objective; there are {}", known.join(", "))
+    })
+}
+
+fn named_objective<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'static Objective>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    named(&name).map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Names of the reconstruction losses.

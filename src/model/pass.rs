@@ -5,7 +5,7 @@ use crate::graph::{Learning, Lowering, arenas};
 use crate::model::ModelSpec;
 use crate::model::latents::{Code, Encoded};
 use crate::model::nets::Net;
-use crate::model::objectives::{Gradients, LOG_WIDTH, Seen};
+use crate::model::objectives::{Gradients, log_terms};
 use crate::model::plans::{Mode, Model, Port, Source, Update, names};
 use crate::ops::{gather, log_weight, schedule};
 use crate::plan::{Plan, Slice};
@@ -103,8 +103,8 @@ impl<'a> Pass<'a> {
 
     pub(super) fn log(&mut self) -> Slice {
         let source = self.source();
-        self.lower
-            .floats(&source.log_name(), LOG_WIDTH * source.images)
+        let terms = self.spec.objective().terms.len();
+        self.lower.floats(&source.log_name(), terms * source.images)
     }
 
     /// Logarithm of sigma: a parameter, or a constant beside the parameters.
@@ -142,7 +142,8 @@ impl<'a> Pass<'a> {
         asked.then(|| self.lower.floats(port.buffer(), len))
     }
 
-    fn image(&mut self) -> Slice {
+    /// Images as the model sees them.
+    pub(super) fn image(&mut self) -> Slice {
         if let Some(known) = self.image {
             return known;
         }
@@ -192,7 +193,7 @@ impl<'a> Pass<'a> {
     }
 
     /// What the encoder gives, and codes of it.
-    fn encoded(&mut self) -> Encoded {
+    pub(super) fn encoded(&mut self) -> Encoded {
         if let Some(known) = self.encoded {
             return known;
         }
@@ -204,7 +205,8 @@ impl<'a> Pass<'a> {
         encoded
     }
 
-    fn output(&mut self) -> Slice {
+    /// What the decoder gives.
+    pub(super) fn output(&mut self) -> Slice {
         if let Some(known) = self.output {
             return known;
         }
@@ -243,30 +245,28 @@ impl<'a> Pass<'a> {
             self.follow_schedule(steps);
         }
         assert_eq!(self.samples, 1, "a loss is of one code for each image");
-        let image = self.image();
-        let encoded = self.encoded();
-        let output = self.output();
-        let seen = Seen {
-            image,
-            output,
-            posterior: encoded.posterior,
-        };
-        let gradients = (self.spec.kind.objective().lower)(self, &seen);
+        let computed = (self.spec.objective().lower)(self);
+        log_terms(self, &computed.sums);
         if self.learns() {
-            self.backward(&encoded, &gradients);
+            let gradients = computed.gradients.expect("gradients, as the model learns");
+            self.backward(&gradients);
             self.lower.update();
         }
     }
 
-    fn backward(&mut self, encoded: &Encoded, gradients: &Gradients) {
+    fn backward(&mut self, gradients: &Gradients) {
+        let encoded = self.encoded();
         self.lower.rows = self.rows();
+        if let Some(own) = gradients.code {
+            self.lower.contribute(self.net.code, own);
+        }
         let wanted = Some(self.net.code);
         let of_code = self
             .lower
             .backward(self.net.output, gradients.output, wanted);
         let of_code = of_code.expect("a decoder that reads its code");
         let latent = self.spec.kind.latent();
-        let of_posterior = (latent.backward)(self, encoded, of_code, gradients.posterior);
+        let of_posterior = (latent.backward)(self, &encoded, of_code, gradients.posterior);
         self.lower.rows = self.images;
         self.lower.backward(self.net.posterior, of_posterior, None);
     }

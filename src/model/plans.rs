@@ -168,7 +168,7 @@ impl Source {
         format!("{} counters", self.split)
     }
 
-    /// Name of the log, `[batches, 2]`: reconstruction and KL of each batch.
+    /// Name of the log, `[batches, terms of the objective]`, summed over each batch.
     pub fn log_name(&self) -> String {
         format!("{} log", self.split)
     }

@@ -64,7 +64,6 @@ pub(super) fn measure(session: &mut Session, source: &Source) -> Result<Scores> 
     let rows = session.batch_rows().min(source.images);
     session.allocate(names::OUTPUTS, Element::Float, rows * values)?;
     let mut scores = Scores::default();
-    let mut unused = vec![0.0; values];
     session.sweep(
         &plans::SCORE,
         source,
@@ -75,7 +74,7 @@ pub(super) fn measure(session: &mut Session, source: &Source) -> Result<Scores> 
             let seen = runtime.read(names::SEEN, 0, rows * values)?;
             for (x, y) in seen.chunks(values).zip(outputs.chunks(values)) {
                 let [x, y] = [x, y].map(in_double);
-                let (loss, _) = likelihood::reconstruction(kind, &x, &y, log_sigma, &mut unused);
+                let loss = likelihood::loss(kind, &x, &y, log_sigma);
                 scores.reconstruction.push(loss);
             }
             if variational {

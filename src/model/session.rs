@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
-use crate::model::objectives::LOG_WIDTH;
 use crate::model::plans::{self, Mode, Model, Source, Task, names};
 use crate::model::units::SUMS;
 use crate::model::{Allocation, Loss, MemoryUse, Units};
@@ -234,7 +233,8 @@ impl Session {
         let order: Vec<u32> = (0..count as u32).collect();
         self.runtime.write_words(&source.order_name(), 0, &order)?;
         self.allocate(&source.counters_name(), Element::Word, 3)?;
-        self.allocate(&source.log_name(), Element::Float, LOG_WIDTH * count)?;
+        let terms = self.terms();
+        self.allocate(&source.log_name(), Element::Float, terms * count)?;
         Ok(source)
     }
 
@@ -295,7 +295,7 @@ impl Session {
         }
         let log = self
             .runtime
-            .read(&source.log_name(), 0, LOG_WIDTH * batches)?;
+            .read(&source.log_name(), 0, self.terms() * batches)?;
         let units = match self.model.spec().is_variational() {
             true => {
                 let sums = self.runtime.read(names::UNITS, 0, sums)?;
@@ -303,22 +303,21 @@ impl Session {
             }
             false => None,
         };
-        let mut all = [0.0; 2];
+        let mut all = vec![0.0; self.terms()];
         add_rows(&mut all, &log);
-        let loss = self.mean_loss(all, source.images);
+        let loss = self.mean_loss(&all, source.images);
         Ok(Some(Measured { loss, units }))
     }
 
-    /// Mean losses per image of sums over `images`: reconstruction and KL.
-    pub(crate) fn mean_loss(&self, sums: [f64; 2], images: usize) -> Loss {
-        let spec = self.model.spec();
-        let weights = (spec.kind.objective().weights)(spec).map(f64::from);
-        let [reconstruction, kl] = sums.map(|sum| sum / images as f64);
-        Loss {
-            reconstruction,
-            kl,
-            total: weights[0] * reconstruction + weights[1] * kl,
-        }
+    /// Terms of the objective: numbers of a row of the log.
+    pub(crate) fn terms(&self) -> usize {
+        self.model.spec().objective().terms.len()
+    }
+
+    /// Mean losses per image of sums of the terms over `images`.
+    pub(crate) fn mean_loss(&self, sums: &[f64], images: usize) -> Loss {
+        let means: Vec<f64> = sums.iter().map(|sum| sum / images as f64).collect();
+        Loss::new(self.model.spec(), &means)
     }
 
     /// Sets a split's counters: the step, and the place in the split as `[images, batches]` before it.
@@ -412,12 +411,13 @@ impl Session {
     }
 }
 
-/// Adds the rows of a log, reconstruction and KL, to sums: one after another, so that it does not matter how many
-/// are added at once.
-pub(crate) fn add_rows(sums: &mut [f64; 2], log: &[f32]) {
-    for row in log.chunks(LOG_WIDTH) {
-        sums[0] += f64::from(row[0]);
-        sums[1] += f64::from(row[1]);
+/// Adds the rows of a log to sums, term by term: one after another, so that it does not matter how many are added at
+/// once.
+pub(crate) fn add_rows(sums: &mut [f64], log: &[f32]) {
+    for row in log.chunks(sums.len()) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += f64::from(value);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::layers::Activation;
 use crate::model::MOST_PARAMETERS;
 use crate::model::latents::{Latent, gaussian, point};
+use crate::model::objectives::Objective;
 use crate::ops::likelihood;
 use crate::shape::ImageShape;
 
@@ -113,8 +114,8 @@ impl Likelihood {
 }
 
 /// Everything that determines a model's parameters and loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ModelSpec {
     /// AE or VAE.
     pub kind: ModelKind,
@@ -130,6 +131,9 @@ pub struct ModelSpec {
     pub likelihood: Likelihood,
     /// Weight of the KL; the negative loss is the ELBO only at 1.
     pub beta: f32,
+    /// What training minimises; `None`: what a model of the kind does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<&'static Objective>,
 }
 
 impl ModelSpec {
@@ -144,6 +148,7 @@ impl ModelSpec {
             activation: Activation::Relu,
             likelihood: Likelihood::Bernoulli,
             beta: 1.0,
+            objective: None,
         }
     }
 
@@ -161,6 +166,11 @@ impl ModelSpec {
             },
             ..Self::reference()
         }
+    }
+
+    /// What training minimises.
+    pub fn objective(&self) -> &'static Objective {
+        self.objective.unwrap_or_else(|| self.kind.objective())
     }
 
     /// Whether its codes have a prior, and its loss a KL.
@@ -263,6 +273,16 @@ impl ModelSpec {
             return Err(Error::config(
                 format!("--beta {}: expected a finite number, 0 or more", self.beta),
                 "--beta 1, which makes the negative loss the ELBO",
+            ));
+        }
+        if self.objective().has_prior != self.is_variational() {
+            return Err(Error::config(
+                format!(
+                    "--objective {}: not of the {}",
+                    self.objective().name,
+                    self.kind.text()
+                ),
+                format!("--objective {}, its own", self.kind.objective().name),
             ));
         }
         match self.likelihood {

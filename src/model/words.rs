@@ -1,7 +1,8 @@
 //! Words for models and losses: what is an ELBO is called one, and nothing else is.
 
 use crate::data::Binarize;
-use crate::model::{Allocation, Likelihood, Loss, MemoryUse, ModelKind, ModelSpec};
+use crate::model::objectives::Term;
+use crate::model::{Allocation, Likelihood, Loss, MemoryUse, ModelSpec};
 pub use crate::number::{counted, grouped};
 
 /// `71.9 MiB`
@@ -61,23 +62,27 @@ fn likelihood(spec: &ModelSpec) -> String {
 
 /// Whether the negative loss is the ELBO.
 pub fn is_elbo(spec: &ModelSpec) -> bool {
-    spec.kind == ModelKind::Vae && spec.beta == 1.0
+    let objective = spec.objective();
+    objective.is_bound && objective.terms.iter().all(|term| term.weight(spec) == 1.0)
 }
+
+/// The unit of what is in nats.
+pub const NATS: &str = "nats per image";
 
 /// Unit of the losses.
 pub fn unit(spec: &ModelSpec) -> &'static str {
     match spec.likelihood {
         _ if spec.likelihood.is_squared_error() => "squared error per image",
-        _ => "nats per image",
+        _ => NATS,
     }
 }
 
 /// What has to be said wherever a loss is printed that one might take for the ELBO: nothing where it is one, or where
 /// there is none.
 pub fn caution(spec: &ModelSpec) -> &'static str {
-    match spec.kind {
-        ModelKind::Vae if !is_elbo(spec) => "; not the ELBO",
-        _ => "",
+    match spec.objective().is_bound && !is_elbo(spec) {
+        true => "; not the ELBO",
+        false => "",
     }
 }
 
@@ -88,17 +93,25 @@ pub fn unit_of_loss(spec: &ModelSpec) -> String {
 
 /// What training minimises.
 pub fn objective(spec: &ModelSpec) -> String {
-    let unit = unit(spec);
-    match spec.kind {
-        ModelKind::Ae => format!("reconstruction, in {unit}"),
-        ModelKind::Vae if is_elbo(spec) => {
-            format!("-ELBO = reconstruction + KL, in {unit}")
-        }
-        ModelKind::Vae => format!(
-            "reconstruction + {} × KL, in {unit}: not the negative ELBO, as beta is not 1",
-            spec.beta
-        ),
+    let (sum, unit) = (formula(spec, |_| String::new()), unit(spec));
+    match spec.objective().is_bound {
+        true if is_elbo(spec) => format!("-ELBO = {sum}, in {unit}"),
+        true => format!("{sum}, in {unit}: not the negative ELBO, as not all weights are 1"),
+        false => format!("{sum}, in {unit}"),
     }
+}
+
+/// The sum of an objective's terms, each with its weight before its name and with `value` behind it:
+/// `reconstruction + 4 × KL`.
+pub fn formula(spec: &ModelSpec, value: impl Fn(&Term) -> String) -> String {
+    let weighted = spec.objective().terms.iter().map(|term| {
+        let weight = match term.weight(spec) {
+            1.0 => String::new(),
+            weight => format!("{weight} × "),
+        };
+        format!("{weight}{}{}", term.text, value(term))
+    });
+    weighted.collect::<Vec<_>>().join(" + ")
 }
 
 /// Which values the likelihood sees, where results on others are easily confused with them; `binary`: those of the data
@@ -119,19 +132,12 @@ pub fn values(spec: &ModelSpec, binarize: Binarize, binary: bool) -> Option<&'st
     })
 }
 
-/// The parts of a loss, as a formula: `reconstruction 80.10 + KL 25.49`; an autoencoder's has one
-/// part only, shown by value of the image.
+/// The parts of a loss, as a formula: `reconstruction 80.10 + KL 25.49`. What has one part only is shown by value of the
+/// image.
 pub fn parts(spec: &ModelSpec, loss: &Loss) -> String {
-    let (reconstruction, kl) = (loss.reconstruction, loss.kl);
-    match spec.kind {
-        ModelKind::Ae => format!("{:.6} per value", loss.total / spec.image.values() as f64),
-        ModelKind::Vae if is_elbo(spec) => {
-            format!("reconstruction {reconstruction:.2} + KL {kl:.2}")
-        }
-        ModelKind::Vae => {
-            let beta = spec.beta;
-            format!("reconstruction {reconstruction:.2} + {beta} × KL {kl:.2}")
-        }
+    match spec.objective().parts() {
+        [] => format!("{:.6} per value", loss.total / spec.image.values() as f64),
+        _ => formula(spec, |term| format!(" {:.2}", loss.term(term))),
     }
 }
 
@@ -147,11 +153,14 @@ pub fn number(spec: &ModelSpec, loss: f64) -> String {
 pub fn loss(spec: &ModelSpec, loss: &Loss) -> String {
     let unit = unit(spec);
     if is_elbo(spec) {
+        let terms = spec.objective().terms.iter();
+        let terms: Vec<String> = terms
+            .map(|term| format!("{} {:.2}", term.text, loss.term(term)))
+            .collect();
         return format!(
-            "ELBO {} {unit} (reconstruction {:.2}, KL {:.2})",
+            "ELBO {} {unit} ({})",
             number(spec, -loss.total),
-            loss.reconstruction,
-            loss.kl
+            terms.join(", ")
         );
     }
     format!(
@@ -165,23 +174,22 @@ pub fn loss(spec: &ModelSpec, loss: &Loss) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ModelKind;
 
-    const LOSS: Loss = Loss {
-        reconstruction: 80.104,
-        kl: 25.486,
-        total: 105.59,
-    };
+    fn measured(spec: &ModelSpec) -> Loss {
+        Loss::new(spec, &[80.104, 25.486])
+    }
 
     #[test]
     fn only_a_vae_at_beta_one_has_an_elbo() {
         let mut spec = ModelSpec::reference();
-        let text = loss(&spec, &LOSS);
+        let text = loss(&spec, &measured(&spec));
         assert_eq!(
             text,
             "ELBO -105.59 nats per image (reconstruction 80.10, KL 25.49)"
         );
         spec.beta = 4.0;
-        let text = loss(&spec, &LOSS);
+        let text = loss(&spec, &measured(&spec));
         assert!(
             text.starts_with("loss ") && text.contains("not the ELBO"),
             "{text}"
@@ -193,7 +201,7 @@ mod tests {
         spec.kind = ModelKind::Ae;
         for likelihood in [Likelihood::SquaredError, Likelihood::Bernoulli] {
             spec.likelihood = likelihood;
-            let text = loss(&spec, &LOSS);
+            let text = loss(&spec, &measured(&spec));
             assert!(
                 text.starts_with("loss ") && !text.contains("ELBO"),
                 "{text}"

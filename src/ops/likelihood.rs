@@ -26,7 +26,25 @@ struct Sums<F> {
 /// Adds up −log p(x|z) of some values into (loss, gradient with respect to log sigma), and writes the
 /// gradients with respect to the decoder's outputs.
 #[inline(always)]
-pub(crate) fn reconstruction<F: Real>(
+pub(super) fn with_gradient<F: Real>(
+    likelihood: u32,
+    x: &[F],
+    outputs: &[F],
+    log_sigma: F,
+    gradient: &mut [F],
+) -> (F, F) {
+    reconstruction::<F, true>(likelihood, x, outputs, log_sigma, gradient)
+}
+
+/// −log p(x|z) of some values, the same to the last bit.
+#[inline(always)]
+pub(crate) fn loss<F: Real>(likelihood: u32, x: &[F], outputs: &[F], log_sigma: F) -> F {
+    reconstruction::<F, false>(likelihood, x, outputs, log_sigma, &mut []).0
+}
+
+/// The gradient is written where `KEEP`.
+#[inline(always)]
+fn reconstruction<F: Real, const KEEP: bool>(
     likelihood: u32,
     x: &[F],
     outputs: &[F],
@@ -40,7 +58,7 @@ pub(crate) fn reconstruction<F: Real>(
     let inverse = (-log_sigma).exp();
     let constant = log_sigma + F::new(HALF_LOG_TWO_PI);
     match likelihood {
-        GAUSSIAN => each(
+        GAUSSIAN => each::<F, KEEP>(
             x,
             outputs,
             gradient,
@@ -51,7 +69,7 @@ pub(crate) fn reconstruction<F: Real>(
                 (F::new(0.5) * r * r + constant, r * inverse, F::ONE - r * r)
             },
         ),
-        SQUARED_ERROR => each(
+        SQUARED_ERROR => each::<F, KEEP>(
             x,
             outputs,
             gradient,
@@ -62,7 +80,7 @@ pub(crate) fn reconstruction<F: Real>(
                 (r * r, F::new(2.0) * r, F::ZERO)
             },
         ),
-        SIGMOID_SQUARED_ERROR => each(
+        SIGMOID_SQUARED_ERROR => each::<F, KEEP>(
             x,
             outputs,
             gradient,
@@ -75,7 +93,7 @@ pub(crate) fn reconstruction<F: Real>(
                 (r * r, F::new(2.0) * r * (e * p * p), F::ZERO)
             },
         ),
-        _ => each(
+        _ => each::<F, KEEP>(
             x,
             outputs,
             gradient,
@@ -102,7 +120,7 @@ pub(crate) fn reconstruction<F: Real>(
 /// Applies `f(x, output)` = (loss, gradient, gradient of log sigma) to all values. Arrays of fixed length
 /// are what lets the loop vectorise.
 #[inline(always)]
-fn each<F: Real>(
+fn each<F: Real, const KEEP: bool>(
     x: &[F],
     outputs: &[F],
     gradient: &mut [F],
@@ -112,23 +130,24 @@ fn each<F: Real>(
     let (x, x_rest) = x.as_chunks::<LANES>();
     let (outputs, outputs_rest) = outputs.as_chunks::<LANES>();
     let (gradient, gradient_rest) = gradient.as_chunks_mut::<LANES>();
-    for ((x, y), g) in x.iter().zip(outputs).zip(gradient) {
+    for (i, (x, y)) in x.iter().zip(outputs).enumerate() {
+        let mut slopes = [F::ZERO; LANES];
         for lane in 0..LANES {
             let (loss, slope, log_sigma) = f(x[lane], y[lane]);
             sums.loss[lane] += loss;
             sums.log_sigma[lane] += log_sigma;
-            g[lane] = slope;
+            slopes[lane] = slope;
+        }
+        if KEEP {
+            gradient[i] = slopes;
         }
     }
-    for (lane, ((&x, &y), g)) in x_rest
-        .iter()
-        .zip(outputs_rest)
-        .zip(gradient_rest)
-        .enumerate()
-    {
+    for (lane, (&x, &y)) in x_rest.iter().zip(outputs_rest).enumerate() {
         let (loss, slope, log_sigma) = f(x, y);
         sums.loss[lane] += loss;
         sums.log_sigma[lane] += log_sigma;
-        *g = slope;
+        if KEEP {
+            gradient_rest[lane] = slope;
+        }
     }
 }

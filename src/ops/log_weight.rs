@@ -59,9 +59,6 @@ pub fn call(likelihood: u32, images: usize, samples: usize, values: usize, laten
     Call::new(params, &[("LIKELIHOOD", likelihood)])
 }
 
-/// Rows that a thread takes at once on the CPU.
-const PART: usize = 64;
-
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [x, outputs, heads, epsilon, z, log_sigma, log_w] = bind(bound);
     let p: Params = call.params();
@@ -69,23 +66,20 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let (x, outputs, heads) = (x.floats(), outputs.floats(), heads.floats());
     let (epsilon, z, log_sigma) = (epsilon.floats(), z.floats(), log_sigma.floats()[0]);
     let kind = call.selector("LIKELIHOOD");
-    // The loss comes with gradients, which nobody wants here: a place for those of one row each part.
-    let mut gradients = vec![vec![F::ZERO; values]; log_w.floats().len().div_ceil(PART)];
-    parallel::parts(
+    parallel::chunks_of(
+        values,
         log_w.floats_mut(),
-        PART,
-        &mut gradients,
+        1,
         #[inline(always)]
-        |(part, (log_w, gradient))| {
+        |(first, log_w)| {
             for (i, log_w) in log_w.iter_mut().enumerate() {
-                let row = part * PART + i;
+                let row = first + i;
                 let image = row / samples;
-                let (loss, _) = likelihood::reconstruction(
+                let loss = likelihood::loss(
                     kind,
                     &x[image * values..][..values],
                     &outputs[row * values..][..values],
                     log_sigma,
-                    gradient,
                 );
                 let logvar = &heads[image * 2 * latent + latent..][..latent];
                 let codes = epsilon[row * latent..][..latent]

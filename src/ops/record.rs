@@ -7,23 +7,29 @@ crate::params! {
     pub struct Params {
         /// Rows of partial sums.
         threads: u32,
-        /// Images of the batch.
+        /// Columns of them that are terms, 3 at most.
+        terms: u32,
+        /// Place of the first of them in a row of the log.
+        first: u32,
+        /// Numbers of a row of the log.
+        width: u32,
+        /// Images that the step counts; 0 while other terms of it follow.
         rows: u32,
     }
 }
 
-/// Sums the partial losses into a row of the log, and counts the step.
+/// Sums partial losses into a row of the log; counts the step behind its last term. With selector `SIGMA` the last
+/// column is the gradient of log sigma.
 ///
-/// Bindings: partials `[threads, 4]`, counters `[step, position, row]`, log `[rows of the log, 2]`
-/// (reconstruction and KL, nats summed over the batch), d_log_sigma `[1]`.
+/// Bindings: partials `[threads, 4]`, counters `[step, position, row]`, log `[rows of the log, width]` (terms, summed
+/// over the batch), d_log_sigma `[1]`.
 pub static KERNEL: Kernel = Kernel {
     name: "record",
     bindings: &[
         Binding::read("partials"),
         Binding::update_words("counters"),
-        // One row.
-        Binding::update("log").touching(|_| 2),
-        Binding::write("d_log_sigma"),
+        Binding::update("log").touching(|call| call.params::<Params>().terms as usize),
+        Binding::write("d_log_sigma").touching(|call| call.selector("SIGMA") as usize),
     ],
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
@@ -37,10 +43,28 @@ pub static KERNEL: Kernel = Kernel {
     oracle: twin::<f64>,
 };
 
-/// The call for the partial sums of a batch of `rows` images.
-pub fn call(threads: u32, rows: usize) -> Call {
-    let rows = rows as u32;
-    Call::new(Params { threads, rows }, &[])
+/// Which numbers of a row of the log partial sums are.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns {
+    /// How many.
+    pub terms: usize,
+    /// Place of the first.
+    pub first: usize,
+    /// Numbers of a row.
+    pub width: usize,
+}
+
+/// The call for partial sums of a batch, with the gradient of log sigma where `sigma`; `counted`: images of the batch
+/// where the step is counted here.
+pub fn call(threads: u32, columns: Columns, sigma: bool, counted: Option<usize>) -> Call {
+    let params = Params {
+        threads,
+        terms: columns.terms as u32,
+        first: columns.first as u32,
+        width: columns.width as u32,
+        rows: counted.unwrap_or(0) as u32,
+    };
+    Call::new(params, &[("SIGMA", u32::from(sigma))])
 }
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
@@ -53,13 +77,19 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
             *sum += value.wide();
         }
     }
-    let total: [f64; 3] = std::array::from_fn(|i| sums.iter().skip(i).step_by(4).sum());
+    let total: [f64; 4] = std::array::from_fn(|i| sums.iter().skip(i).step_by(4).sum());
     let counters = counters.words_mut();
-    let at = 2 * counters[2] as usize;
-    log.floats_mut()[at] = F::new(total[0]);
-    log.floats_mut()[at + 1] = F::new(total[1]);
-    d_log_sigma.floats_mut()[0] = F::new(total[2]);
-    counters[0] += 1;
-    counters[1] += p.rows;
-    counters[2] += 1;
+    let at = (p.width * counters[2] + p.first) as usize;
+    let terms = &mut log.floats_mut()[at..at + p.terms as usize];
+    for (term, total) in terms.iter_mut().zip(total) {
+        *term = F::new(total);
+    }
+    if call.selector("SIGMA") != 0 {
+        d_log_sigma.floats_mut()[0] = F::new(total[3]);
+    }
+    if p.rows > 0 {
+        counters[0] += 1;
+        counters[1] += p.rows;
+        counters[2] += 1;
+    }
 }

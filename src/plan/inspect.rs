@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{BufferId, Plan, PlanId, Runtime, Slice, Step};
 use crate::error::Result;
-use crate::kernel::{Access, Element};
+use crate::kernel::{Access, Binding, Element};
 
 /// The first value of a plan's run that is not finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,8 @@ impl fmt::Display for Difference {
 /// The slices that a step writes.
 fn written(step: &Step) -> impl Iterator<Item = (Slice, Access)> {
     let all = step.slices.iter().zip(step.kernel.bindings);
-    all.filter(|(_, binding)| binding.access != Access::Read)
+    let touches = |binding: &Binding| binding.touched.is_none_or(|of| of(&step.call) > 0);
+    all.filter(move |(_, binding)| binding.access != Access::Read && touches(binding))
         .map(|(slice, binding)| (*slice, binding.access))
 }
 

@@ -324,8 +324,8 @@ mod tests {
                 epochs: 3,
                 batches: 7,
                 steps: step,
-                epoch_sums: [0.1 + 0.2, 1e-300],
-                report_sums: [1.0 / 3.0, 2.0],
+                epoch_sums: vec![0.1 + 0.2, 1e-300],
+                report_sums: vec![1.0 / 3.0, 2.0],
                 report_images: 5,
                 best: Some(Best {
                     epoch: 2,

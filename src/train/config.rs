@@ -338,7 +338,7 @@ mod tests {
                     sigma: 0.1,
                     learned: true,
                 },
-                beta: 1.0,
+                ..ModelSpec::reference()
             },
             train: TrainOptions {
                 epochs: 3,

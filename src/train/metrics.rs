@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_with::with_prefix;
 
 use crate::error::{Error, Result};
 use crate::files::quoted;
@@ -28,12 +29,10 @@ pub struct Report {
     pub epoch: u32,
     /// Optimiser steps since the start of training.
     pub step: u64,
-    /// Reconstruction + beta·KL, mean over the images of these steps, each before its update.
-    pub loss: f64,
-    /// −log p(x|z), or the squared error; nats (or squared error) per image.
-    pub reconstruction: f64,
-    /// KL(q(z|x) ‖ p(z)), not weighted; nats per image; 0 for an autoencoder.
-    pub kl: f64,
+    /// Mean over the images of these steps, each before its update: fields `loss`, and one for each term of the
+    /// objective (`reconstruction`, `kl`).
+    #[serde(flatten)]
+    pub loss: Loss,
     /// Adam's step size in the last of these steps.
     pub learning_rate: f64,
     /// Weight of the KL in the last of these steps.
@@ -51,18 +50,12 @@ pub struct Epoch {
     pub epoch: u32,
     /// Optimiser steps since the start of training.
     pub step: u64,
-    /// Reconstruction + beta·KL, mean over the epoch's batches, each before its update.
-    pub train_loss: f64,
-    /// Its reconstruction.
-    pub train_reconstruction: f64,
-    /// Its KL, not weighted.
-    pub train_kl: f64,
-    /// Reconstruction + beta·KL, mean over the test images after the epoch.
-    pub test_loss: f64,
-    /// Its reconstruction.
-    pub test_reconstruction: f64,
-    /// Its KL, not weighted.
-    pub test_kl: f64,
+    /// Mean over the epoch's batches, each before its update: fields `train_loss`, `train_reconstruction`, ….
+    #[serde(flatten, with = "train")]
+    pub train: Loss,
+    /// Mean over the test images after the epoch: fields `test_loss`, `test_reconstruction`, ….
+    #[serde(flatten, with = "test")]
+    pub test: Loss,
     /// Adam's step size in the last step.
     pub learning_rate: f64,
     /// Weight of the KL in the last step.
@@ -84,25 +77,8 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
-impl Epoch {
-    /// Losses of the training batches.
-    pub fn train(&self) -> Loss {
-        Loss {
-            reconstruction: self.train_reconstruction,
-            kl: self.train_kl,
-            total: self.train_loss,
-        }
-    }
-
-    /// Losses of the test images.
-    pub fn test(&self) -> Loss {
-        Loss {
-            reconstruction: self.test_reconstruction,
-            kl: self.test_kl,
-            total: self.test_loss,
-        }
-    }
-}
+with_prefix!(train "train_");
+with_prefix!(test "test_");
 
 /// The lines of a `metrics.jsonl` before the first that is not one.
 #[derive(Debug, Default)]
@@ -233,9 +209,14 @@ mod tests {
         Line::Report(Report {
             epoch: 1,
             step,
-            loss: 0.1 + 0.2,
-            reconstruction: 100.0 / 3.0,
-            kl: 5e-324,
+            loss: Loss {
+                total: 0.1 + 0.2,
+                terms: [
+                    ("reconstruction".into(), 100.0 / 3.0),
+                    ("kl".into(), 5e-324),
+                ]
+                .into(),
+            },
             learning_rate: 1e-3,
             kl_weight: 0.7,
             images_per_s: 1e5,

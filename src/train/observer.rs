@@ -19,7 +19,7 @@ pub struct Start<'a> {
 }
 
 /// A look at a running epoch, at most a few times a second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// Epoch, counted from 1.
     pub epoch: u32,
@@ -65,12 +65,8 @@ impl From<&EpochRecord> for metrics::Epoch {
         Self {
             epoch: record.epoch,
             step: record.step,
-            train_loss: record.train.total,
-            train_reconstruction: record.train.reconstruction,
-            train_kl: record.train.kl,
-            test_loss: record.test.total,
-            test_reconstruction: record.test.reconstruction,
-            test_kl: record.test.kl,
+            train: record.train.clone(),
+            test: record.test.clone(),
             learning_rate: record.learning_rate,
             kl_weight: record.kl_weight,
             active_units: record.units.as_ref().map(Units::active),

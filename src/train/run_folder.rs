@@ -258,7 +258,7 @@ impl RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ModelSpec, Weights};
+    use crate::model::{Loss, ModelSpec, Weights};
     use crate::shape::ImageShape;
     use crate::train::checkpoint::MODEL;
     use crate::train::metrics::{Epoch, Line, Report};
@@ -276,12 +276,8 @@ mod tests {
         Line::Epoch(Epoch {
             epoch,
             step: 12 * u64::from(epoch),
-            train_loss: 24.5,
-            train_reconstruction: 20.5,
-            train_kl: 4.0,
-            test_loss: 25.25,
-            test_reconstruction: 21.0,
-            test_kl: 4.25,
+            train: Loss::new(&ModelSpec::reference(), &[20.5, 4.0]),
+            test: Loss::new(&ModelSpec::reference(), &[21.0, 4.25]),
             learning_rate: 1e-3,
             kl_weight: 1.0,
             active_units: Some(1),
@@ -296,9 +292,7 @@ mod tests {
         Line::Report(Report {
             epoch: 1 + (step as u32 - 1) / 12,
             step,
-            loss: 24.5,
-            reconstruction: 20.5,
-            kl: 4.0,
+            loss: Loss::new(&ModelSpec::reference(), &[20.5, 4.0]),
             learning_rate: 1e-3,
             kl_weight: 1.0,
             images_per_s: 1000.0,

@@ -31,10 +31,10 @@ pub struct Position {
     pub batches: usize,
     /// Optimiser steps since the start of training.
     pub steps: u64,
-    /// Reconstruction and KL, summed over the images of these batches.
-    pub epoch_sums: [f64; 2],
+    /// The terms of the objective, summed over the images of these batches.
+    pub epoch_sums: Vec<f64>,
     /// The same over the images since the last report of this epoch.
-    pub report_sums: [f64; 2],
+    pub report_sums: Vec<f64>,
     /// Those images.
     pub report_images: usize,
     /// The epoch with the lowest test loss so far.

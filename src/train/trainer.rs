@@ -285,7 +285,7 @@ impl Trainer {
         self.check_diverged(&test, units.as_ref())?;
         let train = self
             .session
-            .mean_loss(self.position.epoch_sums, self.passes.images);
+            .mean_loss(&self.position.epoch_sums, self.passes.images);
         let (learning_rate, kl_weight) = self.rates(self.passes.batches() - 1);
         let steps = self.position.steps;
         let earlier = self.position.best;
@@ -395,9 +395,11 @@ impl Trainer {
             let Some(plan) = plan else { break };
             self.session.runtime.run(plan, times as u32)?;
             let name = self.train.log_name();
-            let rows = self.session.runtime.read(&name, 2 * done, 2 * times)?;
+            let terms = self.session.terms();
+            let runtime = &mut self.session.runtime;
+            let rows = runtime.read(&name, terms * done, terms * times)?;
             if let Some(bad) = rows
-                .chunks(2)
+                .chunks(terms)
                 .position(|row| !row.iter().all(|v| v.is_finite()))
             {
                 return Err(self.diagnose(done + bad)?);
@@ -417,7 +419,7 @@ impl Trainer {
                 images: self.passes.images,
                 loss: self
                     .session
-                    .mean_loss(self.position.epoch_sums, images_done),
+                    .mean_loss(&self.position.epoch_sums, images_done),
                 images_per_s,
             };
             if observer.progress(&progress).is_break() {
@@ -444,7 +446,10 @@ impl Trainer {
         images_per_s: f64,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        for row in rows.chunks(2) {
+        let terms = self.session.terms();
+        self.position.epoch_sums.resize(terms, 0.0);
+        self.position.report_sums.resize(terms, 0.0);
+        for row in rows.chunks(terms) {
             let batch = self.position.batches;
             let images = self.images_in(batch + 1) - self.images_in(batch);
             let position = &mut self.position;
@@ -459,16 +464,14 @@ impl Trainer {
             {
                 continue;
             }
-            let (sums, images) = (position.report_sums, position.report_images);
-            (position.report_sums, position.report_images) = ([0.0; 2], 0);
-            let loss = self.session.mean_loss(sums, images);
+            let sums = std::mem::replace(&mut position.report_sums, vec![0.0; terms]);
+            let images = std::mem::take(&mut position.report_images);
+            let loss = self.session.mean_loss(&sums, images);
             let (learning_rate, kl_weight) = self.rates(batch);
             observer.report(&Report {
                 epoch: self.position.epochs + 1,
                 step: self.position.steps,
-                loss: loss.total,
-                reconstruction: loss.reconstruction,
-                kl: loss.kl,
+                loss,
                 learning_rate,
                 kl_weight,
                 images_per_s,

@@ -16,6 +16,7 @@ pub use self::row::{Losses, Row};
 use super::Run;
 use super::table::{aligned, plain};
 use crate::error::{Error, Result};
+use crate::model::objectives::{OBJECTIVES, Objective};
 use crate::model::words;
 use crate::train::metrics::Epoch;
 
@@ -44,6 +45,8 @@ pub struct Group {
     #[serde(skip)]
     pub(super) caption: String,
     #[serde(skip)]
+    pub(super) objective: &'static Objective,
+    #[serde(skip)]
     pub(super) runs: Vec<usize>,
 }
 
@@ -59,8 +62,8 @@ impl Group {
     /// The figure of an epoch that this group compares.
     pub(super) fn value(&self, epoch: &Epoch) -> f64 {
         match self.figure {
-            ELBO => epoch.test_reconstruction + epoch.test_kl,
-            _ => epoch.test_loss,
+            ELBO => self.objective.sum(&epoch.test),
+            _ => epoch.test.total,
         }
     }
 }
@@ -94,7 +97,7 @@ impl Comparison {
         let differing = groups::differing(&runs)?;
         for (i, (run, differs)) in runs.iter().zip(differing).enumerate() {
             let group = groups.iter().find(|group| group.runs.contains(&i));
-            let value = |epoch: &&Epoch| group.map_or(epoch.test_loss, |group| group.value(epoch));
+            let value = |epoch: &&Epoch| group.map_or(epoch.test.total, |group| group.value(epoch));
             let best = run.epochs().min_by(|a, b| value(a).total_cmp(&value(b)));
             rows.push(Row {
                 run: name(&runs, i),
@@ -144,10 +147,14 @@ impl Comparison {
             ));
         }
         for group in self.groups.iter().filter(|group| group.figure == ELBO) {
+            let terms = group.objective.terms.iter();
+            let weighted = terms.filter(|term| term.weight.is_some());
+            let weighted: Vec<&str> = weighted.map(|term| term.text).collect();
             notes.push(format!(
-                "{} weight the KL differently, so their losses are not comparable: the negative ELBO, \
-                 reconstruction + KL, is compared",
-                group.names.join(", ")
+                "{} weight the {} differently, so their losses are not comparable: the negative ELBO, {}, is compared",
+                group.names.join(", "),
+                weighted.join(" and the "),
+                group.objective.terms_in_words()
             ));
         }
         notes
@@ -225,23 +232,25 @@ impl Comparison {
     /// The table of a group: names of the columns, and a row for each run, without what its runs share.
     pub(super) fn table(&self, group: &Group) -> (Vec<String>, Vec<Vec<String>>) {
         let [before, after] = self.differing(group);
-        let vae = group.runs.iter().any(|&run| self.runs[run].is_vae());
-
         let mut head = vec!["run".to_owned()];
         head.extend(before.iter().cloned());
         head.push(format!("best {}", group.figure));
         head.push("at epoch".into());
         head.push(format!("last {}", group.figure));
-        if vae {
-            head.extend(["reconstruction".into(), "KL".into()]);
-        }
+        head.extend(
+            group
+                .objective
+                .parts()
+                .iter()
+                .map(|term| term.text.to_owned()),
+        );
         head.extend(["epochs", "images/s", "seconds"].map(str::to_owned));
         head.extend(after.iter().cloned());
         let row = |&run: &usize| {
             let row = &self.rows[run];
             let mut cells = vec![row.run.clone()];
             cells.extend(before.iter().map(|name| row.text(name)));
-            cells.extend(self.figures(run, group, vae));
+            cells.extend(self.figures(run, group));
             cells.extend(after.iter().map(|name| row.text(name)));
             cells
         };
@@ -249,25 +258,23 @@ impl Comparison {
     }
 
     /// The cells of a run's figures.
-    fn figures(&self, run: usize, group: &Group, vae: bool) -> Vec<String> {
+    fn figures(&self, run: usize, group: &Group) -> Vec<String> {
         let (row, spec) = (&self.rows[run], &self.runs[run].config.model);
         let number = |value: f64| words::number(spec, value);
         let figure = |losses: &Losses| match (group.figure, losses.negative_elbo) {
             (ELBO, Some(elbo)) => number(elbo),
-            _ => number(losses.loss),
+            _ => number(losses.loss.total),
         };
-        let of = |losses: Option<Losses>, text: &dyn Fn(&Losses) -> String| {
+        let of = |losses: &Option<Losses>, text: &dyn Fn(&Losses) -> String| {
             losses.as_ref().map_or(NONE.to_owned(), text)
         };
         let mut cells = vec![
-            of(row.best, &figure),
-            of(row.best, &|best| best.epoch.to_string()),
-            of(row.last, &figure),
+            of(&row.best, &figure),
+            of(&row.best, &|best| best.epoch.to_string()),
+            of(&row.last, &figure),
         ];
-        if vae {
-            cells.push(of(row.last, &|last| number(last.reconstruction)));
-            cells.push(of(row.last, &|last| last.kl.map_or(NONE.into(), number)));
-        }
+        let term = |term| of(&row.last, &|last| number(last.loss.term(term)));
+        cells.extend(group.objective.parts().iter().map(term));
         cells.push(format!("{}/{}", row.epochs, row.epochs_asked));
         let speed = row.images_per_s;
         cells.push(speed.map_or(NONE.into(), |speed| words::grouped(speed as u64)));
@@ -303,16 +310,12 @@ impl Comparison {
 
 /// Whether a column of the table has numbers.
 pub(super) fn is_number(name: &str) -> bool {
-    let numbers = [
-        "parameters",
-        "at epoch",
-        "reconstruction",
-        "KL",
-        "epochs",
-        "images/s",
-        "seconds",
-    ];
-    numbers.contains(&name) || name.starts_with("best ") || name.starts_with("last ")
+    let numbers = ["parameters", "at epoch", "epochs", "images/s", "seconds"];
+    let mut terms = OBJECTIVES.iter().flat_map(|objective| objective.terms);
+    numbers.contains(&name)
+        || terms.any(|term| term.text == name)
+        || name.starts_with("best ")
+        || name.starts_with("last ")
 }
 
 /// What a run is called: its folder's name, or its path where another has the same name.

@@ -144,8 +144,8 @@ impl Entry {
 impl Summary {
     fn of(run: &Run, now: SystemTime) -> Self {
         let spec = &run.config.model;
-        let last = run.last().map(|epoch| epoch.test_loss);
-        let best = run.best().map(|epoch| epoch.test_loss);
+        let last = run.last().map(|epoch| epoch.test.total);
+        let best = run.best().map(|epoch| epoch.test.total);
         let text = |loss: Option<f64>| loss.map(|loss| words::number(spec, loss));
         let since = run.written.and_then(|at| now.duration_since(at).ok());
         Self {

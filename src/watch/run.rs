@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::model::objectives::Term;
 use crate::model::words;
 use crate::train::metrics::{Epoch, Line, Report};
 use crate::train::{RunConfig, RunFolder};
@@ -123,7 +124,7 @@ impl Run {
     /// The epoch of the lowest test loss, the first of equals.
     pub fn best(&self) -> Option<&Epoch> {
         self.epochs()
-            .min_by(|a, b| a.test_loss.total_cmp(&b.test_loss))
+            .min_by(|a, b| a.test.total.total_cmp(&b.test.total))
     }
 
     /// How many epochs are finished.
@@ -147,7 +148,12 @@ impl Run {
         median.or_else(|| self.reports().next_back().map(|report| report.images_per_s))
     }
 
-    /// Whether the model is a VAE, whose losses have two parts.
+    /// The terms of its loss where there are several.
+    pub fn terms(&self) -> &'static [Term] {
+        self.config.model.objective().parts()
+    }
+
+    /// Whether the model is a VAE, whose codes have a prior.
     pub fn is_vae(&self) -> bool {
         self.config.model.is_variational()
     }
@@ -175,21 +181,21 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::ModelSpec;
+    use crate::model::{Loss, ModelSpec};
     use crate::train::{Record, TrainOptions};
+
+    fn loss(reconstruction: f64) -> Loss {
+        Loss::new(&ModelSpec::reference(), &[reconstruction, 25.0])
+    }
 
     /// An epoch whose losses follow from its number.
     pub(in crate::watch) fn epoch(number: u32) -> Epoch {
-        let test_reconstruction = 80.0 + 20.0 / f64::from(number);
+        let reconstruction = 80.0 + 20.0 / f64::from(number);
         Epoch {
             epoch: number,
             step: 10 * u64::from(number),
-            train_loss: test_reconstruction + 26.0,
-            train_reconstruction: test_reconstruction + 1.0,
-            train_kl: 25.0,
-            test_loss: test_reconstruction + 25.0,
-            test_reconstruction,
-            test_kl: 25.0,
+            train: loss(reconstruction + 1.0),
+            test: loss(reconstruction),
             learning_rate: 1e-3,
             kl_weight: 1.0,
             active_units: Some(2),
@@ -205,9 +211,7 @@ pub(super) mod tests {
         Line::Report(Report {
             epoch: (step.saturating_sub(1) / 10 + 1) as u32,
             step,
-            loss: reconstruction + 25.0,
-            reconstruction,
-            kl: 25.0,
+            loss: loss(reconstruction),
             learning_rate: 1e-3,
             kl_weight: 1.0,
             images_per_s: 1000.0,
@@ -292,7 +296,7 @@ pub(super) mod tests {
     fn the_best_epoch_is_not_always_the_last() {
         let mut run = run(2, 2);
         let worse = Epoch {
-            test_loss: 200.0,
+            test: loss(175.0),
             ..epoch(3)
         };
         run.lines.push(Line::Epoch(worse));

@@ -23,6 +23,8 @@ use prost::Message;
 
 use self::event::{Content, Event, Image, START, SessionLog, Summary, Value, What};
 use crate::error::{Error, Result};
+use crate::model::objectives::Term;
+use crate::model::{Loss, ModelSpec};
 use crate::train::metrics::Line;
 
 /// What the name of an event file starts with; TensorBoard looks for it.
@@ -41,30 +43,29 @@ struct EventFile {
 pub struct EventWriter {
     train: EventFile,
     test: EventFile,
-    /// Whether losses have a KL.
-    variational: bool,
+    spec: ModelSpec,
     /// Epoch of the last report.
     reported: u32,
 }
 
 impl EventWriter {
-    /// New event files in the folders `train` and `test` of a folder. `done` is the number of steps from which
+    /// New event files of a model in the folders `train` and `test` of a folder. `done` is the number of steps from which
     /// training goes on, 0 for a new run: TensorBoard drops what earlier files hold of later steps.
     ///
     /// # Errors
     /// [`Error::Io`] where they cannot be created.
-    pub fn create(folder: &Path, variational: bool, done: u64) -> Result<Self> {
+    pub fn create(folder: &Path, spec: &ModelSpec, done: u64) -> Result<Self> {
         let now = seconds();
         Ok(Self {
             train: EventFile::create(&folder.join("train"), now, done)?,
             test: EventFile::create(&folder.join("test"), now, done)?,
-            variational,
+            spec: spec.clone(),
             reported: 0,
         })
     }
 
     /// Adds a line of `metrics.jsonl`. The training losses are those of the reports; an epoch without any gives
-    /// its mean. An autoencoder has no KL.
+    /// its mean. A loss of one term only is given once.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
@@ -72,35 +73,24 @@ impl EventWriter {
         match line {
             Line::Report(report) => {
                 self.reported = report.epoch;
-                let mut values = self.losses(report.loss, report.reconstruction, report.kl);
-                values.extend([
-                    ("schedule/learning_rate", report.learning_rate),
-                    ("speed/images_per_s", report.images_per_s),
-                ]);
-                if self.variational {
-                    values.push(("schedule/kl_weight", report.kl_weight));
-                }
+                let rates = [report.learning_rate, report.images_per_s, report.kl_weight];
+                let values = self.training(&report.loss, rates);
                 self.train.scalars(report.step, &values)
             }
             Line::Epoch(epoch) => {
                 if self.reported != epoch.epoch {
-                    let (total, parts) = (epoch.train_loss, epoch.train_reconstruction);
-                    let mut values = self.losses(total, parts, epoch.train_kl);
-                    values.extend([
-                        ("schedule/learning_rate", epoch.learning_rate),
-                        ("speed/images_per_s", epoch.images_per_s),
-                    ]);
-                    if self.variational {
-                        values.push(("schedule/kl_weight", epoch.kl_weight));
-                    }
+                    let rates = [epoch.learning_rate, epoch.images_per_s, epoch.kl_weight];
+                    let values = self.training(&epoch.train, rates);
                     self.train.scalars(epoch.step, &values)?;
                 }
-                let (total, parts) = (epoch.test_loss, epoch.test_reconstruction);
-                let mut values = self.losses(total, parts, epoch.test_kl);
-                let active = epoch.active_units;
-                values.extend(active.map(|units| ("latent/active_units", units as f64)));
-                let sigma = epoch.sigma.map(f64::from);
-                values.extend(sigma.map(|sigma| ("likelihood/sigma", sigma)));
+                let mut values = self.losses(&epoch.test);
+                let mut add = |tag: &str, value: f64| values.push((tag.to_owned(), value));
+                if let Some(units) = epoch.active_units {
+                    add("latent/active_units", units as f64);
+                }
+                if let Some(sigma) = epoch.sigma {
+                    add("likelihood/sigma", sigma.into());
+                }
                 self.test.scalars(epoch.step, &values)
             }
         }
@@ -137,10 +127,24 @@ impl EventWriter {
         Ok(())
     }
 
-    fn losses(&self, total: f64, reconstruction: f64, kl: f64) -> Vec<(&'static str, f64)> {
-        let mut values = vec![("loss/total", total)];
-        if self.variational {
-            values.extend([("loss/reconstruction", reconstruction), ("loss/kl", kl)]);
+    fn losses(&self, loss: &Loss) -> Vec<(String, f64)> {
+        let mut values = vec![("loss/total".to_owned(), loss.total)];
+        let term = |term: &Term| (format!("loss/{}", term.name), loss.term(term));
+        values.extend(self.spec.objective().parts().iter().map(term));
+        values
+    }
+
+    /// The same of training, with its learning rate, its images per second and the weight of its KL.
+    fn training(
+        &self,
+        loss: &Loss,
+        [learning_rate, speed, kl_weight]: [f64; 3],
+    ) -> Vec<(String, f64)> {
+        let mut values = self.losses(loss);
+        values.push(("schedule/learning_rate".to_owned(), learning_rate));
+        values.push(("speed/images_per_s".to_owned(), speed));
+        if self.spec.is_variational() {
+            values.push(("schedule/kl_weight".to_owned(), kl_weight));
         }
         values
     }
@@ -161,9 +165,10 @@ impl EventFile {
         Ok(events)
     }
 
-    fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<()> {
-        let content = |&(tag, value): &(_, f64)| (tag, Content::Scalar(value as f32));
-        self.summary(step, values.iter().map(content).collect())
+    fn scalars(&mut self, step: u64, values: &[(String, f64)]) -> Result<()> {
+        let values = values.iter();
+        let scalars = values.map(|(tag, value)| (&tag[..], Content::Scalar(*value as f32)));
+        self.summary(step, scalars.collect())
     }
 
     fn summary(&mut self, step: u64, values: Vec<(&str, Content)>) -> Result<()> {
@@ -244,7 +249,7 @@ mod tests {
     use crate::watch::run::tests::{epoch, report};
 
     fn writer(folder: &Path, done: u64) -> EventWriter {
-        EventWriter::create(folder, true, done).expect("event files")
+        EventWriter::create(folder, &ModelSpec::reference(), done).expect("event files")
     }
 
     /// The events of the files of a folder, in the order of their names.
@@ -337,7 +342,8 @@ mod tests {
     #[test]
     fn an_autoencoder_has_one_loss() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut writer = EventWriter::create(folder.path(), false, 0).expect("event files");
+        let mut writer =
+            EventWriter::create(folder.path(), &ModelSpec::odd(), 0).expect("event files");
         let own = crate::train::metrics::Epoch {
             active_units: None,
             ..epoch(1)

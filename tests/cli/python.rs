@@ -147,7 +147,7 @@ fn models(folder: &Path) -> Vec<PathBuf> {
                 latent: 5,
                 activation,
                 likelihood,
-                beta: 1.0,
+                ..ModelSpec::reference()
             }));
         }
     }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use elbo::model::{Loss, ModelSpec};
 use elbo::train::metrics::{Epoch, Line};
 use elbo::train::{RunConfig, RunFolder};
 use serde_json::Value;
@@ -35,16 +36,12 @@ fn run(folder: &Path, name: &str, change: impl Fn(String) -> String) -> PathBuf 
     let config = RunConfig::from_toml(&text, &path).expect("a configuration");
     RunFolder::create(&path, config).expect("a run folder");
     let lines = [1, 2].map(|epoch| {
-        let test_reconstruction = 85.0 - f64::from(epoch);
+        let reconstruction = 85.0 - f64::from(epoch);
         let line = Line::Epoch(Epoch {
             epoch,
             step: 469 * u64::from(epoch),
-            train_loss: test_reconstruction + 26.0,
-            train_reconstruction: test_reconstruction + 1.0,
-            train_kl: 25.0,
-            test_loss: test_reconstruction + 25.0,
-            test_reconstruction,
-            test_kl: 25.0,
+            train: Loss::new(&ModelSpec::reference(), &[reconstruction + 1.0, 25.0]),
+            test: Loss::new(&ModelSpec::reference(), &[reconstruction, 25.0]),
             learning_rate: 1e-3,
             kl_weight: 1.0,
             active_units: Some(20),

@@ -34,6 +34,10 @@ const fn fault(
     }
 }
 
+/// Cases of `record`: both terms of a loss, and the first three of five.
+const TWO_TERMS: &str = "64 partials into row 2, Columns { terms: 2, first: 0, width: 2 }";
+const FIRST_OF_FIVE: &str = "64 partials into row 2, Columns { terms: 3, first: 0, width: 5 }";
+
 /// Faults of the kernels that work value by value or sum.
 const SIMPLE: &[Fault] = &[
     // Writes nothing; writes zeros; one vec4 too many; the wrong branch; a NaN hidden.
@@ -262,26 +266,26 @@ const SIMPLE: &[Fault] = &[
         "i < 4u && j + i < params.values",
         "i < 4u",
     ),
-    // The KL's column; the position; the last lane left out; always the first row.
-    fault("record", "65 partials into row 2", "= total.y", "= total.x"),
+    // Always the first term; not at its place; the position; counted twice; the last lane left out; always the first
+    // row; the gradient of sigma from another column, and where nobody asks for it.
+    fault("record", TWO_TERMS, "= total[i]", "= total[0]"),
+    fault("record", FIRST_OF_FIVE, "+ params.first", "+ 1u"),
+    fault("record", TWO_TERMS, "+= params.rows", "+= 1u"),
     fault(
         "record",
-        "65 partials into row 2",
-        "+= params.rows",
-        "+= 1u",
+        FIRST_OF_FIVE,
+        "params.rows == 0u",
+        "params.rows == 1u",
     ),
+    fault("record", TWO_TERMS, "i < GROUP; i++", "i + 1u < GROUP; i++"),
     fault(
         "record",
-        "64 partials into row 2",
-        "i < GROUP; i++",
-        "i + 1u < GROUP; i++",
-    ),
-    fault(
-        "record",
-        "65 partials into row 2",
+        TWO_TERMS,
         "let row = counters[2]",
         "let row = counters[2] * 0u",
     ),
+    fault("record", TWO_TERMS, "= total.w", "= total.z"),
+    fault("record", FIRST_OF_FIVE, "if SIGMA != 0u", "if SIGMA == 0u"),
     // A variance for a deviation; every sample its own heads; a value too many; noise that was given redrawn.
     fault(
         "reparameterize",

@@ -39,7 +39,7 @@ pub(crate) struct Golden {
 
 /// What a run of a case gave: arenas, and the losses before each step.
 pub(crate) struct Outcome {
-    losses: Vec<[f64; 2]>,
+    losses: Vec<Vec<f64>>,
     gradient: Vec<f64>,
     after_one: Vec<f64>,
     after_all: Vec<f64>,
@@ -96,6 +96,7 @@ impl Golden {
                 activation: named(&case, "activation"),
                 likelihood,
                 beta: number("beta") as f32,
+                ..ModelSpec::reference()
             },
             sigma: number("sigma"),
             rows: size("batch"),
@@ -238,8 +239,9 @@ impl Golden {
             }
         }
         outcome.after_all = runtime.wide(names::PARAMETERS, parameters.len);
-        let log = runtime.wide(&source.log_name(), 2 * self.steps);
-        outcome.losses = log.chunks(2).map(|row| [row[0], row[1]]).collect();
+        let terms = self.spec.objective().terms.len();
+        let log = runtime.wide(&source.log_name(), terms * self.steps);
+        outcome.losses = log.chunks(terms).map(<[f64]>::to_vec).collect();
         outcome
     }
 

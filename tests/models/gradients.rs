@@ -25,7 +25,8 @@ struct Still {
     runtime: CpuRuntime<f64>,
     plan: PlanId,
     parameters: Parameters,
-    beta: f64,
+    /// Of each term of the loss.
+    weights: Vec<f64>,
     counters: String,
     log: String,
 }
@@ -63,10 +64,11 @@ impl Still {
             .expect("write");
         let sigma = [spec.log_sigma()];
         runtime.write(names::LOG_SIGMA, 0, &sigma).expect("write");
+        let terms = spec.objective().terms.iter();
         Self {
             plan: runtime.prepare(plan).expect("prepare"),
             runtime,
-            beta: f64::from(spec.beta),
+            weights: terms.map(|term| term.weight(spec).into()).collect(),
             counters: source.counters_name(),
             log: source.log_name(),
             parameters: parameters.clone(),
@@ -81,7 +83,8 @@ impl Still {
             .expect("write");
         self.runtime.run(self.plan, 1).expect("run");
         let log = self.runtime.floats(&self.log);
-        log[0] + self.beta * log[1]
+        let weights = self.weights.iter().zip(log);
+        weights.map(|(weight, term)| weight * *term).sum()
     }
 
     fn difference(&mut self, at: usize) -> f64 {

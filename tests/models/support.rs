@@ -179,7 +179,7 @@ pub(crate) fn small(kind: ModelKind, values: usize, hidden: &[usize], latent: us
             ModelKind::Vae => Likelihood::Bernoulli,
             ModelKind::Ae => Likelihood::SquaredError,
         },
-        beta: 1.0,
+        ..ModelSpec::reference()
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 
+use elbo::model::{Loss, ModelSpec};
 use elbo::train::metrics::{Epoch, Line, Report};
 use elbo::watch::tensorboard::EventWriter;
 use serde::Deserialize;
@@ -56,9 +57,7 @@ fn report(step: u64) -> Line {
     Line::Report(Report {
         epoch: (step.saturating_sub(1) / 100) as u32 + 1,
         step,
-        loss: 100.0 + 1.0 / step as f64,
-        reconstruction: 75.0 + 1.0 / step as f64,
-        kl: 25.0,
+        loss: Loss::new(&ModelSpec::reference(), &[75.0 + 1.0 / step as f64, 25.0]),
         learning_rate: 1e-3,
         kl_weight: 1.0,
         images_per_s: 5e4,
@@ -70,12 +69,8 @@ fn epoch(epoch: u32, test_loss: f64) -> Line {
     Line::Epoch(Epoch {
         epoch,
         step: 100 * u64::from(epoch),
-        train_loss: 100.0,
-        train_reconstruction: 75.0,
-        train_kl: 25.0,
-        test_loss,
-        test_reconstruction: test_loss - 25.0,
-        test_kl: 25.0,
+        train: Loss::new(&ModelSpec::reference(), &[75.0, 25.0]),
+        test: Loss::new(&ModelSpec::reference(), &[test_loss - 25.0, 25.0]),
         learning_rate: 1e-3,
         kl_weight: 1.0,
         active_units: Some(17),
@@ -101,7 +96,8 @@ fn tensorboard_reads_what_was_written() {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut writer = EventWriter::create(folder.path(), true, 0).expect("event files");
+    let mut writer =
+        EventWriter::create(folder.path(), &ModelSpec::reference(), 0).expect("event files");
     for step in 1..=300 {
         writer.line(&report(step)).expect("a report");
         if step % 100 == 0 {
@@ -147,7 +143,8 @@ fn tensorboard_drops_what_a_killed_run_wrote_beyond_its_checkpoint() {
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let train = folder.path().join("train");
-    let mut killed = EventWriter::create(folder.path(), true, 0).expect("event files");
+    let mut killed =
+        EventWriter::create(folder.path(), &ModelSpec::reference(), 0).expect("event files");
     let end_epoch = |writer: &mut EventWriter, number: u32, loss: f64, width: u32| {
         let line = epoch(number, loss);
         writer.line(&line).expect("an epoch");
@@ -168,7 +165,8 @@ fn tensorboard_drops_what_a_killed_run_wrote_beyond_its_checkpoint() {
     let bytes = fs::read(&path).expect("events");
     fs::write(&path, &bytes[..bytes.len() - 9]).expect("a shorter file");
 
-    let mut again = EventWriter::create(folder.path(), true, 200).expect("event files");
+    let mut again =
+        EventWriter::create(folder.path(), &ModelSpec::reference(), 200).expect("event files");
     for step in (210..=300).step_by(10) {
         again.line(&report(step)).expect("a report");
     }

@@ -193,7 +193,7 @@ fn the_top_rows_of_a_traversal_are_those_of_the_most_kl() {
         assert!(kl[top.rows[0]] >= least && dropped.into_iter().all(|value| kl[value] <= least));
         // Their sum is what the loss has as a whole.
         let evaluation = model.evaluate(&images, Split::Test, Binarize::None, 0, &mut |_, _| {});
-        let whole = evaluation.expect("losses").loss.kl;
+        let whole = evaluation.expect("losses").loss.terms["kl"];
         let sum: f64 = kl.iter().sum();
         assert!((sum - whole).abs() <= 1e-4 * whole, "{sum} {whole}");
         let film = traverse(&mut model, &spec, &top, 3.0, 3, Format::Png).expect("a film");

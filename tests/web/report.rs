@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use elbo::draw::Grid;
+use elbo::model::{Loss, ModelSpec};
 use elbo::shape::ImageShape;
 use elbo::train::metrics::{Epoch, Line, Report};
 use elbo::train::{RunConfig, RunFolder};
@@ -39,9 +40,10 @@ fn lines(epoch: u32, floor: f64) -> Vec<Line> {
             Line::Report(Report {
                 epoch,
                 step,
-                loss: loss(step) + 25.0,
-                reconstruction: loss(step),
-                kl: 25.0 - 20.0 / step as f64,
+                loss: Loss::new(
+                    &ModelSpec::reference(),
+                    &[loss(step), 25.0 - 20.0 / step as f64],
+                ),
                 learning_rate: 1e-3 / f64::from(epoch),
                 kl_weight: 1.0,
                 images_per_s: 5e4,
@@ -53,12 +55,8 @@ fn lines(epoch: u32, floor: f64) -> Vec<Line> {
     lines.push(Line::Epoch(Epoch {
         epoch,
         step: first + STEPS,
-        train_loss: last + 27.0,
-        train_reconstruction: last + 2.0,
-        train_kl: 25.0,
-        test_loss: last + 24.5,
-        test_reconstruction: last,
-        test_kl: 24.5,
+        train: Loss::new(&ModelSpec::reference(), &[last + 2.0, 25.0]),
+        test: Loss::new(&ModelSpec::reference(), &[last, 24.5]),
         learning_rate: 1e-3 / f64::from(epoch),
         kl_weight: 1.0,
         active_units: Some(12 + epoch as usize),

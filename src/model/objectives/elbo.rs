@@ -2,30 +2,43 @@
 //! appendix B; beta: Higgins et al. 2017). A schedule and free bits (Kingma et al. 2016, sec. 2.1.3) weigh the KL's
 //! gradient beside beta.
 
-use super::{Gradients, Objective, Seen, fused};
+use super::{Computed, Objective, RECONSTRUCTION, Term, fused};
 use crate::graph::arenas;
 use crate::model::latents::gaussian;
 use crate::model::pass::Pass;
 use crate::model::units::SUMS;
 use crate::ops::kl_weight;
 
+/// KL(q(z|x) ‖ p(z)).
+const KL: Term = Term {
+    name: "kl",
+    text: "KL",
+    in_nats: true,
+    weight: Some(|spec| spec.beta),
+};
+
 /// The record.
 pub(super) static OBJECTIVE: Objective = Objective {
-    weights: |spec| [1.0, spec.beta],
+    name: "elbo",
+    terms: &[RECONSTRUCTION, KL],
+    has_prior: true,
+    is_bound: true,
     lower,
 };
 
-fn lower(pass: &mut Pass<'_>, seen: &Seen) -> Gradients {
-    let gradients = fused(pass, seen, Some(pass.spec.beta));
-    if let (Some(free_bits), Some(d_posterior)) = (pass.weighs_kl(), gradients.posterior) {
+fn lower(pass: &mut Pass<'_>) -> Computed {
+    let computed = fused(pass, Some(pass.spec.beta));
+    let d_posterior = computed.gradients.and_then(|found| found.posterior);
+    if let (Some(free_bits), Some(d_posterior)) = (pass.weighs_kl(), d_posterior) {
         let latent = pass.spec.latent;
         let units = pass.lower.transient("units of the batch", SUMS * latent);
-        gaussian::sum(pass, seen.posterior, units, false);
+        let posterior = pass.encoded().posterior;
+        gaussian::sum(pass, posterior, units, false);
         let scalars = pass.lower.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
         let call = kl_weight::call(pass.images, latent, free_bits);
         let slices = [units, scalars, d_posterior];
         pass.lower
             .step("KL weight", &kl_weight::KERNEL, call, &slices);
     }
-    gradients
+    computed
 }

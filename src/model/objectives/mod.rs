@@ -1,86 +1,243 @@
-//! What training minimises, one file per objective: the weights of its terms, and the steps that compute them with their
-//! gradients.
+//! What training minimises, one file per objective: its terms, and the steps that compute them with their gradients.
 
 mod elbo;
 mod reconstruction;
 
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
 use crate::graph::arenas;
 use crate::model::pass::Pass;
-use crate::model::{ModelKind, ModelSpec};
+use crate::model::{Loss, ModelKind, ModelSpec, words};
 use crate::ops::{elbo as kernel, record, sum_threads};
 use crate::plan::Slice;
 
-/// An objective: a weighted sum of the terms of a row of the log.
+/// All objectives. Of those that suit a kind of latent code, the first is its default.
+pub static OBJECTIVES: &[&Objective] = &[&elbo::OBJECTIVE, &reconstruction::OBJECTIVE];
+
+/// An objective: a weighted sum of terms. A row of the log, `metrics.jsonl`, TensorBoard's tags and the curves have a
+/// number for each of them.
 pub struct Objective {
-    /// The weight of each term, reconstruction and KL, in the loss.
-    pub weights: fn(&ModelSpec) -> [f32; LOG_WIDTH],
-    /// Computes the terms of a batch with their gradients, and counts the step.
-    pub(super) lower: fn(&mut Pass<'_>, &Seen) -> Gradients,
+    /// Its name, as `--objective` takes it.
+    pub name: &'static str,
+    /// Its terms, in the order of a row of the log.
+    pub terms: &'static [Term],
+    /// Whether it is for codes that have a prior.
+    pub has_prior: bool,
+    /// Whether its terms, not weighted, add up to the negative ELBO.
+    pub is_bound: bool,
+    /// Computes the terms of a batch and, in training, their gradients: from images, codes and outputs, which it asks
+    /// the pass for.
+    pub(super) lower: fn(&mut Pass<'_>) -> Computed,
 }
 
-/// What an objective is computed from.
+/// A term of an objective.
+pub struct Term {
+    /// Its name in files: `kl`.
+    pub name: &'static str,
+    /// Its name in a text: `KL`.
+    pub text: &'static str,
+    /// Whether it is in nats whatever the likelihood is.
+    pub in_nats: bool,
+    /// Its weight in the loss; `None` where that is always 1.
+    pub weight: Option<fn(&ModelSpec) -> f32>,
+}
+
+impl Term {
+    /// Its weight in the loss of a model.
+    pub fn weight(&self, spec: &ModelSpec) -> f32 {
+        self.weight.map_or(1.0, |weight| weight(spec))
+    }
+
+    /// The unit of its values.
+    pub fn unit(&self, spec: &ModelSpec) -> &'static str {
+        match self.in_nats {
+            true => words::NATS,
+            false => words::unit(spec),
+        }
+    }
+
+    /// The same for the title of a curve.
+    pub fn unit_of_curve(&self, spec: &ModelSpec) -> String {
+        let unit = self.unit(spec);
+        match self.weight {
+            Some(_) => format!("{unit}, not weighted"),
+            None => unit.to_owned(),
+        }
+    }
+
+    /// Its name as a heading: `Reconstruction`.
+    pub fn heading(&self) -> String {
+        let (first, rest) = self.text.split_at(1);
+        first.to_uppercase() + rest
+    }
+}
+
+/// −log p(x|z), or the squared error.
+pub const RECONSTRUCTION: Term = Term {
+    name: "reconstruction",
+    text: "reconstruction",
+    in_nats: false,
+    weight: None,
+};
+
+/// What an objective's steps leave.
+pub(super) struct Computed {
+    /// Partial sums of its terms, one after another.
+    pub(super) sums: Vec<Sums>,
+    /// In training.
+    pub(super) gradients: Option<Gradients>,
+}
+
+/// Partial sums over a batch: `[threads, 4]`, in the first columns the next terms, in the last the gradient of log sigma.
 #[derive(Clone, Copy)]
-pub(super) struct Seen {
-    pub(super) image: Slice,
-    pub(super) posterior: Slice,
-    pub(super) output: Slice,
+pub(super) struct Sums {
+    pub(super) partials: Slice,
+    /// At most three.
+    pub(super) terms: usize,
+    /// Whether the last column is what a learned sigma learns from.
+    pub(super) of_sigma: bool,
 }
 
 /// Gradients of what an objective is computed from.
 #[derive(Clone, Copy)]
 pub(super) struct Gradients {
     pub(super) output: Slice,
-    /// `None` where no term is a function of it.
+    /// `None` where no term is a function of it but by the output.
+    pub(super) code: Option<Slice>,
+    /// `None` where no term is a function of it but by the code.
     pub(super) posterior: Option<Slice>,
 }
 
 impl ModelKind {
-    /// What a model of the kind minimises.
+    /// What a model of the kind minimises unless it is told.
     pub fn objective(self) -> &'static Objective {
-        match self {
-            Self::Vae => &elbo::OBJECTIVE,
-            Self::Ae => &reconstruction::OBJECTIVE,
-        }
+        let has_prior = self.latent().has_prior;
+        let suits = |objective: &&&Objective| objective.has_prior == has_prior;
+        OBJECTIVES
+            .iter()
+            .find(suits)
+            .expect("an objective for every kind of code")
     }
 }
 
-/// Numbers of a row of the log: reconstruction and KL, which is 0 where an objective has none.
-pub const LOG_WIDTH: usize = 2;
+impl Objective {
+    /// The sum of the terms of a loss, not weighted.
+    pub fn sum(&self, loss: &Loss) -> f64 {
+        self.terms.iter().map(|term| loss.term(term)).sum()
+    }
 
-/// The loss of a batch by the fused kernel; with `beta` the KL of the posterior too.
-fn fused(pass: &mut Pass<'_>, seen: &Seen, beta: Option<f32>) -> Gradients {
+    /// The negative ELBO, whatever the weights in the total are; `None` where the terms do not add up to it.
+    pub fn negative_elbo(&self, loss: &Loss) -> Option<f64> {
+        self.is_bound.then(|| self.sum(loss))
+    }
+
+    /// Its terms where there are several: with one, that is the loss.
+    pub fn parts(&self) -> &'static [Term] {
+        match self.terms {
+            [_] => &[],
+            several => several,
+        }
+    }
+
+    /// The sum of its terms, in words: `reconstruction + KL`.
+    pub fn terms_in_words(&self) -> String {
+        let terms: Vec<&str> = self.terms.iter().map(|term| term.text).collect();
+        terms.join(" + ")
+    }
+}
+
+impl PartialEq for Objective {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Objective").field(&self.name).finish()
+    }
+}
+
+impl Serialize for Objective {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+/// The reconstruction and, with `beta`, the KL of q(z|x), by one kernel.
+fn fused(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
+    let (image, output) = (pass.image(), pass.output());
+    let heads = pass.encoded().posterior;
     let (rows, values) = (pass.rows(), pass.spec.image.values());
-    let threads = sum_threads(seen.output.len);
-    let lower = &mut pass.lower;
-    let partials = lower.transient("partial losses", 4 * threads as usize);
-    let d_output = lower.transient("output gradient", seen.output.len);
-    // The kernel writes it where there is a KL only.
-    let d_posterior = lower.transient("heads gradient", seen.posterior.len);
+    let threads = sum_threads(output.len) as usize;
+    let learns = pass.learns();
+    let partials = pass.lower.transient("partial losses", 4 * threads);
+    // Places that no invocation writes where nothing learns or there is no KL.
+    let of = |asked: bool, len: usize| if asked { len } else { 1 };
+    let d_output = pass
+        .lower
+        .transient("output gradient", of(learns, output.len));
+    let d_heads = of(learns && beta.is_some(), heads.len);
+    let d_heads = pass.lower.transient("heads gradient", d_heads);
     let log_sigma = pass.log_sigma();
     let latent = beta.map(|_| pass.spec.latent);
     let selector = pass.spec.likelihood.selector();
-    let slices = [
-        seen.image,
-        seen.output,
-        seen.posterior,
-        log_sigma,
-        d_output,
-        d_posterior,
-        partials,
-    ];
-    let call = kernel::call(selector, rows, values, latent, beta.unwrap_or(0.0));
+    let call = kernel::call(
+        selector,
+        [rows, values],
+        latent,
+        beta.unwrap_or(0.0),
+        learns,
+    );
+    let slices = [image, output, heads, log_sigma, d_output, d_heads, partials];
     pass.lower.step("loss", &kernel::KERNEL, call, &slices);
-    let d_log_sigma = match pass.net.log_sigma {
-        Some(learned) if pass.learns() => pass.lower.parameter(learned, arenas::GRADIENT),
-        _ => pass.lower.transient("log sigma gradient", 1),
-    };
-    let (counters, log) = (pass.counters(), pass.log());
-    let slices = [partials, counters, log, d_log_sigma];
-    let call = record::call(threads, rows);
-    pass.lower
-        .step("sum of losses", &record::KERNEL, call, &slices);
-    Gradients {
+    let gradients = Gradients {
         output: d_output,
-        posterior: beta.map(|_| d_posterior),
+        code: None,
+        posterior: beta.map(|_| d_heads),
+    };
+    Computed {
+        sums: vec![Sums {
+            partials,
+            terms: 1 + usize::from(beta.is_some()),
+            of_sigma: true,
+        }],
+        gradients: learns.then_some(gradients),
     }
+}
+
+/// Sums of the terms into the next row of the log, and the step counted.
+pub(super) fn log_terms(pass: &mut Pass<'_>, sums: &[Sums]) {
+    let width = pass.spec.objective().terms.len();
+    let (counters, log) = (pass.counters(), pass.log());
+    let mut first = 0;
+    for (i, sums) in sums.iter().enumerate() {
+        let learned = pass
+            .net
+            .log_sigma
+            .filter(|_| sums.of_sigma && pass.learns());
+        let d_log_sigma = match learned {
+            Some(learned) => pass.lower.parameter(learned, arenas::GRADIENT),
+            None => pass.lower.transient("log sigma gradient", 1),
+        };
+        // The step is counted once, behind the last term.
+        let counted = (first + sums.terms == width).then(|| pass.rows());
+        let columns = record::Columns {
+            terms: sums.terms,
+            first,
+            width,
+        };
+        let threads = (sums.partials.len / 4) as u32;
+        let call = record::call(threads, columns, learned.is_some(), counted);
+        let slices = [sums.partials, counters, log, d_log_sigma];
+        let label = match i {
+            0 => "sum of losses".to_owned(),
+            _ => format!("sum of losses {}", i + 1),
+        };
+        pass.lower.step(label, &record::KERNEL, call, &slices);
+        first += sums.terms;
+    }
+    assert_eq!(first, width, "a number for every term");
 }

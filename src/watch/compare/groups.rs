@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ELBO, Group, LOSS, NONE, name};
 use crate::data::Binarize;
 use crate::error::Result;
+use crate::model::objectives::Term;
 use crate::model::words;
 use crate::shape::ImageShape;
 use crate::train::DataConfig;
@@ -21,14 +22,10 @@ fn meaning(runs: &[Run], run: &Run) -> [String; 4] {
         Binarize::Fixed => "images binarised once",
         Binarize::Dynamic => "images binarised at every use",
     };
-    let what = if run.is_vae() {
-        "VAE with KL"
-    } else {
-        "AE without KL"
-    };
+    let terms = spec.objective().terms_in_words();
     [
         identity(runs, run),
-        what.to_owned(),
+        format!("{}, {terms}", spec.kind.short()),
         format!("{loss} on {values}"),
         words::unit(spec).to_owned(),
     ]
@@ -114,8 +111,12 @@ pub(super) fn of(runs: &[Run]) -> Vec<Group> {
         .map(|(own, members)| {
             let spec = |run: usize| &runs[run].config.model;
             let first = spec(members[0]);
-            let mixed = members.iter().any(|&run| spec(run).beta != first.beta);
-            let elbo = mixed && runs[members[0]].is_vae();
+            let objective = first.objective();
+            let mixed = members.iter().any(|&run| {
+                let differs = |term: &Term| term.weight(spec(run)) != term.weight(first);
+                objective.terms.iter().any(differs)
+            });
+            let elbo = mixed && objective.is_bound;
             Group {
                 names: members.iter().map(|&run| name(runs, run)).collect(),
                 figure: if elbo { ELBO } else { LOSS },
@@ -125,6 +126,7 @@ pub(super) fn of(runs: &[Run]) -> Vec<Group> {
                     false => words::unit_of_loss(first),
                 },
                 apart: differing.iter().map(|&i| part(own, i)).collect(),
+                objective,
                 runs: members.clone(),
             }
         })

@@ -86,7 +86,7 @@ fn section(comparison: &Comparison, group: &Group) -> String {
         listed(comparison.facts_of(group)),
         table(comparison, group)
     );
-    let vae = group.runs.iter().any(|&run| comparison.runs[run].is_vae());
+    let spec = &comparison.runs[group.runs[0]].config.model;
     let capital = match group.figure {
         "negative ELBO" => "Negative ELBO",
         _ => "Test loss",
@@ -105,11 +105,10 @@ fn section(comparison: &Comparison, group: &Group) -> String {
         (true, "wide x-time", "x-time"),
     ] {
         text += &chart(capital, &group.caption, time, wide, &value).html();
-        if vae {
-            let (unit, nats) = (group.unit, "nats per image, not weighted");
-            let reconstruction = |epoch: &Epoch| epoch.test_reconstruction;
-            text += &chart("Reconstruction", unit, time, narrow, &reconstruction).html();
-            text += &chart("KL", nats, time, narrow, &|epoch| epoch.test_kl).html();
+        for term in group.objective.parts() {
+            let (title, unit) = (term.heading(), term.unit_of_curve(spec));
+            let of = |epoch: &Epoch| epoch.test.term(term);
+            text += &chart(&title, &unit, time, narrow, &of).html();
         }
     }
     text + "</div></section>\n"

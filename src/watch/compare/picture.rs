@@ -6,7 +6,7 @@ use crate::draw::{
     Alignment, Axis, Canvas, FONT_7X13, FONT_9X15_BOLD, Mark, Panel, Point, length, room,
 };
 use crate::error::Result;
-use crate::train::metrics::Epoch;
+use crate::model::objectives::Term;
 use crate::watch::plot::vertical;
 
 /// Pixels of a panel.
@@ -46,7 +46,8 @@ pub(super) fn png(comparison: &Comparison) -> Result<Vec<u8>> {
     canvas.png()
 }
 
-type Figure = (&'static str, fn(&Group, &Epoch) -> f64);
+/// The name of a panel, and the term that it shows; `None`: the group's figure.
+type Figure = (String, Option<&'static Term>);
 
 /// A group: its title, a legend, a panel for each figure. Texts are in parts, between which a line may end.
 struct Row<'a> {
@@ -77,11 +78,11 @@ impl<'a> Row<'a> {
             let name = std::iter::once(row.run.clone());
             (run, name.chain(said).collect())
         });
-        let mut figures: Vec<Figure> = vec![(group.figure, |group, epoch| group.value(epoch))];
-        if group.runs.iter().any(|&run| comparison.runs[run].is_vae()) {
-            figures.push(("reconstruction", |_, epoch| epoch.test_reconstruction));
-            figures.push(("KL, not weighted", |_, epoch| epoch.test_kl));
-        }
+        let mut figures: Vec<Figure> = vec![(group.figure.to_owned(), None)];
+        figures.extend(group.objective.parts().iter().map(|term| {
+            let weighted = term.weight.map_or("", |_| ", not weighted");
+            (format!("{}{weighted}", term.text), Some(term))
+        }));
         Self {
             group,
             legend: legend.collect(),
@@ -136,10 +137,16 @@ impl<'a> Row<'a> {
                 y += LINE;
             }
         }
-        for (i, &(name, of)) in self.figures.iter().enumerate() {
+        for (i, (name, term)) in self.figures.iter().enumerate() {
             let curve = |&run: &usize| {
                 let epochs = comparison.runs[run].epochs();
-                let points = epochs.map(|epoch| (f64::from(epoch.epoch), of(self.group, epoch)));
+                let points = epochs.map(|epoch| {
+                    let value = match term {
+                        Some(term) => epoch.test.term(term),
+                        None => self.group.value(epoch),
+                    };
+                    (f64::from(epoch.epoch), value)
+                });
                 (run, points.collect())
             };
             let curves: Vec<(usize, Vec<(f64, f64)>)> = self.group.runs.iter().map(curve).collect();
@@ -316,9 +323,9 @@ mod tests {
         let mut runs = runs.to_vec();
         for line in &mut runs[1].lines {
             if let crate::train::metrics::Line::Epoch(epoch) = line {
-                epoch.test_loss += 9.0;
-                epoch.test_reconstruction += 4.0;
-                epoch.test_kl += 5.0;
+                epoch.test.total += 9.0;
+                epoch.test.terms["reconstruction"] += 4.0;
+                epoch.test.terms["kl"] += 5.0;
             }
         }
         let picture = picture(runs);

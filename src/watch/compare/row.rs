@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::words;
+use crate::model::{Loss, words};
 use crate::train::metrics::Epoch;
 use crate::watch::{Run, Status};
 
@@ -70,29 +70,23 @@ pub struct Row {
 }
 
 /// Test losses after an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Losses {
     /// Epoch, counted from 1.
     pub epoch: u32,
-    /// reconstruction + beta·KL
-    pub loss: f64,
-    /// −log p(x|z), or the squared error.
-    pub reconstruction: f64,
-    /// KL, not weighted; none for an autoencoder.
-    pub kl: Option<f64>,
-    /// reconstruction + KL; none for an autoencoder.
+    /// The loss and its terms.
+    #[serde(flatten)]
+    pub loss: Loss,
+    /// None where the terms do not add up to it.
     pub negative_elbo: Option<f64>,
 }
 
 impl Losses {
     pub(super) fn of(run: &Run, epoch: &Epoch) -> Self {
-        let vae = run.is_vae();
         Self {
             epoch: epoch.epoch,
-            loss: epoch.test_loss,
-            reconstruction: epoch.test_reconstruction,
-            kl: vae.then_some(epoch.test_kl),
-            negative_elbo: vae.then_some(epoch.test_reconstruction + epoch.test_kl),
+            loss: epoch.test.clone(),
+            negative_elbo: run.config.model.objective().negative_elbo(&epoch.test),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The curves of a run on its page.
 
-use crate::model::words;
-use crate::train::metrics::{Epoch, Line};
+use crate::model::{Loss, words};
+use crate::train::metrics::Line;
 use crate::watch::Run;
 use crate::watch::html::choice;
 use crate::watch::plot::{Chart, Series};
@@ -15,21 +15,20 @@ fn axis(run: &Run) -> (&'static str, f64) {
 }
 
 /// A curve of training by its reports (by its epochs where there is none), and one of the test.
-fn train_and_test(run: &Run, of_line: fn(&Line) -> f64, of_test: fn(&Epoch) -> f64) -> Vec<Series> {
+fn train_and_test(run: &Run, of: impl Fn(&Loss) -> f64) -> Vec<Series> {
     let (_, per_step) = axis(run);
     let reported = run.reports().next().is_some();
-    let own = run.lines.iter().filter(|line| match line {
-        Line::Report(_) => reported,
-        Line::Epoch(_) => !reported,
+    let own = run.lines.iter().filter_map(|line| match line {
+        Line::Report(report) => reported.then_some((report.step, &report.loss)),
+        Line::Epoch(epoch) => (!reported).then_some((epoch.step, &epoch.train)),
     });
-    let train = own.map(|line| (step(line) as f64 * per_step, of_line(line)));
-    let test = run.epochs().map(|e| (e.step as f64 * per_step, of_test(e)));
-    let test: Vec<_> = test.collect();
+    let point = |(step, loss): (u64, &Loss)| (step as f64 * per_step, of(loss));
+    let test: Vec<_> = run.epochs().map(|e| point((e.step, &e.test))).collect();
     vec![
         Series {
             name: "train".into(),
             class: "train".into(),
-            points: train.collect(),
+            points: own.map(point).collect(),
             dots: false,
         },
         Series {
@@ -51,51 +50,28 @@ fn step(line: &Line) -> u64 {
 /// Curves of the loss and its parts.
 pub(super) fn losses(run: &Run) -> String {
     let (x_name, _) = axis(run);
-    let unit = words::unit(&run.config.model);
-    let chart = |title: &str, unit: &str, class, series| Chart {
-        title: title.to_owned(),
-        unit: unit.to_owned(),
+    let spec = &run.config.model;
+    let chart = |title: String, unit: String, class, series| Chart {
+        title,
+        unit,
         x_name: x_name.to_owned(),
         series,
         log: true,
         class,
     };
-    let total = train_and_test(
-        run,
-        |line| match line {
-            Line::Report(report) => report.loss,
-            Line::Epoch(epoch) => epoch.train_loss,
-        },
-        |epoch| epoch.test_loss,
-    );
     let title = match run.loss_name() {
         "loss" => "Loss",
         _ => "Loss, which is the negative ELBO",
     };
-    let unit_of_loss = words::unit_of_loss(&run.config.model);
-    let mut charts = chart(title, &unit_of_loss, "wide", total).html();
+    let total = train_and_test(run, |loss| loss.total);
+    let unit = words::unit_of_loss(spec);
+    let mut charts = chart(title.to_owned(), unit, "wide", total).html();
     if charts.is_empty() {
         return "<section><p class=\"empty\">Nothing is measured yet.</p></section>\n".to_owned();
     }
-    if run.is_vae() {
-        let reconstruction = train_and_test(
-            run,
-            |line| match line {
-                Line::Report(report) => report.reconstruction,
-                Line::Epoch(epoch) => epoch.train_reconstruction,
-            },
-            |epoch| epoch.test_reconstruction,
-        );
-        let kl = train_and_test(
-            run,
-            |line| match line {
-                Line::Report(report) => report.kl,
-                Line::Epoch(epoch) => epoch.train_kl,
-            },
-            |epoch| epoch.test_kl,
-        );
-        charts += &chart("Reconstruction", unit, "", reconstruction).html();
-        charts += &chart("KL", "nats per image, not weighted", "", kl).html();
+    for term in run.terms() {
+        let series = train_and_test(run, |loss| loss.term(term));
+        charts += &chart(term.heading(), term.unit_of_curve(spec), "", series).html();
     }
     let shows = ["train", "test"].map(|name| {
         format!(

@@ -22,24 +22,23 @@ fn card(name: &str, value: &str, rest: &str) -> String {
 /// The headline figures, by their right words.
 pub(super) fn cards(run: &Run) -> String {
     let spec = &run.config.model;
-    let unit = words::unit(spec);
     let number = |value: f64| words::number(spec, value);
     let (mut cards, mut when) = (String::new(), String::new());
     if let Some(last) = run.last() {
         let epoch = last.epoch;
         when = format!("<p class=\"when\">On the test images, after epoch {epoch}</p>");
         if words::is_elbo(spec) {
-            let elbo = -(last.test_reconstruction + last.test_kl);
-            cards += &card("ELBO", &number(elbo), unit);
+            cards += &card("ELBO", &number(-last.test.total), words::unit(spec));
         } else {
             let unit = words::unit_of_loss(spec);
-            cards += &card("Loss", &number(last.test_loss), &unit);
+            cards += &card("Loss", &number(last.test.total), &unit);
         }
-        if run.is_vae() {
-            cards += &card("Reconstruction", &number(last.test_reconstruction), unit);
-            cards += &card("KL", &number(last.test_kl), "nats per image");
-        } else {
-            let per_value = last.test_loss / spec.image.values() as f64;
+        for term in run.terms() {
+            let value = number(last.test.term(term));
+            cards += &card(&term.heading(), &value, term.unit(spec));
+        }
+        if run.terms().is_empty() {
+            let per_value = last.test.total / spec.image.values() as f64;
             cards += &card(
                 "Loss per value",
                 &format!("{per_value:.6}"),
@@ -48,7 +47,7 @@ pub(super) fn cards(run: &Run) -> String {
         }
         if let Some(best) = run.best().filter(|best| best.epoch != last.epoch) {
             let rest = format!("after epoch {}{}", best.epoch, words::caution(spec));
-            cards += &card("Lowest test loss", &number(best.test_loss), &rest);
+            cards += &card("Lowest test loss", &number(best.test.total), &rest);
         }
         if let Some(active) = last.active_units {
             let rest = format!("of {} latent dimensions", spec.latent);
@@ -90,20 +89,12 @@ pub(super) fn epochs(run: &Run) -> String {
         return String::new();
     }
     let spec = &run.config.model;
-    let names: &[&str] = if run.is_vae() {
-        &[
-            "epoch",
-            "train loss",
-            "test loss",
-            "test reconstruction",
-            "test KL",
-            "active units",
-            "images/s",
-            "seconds",
-        ]
-    } else {
-        &["epoch", "train loss", "test loss", "images/s", "seconds"]
-    };
+    let mut names = vec!["epoch".to_owned(), "train loss".into(), "test loss".into()];
+    names.extend(run.terms().iter().map(|term| format!("test {}", term.text)));
+    if run.is_vae() {
+        names.push("active units".into());
+    }
+    names.extend(["images/s".into(), "seconds".into()]);
     let head: String = names
         .iter()
         .map(|name| format!("<th scope=\"col\">{name}</th>"))
@@ -117,9 +108,10 @@ pub(super) fn epochs(run: &Run) -> String {
             i * (all.len() - 1) / (count - 1)
         }];
         let number = |value| words::number(spec, value);
-        let mut cells = vec![number(epoch.train_loss), number(epoch.test_loss)];
+        let mut cells = vec![number(epoch.train.total), number(epoch.test.total)];
+        let terms = run.terms().iter();
+        cells.extend(terms.map(|term| number(epoch.test.term(term))));
         if run.is_vae() {
-            cells.extend([number(epoch.test_reconstruction), number(epoch.test_kl)]);
             cells.push(
                 epoch
                     .active_units

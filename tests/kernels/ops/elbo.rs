@@ -92,6 +92,8 @@ struct Batch {
     /// Heads and latent dimensions, or no KL.
     heads: Option<(Vec<f32>, usize)>,
     beta: f32,
+    /// Whether gradients are asked for.
+    gradients: bool,
 }
 
 impl Batch {
@@ -105,6 +107,14 @@ impl Batch {
             rows,
             heads: latent.map(|latent| (heads(seed + 2, rows, latent, 6.0), latent)),
             beta: 1.0,
+            gradients: true,
+        }
+    }
+
+    fn without_gradients(self) -> Self {
+        Self {
+            gradients: false,
+            ..self
         }
     }
 
@@ -114,7 +124,9 @@ impl Batch {
         for (&x, &y) in self.x.iter().zip(&self.outputs) {
             let errors = errors(self.likelihood, x, y, self.log_sigma);
             sums[0] += chain * errors.loss_terms + errors.loss;
-            sums[2] += chain * errors.sigma_terms + errors.sigma;
+            if self.gradients {
+                sums[3] += chain * errors.sigma_terms + errors.sigma;
+            }
         }
         for (mu, raw) in self.codes() {
             let logvar = bounded(raw);
@@ -172,18 +184,21 @@ impl Batch {
             .map(|(&x, &y)| errors(self.likelihood, x, y, self.log_sigma).gradient)
             .collect();
         let partials = Tolerance::sums(1, self.sums(chain as f64));
+        // What nobody asks for stays as it is.
+        let earlier = |len| Operand::update(values(12, len, -1.0, 1.0), Tolerance::exact());
+        let len = self.head_gradients().len();
         let d_heads = match latent {
-            Some(_) => Tolerance::sums(1, self.head_gradients()),
-            None => Tolerance::exact(),
+            Some(_) if self.gradients => {
+                Operand::output(len, Tolerance::sums(1, self.head_gradients()))
+            }
+            _ => earlier(len),
         };
-        let earlier = values(12, self.head_gradients().len(), -1.0, 1.0);
-        let call = elbo::call(
-            self.likelihood,
-            self.rows,
-            count / self.rows,
-            latent,
-            self.beta,
-        );
+        let d_outputs = match self.gradients {
+            true => Operand::output(count, Tolerance::sums(1, gradients)),
+            false => earlier(count),
+        };
+        let size = [self.rows, count / self.rows];
+        let call = elbo::call(self.likelihood, size, latent, self.beta, self.gradients);
         let heads = self
             .heads
             .map_or(vec![0.5; 2 * self.rows], |(heads, _)| heads);
@@ -196,8 +211,8 @@ impl Batch {
                 Operand::input(self.outputs),
                 Operand::input(heads),
                 Operand::input(vec![self.log_sigma]),
-                Operand::output(count, Tolerance::sums(1, gradients)),
-                Operand::update(earlier, d_heads),
+                d_outputs,
+                d_heads,
                 Operand::partials(threads, 4, partials),
             ],
         )
@@ -223,9 +238,13 @@ pub(super) fn cases() -> Vec<Case> {
         ] {
             let batch = Batch::new(likelihood, rows, width, Some(latent));
             cases.push(batch.case(format!("{name}, {rows} rows of {width}, latent {latent}")));
+            let batch = Batch::new(likelihood, rows, width, Some(latent)).without_gradients();
+            cases.push(batch.case(format!("{name}, {rows} rows of {width}, no gradients")));
         }
         let batch = Batch::new(likelihood, 7, 29, None);
         cases.push(batch.case(format!("{name}, without a KL: d_heads stays")));
+        let batch = Batch::new(likelihood, 7, 29, None).without_gradients();
+        cases.push(batch.case(format!("{name}, without a KL and gradients")));
         let mut batch = Batch::new(likelihood, 5, 13, Some(3));
         batch.beta = 0.25;
         batch.log_sigma = 1.5;

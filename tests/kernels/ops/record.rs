@@ -1,6 +1,6 @@
 //! Cases of `record`.
 
-use ::elbo::ops::record;
+use ::elbo::ops::record::{self, Columns};
 
 use crate::harness::{Case, Operand, values, verify};
 use crate::tolerance::Tolerance;
@@ -8,7 +8,7 @@ use crate::tolerance::Tolerance;
 /// Rows of the log.
 const ROWS: usize = 5;
 
-fn case(name: &str, threads: usize, row: u32) -> Case {
+fn case(name: &str, threads: usize, row: u32, columns: Columns, last: bool) -> Case {
     let seed = 10 * threads as u64 + u64::from(row);
     let partials = values(seed, 4 * threads, -5.0, 50.0);
     let magnitude = |column: usize| -> f64 {
@@ -17,20 +17,26 @@ fn case(name: &str, threads: usize, row: u32) -> Case {
     };
     // A lane's sum, then the sum of as many lanes as have one.
     let length = threads.div_ceil(64) + threads.min(64);
-    let mut log = vec![0.0; 2 * ROWS];
-    log[2 * row as usize] = magnitude(0);
-    log[2 * row as usize + 1] = magnitude(1);
-    let of_sigma = Tolerance::walk(length, magnitude(2));
+    let mut log = vec![0.0; columns.width * ROWS];
+    for term in 0..columns.terms {
+        log[columns.width * row as usize + columns.first + term] = magnitude(term);
+    }
+    // A gradient of sigma that nobody asks for stays as it is.
+    let d_log_sigma = match last {
+        true => Operand::output(1, Tolerance::walk(length, magnitude(3))),
+        false => Operand::update(vec![0.75], Tolerance::exact()),
+    };
+    let earlier = vec![0.25; log.len()];
     Case::new(
         name,
         &record::KERNEL,
-        record::call(threads as u32, 17),
+        record::call(threads as u32, columns, last, last.then_some(17)),
         vec![
             Operand::input(partials),
             Operand::words(vec![41, 500, row]),
-            // Other rows stay as they are.
-            Operand::update(vec![0.25; 2 * ROWS], Tolerance::walks(length, log)),
-            Operand::output(1, of_sigma),
+            // Other rows, and other terms, stay as they are.
+            Operand::update(earlier, Tolerance::walks(length, log)),
+            d_log_sigma,
         ],
     )
 }
@@ -41,7 +47,19 @@ pub(super) fn cases() -> Vec<Case> {
         .into_iter()
         // The first, a middle and the last row of a log of five.
         .flat_map(|threads| [0, 2, 4].map(|row| (threads, row)))
-        .map(|(threads, row)| case(&format!("{threads} partials into row {row}"), threads, row))
+        .flat_map(|(threads, row)| {
+            // A loss of one term, of two, and of five in two parts, of which the last counts the step.
+            [(1, 0, 1), (2, 0, 2), (3, 0, 5), (2, 3, 5)].map(|(terms, first, width)| {
+                let columns = Columns {
+                    terms,
+                    first,
+                    width,
+                };
+                let last = first + terms == width;
+                let name = format!("{threads} partials into row {row}, {columns:?}");
+                case(&name, threads, row, columns, last)
+            })
+        })
         .collect()
 }
 
