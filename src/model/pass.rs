@@ -9,7 +9,7 @@ use crate::model::objectives::{Gradients, LOG_WIDTH, Seen};
 use crate::model::plans::{Mode, Model, Port, Source, Update, names};
 use crate::ops::{gather, log_weight, schedule};
 use crate::plan::{Plan, Slice};
-use crate::rng::Purpose;
+use crate::rng::{Draws, Purpose};
 
 /// Steps from some ports of a model to others.
 pub(super) struct Pass<'a> {
@@ -115,15 +115,18 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Seed and stream of the noise of codes; `None` where they are means.
-    pub(super) fn noise(&self) -> Option<(u64, Purpose)> {
+    /// The draws of codes; `None` where they are means.
+    pub(super) fn noise(&self) -> Option<Draws> {
         let purpose = match self.mode {
             Mode::Train(_) => Purpose::Epsilon,
             Mode::Run => Purpose::EvaluationEpsilon,
         };
-        self.from
-            .contains(&Port::Noise)
-            .then(|| (self.source().seed, purpose))
+        let draws = || Draws {
+            seed: self.source().seed,
+            purpose,
+            first: self.source().first_row * self.samples,
+        };
+        self.from.contains(&Port::Noise).then(draws)
     }
 
     /// The free bits, where the gradient of the KL has a weight beside beta.
@@ -174,8 +177,12 @@ impl<'a> Pass<'a> {
             Binarize::Dynamic => (gather::DYNAMIC, source.seed),
         };
         let values = self.spec.image.values();
-        let (rows, floats) = (self.images, source.floats);
-        let call = gather::call(rows, values, floats, binarize, seed, source.purpose);
+        let draws = Draws {
+            seed,
+            purpose: source.purpose,
+            first: source.first_row,
+        };
+        let call = gather::call(self.images, values, source.floats, binarize, draws);
         let slices = [images, order, counters, out];
         self.lower.step("batch", &gather::KERNEL, call, &slices);
     }

@@ -150,6 +150,9 @@ pub struct Source {
     pub purpose: Purpose,
     /// Seed of the binarisation and of epsilon.
     pub seed: u64,
+    /// Number of a plan's first row within the whole batch; 0 where a plan has the whole batch. Where others have the
+    /// rows before it, draws are those that one plan of all rows would make.
+    pub first_row: usize,
 }
 
 impl Source {
@@ -301,6 +304,7 @@ mod tests {
             binarize: Binarize::None,
             purpose: Purpose::Binarisation,
             seed: 1,
+            first_row: 0,
         }
     }
 

@@ -221,6 +221,7 @@ impl Session {
             binarize,
             purpose,
             seed: self.seed,
+            first_row: 0,
         };
         if count * images.shape.values() > u32::MAX as usize {
             return Err(Error::config(

@@ -2,13 +2,13 @@
 
 use super::lib;
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
-use crate::rng;
+use crate::rng::{self, Draws};
 
 /// `override BINARIZE`: values as they are.
 pub const AS_IS: u32 = 0;
 /// Each value drawn once, by (image, value).
 pub const FIXED: u32 = 1;
-/// Each value drawn anew, by (step, row, value).
+/// Each value drawn anew, by (step, row of the whole batch, value).
 pub const DYNAMIC: u32 = 2;
 
 crate::params! {
@@ -24,6 +24,8 @@ crate::params! {
         key_high: u32,
         /// [`rng::Purpose`] of the binarisation.
         purpose: u32,
+        /// Number of the first row within the whole batch.
+        first: u32,
     }
 }
 
@@ -64,21 +66,15 @@ pub static KERNEL: Kernel = Kernel {
 };
 
 /// The call for a batch.
-pub fn call(
-    rows: usize,
-    values: usize,
-    floats: bool,
-    binarize: u32,
-    seed: u64,
-    purpose: rng::Purpose,
-) -> Call {
-    let key = rng::key(seed);
+pub fn call(rows: usize, values: usize, floats: bool, binarize: u32, draws: Draws) -> Call {
+    let key = rng::key(draws.seed);
     let params = Params {
         rows: rows as u32,
         values: values as u32,
         key_low: key[0],
         key_high: key[1],
-        purpose: purpose as u32,
+        purpose: draws.purpose as u32,
+        first: draws.first as u32,
     };
     Call::new(
         params,
@@ -133,12 +129,13 @@ fn draw<F: Real>(
     let (step, first) = if binarize == FIXED {
         (image, 0)
     } else {
-        (step, batch_row as u32 * p.values)
+        let row = p.first.wrapping_add(batch_row as u32);
+        (step, row.wrapping_mul(p.values))
     };
     let mut block = u32::MAX;
     let mut four = [0; 4];
     for (j, value) in row.iter_mut().enumerate() {
-        let element = first + j as u32;
+        let element = first.wrapping_add(j as u32);
         if element / 4 != block {
             block = element / 4;
             four = rng::draw([p.key_low, p.key_high], p.purpose, step, block);

@@ -35,6 +35,7 @@ pub fn warm_up(
         binarize: options.binarize,
         purpose: Purpose::Binarisation,
         seed: options.seed,
+        first_row: 0,
     };
     let rows = options.batch_size;
     let update = options.update(runtime.fuses_updates(), images.div_ceil(rows));

@@ -156,13 +156,17 @@ pub(crate) fn oracle(case: &Case) -> Vec<Contents> {
 
 /// The f32 twin beside the oracle.
 pub(crate) fn on_twin(case: &Case, oracle: &[Contents]) -> Comparison {
+    let exact = vec![false; case.operands.len()];
+    harness::compare(case, TWIN, oracle, &left_by_twin(case), &exact)
+}
+
+/// What the f32 twin leaves in the buffers.
+pub(crate) fn left_by_twin(case: &Case) -> Vec<Contents> {
     let mut runtime = CpuRuntime::<f32>::new();
     let plan = plan(case, case.kernel, None);
-    let found = run(case, &mut runtime, plan, |runtime, name, _| {
+    run(case, &mut runtime, plan, |runtime, name, _| {
         Contents::Single(std::mem::take(runtime.floats(name)))
-    });
-    let exact = vec![false; case.operands.len()];
-    harness::compare(case, TWIN, oracle, &found, &exact)
+    })
 }
 
 thread_local! {
@@ -266,6 +270,15 @@ pub(crate) fn on_gpu(case: &Case, oracle: &[Contents], variant: Variant) -> Comp
         })
         .collect();
     let device = format!("GPU, {}", variant.name);
+    let found = left_by_gpu(case, variant);
+    harness::compare(case, &device, oracle, &found, &vectors)
+}
+
+/// What a variant on the GPU leaves in the buffers.
+///
+/// # Panics
+/// Where it does not compile or the GPU is left out.
+pub(crate) fn left_by_gpu(case: &Case, variant: Variant) -> Vec<Contents> {
     let mut gpu = gpu().unwrap();
     let Shared { runtime, kernels } = &mut *gpu;
     let kernel = *kernels.entry(case.kernel.name).or_insert_with(|| {
@@ -276,9 +289,7 @@ pub(crate) fn on_gpu(case: &Case, oracle: &[Contents], variant: Variant) -> Comp
     });
     FORCED.set(Some(variant));
     let plan = plan(case, kernel, Some(GUARD));
-    let found = run(case, runtime, plan, |runtime, name, len| {
+    run(case, runtime, plan, |runtime, name, len| {
         Contents::Single(runtime.read(name, 0, len).unwrap())
-    });
-    drop(gpu);
-    harness::compare(case, &device, oracle, &found, &vectors)
+    })
 }

@@ -13,6 +13,7 @@ mod interpreter;
 mod mnist;
 mod modules;
 mod not_finite;
+mod parts;
 mod reproducibility;
 mod resume;
 mod schedules;

@@ -158,6 +158,7 @@ pub(crate) fn byte_source(images: usize, values: usize, seed: u64) -> Source {
         binarize: Binarize::None,
         purpose: Purpose::Binarisation,
         seed,
+        first_row: 0,
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn source(spec: &ModelSpec, images: usize) -> Source {
         binarize: Binarize::Dynamic,
         purpose: Purpose::Binarisation,
         seed: 7,
+        first_row: 0,
     }
 }
 
