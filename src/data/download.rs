@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use ureq::Agent;
 
 use super::Progress;
+use super::source::Source;
 use crate::error::{Error, Result};
 use crate::files::{NewFile, hex};
 
@@ -80,7 +81,7 @@ impl Remote {
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ];
         Self::new(
-            "mnist",
+            Source::Mnist.name(),
             &mirrors,
             hashes.map(|hash| Hash::Sha256(hash.to_owned())),
         )
@@ -98,7 +99,7 @@ impl Remote {
         ];
         let mirrors = ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"];
         Self::new(
-            "fashion-mnist",
+            Source::FashionMnist.name(),
             &mirrors,
             hashes.map(|hash| Hash::Md5(hash.to_owned())),
         )
@@ -156,8 +157,9 @@ pub fn fetch(
         fetch_file(&agent, file, mirrors, &target, progress).map_err(|failures| {
             let what = format!("cannot download {}: {failures}", remote.name);
             let hint = format!(
-                "`--data digits`, which needs no download; or put {} into a folder and give \
+                "`--data {}`, which needs no download; or put {} into a folder and give \
                  `--data FOLDER`",
+                Source::Digits.name(),
                 FILE_NAMES.join(", ")
             );
             Error::data(&target, what, hint)
