@@ -156,6 +156,28 @@ pub struct Source {
 }
 
 impl Source {
+    /// A split of so many images of so many values each, of which plans have whole batches; `binarize` with the stream
+    /// of its draws.
+    pub fn new(
+        split: &'static str,
+        [images, values]: [usize; 2],
+        floats: bool,
+        (binarize, purpose): (Binarize, Purpose),
+        seed: u64,
+    ) -> Self {
+        let all = images * values;
+        Self {
+            split,
+            images,
+            words: if floats { all } else { all.div_ceil(4) },
+            floats,
+            binarize,
+            purpose,
+            seed,
+            first_row: 0,
+        }
+    }
+
     /// Name of the buffer of images.
     pub fn images_name(&self) -> String {
         format!("{} images", self.split)
@@ -296,16 +318,8 @@ mod tests {
     use crate::plan::MAX_BOUND;
 
     fn source(images: usize) -> Source {
-        Source {
-            split: "train",
-            images,
-            words: images * 196,
-            floats: false,
-            binarize: Binarize::None,
-            purpose: Purpose::Binarisation,
-            seed: 1,
-            first_row: 0,
-        }
+        let draws = (Binarize::None, Purpose::Binarisation);
+        Source::new("train", [images, 784], false, draws, 1)
     }
 
     #[test]

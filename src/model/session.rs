@@ -213,16 +213,8 @@ impl Session {
             Values::Bytes(bytes) => (words(bytes), false),
             Values::Floats(values) => (Cow::Borrowed(bytemuck::cast_slice(values)), true),
         };
-        let source = Source {
-            split,
-            images: count,
-            words: words.len(),
-            floats,
-            binarize,
-            purpose,
-            seed: self.seed,
-            first_row: 0,
-        };
+        let size = [count, images.shape.values()];
+        let source = Source::new(split, size, floats, (binarize, purpose), self.seed);
         if count * images.shape.values() > u32::MAX as usize {
             return Err(Error::config(
                 format!("{count} images of {} are over 2^32 values", images.shape),

@@ -150,16 +150,8 @@ fn words_of(bytes: &[u8]) -> Vec<u32> {
 
 /// Images as bytes, in order, under the name `train`.
 pub(crate) fn byte_source(images: usize, values: usize, seed: u64) -> Source {
-    Source {
-        split: "train",
-        images,
-        words: (images * values).div_ceil(4),
-        floats: false,
-        binarize: Binarize::None,
-        purpose: Purpose::Binarisation,
-        seed,
-        first_row: 0,
-    }
+    let draws = (Binarize::None, Purpose::Binarisation);
+    Source::new("train", [images, values], false, draws, seed)
 }
 
 /// Makes a plan's buffer one that the host can reach under the same name.
