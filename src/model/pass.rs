@@ -1,6 +1,5 @@
 //! A way through a model, from some of its ports to others, as steps of a plan.
 
-use crate::data::Binarize;
 use crate::graph::{Learning, Lowering, arenas};
 use crate::model::ModelSpec;
 use crate::model::latents::{Code, Encoded};
@@ -170,18 +169,8 @@ impl<'a> Pass<'a> {
         let images = self.lower.words(&source.images_name(), source.words);
         let order = self.lower.words(&source.order_name(), source.images);
         let counters = self.counters();
-        let (binarize, seed) = match source.binarize {
-            Binarize::None => (gather::AS_IS, source.seed),
-            // Part of the data: runs of every seed learn from the same binary images.
-            Binarize::Fixed => (gather::FIXED, 0),
-            Binarize::Dynamic => (gather::DYNAMIC, source.seed),
-        };
+        let (binarize, draws) = source.binarisation();
         let values = self.spec.image.values();
-        let draws = Draws {
-            seed,
-            purpose: source.purpose,
-            first: source.first_row,
-        };
         let call = gather::call(self.images, values, source.floats, binarize, draws);
         let slices = [images, order, counters, out];
         self.lower.step("batch", &gather::KERNEL, call, &slices);

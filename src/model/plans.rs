@@ -7,8 +7,9 @@ use crate::graph::{Graph, Parameters};
 use crate::model::ModelSpec;
 use crate::model::nets::Net;
 use crate::model::pass::Pass;
+use crate::ops::gather;
 use crate::plan::Plan;
-use crate::rng::Purpose;
+use crate::rng::{Draws, Purpose};
 
 /// Names of the runtime's shared buffers.
 pub mod names {
@@ -176,6 +177,22 @@ impl Source {
             seed,
             first_row: 0,
         }
+    }
+
+    /// How a batch is binarised, as a selector of the gathering kernel, and by which draws.
+    pub(crate) fn binarisation(&self) -> (u32, Draws) {
+        let (binarize, seed) = match self.binarize {
+            Binarize::None => (gather::AS_IS, self.seed),
+            // Part of the data: runs of every seed learn from the same binary images.
+            Binarize::Fixed => (gather::FIXED, 0),
+            Binarize::Dynamic => (gather::DYNAMIC, self.seed),
+        };
+        let draws = Draws {
+            seed,
+            purpose: self.purpose,
+            first: self.first_row,
+        };
+        (binarize, draws)
     }
 
     /// Name of the buffer of images.

@@ -65,17 +65,24 @@ pub static KERNEL: Kernel = Kernel {
     oracle: twin::<f64>,
 };
 
+impl Params {
+    /// Of a batch of `rows` images of `values` values each.
+    pub(crate) fn new(rows: usize, values: usize, draws: Draws) -> Self {
+        let key = rng::key(draws.seed);
+        Self {
+            rows: rows as u32,
+            values: values as u32,
+            key_low: key[0],
+            key_high: key[1],
+            purpose: draws.purpose as u32,
+            first: draws.first as u32,
+        }
+    }
+}
+
 /// The call for a batch.
 pub fn call(rows: usize, values: usize, floats: bool, binarize: u32, draws: Draws) -> Call {
-    let key = rng::key(draws.seed);
-    let params = Params {
-        rows: rows as u32,
-        values: values as u32,
-        key_low: key[0],
-        key_high: key[1],
-        purpose: draws.purpose as u32,
-        first: draws.first as u32,
-    };
+    let params = Params::new(rows, values, draws);
     Call::new(
         params,
         &[("FLOATS", u32::from(floats)), ("BINARIZE", binarize)],
@@ -110,27 +117,27 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
                         *out = F::new(f64::from(f32::from(byte) / 255.0));
                     }
                 }
-                if binarize != AS_IS {
-                    draw(&p, binarize, image, counters[0], batch_row, row);
-                }
+                let place = [counters[0], batch_row as u32, image];
+                draw(&p, binarize, place, row);
             }
         },
     );
 }
 
-fn draw<F: Real>(
+/// Binarises a row of the batch that step `step` has, image `image` of its data set.
+pub(crate) fn draw<F: Real>(
     p: &Params,
     binarize: u32,
-    image: u32,
-    step: u32,
-    batch_row: usize,
+    [step, batch_row, image]: [u32; 3],
     row: &mut [F],
 ) {
-    let (step, first) = if binarize == FIXED {
-        (image, 0)
-    } else {
-        let row = p.first.wrapping_add(batch_row as u32);
-        (step, row.wrapping_mul(p.values))
+    let (step, first) = match binarize {
+        AS_IS => return,
+        FIXED => (image, 0),
+        _ => {
+            let row = p.first.wrapping_add(batch_row);
+            (step, row.wrapping_mul(p.values))
+        }
     };
     let mut block = u32::MAX;
     let mut four = [0; 4];
