@@ -3,7 +3,7 @@
 use crate::data::Binarize;
 use crate::device::Precision;
 use crate::error::Result;
-use crate::graph::{Graph, Parameters};
+use crate::graph::{Graph, Parameters, Tensor};
 use crate::model::ModelSpec;
 use crate::model::nets::Net;
 use crate::model::pass::Pass;
@@ -289,6 +289,12 @@ impl Model {
     /// Where its parameters lie.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// The tensor that is the logarithm of sigma, where that is learned.
+    pub fn log_sigma(&self) -> Option<&Tensor> {
+        let parameter = self.net.log_sigma?;
+        Some(self.parameters.first_tensor(parameter))
     }
 
     /// Values of the encoder's output a row: mu and logvar, or the code.

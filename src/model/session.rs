@@ -396,8 +396,7 @@ impl Session {
 
     /// The same where it is learned.
     pub(crate) fn learned_log_sigma(&mut self) -> Result<Option<f32>> {
-        let tensors = &self.model.parameters().tensors;
-        let Some(tensor) = tensors.iter().find(|tensor| tensor.name == "log_sigma") else {
+        let Some(tensor) = self.model.log_sigma() else {
             return Ok(None);
         };
         let value = self.runtime.read(names::PARAMETERS, tensor.offset, 1)?;

@@ -1,6 +1,6 @@
 //! How many parameters a specification asks for.
 
-use crate::model::{Likelihood, ModelKind, ModelSpec};
+use crate::model::{ModelKind, ModelSpec};
 
 /// Most parameters of a model: kernels number them with 32 bits, with room for rounding up.
 pub const MOST_PARAMETERS: u64 = 1 << 31;
@@ -30,7 +30,7 @@ impl ModelSpec {
             (ModelKind::Vae, Some(&last)) => linear(last, self.latent),
             _ => 0,
         };
-        let sigma = matches!(self.likelihood, Likelihood::Gaussian { learned: true, .. });
+        let sigma = self.likelihood.learns_sigma();
         chain.saturating_add(logvar).saturating_add(sigma.into())
     }
 }
@@ -38,6 +38,7 @@ impl ModelSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Likelihood;
 
     #[test]
     fn the_reference_model_has_the_parameters_of_its_layers() {
