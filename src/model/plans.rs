@@ -1,9 +1,9 @@
 //! Turns a specification into plans: from some ports of a model to others.
 
 use crate::data::Binarize;
-use crate::device::Precision;
 use crate::error::Result;
 use crate::graph::{Graph, Parameters, Tensor};
+use crate::kernel::Precision;
 use crate::model::ModelSpec;
 use crate::model::nets::Net;
 use crate::model::pass::Pass;

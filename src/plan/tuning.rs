@@ -11,10 +11,9 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::device::Precision;
 use crate::error::Error;
 use crate::files;
-use crate::kernel::{Call, Field, Kernel};
+use crate::kernel::{Call, Field, Kernel, Precision};
 
 /// How variants are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 //!
 //! Over 500 lines: three tables of faults, which are one list to look at.
 
-use elbo::device::Precision;
-use elbo::kernel::{Bound, Call, Capabilities, Kernel, Variant};
+use elbo::kernel::{Bound, Call, Capabilities, Kernel, Precision, Variant};
 use elbo::ops::{self, KERNELS, activation};
 
 use crate::harness::Case;

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use elbo::device::Precision;
-use elbo::kernel::{Access, Call, Element, Kernel};
+use elbo::kernel::{Access, Call, Element, Kernel, Precision};
 use elbo::rng::{Purpose, Stream};
 
 use crate::run::{self, Contents, TWIN};

@@ -6,8 +6,9 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use elbo::device::{Device, Precision, Selection};
-use elbo::kernel::{Access, Call, Capabilities, Element, Kernel, Variant};
+use elbo::device::{Device, Selection};
+
+use elbo::kernel::{Access, Call, Capabilities, Element, Kernel, Precision, Variant};
 use elbo::plan::{Builder, Choice, CpuRuntime, GpuRuntime, Plan, Runtime};
 
 use crate::harness::{self, Case, Comparison, Data, GUARD, Operand, POISON, POISON_WORD};
@@ -220,9 +221,9 @@ fn gpu() -> Option<MutexGuard<'static, Shared>> {
 
 /// The best GPU, with f16 where it has that.
 fn open() -> elbo::Result<Device> {
-    let device = Device::open(&Selection::Gpu, Precision::F32)?;
-    match device.offers(Precision::F16) {
-        true => Device::open(&Selection::Gpu, Precision::F16),
+    let device = Device::open(&Selection::Gpu)?;
+    match device.offers_half() {
+        true => Device::open_half(&Selection::Gpu),
         false => Ok(device),
     }
 }

@@ -1,8 +1,8 @@
 //! Naming what is not finite.
 
 use super::Trainer;
-use crate::device::Precision;
 use crate::error::{Error, Result};
+use crate::kernel::Precision;
 use crate::model::{Loss, Units};
 use crate::plan;
 
