@@ -15,6 +15,14 @@ use crate::rng::{Draws, Purpose};
 pub mod names {
     pub use crate::graph::arenas::{FIRST, GRADIENT, PARAMETERS, SCALAR_COUNT, SCALARS, SECOND};
 
+    /// Parameters and both moments.
+    pub const STATE: [&str; 3] = [PARAMETERS, FIRST, SECOND];
+    /// Copies of them: the last good state.
+    pub const GOOD: [&str; 3] = [
+        "parameters of the last good state",
+        "first moments of the last good state",
+        "second moments of the last good state",
+    ];
     /// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
     pub const UNITS: &str = "latent units";
     /// `[1]`: logarithm of a fixed sigma.

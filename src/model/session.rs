@@ -429,7 +429,8 @@ fn words(bytes: &[u8]) -> Cow<'_, [u32]> {
 /// What a shared buffer is for.
 fn used_for(name: &str) -> MemoryUse {
     match name {
-        names::PARAMETERS | names::GRADIENT | names::FIRST | names::SECOND => MemoryUse::Parameters,
+        names::GRADIENT => MemoryUse::Parameters,
+        _ if names::STATE.contains(&name) || names::GOOD.contains(&name) => MemoryUse::Parameters,
         names::CODES
         | names::ZEROS
         | names::HEADS

@@ -22,4 +22,5 @@ mod skipped;
 mod step_by_step;
 mod support;
 mod tensorboard;
+mod traffic;
 mod view;
