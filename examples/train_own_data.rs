@@ -3,7 +3,7 @@
 use std::{env, f32::consts::TAU, ops::Range, path::Path};
 
 use elbo::data::{Dataset, Images, Values};
-use elbo::device::{Device, Precision, Selection};
+use elbo::device::{Device, Selection};
 use elbo::draw::Grid;
 use elbo::model::{Inference, ModelSpec};
 use elbo::train::{EpochRecord, TrainOptions, train};
@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let mut spec = ModelSpec::reference();
     (spec.image, spec.latent) = (SHAPE, 3);
     let options = TrainOptions::default();
-    let device = || Device::open(&Selection::Auto, Precision::F32);
+    let device = || Device::open(&Selection::Auto);
 
     let runtime = plan::open(device()?, plan::Tune::Quick);
     let mut watch = |epoch: &EpochRecord| println!("{}: {:.2}", epoch.epoch, epoch.test.total);

@@ -1,10 +1,11 @@
 // Formula:    z[row, j] = mu + exp(logvar / 2) · epsilon (Kingma & Welling 2014, eq. 10), epsilon ~ N(0, 1)
 // Bindings:   counters  [step, …]
 //             heads     [rows / samples, 2·latent]: mu, then logvar; row r of z uses row r / samples
-//             epsilon   [rows, latent]: element i of the stream (key, purpose, step), kept for the gradient; with
-//                       DRAW 0 what it holds already
+//             epsilon   [rows, latent]: value i is element first·latent + i of the stream (key, purpose, step), kept for
+//                       the gradient; with DRAW 0 what it holds already. first is the number of the first row within
+//                       the whole batch of codes
 //             z         [rows, latent]
-// Invocation: makes four values, as many as one call of Philox gives.
+// Invocation: makes the values of one call of Philox: four, or fewer where the rows begin or end inside its block.
 // Hazard:     logvar is bounded (lib/latent.wgsl); draws are made without WGSL's inexact log and cos (lib/normal.wgsl).
 
 struct Params {
@@ -14,6 +15,7 @@ struct Params {
     key_low: u32,
     key_high: u32,
     purpose: u32,
+    first: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -31,11 +33,15 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let block = linear_invocation(workgroup, count, lane);
+    let before = params.first * params.latent;
+    // Elements of the first block that belong to the row before.
+    let skipped = before % 4u;
     let key = vec2<u32>(params.key_low, params.key_high);
-    let drawn = normal(philox(key, params.purpose, counters[0], block));
-    let end = min(4u * block + 4u, params.rows * params.latent);
-    for (var i = 4u * block; i < end; i++) {
-        if DRAW != 0u { epsilon[i] = drawn[i % 4u]; }
+    let drawn = normal(philox(key, params.purpose, counters[0], before / 4u + block));
+    let end = min(4u * block + 4u, skipped + params.rows * params.latent);
+    for (var element = max(4u * block, skipped); element < end; element++) {
+        let i = element - skipped;
+        if DRAW != 0u { epsilon[i] = drawn[element % 4u]; }
         let at = i / params.latent / params.samples * 2u * params.latent + i % params.latent;
         z[i] = heads[at] + exp(0.5 * bounded(heads[at + params.latent])) * epsilon[i];
     }

@@ -20,11 +20,9 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Io`] with the system's reason.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let file = written(path, bytes)?;
-    file.persist(path)
-        .map_err(|e| e.error)
-        .and_then(|_| sync_folder(path))
-        .map_err(Error::io(path, "write it"))
+    let mut file = NewFile::beside(path)?;
+    file.write(bytes)?;
+    file.replace()
 }
 
 /// Writes `bytes` to a new file, as [`replace`] does, but refuses to overwrite.
@@ -32,11 +30,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`Error::Config`] where there is a file of that name, otherwise [`Error::Io`].
 pub fn create(path: &Path, bytes: &[u8]) -> Result<()> {
-    persist_new(written(path, bytes)?, path)
+    let mut file = NewFile::beside(path)?;
+    file.write(bytes)?;
+    file.finish()
 }
 
-/// A new file that is written piece by piece. It has its name, whole, only after [`NewFile::finish`]; dropped
-/// before, it leaves nothing.
+/// A new file that is written piece by piece. It has its name, whole, only when it is finished; dropped before, it
+/// leaves nothing.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
@@ -50,6 +50,14 @@ impl NewFile {
     /// As [`check_new`], [`Error::Io`].
     pub fn start(path: &Path) -> Result<Self> {
         check_new(path)?;
+        Self::beside(path)
+    }
+
+    /// The same, whether there is a file of that name by now or not.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn beside(path: &Path) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
             file: BufWriter::new(temporary(path)?),
@@ -75,9 +83,36 @@ impl NewFile {
     /// # Errors
     /// As [`create`].
     pub fn finish(self) -> Result<()> {
+        let path = self.path.clone();
+        match self
+            .written()?
+            .persist_noclobber(&path)
+            .map_err(|e| e.error)
+        {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(exists(&path)),
+            other => other
+                .and_then(|_| sync_folder(&path))
+                .map_err(Error::io(&path, "write it")),
+        }
+    }
+
+    /// Gives it its name, in place of what was there, as [`replace`] does.
+    ///
+    /// # Errors
+    /// As [`replace`].
+    pub(crate) fn replace(self) -> Result<()> {
+        let path = self.path.clone();
+        let file = self.written()?.persist(&path);
+        file.map_err(|e| e.error)
+            .and_then(|_| sync_folder(&path))
+            .map_err(Error::io(&path, "write it"))
+    }
+
+    /// The temporary file, all of it on the disk.
+    fn written(self) -> Result<NamedTempFile> {
         let file = self.file.into_inner().map_err(io::Error::from);
         let file = file.and_then(|file| file.as_file().sync_all().map(|()| file));
-        persist_new(file.map_err(Error::io(&self.path, "write it"))?, &self.path)
+        file.map_err(Error::io(&self.path, "write it"))
     }
 }
 
@@ -284,24 +319,6 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
     // A file system that has no locks keeps nobody from writing.
     let _ = file.as_file().try_lock();
     Ok(file)
-}
-
-fn written(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
-    let mut file = temporary(path)?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(Error::io(path, "write it"))?;
-    Ok(file)
-}
-
-/// Gives a temporary file its name, unless there is something of that name.
-fn persist_new(file: NamedTempFile, path: &Path) -> Result<()> {
-    match file.persist_noclobber(path).map_err(|e| e.error) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
-        other => other
-            .and_then(|_| sync_folder(path))
-            .map_err(Error::io(path, "write it")),
-    }
 }
 
 /// The new name itself is durable only once its folder is synced.

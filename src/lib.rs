@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use elbo::data::digits;
-//! use elbo::device::{Device, Precision, Selection};
+//! use elbo::device::{Device, Selection};
 //! use elbo::model::{Inference, ModelSpec};
 //! use elbo::plan::{self, Tune};
 //! use elbo::draw::Grid;
@@ -23,7 +23,7 @@
 //!     ..TrainOptions::default()
 //! };
 //! // `Selection::Auto` takes a GPU where there is one.
-//! let device = || Device::open(&Selection::Cpu, Precision::F32);
+//! let device = || Device::open(&Selection::Cpu);
 //!
 //! let runtime = plan::open(device()?, Tune::Quick);
 //! let mut watch = |epoch: &EpochRecord| println!("{:.1} nats per image", epoch.test.total);

@@ -25,6 +25,18 @@ pub enum Purpose {
     Tuning = 8,
 }
 
+/// Which numbers the rows of a batch draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws {
+    /// The seed of their stream.
+    pub seed: u64,
+    /// The purpose of their stream.
+    pub purpose: Purpose,
+    /// Number of the first row within the whole batch, of which these rows may be a part: value i of row r is element
+    /// `(first + r)·width + i` of the stream.
+    pub first: usize,
+}
+
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 

@@ -4,7 +4,8 @@
 //             order     [at least position + rows]: indices of images
 //             counters  [step, position, row of the log]
 // BINARIZE: values as they are (AS_IS), each drawn as Bernoulli(value) by (image, value), the same every time (FIXED),
-// or drawn by (step, row, value), anew every time (DYNAMIC).
+// or drawn by (step, row, value), anew every time (DYNAMIC). Rows are counted from the whole batch's first one, of which
+// params.first rows come before these: a part of a batch draws what the whole would have drawn there.
 
 struct Params {
     rows: u32,
@@ -12,6 +13,7 @@ struct Params {
     key_low: u32,
     key_high: u32,
     purpose: u32,
+    first: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

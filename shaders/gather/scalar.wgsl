@@ -22,7 +22,9 @@ fn value(element: u32) -> f32 {
         found = f32((images[at / 4u] >> (8u * (at % 4u))) & 255u) / 255.0;
     }
     if BINARIZE == FIXED { return select(0.0, 1.0, drawn(image, j) < found); }
-    if BINARIZE == DYNAMIC { return select(0.0, 1.0, drawn(counters[0], element) < found); }
+    if BINARIZE == DYNAMIC {
+        return select(0.0, 1.0, drawn(counters[0], params.first * params.values + element) < found);
+    }
     return found;
 }
 

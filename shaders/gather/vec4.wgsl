@@ -34,6 +34,6 @@ fn main(
     let image = order[counters[1] + row];
     var found = four_of(image * params.values + j);
     if BINARIZE == FIXED { found = drawn(found, image, j / 4u); }
-    if BINARIZE == DYNAMIC { found = drawn(found, counters[0], at); }
+    if BINARIZE == DYNAMIC { found = drawn(found, counters[0], params.first * (params.values / 4u) + at); }
     x[at] = four(found);
 }

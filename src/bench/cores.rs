@@ -56,7 +56,7 @@ impl Cores {
         let (plan, cpu) = core(subject, &dataset, subject.open(Device::Cpu), "CPU")?;
         let products = plan.steps.iter().filter(|step| step.operations() > 0);
         let products: Vec<_> = products.collect();
-        let device = Device::open(selection, subject.precision)?;
+        let device = subject.precision.open(selection)?;
         let name = device.name();
         let mut cores = vec![cpu];
         if let Device::Gpu(gpu) = device {
@@ -82,7 +82,7 @@ impl Cores {
                     continue;
                 }
                 // A runtime keeps to one choice.
-                let Device::Gpu(gpu) = Device::open(selection, subject.precision)? else {
+                let Device::Gpu(gpu) = subject.precision.open(selection)? else {
                     break;
                 };
                 let runtime = Box::new(GpuRuntime::new(*gpu, Choice::Fixed(index)));

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Subject;
-use crate::device::{Device, Selection};
+use crate::device::Selection;
 use crate::error::Result;
 
 /// A cliff: the time of an image grows by more than this factor beyond its operations.
@@ -109,7 +109,7 @@ impl Growth {
         }
         let dataset = Axis::Batch.set(subject, most).images();
         let mut growth = Self {
-            device: Device::open(selection, subject.precision)?.name(),
+            device: subject.precision.open(selection)?.name(),
             subject: subject.clone(),
             points: Vec::new(),
         };
@@ -118,7 +118,7 @@ impl Growth {
             for size in axis.sizes() {
                 let subject = axis.set(subject, size);
                 // A device of its own, so that no point holds the memory of those before.
-                let runtime = subject.open(Device::open(selection, subject.precision)?);
+                let runtime = subject.open(subject.precision.open(selection)?);
                 let mut trainer = subject.trainer(runtime, &dataset)?;
                 let id = trainer.plan()?;
                 let operations = trainer.runtime().plan(id).operations();

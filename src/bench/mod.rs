@@ -21,8 +21,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
 use crate::data::{Dataset, Images, Values, digits};
-use crate::device::{Device, Precision};
+use crate::device::Device;
 use crate::error::Result;
+use crate::kernel::Precision;
 use crate::model::session::check_rows;
 use crate::model::{Model, ModelSpec};
 use crate::plan::{self, Runtime, Tune};

@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::data::{Binarize, DataOptions};
-    use crate::device::Precision;
+    use crate::kernel::Precision;
     use crate::model::{Activation, Likelihood, ModelKind};
     use crate::plan::Tune;
     use crate::train::{KlWeight, LearningRate, Record, Span};

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::result;
-use crate::device::{self, AdapterSummary, Device, Precision, Selection};
+use crate::device::{self, AdapterSummary, Device, Selection};
 use crate::error::Error;
 use crate::plan::{Basis, Difference, Memory, Tuning};
 use crate::train::check;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &DevicesArgs) -> anyhow::Result<()> {
             wrong = wrong.or(fault.map(|fault| format!("{}: {fault}", adapter.name)));
         }
     }
-    let cpu = Device::open(&Selection::Cpu, Precision::F32)?;
+    let cpu = Device::open(&Selection::Cpu)?;
     result(format_args!("cpu    {}", cpu.name()))?;
     match wrong {
         None => Ok(()),

@@ -9,9 +9,9 @@ use super::out::{self, Kind};
 use super::saved::{self, ViewArgs};
 use super::{note, open_device, result};
 use crate::data::{Scaling, Split};
-use crate::device::Precision;
 use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
+use crate::kernel::Precision;
 use crate::model::Inference;
 use crate::train::RunFolder;
 

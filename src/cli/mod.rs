@@ -39,7 +39,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::device::{Device, Precision, Selection};
+use crate::device::{Device, Selection};
+
+use crate::kernel::Precision;
 use crate::model::words as text;
 
 /// Trains autoencoders and variational autoencoders on any GPU that Vulkan, Metal or DX12 reaches,
@@ -171,7 +173,7 @@ fn open_device(selection: &str, precision: Precision) -> crate::Result<Device> {
 /// The device that `--device` means, and what is to be said of it.
 fn find_device(selection: &str, precision: Precision) -> crate::Result<(Device, String)> {
     let selection = selection.parse::<Selection>()?;
-    let device = Device::open(&selection, precision)?;
+    let device = precision.open(&selection)?;
     let mut lines = format!("device: {}", device.name());
     if let Some(notice) = device.notice(&selection) {
         lines += &format!("\n  {notice}");

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use self::glyphs::{GLYPHS, Variant};
 use self::pen::{Ink, Point, Stroke, curve};
+use super::source::Source;
 use super::{Dataset, Images, Values};
 use crate::shape::ImageShape;
 
@@ -37,7 +38,7 @@ const TEST_STREAM: u64 = 1 << 40;
 /// should be 0 where the result goes on as a [`Dataset`].
 pub fn generate(train: usize, test: usize, seed: u64) -> Dataset {
     let test = draw_images(test, seed, TEST_STREAM);
-    Dataset::new("digits", draw_images(train, seed, 0), test)
+    Dataset::new(Source::Digits.name(), draw_images(train, seed, 0), test)
 }
 
 fn draw_images(count: usize, seed: u64, first_stream: u64) -> Images {

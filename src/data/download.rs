@@ -2,18 +2,18 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 use ureq::Agent;
 
 use super::Progress;
+use super::source::Source;
 use crate::error::{Error, Result};
-use crate::files::hex;
+use crate::files::{NewFile, hex};
 
 /// Time to reach a server, and longest silence of one.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,7 +81,7 @@ impl Remote {
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ];
         Self::new(
-            "mnist",
+            Source::Mnist.name(),
             &mirrors,
             hashes.map(|hash| Hash::Sha256(hash.to_owned())),
         )
@@ -99,7 +99,7 @@ impl Remote {
         ];
         let mirrors = ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"];
         Self::new(
-            "fashion-mnist",
+            Source::FashionMnist.name(),
             &mirrors,
             hashes.map(|hash| Hash::Md5(hash.to_owned())),
         )
@@ -157,8 +157,9 @@ pub fn fetch(
         fetch_file(&agent, file, mirrors, &target, progress).map_err(|failures| {
             let what = format!("cannot download {}: {failures}", remote.name);
             let hint = format!(
-                "`--data digits`, which needs no download; or put {} into a folder and give \
+                "`--data {}`, which needs no download; or put {} into a folder and give \
                  `--data FOLDER`",
+                Source::Digits.name(),
                 FILE_NAMES.join(", ")
             );
             Error::data(&target, what, hint)
@@ -167,7 +168,7 @@ pub fn fetch(
     Ok(folder)
 }
 
-fn unwritable(path: &Path, reason: &io::Error) -> Error {
+fn unwritable(path: &Path, reason: &dyn fmt::Display) -> Error {
     Error::data(
         path,
         format!("expected a folder for downloads, but it cannot be written: {reason}"),
@@ -258,14 +259,10 @@ fn fetch_from(
             "expected at most {MAX_BYTES} bytes, got more"
         )));
     }
-    let folder = target.parent().unwrap_or(Path::new("."));
-    let mut partial = tempfile::Builder::new()
-        .prefix(".download-")
-        .tempfile_in(folder)
-        .map_err(|reason| Failure::answered(unwritable(folder, &reason).to_string()))?;
+    let refused = |reason: Error| Failure::answered(unwritable(target, &reason).to_string());
     let mut tee = Tee {
         hasher: Hasher::new(&file.hash),
-        partial: &mut partial,
+        partial: NewFile::beside(target).map_err(refused)?,
     };
     let mut body = response.body_mut().as_reader();
     tee.copy(&mut body, expected, &mut |done, total| {
@@ -277,36 +274,24 @@ fn fetch_from(
         });
     })
     .map_err(Failure::answered)?;
-    let got = tee.hasher.finish();
+    let Tee { hasher, partial } = tee;
+    let got = hasher.finish();
     if got != file.hash {
         return Err(Failure::answered(format!(
             "expected {}, got {got}",
             file.hash
         )));
     }
-    publish(partial, target)
-        .map_err(|reason| Failure::answered(unwritable(target, &reason).to_string()))
-}
-
-/// Gives a complete file its final name, such that a power cut leaves all of it or nothing.
-fn publish(partial: NamedTempFile, target: &Path) -> io::Result<()> {
-    partial.as_file().sync_all()?;
-    partial.persist(target)?;
-    // Windows has no way to sync a folder.
-    #[cfg(unix)]
-    if let Some(folder) = target.parent() {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    partial.replace().map_err(refused)
 }
 
 /// Writes what arrives and hashes it on the way.
-struct Tee<'a> {
+struct Tee {
     hasher: Hasher,
-    partial: &'a mut NamedTempFile,
+    partial: NewFile,
 }
 
-impl Tee<'_> {
+impl Tee {
     fn copy(
         &mut self,
         body: &mut impl Read,
@@ -326,7 +311,7 @@ impl Tee<'_> {
                 return Err(format!("expected at most {MAX_BYTES} bytes, got more"));
             }
             self.hasher.update(&chunk[..count]);
-            let written = self.partial.write_all(&chunk[..count]);
+            let written = self.partial.write(&chunk[..count]);
             written.map_err(|reason| format!("cannot write it to the cache: {reason}"))?;
             if let Some(total) = expected.filter(|&total| total >= done) {
                 progress(done, total);

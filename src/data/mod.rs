@@ -39,7 +39,7 @@ pub use scaling::{Meaning, Reading, RowReading, Scale, Scaling};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use source::Source;
-pub use source::check_options;
+pub use source::{check_options, names};
 pub use stored::Stored;
 
 use crate::error::{Error, Result};
@@ -292,14 +292,12 @@ pub struct Expected {
 /// What [`load`] will most likely give as training images, where that takes no time to know: to get ready for
 /// them meanwhile, no more.
 pub fn expect(source: &str) -> Option<Expected> {
-    match source {
-        // All have MNIST's form.
-        "digits" | "mnist" | "fashion-mnist" => Some(Expected {
-            images: digits::TRAIN_IMAGES,
-            shape: digits::SHAPE,
-        }),
-        path => idx::expect(Path::new(path)),
-    }
+    // All that have names have MNIST's form.
+    let named = names().any(|name| name == source).then_some(Expected {
+        images: digits::TRAIN_IMAGES,
+        shape: digits::SHAPE,
+    });
+    named.or_else(|| idx::expect(Path::new(source)))
 }
 
 /// The classes of Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, table 2).
@@ -316,7 +314,7 @@ const FASHION: [&str; 10] = [
     "ankle boot",
 ];
 
-/// Reads the data set `source`: `digits`, `mnist`, `fashion-mnist`, or the path of a folder with
+/// Reads the data set `source`: one of [`names`], or the path of a folder with
 /// IDX files, of a folder with pictures, of a `.npy` or `.npz` file, or of a table (`.csv`, `.tsv`, or
 /// `.gz` of both).
 ///

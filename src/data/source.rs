@@ -20,6 +20,18 @@ pub(super) enum Source {
     Table,
 }
 
+/// The data sets that have names.
+const NAMED: [(&str, Source); 3] = [
+    ("digits", Source::Digits),
+    ("mnist", Source::Mnist),
+    ("fashion-mnist", Source::FashionMnist),
+];
+
+/// Names of data sets, which [`load`](super::load) knows before it looks for a path.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMED.iter().map(|(name, _)| *name)
+}
+
 /// Options that only some kinds take, and which. All others ask for something that the images then have or not.
 const TAKEN_BY: [(&str, &[Source]); 9] = {
     use Source::{Array, Digits, FashionMnist, Mnist, Pictures, Table};
@@ -44,10 +56,10 @@ impl Source {
     /// system refuses to look at.
     pub(super) fn of(source: &str) -> Result<Self> {
         let path = Path::new(source);
+        if let Some((_, named)) = NAMED.iter().find(|(name, _)| *name == source) {
+            return Ok(*named);
+        }
         Ok(match source {
-            "digits" => Self::Digits,
-            "mnist" => Self::Mnist,
-            "fashion-mnist" => Self::FashionMnist,
             _ if path.is_dir() && idx::is_idx_folder(path) => Self::Idx,
             _ if path.is_dir() => Self::Pictures,
             _ if path.is_file() && array::is_array(path) => Self::Array,
@@ -56,12 +68,17 @@ impl Source {
         })
     }
 
+    /// The name of a data set that has one, and otherwise nothing.
+    pub(super) fn name(self) -> &'static str {
+        let named = NAMED.iter().find(|(_, named)| *named == self);
+        named.map_or("", |(name, _)| name)
+    }
+
     /// What it is, in words.
-    fn name(self) -> &'static str {
+    fn in_words(self) -> &'static str {
         match self {
             Self::Digits => "the built-in digits",
-            Self::Mnist => "mnist",
-            Self::FashionMnist => "fashion-mnist",
+            Self::Mnist | Self::FashionMnist => self.name(),
             Self::Idx => "a folder of IDX files",
             Self::Pictures => "a folder of pictures",
             Self::Array => "a .npy or .npz file",
@@ -79,9 +96,9 @@ impl Source {
             let Some((_, kinds)) = taken.filter(|(_, kinds)| !kinds.contains(&self)) else {
                 continue;
             };
-            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.in_words()).collect();
             return Err(Error::config(
-                format!("--{name} is no option of {}", self.name()),
+                format!("--{name} is no option of {}", self.in_words()),
                 format!("leave it out: it is one of {}", kinds.join(", ")),
             ));
         }
@@ -110,6 +127,11 @@ pub(super) fn chosen(options: &DataOptions) -> Vec<String> {
 /// The error for a name or a path that is no source.
 fn unknown(source: &str) -> Error {
     let path = Path::new(source);
+    let named = NAMED.iter().map(|(name, kind)| match kind {
+        Source::Digits => format!("`{name}` (built in)"),
+        _ => format!("`{name}`"),
+    });
+    let named: Vec<String> = named.collect();
     // Not `exists`, which says no to a path that this user may not look at.
     match path.metadata() {
         Ok(file) if file.is_file() => Error::data(
@@ -125,8 +147,9 @@ fn unknown(source: &str) -> Error {
         Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => Error::config(
             format!("there is no data set and no path `{source}`"),
             format!(
-                "`digits` (built in), `mnist`, `fashion-mnist`, or the path of a folder with IDX files, a folder with {} \
-                 pictures, or a .npy, .npz, .csv or .tsv file",
+                "{}, or the path of a folder with IDX files, a folder with {} pictures, or a .npy, .npz, .csv \
+                 or .tsv file",
+                named.join(", "),
                 folder::formats::names()
             ),
         ),

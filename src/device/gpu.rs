@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::device::{AdapterSummary, Precision};
+use crate::device::AdapterSummary;
 use crate::error::{Error, Result};
 
 /// What an adapter must give, as WebGPU guarantees it.
@@ -154,10 +154,9 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
 
 impl Gpu {
     /// Opens an adapter with WebGPU's default limits, raised only where buffers may be larger.
-    /// What f16 needs is asked for only where `precision` is that.
-    pub(super) fn open(adapter: &wgpu::Adapter, precision: Precision) -> Result<Self> {
+    /// What f16 needs is asked for only with `half`.
+    pub(super) fn open(adapter: &wgpu::Adapter, half: bool) -> Result<Self> {
         let info = adapter.get_info();
-        let half = precision == Precision::F16;
         if half && !has_half(adapter) {
             return Err(Error::device(
                 format!("--precision f16: {} has no f16 in its shaders", info.name),

@@ -5,9 +5,6 @@ mod hardware;
 
 use std::str::FromStr;
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
-
 pub use gpu::Gpu;
 
 use crate::error::{Error, Result};
@@ -50,18 +47,6 @@ impl FromStr for Selection {
             },
         })
     }
-}
-
-/// What the operands of the matrix products of training are rounded to. All else is f32: sums, parameters and
-/// their moments, losses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    /// Nothing: 24 bits
-    #[default]
-    F32,
-    /// 11 bits (IEEE 754 binary16), for GPUs that multiply these faster
-    F16,
 }
 
 /// An adapter that wgpu found.
@@ -112,12 +97,23 @@ pub enum Device {
 }
 
 impl Device {
-    /// Opens the device that `selection` means, for products of `precision`.
+    /// Opens the device that `selection` means.
     ///
     /// # Errors
-    /// [`Error::Device`] where there is no such device; the message lists the ones there are. Or where it
-    /// cannot do that precision.
-    pub fn open(selection: &Selection, precision: Precision) -> Result<Self> {
+    /// [`Error::Device`] where there is no such device; the message lists the ones there are.
+    pub fn open(selection: &Selection) -> Result<Self> {
+        Self::opened(selection, false)
+    }
+
+    /// The same with f16 in its shaders.
+    ///
+    /// # Errors
+    /// As [`Device::open`], and [`Error::Device`] where it has none.
+    pub fn open_half(selection: &Selection) -> Result<Self> {
+        Self::opened(selection, true)
+    }
+
+    fn opened(selection: &Selection, half: bool) -> Result<Self> {
         if *selection == Selection::Cpu {
             return Ok(Self::Cpu);
         }
@@ -134,16 +130,16 @@ impl Device {
             Selection::Named(name) => named(&adapters, name)?,
         };
         match index {
-            Some(index) => Ok(Self::Gpu(Box::new(Gpu::open(&adapters[index], precision)?))),
+            Some(index) => Ok(Self::Gpu(Box::new(Gpu::open(&adapters[index], half)?))),
             None => Err(missing(selection, &adapters)),
         }
     }
 
-    /// Whether it can be opened for products of a precision.
-    pub fn offers(&self, precision: Precision) -> bool {
-        match (self, precision) {
-            (Self::Gpu(gpu), Precision::F16) => gpu.offers_half,
-            (Self::Gpu(_), Precision::F32) | (Self::Cpu, _) => true,
+    /// Whether [`Device::open_half`] opens it as well. The CPU needs nothing for f16.
+    pub fn offers_half(&self) -> bool {
+        match self {
+            Self::Gpu(gpu) => gpu.offers_half,
+            Self::Cpu => true,
         }
     }
 

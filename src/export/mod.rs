@@ -6,7 +6,7 @@ mod safetensors;
 mod stream;
 
 use crate::data::{Binarize, Reading, Scaling};
-use crate::model::{ModelSpec, Weights};
+use crate::model::{Model, ModelSpec, Weights};
 
 pub use layers::Part;
 pub use onnx::onnx;
@@ -47,9 +47,10 @@ impl Trained<'_> {
     }
 
     /// The Gaussian likelihood's standard deviation as it was learned, or as it was given.
-    fn sigma(&self) -> Option<f32> {
+    fn sigma(&self, model: &Model) -> Option<f32> {
         let given = self.spec.likelihood.sigma()?;
-        let learned = self.weights.get("log_sigma");
+        let learned = model.log_sigma();
+        let learned = learned.and_then(|tensor| self.weights.get(&tensor.name));
         Some(learned.map_or(given, |(_, values)| values[0].exp()))
     }
 }

@@ -43,6 +43,7 @@ pub fn onnx(trained: &Trained<'_>, part: Part) -> Result<Vec<u8>> {
     let model = model::Model::new(trained.spec)?;
     check_size(part, part.bytes(&model))?;
     let graph = graph(trained, &model, part)?;
+    let metadata_props = properties(trained, &model)?;
     let model = Model {
         ir_version: IR_VERSION,
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
@@ -53,7 +54,7 @@ pub fn onnx(trained: &Trained<'_>, part: Part) -> Result<Vec<u8>> {
             domain: String::new(),
             version: OPSET,
         }],
-        metadata_props: properties(trained)?,
+        metadata_props,
     };
     Ok(model.encode_to_vec())
 }
@@ -82,7 +83,7 @@ fn describe(spec: &ModelSpec, part: Part) -> String {
 }
 
 /// What someone has to know to use the model, as names and values.
-fn properties(trained: &Trained<'_>) -> Result<Vec<Property>> {
+fn properties(trained: &Trained<'_>, model: &model::Model) -> Result<Vec<Property>> {
     let spec = trained.spec;
     let scaling = trained.source_scaling();
     let mut all = vec![
@@ -96,7 +97,7 @@ fn properties(trained: &Trained<'_>) -> Result<Vec<Property>> {
         ("offset", list(&scaling.offset)?),
         ("divisor", list(&scaling.divisor)?),
     ];
-    if let Some(sigma) = trained.sigma() {
+    if let Some(sigma) = trained.sigma(model) {
         all.push(("sigma", sigma.to_string()));
     }
     let property = |(key, value): (&str, String)| Property {

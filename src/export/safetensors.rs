@@ -51,7 +51,7 @@ pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
         encoder: layers(&model, Part::Encoder)?,
         heads: trained.spec.kind.latent().heads,
         decoder: layers(&model, Part::Decoder)?,
-        sigma: trained.sigma(),
+        sigma: trained.sigma(&model),
         binarize: trained.binarize,
         scaling: trained.source_scaling(),
         model: trained.spec,

@@ -4,8 +4,10 @@ use std::io::Read;
 
 use crate::data::{Binarize, Images, RowReading, Rows, Split, Values};
 use crate::error::{Error, Result};
+use crate::model::plans::Source;
 use crate::model::{Inference, Latents};
-use crate::rng::{Purpose, Stream};
+use crate::ops::gather;
+use crate::rng::Purpose;
 
 /// Encodes images, whose numbers `reading` turns into what the model sees, batch by batch, as [`Inference::encode`] does
 /// with all images of another data set at once; each batch goes to `take`.
@@ -58,8 +60,8 @@ pub fn decode<E: From<Error>>(
     Ok(())
 }
 
-/// Binarises batch `batch` of `rows` images each. The draws are those of a data set that lies on the device as a
-/// whole, where they are numbered by image or by batch (`ops::gather`).
+/// Binarises batch `batch` of `rows` images each, as `ops::gather` does with a data set that lies on the device as a
+/// whole.
 fn draw(
     values: Values,
     width: usize,
@@ -67,23 +69,17 @@ fn draw(
     (batch, rows): (usize, usize),
     binarize: Binarize,
 ) -> Values {
-    let purpose = Purpose::EvaluationBinarisation;
-    let drawn = |values: &mut [f32], mut stream: Stream| {
-        for value in values {
-            *value = f32::from(u8::from(stream.uniform() < *value));
-        }
-    };
-    let mut floats = match binarize {
-        Binarize::None => return values,
-        Binarize::Fixed | Binarize::Dynamic => values.to_f32(),
-    };
-    if binarize == Binarize::Dynamic {
-        drawn(&mut floats, Stream::new(seed, purpose, batch as u32));
-    } else {
-        for (i, image) in floats.chunks_mut(width).enumerate() {
-            // The seed is not the run's: runs of every seed see the same binary images.
-            drawn(image, Stream::new(0, purpose, (batch * rows + i) as u32));
-        }
+    if binarize == Binarize::None {
+        return values;
+    }
+    let draws = (binarize, Purpose::EvaluationBinarisation);
+    let source = Source::new("stream", [rows, width], true, draws, seed);
+    let (binarize, draws) = source.binarisation();
+    let params = gather::Params::new(rows, width, draws);
+    let mut floats = values.to_f32();
+    for (i, image) in floats.chunks_mut(width).enumerate() {
+        let place = [batch, i, batch * rows + i].map(|number| number as u32);
+        gather::draw(&params, binarize, place, image);
     }
     Values::Floats(floats)
 }

@@ -6,8 +6,7 @@
 //! nothing has to stand between.
 
 use super::{Fusion, Graph, Node, Parameters, Value};
-use crate::device::Precision;
-use crate::kernel::{Call, Element, Kernel};
+use crate::kernel::{Call, Element, Kernel, Precision};
 use crate::ops::{activation, adam, add, clip, copy, square_sum, sum_threads};
 use crate::plan::{Builder, MAX_BOUND, Plan, Slice};
 

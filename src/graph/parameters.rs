@@ -96,6 +96,16 @@ impl Parameters {
         }
     }
 
+    /// The tensor at the beginning of a parameter of the graph.
+    ///
+    /// # Panics
+    /// Where the graph has no such parameter.
+    pub fn first_tensor(&self, parameter: usize) -> &Tensor {
+        let (offset, _) = self.places[parameter];
+        let found = self.tensors.iter().find(|tensor| tensor.offset == offset);
+        found.expect("a parameter of one tensor or more")
+    }
+
     /// Values of a parameter with the padding behind it.
     pub(super) fn padded(&self, parameter: usize) -> usize {
         self.places[parameter].1.next_multiple_of(ALIGNMENT)

@@ -5,6 +5,7 @@
 
 mod bound;
 pub mod parallel;
+mod precision;
 mod product;
 mod real;
 mod scratch;
@@ -12,10 +13,11 @@ mod scratch;
 use std::borrow::Cow;
 
 pub use bound::{Bound, bind};
+pub use precision::Precision;
 pub use product::{Layout, Rows};
 pub use real::Real;
 
-use crate::device::{Gpu, Precision};
+use crate::device::Gpu;
 
 /// Element type of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,5 @@
 //! A way through a model, from some of its ports to others, as steps of a plan.
 
-use crate::data::Binarize;
 use crate::graph::{Learning, Lowering, arenas};
 use crate::model::ModelSpec;
 use crate::model::latents::{Code, Encoded};
@@ -9,7 +8,7 @@ use crate::model::objectives::{Gradients, log_terms};
 use crate::model::plans::{Mode, Model, Port, Source, Update, names};
 use crate::ops::{gather, log_weight, schedule};
 use crate::plan::{Plan, Slice};
-use crate::rng::Purpose;
+use crate::rng::{Draws, Purpose};
 
 /// Steps from some ports of a model to others.
 pub(super) struct Pass<'a> {
@@ -115,15 +114,18 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Seed and stream of the noise of codes; `None` where they are means.
-    pub(super) fn noise(&self) -> Option<(u64, Purpose)> {
+    /// The draws of codes; `None` where they are means.
+    pub(super) fn noise(&self) -> Option<Draws> {
         let purpose = match self.mode {
             Mode::Train(_) => Purpose::Epsilon,
             Mode::Run => Purpose::EvaluationEpsilon,
         };
-        self.from
-            .contains(&Port::Noise)
-            .then(|| (self.source().seed, purpose))
+        let draws = || Draws {
+            seed: self.source().seed,
+            purpose,
+            first: self.source().first_row * self.samples,
+        };
+        self.from.contains(&Port::Noise).then(draws)
     }
 
     /// The free bits, where the gradient of the KL has a weight beside beta.
@@ -168,15 +170,9 @@ impl<'a> Pass<'a> {
         let images = self.lower.words(&source.images_name(), source.words);
         let order = self.lower.words(&source.order_name(), source.images);
         let counters = self.counters();
-        let (binarize, seed) = match source.binarize {
-            Binarize::None => (gather::AS_IS, source.seed),
-            // Part of the data: runs of every seed learn from the same binary images.
-            Binarize::Fixed => (gather::FIXED, 0),
-            Binarize::Dynamic => (gather::DYNAMIC, source.seed),
-        };
+        let (binarize, draws) = source.binarisation();
         let values = self.spec.image.values();
-        let (rows, floats) = (self.images, source.floats);
-        let call = gather::call(rows, values, floats, binarize, seed, source.purpose);
+        let call = gather::call(self.images, values, source.floats, binarize, draws);
         let slices = [images, order, counters, out];
         self.lower.step("batch", &gather::KERNEL, call, &slices);
     }

@@ -1,19 +1,28 @@
 //! Turns a specification into plans: from some ports of a model to others.
 
 use crate::data::Binarize;
-use crate::device::Precision;
 use crate::error::Result;
-use crate::graph::{Graph, Parameters};
+use crate::graph::{Graph, Parameters, Tensor};
+use crate::kernel::Precision;
 use crate::model::ModelSpec;
 use crate::model::nets::Net;
 use crate::model::pass::Pass;
+use crate::ops::gather;
 use crate::plan::Plan;
-use crate::rng::Purpose;
+use crate::rng::{Draws, Purpose};
 
 /// Names of the runtime's shared buffers.
 pub mod names {
     pub use crate::graph::arenas::{FIRST, GRADIENT, PARAMETERS, SCALAR_COUNT, SCALARS, SECOND};
 
+    /// Parameters and both moments.
+    pub const STATE: [&str; 3] = [PARAMETERS, FIRST, SECOND];
+    /// Copies of them: the last good state.
+    pub const GOOD: [&str; 3] = [
+        "parameters of the last good state",
+        "first moments of the last good state",
+        "second moments of the last good state",
+    ];
     /// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
     pub const UNITS: &str = "latent units";
     /// `[1]`: logarithm of a fixed sigma.
@@ -150,9 +159,50 @@ pub struct Source {
     pub purpose: Purpose,
     /// Seed of the binarisation and of epsilon.
     pub seed: u64,
+    /// Number of a plan's first row within the whole batch; 0 where a plan has the whole batch. Where others have the
+    /// rows before it, draws are those that one plan of all rows would make.
+    pub first_row: usize,
 }
 
 impl Source {
+    /// A split of so many images of so many values each, of which plans have whole batches; `binarize` with the stream
+    /// of its draws.
+    pub fn new(
+        split: &'static str,
+        [images, values]: [usize; 2],
+        floats: bool,
+        (binarize, purpose): (Binarize, Purpose),
+        seed: u64,
+    ) -> Self {
+        let all = images * values;
+        Self {
+            split,
+            images,
+            words: if floats { all } else { all.div_ceil(4) },
+            floats,
+            binarize,
+            purpose,
+            seed,
+            first_row: 0,
+        }
+    }
+
+    /// How a batch is binarised, as a selector of the gathering kernel, and by which draws.
+    pub(crate) fn binarisation(&self) -> (u32, Draws) {
+        let (binarize, seed) = match self.binarize {
+            Binarize::None => (gather::AS_IS, self.seed),
+            // Part of the data: runs of every seed learn from the same binary images.
+            Binarize::Fixed => (gather::FIXED, 0),
+            Binarize::Dynamic => (gather::DYNAMIC, self.seed),
+        };
+        let draws = Draws {
+            seed,
+            purpose: self.purpose,
+            first: self.first_row,
+        };
+        (binarize, draws)
+    }
+
     /// Name of the buffer of images.
     pub fn images_name(&self) -> String {
         format!("{} images", self.split)
@@ -249,6 +299,12 @@ impl Model {
         &self.parameters
     }
 
+    /// The tensor that is the logarithm of sigma, where that is learned.
+    pub fn log_sigma(&self) -> Option<&Tensor> {
+        let parameter = self.net.log_sigma?;
+        Some(self.parameters.first_tensor(parameter))
+    }
+
     /// Values of the encoder's output a row: mu and logvar, or the code.
     pub fn head_values(&self) -> usize {
         self.graph().info(self.net.posterior).len()
@@ -293,15 +349,8 @@ mod tests {
     use crate::plan::MAX_BOUND;
 
     fn source(images: usize) -> Source {
-        Source {
-            split: "train",
-            images,
-            words: images * 196,
-            floats: false,
-            binarize: Binarize::None,
-            purpose: Purpose::Binarisation,
-            seed: 1,
-        }
+        let draws = (Binarize::None, Purpose::Binarisation);
+        Source::new("train", [images, 784], false, draws, 1)
     }
 
     #[test]

@@ -212,15 +212,8 @@ impl Session {
             Values::Bytes(bytes) => (words(bytes), false),
             Values::Floats(values) => (Cow::Borrowed(bytemuck::cast_slice(values)), true),
         };
-        let source = Source {
-            split,
-            images: count,
-            words: words.len(),
-            floats,
-            binarize,
-            purpose,
-            seed: self.seed,
-        };
+        let size = [count, images.shape.values()];
+        let source = Source::new(split, size, floats, (binarize, purpose), self.seed);
         if count * images.shape.values() > u32::MAX as usize {
             return Err(Error::config(
                 format!("{count} images of {} are over 2^32 values", images.shape),
@@ -402,8 +395,7 @@ impl Session {
 
     /// The same where it is learned.
     pub(crate) fn learned_log_sigma(&mut self) -> Result<Option<f32>> {
-        let tensors = &self.model.parameters().tensors;
-        let Some(tensor) = tensors.iter().find(|tensor| tensor.name == "log_sigma") else {
+        let Some(tensor) = self.model.log_sigma() else {
             return Ok(None);
         };
         let value = self.runtime.read(names::PARAMETERS, tensor.offset, 1)?;
@@ -437,7 +429,8 @@ fn words(bytes: &[u8]) -> Cow<'_, [u32]> {
 /// What a shared buffer is for.
 fn used_for(name: &str) -> MemoryUse {
     match name {
-        names::PARAMETERS | names::GRADIENT | names::FIRST | names::SECOND => MemoryUse::Parameters,
+        names::GRADIENT => MemoryUse::Parameters,
+        _ if names::STATE.contains(&name) || names::GOOD.contains(&name) => MemoryUse::Parameters,
         names::CODES
         | names::ZEROS
         | names::HEADS

@@ -1,6 +1,7 @@
 //! How many parameters a specification asks for.
 
-use crate::model::{Likelihood, ModelKind, ModelSpec};
+use crate::model::ModelSpec;
+use crate::model::nets::Net;
 
 /// Most parameters of a model: kernels number them with 32 bits, with room for rounding up.
 pub const MOST_PARAMETERS: u64 = 1 << 31;
@@ -16,28 +17,30 @@ impl ModelSpec {
         widths
     }
 
-    /// Parameters of the model: weights and biases of every linear layer (a VAE's encoder ends in
-    /// two of them, mu and logvar), and sigma where it is learned. `u64::MAX` where it overflows.
+    /// Parameters of the model's graph; `u64::MAX` where they are beyond counting, 0 where its layers do not go together.
     pub fn parameter_count(&self) -> u64 {
-        let linear =
-            |from: usize, to: usize| (from as u64).saturating_add(1).saturating_mul(to as u64);
-        let chain: u64 = self
+        // So many units have more parameters than that, and what a graph computes of its sizes may overflow.
+        if self
             .widths()
-            .windows(2)
-            .map(|pair| linear(pair[0], pair[1]))
-            .fold(0, u64::saturating_add);
-        let logvar = match (self.kind, self.hidden.last()) {
-            (ModelKind::Vae, Some(&last)) => linear(last, self.latent),
-            _ => 0,
-        };
-        let sigma = matches!(self.likelihood, Likelihood::Gaussian { learned: true, .. });
-        chain.saturating_add(logvar).saturating_add(sigma.into())
+            .iter()
+            .any(|&width| width as u64 > MOST_PARAMETERS)
+        {
+            return u64::MAX;
+        }
+        let Ok(net) = Net::new(self) else { return 0 };
+        let parameters = net.graph.parameters().iter();
+        let counts = parameters.map(|parameter| {
+            let sizes = parameter.shape.iter().map(|&size| size as u64);
+            sizes.fold(1, u64::saturating_mul)
+        });
+        counts.fold(0, u64::saturating_add)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Likelihood, ModelKind};
 
     #[test]
     fn the_reference_model_has_the_parameters_of_its_layers() {

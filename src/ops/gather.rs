@@ -2,13 +2,13 @@
 
 use super::lib;
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
-use crate::rng;
+use crate::rng::{self, Draws};
 
 /// `override BINARIZE`: values as they are.
 pub const AS_IS: u32 = 0;
 /// Each value drawn once, by (image, value).
 pub const FIXED: u32 = 1;
-/// Each value drawn anew, by (step, row, value).
+/// Each value drawn anew, by (step, row of the whole batch, value).
 pub const DYNAMIC: u32 = 2;
 
 crate::params! {
@@ -24,6 +24,8 @@ crate::params! {
         key_high: u32,
         /// [`rng::Purpose`] of the binarisation.
         purpose: u32,
+        /// Number of the first row within the whole batch.
+        first: u32,
     }
 }
 
@@ -63,23 +65,24 @@ pub static KERNEL: Kernel = Kernel {
     oracle: twin::<f64>,
 };
 
+impl Params {
+    /// Of a batch of `rows` images of `values` values each.
+    pub(crate) fn new(rows: usize, values: usize, draws: Draws) -> Self {
+        let key = rng::key(draws.seed);
+        Self {
+            rows: rows as u32,
+            values: values as u32,
+            key_low: key[0],
+            key_high: key[1],
+            purpose: draws.purpose as u32,
+            first: draws.first as u32,
+        }
+    }
+}
+
 /// The call for a batch.
-pub fn call(
-    rows: usize,
-    values: usize,
-    floats: bool,
-    binarize: u32,
-    seed: u64,
-    purpose: rng::Purpose,
-) -> Call {
-    let key = rng::key(seed);
-    let params = Params {
-        rows: rows as u32,
-        values: values as u32,
-        key_low: key[0],
-        key_high: key[1],
-        purpose: purpose as u32,
-    };
+pub fn call(rows: usize, values: usize, floats: bool, binarize: u32, draws: Draws) -> Call {
+    let params = Params::new(rows, values, draws);
     Call::new(
         params,
         &[("FLOATS", u32::from(floats)), ("BINARIZE", binarize)],
@@ -114,31 +117,32 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
                         *out = F::new(f64::from(f32::from(byte) / 255.0));
                     }
                 }
-                if binarize != AS_IS {
-                    draw(&p, binarize, image, counters[0], batch_row, row);
-                }
+                let place = [counters[0], batch_row as u32, image];
+                draw(&p, binarize, place, row);
             }
         },
     );
 }
 
-fn draw<F: Real>(
+/// Binarises a row of the batch that step `step` has, image `image` of its data set.
+pub(crate) fn draw<F: Real>(
     p: &Params,
     binarize: u32,
-    image: u32,
-    step: u32,
-    batch_row: usize,
+    [step, batch_row, image]: [u32; 3],
     row: &mut [F],
 ) {
-    let (step, first) = if binarize == FIXED {
-        (image, 0)
-    } else {
-        (step, batch_row as u32 * p.values)
+    let (step, first) = match binarize {
+        AS_IS => return,
+        FIXED => (image, 0),
+        _ => {
+            let row = p.first.wrapping_add(batch_row);
+            (step, row.wrapping_mul(p.values))
+        }
     };
     let mut block = u32::MAX;
     let mut four = [0; 4];
     for (j, value) in row.iter_mut().enumerate() {
-        let element = first + j as u32;
+        let element = first.wrapping_add(j as u32);
         if element / 4 != block {
             block = element / 4;
             four = rng::draw([p.key_low, p.key_high], p.purpose, step, block);

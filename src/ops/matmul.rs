@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use super::activation::{activate, times_derivative};
 use super::{lib, weight_update};
-use crate::device::Precision;
 use crate::kernel::{
-    Binding, Bound, Call, Capabilities, GRID, Kernel, Layout, Real, Variant, bind, linear_dispatch,
+    Binding, Bound, Call, Capabilities, GRID, Kernel, Layout, Precision, Real, Variant, bind,
+    linear_dispatch,
 };
 
 crate::params! {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,9 +11,9 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::device::Precision;
+use crate::error::Error;
 use crate::files;
-use crate::kernel::{Call, Field, Kernel};
+use crate::kernel::{Call, Field, Kernel, Precision};
 
 /// How variants are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -241,22 +240,16 @@ impl Memory {
         }
         self.read();
         let Some(path) = &self.path else { return };
-        let write = || -> std::io::Result<()> {
-            let folder = path.parent().unwrap_or(path);
-            fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            for (class, (variant, basis)) in &self.known {
-                writeln!(file, "{class}\t{variant}\t{basis}")?;
-            }
-            for (class, variant) in &self.failed {
-                writeln!(file, "{class}\t{variant}\t{FAILED}")?;
-            }
-            file.persist(path)?;
-            Ok(())
-        };
-        match write() {
+        let known = self.known.iter();
+        let known = known.map(|(class, (variant, basis))| format!("{class}\t{variant}\t{basis}\n"));
+        let failed = self.failed.iter();
+        let failed = failed.map(|(class, variant)| format!("{class}\t{variant}\t{FAILED}\n"));
+        let text: String = known.chain(failed).collect();
+        let folder = path.parent().unwrap_or(path);
+        let made = files::create_folders(folder).map_err(Error::io(folder, "create this folder"));
+        match made.and_then(|()| files::replace(path, text.as_bytes())) {
             Ok(()) => self.own.clear(),
-            Err(error) => log::info!("{}: choices not remembered: {error}", path.display()),
+            Err(error) => log::info!("choices not remembered: {error}"),
         }
     }
 }

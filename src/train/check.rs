@@ -1,8 +1,9 @@
 //! Whether a device computes what the CPU computes.
 
 use crate::data::digits;
-use crate::device::{Device, Precision, Selection};
+use crate::device::{Device, Selection};
 use crate::error::Result;
+use crate::kernel::Precision;
 use crate::model::ModelSpec;
 use crate::plan::{self, Difference, Tune};
 use crate::train::{TrainOptions, Trainer};
@@ -19,8 +20,10 @@ const IMAGES: usize = BATCH + 37;
 pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
     let dataset = digits::generate(IMAGES, BATCH, 0);
     let mut all = Vec::new();
-    let device = Device::open(selection, Precision::F32)?;
-    let offered = |(_, precision): &(ModelSpec, Precision)| device.offers(*precision);
+    let device = Device::open(selection)?;
+    let offered = |(_, precision): &(ModelSpec, Precision)| {
+        *precision == Precision::F32 || device.offers_half()
+    };
     for (spec, precision) in models().into_iter().filter(offered) {
         let options = TrainOptions {
             batch_size: BATCH,
@@ -33,7 +36,7 @@ pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
             Trainer::with_updates(runtime, &spec, &options, &dataset, 0, false)
         };
         let mut reference = trainer(Device::Cpu)?;
-        let mut tested = trainer(Device::open(selection, precision)?)?;
+        let mut tested = trainer(precision.open(selection)?)?;
         all.extend(reference.compare(&mut tested)?);
     }
     Ok(all)

@@ -275,7 +275,7 @@ fn compare(prefix: &str, one: &toml::Table, other: &toml::Table, found: &mut Vec
 mod tests {
     use super::*;
     use crate::data::{Binarize, DataOptions};
-    use crate::device::Precision;
+    use crate::kernel::Precision;
     use crate::model::{Activation, Likelihood, ModelKind};
     use crate::plan::Tune;
     use crate::shape::ImageShape;

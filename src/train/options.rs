@@ -4,8 +4,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Binarize;
-use crate::device::Precision;
 use crate::error::{Error, Result};
+use crate::kernel::Precision;
 use crate::model::ModelSpec;
 use crate::model::plans::Update;
 use crate::option::{self, defaults};

@@ -5,14 +5,11 @@ use std::path::Path;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::data::DataOptions;
+use crate::data::{self, DataOptions};
 use crate::model::ModelOptions;
 use crate::option::{self, defaults};
 use crate::plan::Tune;
 use crate::train::{Checkpoints, InitFrom, Record, TrainOptions};
-
-/// Names that [`crate::data::load`] takes before it looks for a path.
-const NAMED_SOURCES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
 
 /// What a user can choose of a run: the options of `elbo train` that its configuration keeps.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -141,7 +138,7 @@ impl DataConfig {
 /// A source that means the same from every working folder: a path becomes absolute.
 pub fn anchored(source: &str) -> String {
     let path = Path::new(source);
-    if !NAMED_SOURCES.contains(&source)
+    if data::names().all(|name| name != source)
         && path.exists()
         && let Ok(absolute) = std::path::absolute(path)
         && let Some(text) = absolute.to_str()
@@ -154,6 +151,22 @@ pub fn anchored(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_of_the_data_lists_every_name() {
+        let command = DataConfig::augment_args(clap::Command::new("train"));
+        let option = command
+            .get_arguments()
+            .find(|option| option.get_long() == Some("data"));
+        let help = option
+            .and_then(|option| option.get_help())
+            .expect("its help");
+        let help = help.to_string();
+        let listed: Vec<&str> = help.split([' ', ',', ':']).collect();
+        for name in data::names() {
+            assert!(listed.contains(&name), "{name}: {help}");
+        }
+    }
 
     #[test]
     fn a_path_is_anchored_and_a_name_is_not() {

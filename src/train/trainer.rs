@@ -9,6 +9,7 @@ mod whole;
 pub use diagnosis::DIVERGENCE_HINT;
 pub use whole::train;
 
+use keeping::{Good, Waiting};
 use pictures::Shown;
 
 use std::ops::ControlFlow;
@@ -24,12 +25,12 @@ use crate::kernel::Element;
 use crate::model::plans::{self, Mode, Source, names};
 use crate::model::session::{Measured, Passes, Session, add_rows};
 use crate::model::{Model, ModelSpec, Weights};
-use crate::plan::Runtime;
+use crate::plan::{PlanId, Runtime};
 use crate::rng::Purpose;
 use crate::train::metrics::Report;
 use crate::train::pace::Clock;
 use crate::train::{
-    Best, Course, EpochRecord, Observer, Pace, Position, Progress, Start, State, TrainOptions,
+    Best, Course, EpochRecord, Observer, Pace, Position, Progress, Start, TrainOptions,
 };
 
 /// Time between two looks at the losses of a running epoch.
@@ -64,10 +65,12 @@ pub struct Trainer {
     start: Instant,
     /// Seconds of training before `start`.
     before: f64,
-    /// The last state that is known to be finite, no older than the start of the running epoch.
-    good: State,
+    /// The last state whose losses were finite, no older than the start of the running epoch.
+    good: Good,
+    /// Copies the state on the device to where the last good one lies; `None` where that lies on the host.
+    copying: Option<PlanId>,
     /// The state after the epoch with the lowest test loss, where no checkpoint holds it yet.
-    best: Option<State>,
+    best: Waiting,
     /// Whether the observer knows of the last good state, and no checkpoint holds it yet.
     is_unkept: bool,
 }
@@ -129,31 +132,27 @@ impl Trainer {
         let (mode, rows) = (Mode::Train(update), options.batch_size);
         let passes = session.passes(&plans::TRAIN, mode, count, rows, Some(&train))?;
         let evaluation = session.evaluation(&test)?;
-        let zeros = vec![0.0; len];
-        let state = |arena: &[f32]| Weights::from_arena(session.model.parameters(), arena);
-        let (weights, moments) = (state(&arena), state(&zeros));
-        Ok(Self {
+        let copying = keeping::copying(&mut session)?;
+        let mut trainer = Self {
             options: options.clone(),
             train,
             test,
             passes,
             evaluation,
-            shown: Shown::choose(&dataset.test, shown_seed, binarize),
+            shown: Shown::choose(&dataset.test, shown_seed),
             order: (0..count as u32).collect(),
             schedule: vec![0.0; 2 * batches],
             position: Position::default(),
             start,
             before: 0.0,
-            good: State {
-                weights,
-                first: moments.clone(),
-                second: moments,
-                position: Position::default(),
-            },
-            best: None,
+            good: Good::Device(Position::default()),
+            copying,
+            best: Waiting::None,
             is_unkept: false,
             session,
-        })
+        };
+        trainer.refresh()?;
+        Ok(trainer)
     }
 
     /// Where training is.
@@ -181,11 +180,11 @@ impl Trainer {
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn weights(&mut self) -> Result<Weights> {
-        self.arena(names::PARAMETERS)
+        keeping::arena(&mut self.session, names::PARAMETERS)
     }
 
     /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint. A failure leaves
-    /// one of the last epoch's end where that has none.
+    /// one of the last epoch's end where that has none and can still be read from the device.
     ///
     /// # Errors
     /// [`crate::Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite;
@@ -226,7 +225,7 @@ impl Trainer {
             let is_due = clock.is_due_after_epoch(self.position.steps, Instant::now());
             kept = is_due || self.ending(clock).is_some();
             self.hold_best(!kept);
-            if kept || self.is_best() && self.best.is_none() {
+            if kept || self.is_best() && matches!(self.best, Waiting::None) {
                 self.keep(clock, observer)?;
                 kept = true;
             }
@@ -289,7 +288,6 @@ impl Trainer {
         let (learning_rate, kl_weight) = self.rates(self.passes.batches() - 1);
         let steps = self.position.steps;
         let earlier = self.position.best;
-        // Before the loss is looked at: a parameter that is not finite has the clearer message.
         let mut position = Position {
             epochs: epoch,
             steps,
@@ -304,12 +302,12 @@ impl Trainer {
             });
         }
         self.position = position;
-        self.refresh()?;
         // Nobody has been told of it.
         self.is_unkept = false;
         if !test.total.is_finite() {
             return Err(self.diagnose_test(epoch)?);
         }
+        self.refresh()?;
         Ok(ControlFlow::Continue(EpochRecord {
             epoch,
             step: steps,

@@ -27,15 +27,14 @@ pub fn warm_up(
     if options.validate(images).is_err() || check_rows(&model, options.batch_size).is_err() {
         return;
     }
-    let source = Source {
-        split: "train",
-        images,
-        words: (images * shape.values()).div_ceil(4),
-        floats: false,
-        binarize: options.binarize,
-        purpose: Purpose::Binarisation,
-        seed: options.seed,
-    };
+    let draws = (options.binarize, Purpose::Binarisation);
+    let source = Source::new(
+        "train",
+        [images, shape.values()],
+        false,
+        draws,
+        options.seed,
+    );
     let rows = options.batch_size;
     let update = options.update(runtime.fuses_updates(), images.div_ceil(rows));
     runtime.warm_up(&model.train(rows, &source, update));

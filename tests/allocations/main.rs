@@ -12,7 +12,7 @@ mod filled;
 
 use std::alloc::System;
 
-use elbo::device::Precision;
+use elbo::kernel::Precision;
 use elbo::model::plans::Update;
 use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec};
 use elbo::plan::{CpuRuntime, PlanId, Runtime};

@@ -3,8 +3,7 @@
 //!
 //! Over 500 lines: three tables of faults, which are one list to look at.
 
-use elbo::device::Precision;
-use elbo::kernel::{Bound, Call, Capabilities, Kernel, Variant};
+use elbo::kernel::{Bound, Call, Capabilities, Kernel, Precision, Variant};
 use elbo::ops::{self, KERNELS, activation};
 
 use crate::harness::Case;
@@ -178,8 +177,14 @@ const SIMPLE: &[Fault] = &[
     fault(
         "gather",
         "rows of 37 bytes, binarised anew",
-        "(counters[0], element)",
-        "(counters[0], j)",
+        "params.first * params.values + element",
+        "params.first * params.values + j",
+    ),
+    fault(
+        "gather",
+        "13 rows of 37 bytes from row 2, binarised anew",
+        "params.first * params.values + element",
+        "params.first + element",
     ),
     fault(
         "gather",
@@ -210,8 +215,14 @@ const SIMPLE: &[Fault] = &[
     fault(
         "gather",
         "9 rows of 784 bytes, binarised anew",
-        "drawn(found, counters[0], at)",
-        "drawn(found, counters[0], j / 4u)",
+        "(params.values / 4u) + at",
+        "(params.values / 4u) + j / 4u",
+    ),
+    fault(
+        "gather",
+        "3 rows of 16 floats from row 7, binarised anew",
+        "params.first * (params.values / 4u) + at",
+        "at",
     ),
     fault(
         "gather",
@@ -300,13 +311,32 @@ const SIMPLE: &[Fault] = &[
         "params.rows * params.latent)",
         "params.rows * params.latent + 1u)",
     ),
+    // Rows that begin inside a block: the next block's values, a value too few at the end, the block of the first row.
+    fault(
+        "reparameterize",
+        "37 rows of 11 from row 2",
+        "drawn[element % 4u]",
+        "drawn[i % 4u]",
+    ),
+    fault(
+        "reparameterize",
+        "37 rows of 11 from row 1,",
+        "skipped + params.rows",
+        "params.rows",
+    ),
+    fault(
+        "reparameterize",
+        "13 rows of 5 from row 64",
+        "before / 4u + block",
+        "block",
+    ),
     fault("reparameterize", "noise given", "DRAW != 0u", "true"),
     // Another step; a mirrored quarter; pairs that share a radius.
     fault(
         "reparameterize",
         "1009 rows of 1",
-        "counters[0], block",
-        "counters[0] + 1u, block",
+        "counters[0], before",
+        "counters[0] + 1u, before",
     ),
     fault(
         "reparameterize",

@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use elbo::device::Precision;
-use elbo::kernel::{Access, Call, Element, Kernel};
+use elbo::kernel::{Access, Call, Element, Kernel, Precision};
 use elbo::rng::{Purpose, Stream};
 
-use crate::run::{self, Contents};
+use crate::run::{self, Contents, TWIN};
 use crate::tolerance::Tolerance;
 
 /// Elements of a guard; also the offset of the values, hence a multiple of `plan::ALIGNMENT`.
@@ -372,6 +371,31 @@ pub(crate) fn verify(cases: &[Case]) {
 pub(crate) fn agree(cases: &[Case]) {
     let (_, faults) = run_all(cases);
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Requires that what an operand of `part` holds after a run is what it holds in `whole` from value `first` on, bit for
+/// bit, on the twin and on every variant of the GPU.
+pub(crate) fn same_rows(whole: &Case, part: &Case, operand: usize, first: usize) {
+    let len = part.operands[operand].len();
+    let values = |contents: &[Contents], first: usize| {
+        let start = GUARD + first;
+        let values = contents[operand].wide(start..start + len);
+        values.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+    };
+    let same = |device: &str, whole_left: &[Contents], part_left: &[Contents]| {
+        let same = values(whole_left, first) == values(part_left, 0);
+        assert!(same, "{}: {device}: operand {operand}", part.name);
+    };
+    same(TWIN, &run::left_by_twin(whole), &run::left_by_twin(part));
+    let variants = run::variants(whole).into_iter().zip(run::variants(part));
+    for (of_whole, of_part) in variants {
+        let name = of_part.name.clone();
+        let left = [
+            run::left_by_gpu(whole, of_whole),
+            run::left_by_gpu(part, of_part),
+        ];
+        same(&name, &left[0], &left[1]);
+    }
 }
 
 #[test]

@@ -3,8 +3,7 @@
 
 use std::collections::HashSet;
 
-use elbo::device::Precision;
-use elbo::kernel::{Access, Call, Capabilities, ENTRY, Element, Field, Kernel, Variant};
+use elbo::kernel::{Access, Call, Capabilities, ENTRY, Element, Field, Kernel, Precision, Variant};
 use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants, spv};
 use naga::valid::{ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};

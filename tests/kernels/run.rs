@@ -6,8 +6,9 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use elbo::device::{Device, Precision, Selection};
-use elbo::kernel::{Access, Call, Capabilities, Element, Kernel, Variant};
+use elbo::device::{Device, Selection};
+
+use elbo::kernel::{Access, Call, Capabilities, Element, Kernel, Precision, Variant};
 use elbo::plan::{Builder, Choice, CpuRuntime, GpuRuntime, Plan, Runtime};
 
 use crate::harness::{self, Case, Comparison, Data, GUARD, Operand, POISON, POISON_WORD};
@@ -156,13 +157,17 @@ pub(crate) fn oracle(case: &Case) -> Vec<Contents> {
 
 /// The f32 twin beside the oracle.
 pub(crate) fn on_twin(case: &Case, oracle: &[Contents]) -> Comparison {
+    let exact = vec![false; case.operands.len()];
+    harness::compare(case, TWIN, oracle, &left_by_twin(case), &exact)
+}
+
+/// What the f32 twin leaves in the buffers.
+pub(crate) fn left_by_twin(case: &Case) -> Vec<Contents> {
     let mut runtime = CpuRuntime::<f32>::new();
     let plan = plan(case, case.kernel, None);
-    let found = run(case, &mut runtime, plan, |runtime, name, _| {
+    run(case, &mut runtime, plan, |runtime, name, _| {
         Contents::Single(std::mem::take(runtime.floats(name)))
-    });
-    let exact = vec![false; case.operands.len()];
-    harness::compare(case, TWIN, oracle, &found, &exact)
+    })
 }
 
 thread_local! {
@@ -216,9 +221,9 @@ fn gpu() -> Option<MutexGuard<'static, Shared>> {
 
 /// The best GPU, with f16 where it has that.
 fn open() -> elbo::Result<Device> {
-    let device = Device::open(&Selection::Gpu, Precision::F32)?;
-    match device.offers(Precision::F16) {
-        true => Device::open(&Selection::Gpu, Precision::F16),
+    let device = Device::open(&Selection::Gpu)?;
+    match device.offers_half() {
+        true => Device::open_half(&Selection::Gpu),
         false => Ok(device),
     }
 }
@@ -266,6 +271,15 @@ pub(crate) fn on_gpu(case: &Case, oracle: &[Contents], variant: Variant) -> Comp
         })
         .collect();
     let device = format!("GPU, {}", variant.name);
+    let found = left_by_gpu(case, variant);
+    harness::compare(case, &device, oracle, &found, &vectors)
+}
+
+/// What a variant on the GPU leaves in the buffers.
+///
+/// # Panics
+/// Where it does not compile or the GPU is left out.
+pub(crate) fn left_by_gpu(case: &Case, variant: Variant) -> Vec<Contents> {
     let mut gpu = gpu().unwrap();
     let Shared { runtime, kernels } = &mut *gpu;
     let kernel = *kernels.entry(case.kernel.name).or_insert_with(|| {
@@ -276,9 +290,7 @@ pub(crate) fn on_gpu(case: &Case, oracle: &[Contents], variant: Variant) -> Comp
     });
     FORCED.set(Some(variant));
     let plan = plan(case, kernel, Some(GUARD));
-    let found = run(case, runtime, plan, |runtime, name, len| {
+    run(case, runtime, plan, |runtime, name, len| {
         Contents::Single(runtime.read(name, 0, len).unwrap())
-    });
-    drop(gpu);
-    harness::compare(case, &device, oracle, &found, &vectors)
+    })
 }

@@ -1,8 +1,7 @@
 //! The comparison with PyTorch bites: each fault that is put into a plan makes it fail.
 
 use bytemuck::Pod;
-use elbo::device::Precision;
-use elbo::kernel::Call;
+use elbo::kernel::{Call, Precision};
 use elbo::ops::{adam, clip, elbo as loss, kl_weight, matmul, record, schedule};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan, Step};
 

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
-use elbo::device::Precision;
-use elbo::kernel::Element;
+use elbo::kernel::{Element, Precision};
 use elbo::model::plans::{Source, Update, names};
 use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan};

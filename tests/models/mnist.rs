@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use elbo::data::{self, Binarize, DataOptions, Dataset, Split};
-use elbo::device::{Device, Precision};
+use elbo::device::Device;
+use elbo::kernel::Precision;
 use elbo::model::{Inference, Likelihood, Loss, ModelKind, ModelSpec, Weights};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Runtime};
 use elbo::train::TrainOptions;

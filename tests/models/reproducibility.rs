@@ -1,8 +1,8 @@
 //! The same seed gives the same run, on one device bit for bit, between devices up to rounding.
 
 use elbo::data::{Binarize, Dataset, Split, digits};
-use elbo::device::{Device, Precision};
-use elbo::kernel::Element;
+use elbo::device::Device;
+use elbo::kernel::{Element, Precision};
 use elbo::model::plans::{Update, names};
 use elbo::model::{Inference, Likelihood, Loss, Model, ModelKind, ModelSpec};
 use elbo::plan::{CpuRuntime, Runtime};

@@ -5,7 +5,7 @@ use std::env;
 use std::path::PathBuf;
 
 use elbo::data::{Binarize, Images, Values, digits};
-use elbo::device::{Device, Gpu, Precision, Selection};
+use elbo::device::{Device, Gpu, Selection};
 use elbo::kernel::Element;
 use elbo::model::plans::{Source, names};
 use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
@@ -19,11 +19,9 @@ use crate::skipped::skipped;
 /// The GPU to test on, with f16 where it has that. Without one the test fails, unless `ELBO_TEST_GPU=skip` makes that
 /// a choice.
 pub(crate) fn gpu() -> Option<Gpu> {
-    let opened = Device::open(&Selection::Gpu, Precision::F32).and_then(|device| {
-        match device.offers(Precision::F16) {
-            true => Device::open(&Selection::Gpu, Precision::F16),
-            false => Ok(device),
-        }
+    let opened = Device::open(&Selection::Gpu).and_then(|device| match device.offers_half() {
+        true => Device::open_half(&Selection::Gpu),
+        false => Ok(device),
     });
     match opened {
         Ok(Device::Gpu(gpu)) => Some(*gpu),
@@ -150,15 +148,8 @@ fn words_of(bytes: &[u8]) -> Vec<u32> {
 
 /// Images as bytes, in order, under the name `train`.
 pub(crate) fn byte_source(images: usize, values: usize, seed: u64) -> Source {
-    Source {
-        split: "train",
-        images,
-        words: (images * values).div_ceil(4),
-        floats: false,
-        binarize: Binarize::None,
-        purpose: Purpose::Binarisation,
-        seed,
-    }
+    let draws = (Binarize::None, Purpose::Binarisation);
+    Source::new("train", [images, values], false, draws, seed)
 }
 
 /// Makes a plan's buffer one that the host can reach under the same name.

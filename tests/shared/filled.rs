@@ -9,15 +9,8 @@ use elbo::rng::{Purpose, Stream};
 
 /// Some images as bytes, binarised anew at each step.
 pub(crate) fn source(spec: &ModelSpec, images: usize) -> Source {
-    Source {
-        split: "train",
-        images,
-        words: (images * spec.image.values()).div_ceil(4),
-        floats: false,
-        binarize: Binarize::Dynamic,
-        purpose: Purpose::Binarisation,
-        seed: 7,
-    }
+    let draws = (Binarize::Dynamic, Purpose::Binarisation);
+    Source::new("train", [images, spec.image.values()], false, draws, 7)
 }
 
 /// Allocates what a plan shares with the host: random parameters and images, in which about half the bytes are zero.

@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use super::{GpuRuntime, PreparedStep, buffer_bytes, group};
-use crate::device::Precision;
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Bound, Element, Kernel, Real, Variant};
+use crate::kernel::{Access, Bound, Element, Kernel, Precision, Real, Variant};
 use crate::plan::tuning::{self, Basis};
 use crate::plan::{Choice, Step};
 use crate::rng::{Purpose, Stream};

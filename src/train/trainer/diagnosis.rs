@@ -1,8 +1,8 @@
 //! Naming what is not finite.
 
 use super::Trainer;
-use crate::device::Precision;
 use crate::error::{Error, Result};
+use crate::kernel::Precision;
 use crate::model::{Loss, Units};
 use crate::plan;
 
@@ -49,7 +49,7 @@ impl Trainer {
     /// state that is known to be finite, which gives the same values, up to that batch, and then looks at every
     /// result of its step.
     pub(super) fn diagnose(&mut self, batch: usize) -> Result<Error> {
-        let good = self.good.clone();
+        let good = self.good_state()?.into_owned();
         self.write(&good)?;
         let done = good.position.batches;
         self.seek(good.position.steps, done)?;
@@ -76,8 +76,12 @@ impl Trainer {
         })
     }
 
-    /// Finds the tensor that spoilt the test loss: measures again, and looks at every result.
+    /// Finds the tensor that spoilt the test loss: a parameter, which has the clearer message; otherwise measures again,
+    /// and looks at every result.
     pub(super) fn diagnose_test(&mut self, epoch: u32) -> Result<Error> {
+        if let Some(name) = self.weights()?.first_not_finite() {
+            return Ok(self.not_finite(self.position.steps, name));
+        }
         let step = self.evaluation.first_step(epoch);
         self.session.seek(&self.test, step, [0, 0])?;
         for (plan, _) in self.evaluation.each() {

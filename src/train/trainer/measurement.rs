@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Trainer;
-use crate::data::Values;
+use super::keeping::Good;
 use crate::error::{Error, Result};
 use crate::model::{Allocation, MemoryUse};
 use crate::plan::{self, Difference, PlanId, Times};
@@ -91,8 +91,8 @@ impl Trainer {
     }
 
     /// What the trainer holds in the host's memory beside that: the last good state, from which steps that go wrong are
-    /// repeated, the best one until a checkpoint has it, the order of the images, and the images of the grids. The data
-    /// set is its owner's.
+    /// repeated, where the device has no copy of it; the best one until a checkpoint has it, at times; the order of the
+    /// images, and the images of the grids until the first of them. The data set is its owner's.
     pub fn host_memory(&self) -> Vec<Allocation> {
         let part = |name: &str, used_for, bytes| Allocation {
             name: name.to_owned(),
@@ -100,27 +100,24 @@ impl Trainer {
             bytes: bytes as u64,
         };
         let floats = 3 * self.session.model.parameters().count();
-        let shown = match &self.shown.images.values {
-            Values::Bytes(bytes) => bytes.len(),
-            Values::Floats(floats) => size_of_val(floats.as_slice()),
+        let good = match self.good {
+            Good::Device(_) => 0,
+            Good::Host(_) => size_of::<f32>() * floats,
         };
-        vec![
-            part(
-                "last good state",
-                MemoryUse::Parameters,
-                size_of::<f32>() * floats,
-            ),
+        let all = [
+            part("last good state", MemoryUse::Parameters, good),
             part(
                 "best state without a checkpoint",
                 MemoryUse::Parameters,
                 self.held_bytes(),
             ),
-            part("images of the grids", MemoryUse::Images, shown),
+            part("images of the grids", MemoryUse::Images, self.shown.bytes()),
             part(
                 "order of the images",
                 MemoryUse::Bookkeeping,
                 size_of::<u32>() * self.order.len(),
             ),
-        ]
+        ];
+        all.into_iter().filter(|part| part.bytes > 0).collect()
     }
 }

@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::data::{Binarize, Images, Values};
 use crate::error::Result;
-use crate::model::plans::{self, names};
+use crate::model::plans::{self, Source, names};
 use crate::model::prior;
 use crate::rng::Purpose;
 use crate::train::Pictures;
@@ -15,22 +15,29 @@ const SAMPLES: usize = 64;
 const RECONSTRUCTIONS: usize = 32;
 
 /// Test images whose reconstructions are shown.
-pub(super) struct Shown {
-    /// Their places in the test split.
-    places: Vec<usize>,
-    pub(super) images: Images,
-    /// Whether `images` are as the model sees them.
-    are_seen: bool,
+pub(super) enum Shown {
+    /// Their places in the test split, and what they are there.
+    Chosen(Vec<usize>, Images),
+    /// They lie on the device as the model sees them.
+    Uploaded(Source),
 }
 
 impl Shown {
     /// [`Images::varied`] by a seed.
-    pub(super) fn choose(test: &Images, seed: u64, binarize: Binarize) -> Self {
+    pub(super) fn choose(test: &Images, seed: u64) -> Self {
         let places = test.varied(RECONSTRUCTIONS, seed);
-        Self {
-            images: test.select(&places),
-            places,
-            are_seen: binarize == Binarize::None,
+        let images = test.select(&places);
+        Self::Chosen(places, images)
+    }
+
+    /// Bytes on the host.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Uploaded(_) => 0,
+            Self::Chosen(_, images) => match &images.values {
+                Values::Bytes(bytes) => bytes.len(),
+                Values::Floats(floats) => size_of_val(floats.as_slice()),
+            },
         }
     }
 }
@@ -41,23 +48,19 @@ impl Trainer {
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn pictures(&mut self) -> Result<Pictures> {
-        self.see_shown()?;
+        let source = self.shown_source()?;
         let samples = if self.session.model.spec().is_variational() {
             let codes = prior(self.options.seed, SAMPLES, self.session.model.spec().latent);
             self.session.decode(&codes)?
         } else {
             Vec::new()
         };
-        let (images, purpose) = (&self.shown.images, Purpose::EvaluationBinarisation);
-        let source = self
-            .session
-            .upload("shown", images, Binarize::None, purpose)?;
         let mut pictures = Pictures {
             samples,
             originals: Vec::new(),
             reconstructions: Vec::new(),
         };
-        let values = images.shape.values();
+        let values = self.session.model.spec().image.values();
         self.session.sweep(
             &plans::RECONSTRUCT,
             &source,
@@ -74,21 +77,28 @@ impl Trainer {
         Ok(pictures)
     }
 
-    /// Brings the shown images to what the model sees, once. Draws go by an image's place in the whole split.
-    fn see_shown(&mut self) -> Result<()> {
-        if self.shown.are_seen {
-            return Ok(());
+    /// The shown images on the device, where they come to the first time.
+    fn shown_source(&mut self) -> Result<Source> {
+        let (places, images) = match &mut self.shown {
+            Shown::Uploaded(source) => return Ok(*source),
+            Shown::Chosen(places, images) => (places, images),
+        };
+        // What the model sees of them. Draws go by an image's place in the whole split.
+        if self.test.binarize != Binarize::None {
+            let size = images.shape.values();
+            let mut seen = vec![0; places.len() * size];
+            self.session.see(&self.test, |place, image| {
+                if let Some(at) = places.iter().position(|&shown| shown == place) {
+                    seen[at * size..][..size].copy_from_slice(image);
+                }
+            })?;
+            images.values = Values::Bytes(seen);
         }
-        let Shown { places, images, .. } = &mut self.shown;
-        let size = images.shape.values();
-        let mut seen = vec![0; places.len() * size];
-        self.session.see(&self.test, |place, image| {
-            if let Some(at) = places.iter().position(|&shown| shown == place) {
-                seen[at * size..][..size].copy_from_slice(image);
-            }
-        })?;
-        images.values = Values::Bytes(seen);
-        self.shown.are_seen = true;
-        Ok(())
+        let purpose = Purpose::EvaluationBinarisation;
+        let source = self
+            .session
+            .upload("shown", images, Binarize::None, purpose)?;
+        self.shown = Shown::Uploaded(source);
+        Ok(source)
     }
 }

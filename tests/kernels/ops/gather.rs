@@ -1,9 +1,9 @@
 //! Cases of `gather`.
 
 use ::elbo::ops::gather::{self, AS_IS, DYNAMIC, FIXED};
-use ::elbo::rng::Purpose;
+use ::elbo::rng::{Draws, Purpose};
 
-use crate::harness::{Case, Operand, values, verify};
+use crate::harness::{Case, Operand, same_rows, values, verify};
 use crate::run;
 use crate::tolerance::Tolerance;
 
@@ -31,8 +31,14 @@ fn images(width: usize, floats: bool) -> Vec<u32> {
 }
 
 pub(crate) fn case(rows: usize, width: usize, floats: bool, binarize: u32) -> Case {
+    part([0, rows], width, floats, binarize)
+}
+
+/// `rows` rows of a batch from row `first` on.
+fn part([first, rows]: [usize; 2], width: usize, floats: bool, binarize: u32) -> Case {
     // An image twice, the first and the last; then what the batch does not reach.
-    let order: Vec<u32> = (0..POSITION as usize + rows + 2)
+    let position = POSITION as usize + first;
+    let order: Vec<u32> = (0..position + rows + 2)
         .map(|i| (7 * i % IMAGES) as u32)
         .collect();
     // A byte's quotient by 255 is within 2.5 ULP, and as the CPU has it where software divides; copies and draws are
@@ -43,14 +49,23 @@ pub(crate) fn case(rows: usize, width: usize, floats: bool, binarize: u32) -> Ca
     };
     let kind = if floats { "floats" } else { "bytes" };
     let mode = ["as they are", "binarised once", "binarised anew"][binarize as usize];
+    let from = match first {
+        0 => String::new(),
+        _ => format!(" from row {first}"),
+    };
+    let draws = Draws {
+        seed: SEED,
+        purpose: Purpose::Binarisation,
+        first,
+    };
     Case::new(
-        format!("{rows} rows of {width} {kind}, {mode}"),
+        format!("{rows} rows of {width} {kind}{from}, {mode}"),
         &gather::KERNEL,
-        gather::call(rows, width, floats, binarize, SEED, Purpose::Binarisation),
+        gather::call(rows, width, floats, binarize, draws),
         vec![
             Operand::words(images(width, floats)),
             Operand::words(order),
-            Operand::words(vec![STEP, POSITION, 9]),
+            Operand::words(vec![STEP, position as u32, 9]),
             Operand::output(rows * width, tolerance),
         ],
     )
@@ -75,6 +90,11 @@ pub(super) fn cases() -> Vec<Case> {
             ] {
                 cases.push(case(rows, width, floats, binarize));
             }
+            // From another row on: draws that begin with a block of Philox, and at each place inside one.
+            for (first, rows, width) in [(64, 5, 3), (1, 5, 5), (2, 13, 37), (3, 5, 17), (7, 3, 16)]
+            {
+                cases.push(part([first, rows], width, floats, binarize));
+            }
         }
     }
     cases
@@ -83,4 +103,18 @@ pub(super) fn cases() -> Vec<Case> {
 #[test]
 fn gathered_and_binarised_images_match_the_oracle_exactly() {
     verify(&cases());
+}
+
+#[test]
+fn a_part_of_a_batch_is_binarised_as_in_the_whole_batch() {
+    // Images of a multiple of four values and others, cut where a block of Philox begins and inside one.
+    for width in [1, 3, 4, 17, 37, 784] {
+        for first in [64, 61, 2, 127] {
+            for binarize in [FIXED, DYNAMIC] {
+                let whole = case(128, width, false, binarize);
+                let part = part([first, 128 - first], width, false, binarize);
+                same_rows(&whole, &part, 3, first * width);
+            }
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! Cases of `reparameterize`, and the encoder's heads that its gradient shares.
 
 use ::elbo::ops::reparameterize;
-use ::elbo::rng::{self, Purpose};
+use ::elbo::rng::{self, Draws, Purpose};
 
-use crate::harness::{Case, GUARD, Operand, agree, values, verify};
+use crate::harness::{Case, GUARD, Operand, agree, same_rows, values, verify};
 use crate::run;
 use crate::tolerance::Tolerance;
 
@@ -40,6 +40,8 @@ enum Noise {
     Given,
     /// Of a seed, at a step.
     Drawn(u64, u32),
+    /// The same from a row of the whole batch on.
+    Part(u64, u32, usize),
 }
 
 fn case(name: String, [rows, latent, samples]: [usize; 3], heads: Vec<f32>, noise: Noise) -> Case {
@@ -48,10 +50,19 @@ fn case(name: String, [rows, latent, samples]: [usize; 3], heads: Vec<f32>, nois
     let size = |i: usize| match noise {
         Noise::Given => f64::from(given[i].abs()),
         Noise::Drawn(seed, step) => radius(seed, step, i),
+        Noise::Part(seed, step, first) => radius(seed, step, first * latent + i),
     };
-    let (seed, step, roundings) = match noise {
+    let draws = |seed, first| {
+        Some(Draws {
+            seed,
+            purpose: Purpose::Epsilon,
+            first,
+        })
+    };
+    let (draws, step, roundings) = match noise {
         Noise::Given => (None, 3, 0),
-        Noise::Drawn(seed, step) => (Some(seed), step, ROUNDINGS),
+        Noise::Drawn(seed, step) => (draws(seed, 0), step, ROUNDINGS),
+        Noise::Part(seed, step, first) => (draws(seed, first), step, ROUNDINGS),
     };
     let sizes: Vec<f64> = (0..count).map(size).collect();
     // exp of half the logvar is within 3 + |logvar| ULP; a product and a sum follow.
@@ -66,11 +77,10 @@ fn case(name: String, [rows, latent, samples]: [usize; 3], heads: Vec<f32>, nois
         .collect();
     // What is given stays as it is; what is drawn takes its place.
     let epsilon = Operand::update(given, Tolerance::sums(roundings, sizes));
-    let noise = seed.map(|seed| (seed, Purpose::Epsilon));
     Case::new(
         name,
         &reparameterize::KERNEL,
-        reparameterize::call(rows, latent, samples, noise),
+        reparameterize::call(rows, latent, samples, draws),
         vec![
             Operand::words(vec![step, 77, 5]),
             Operand::input(heads),
@@ -115,6 +125,26 @@ pub(super) fn cases() -> Vec<Case> {
         let noise = Noise::Drawn(seed, step);
         cases.push(case(name, [8, 8, 1], heads(5, 8, 8, 6.0), noise));
     }
+    // From another row on: where a block of Philox begins, and at each place inside one; fewer values than what is left
+    // of the block; as many as fill whole blocks and a workgroup of them; several samples; more than one thread takes.
+    for (first, rows, latent, samples) in [
+        (64, 13, 5, 1),
+        (1, 1, 1, 1),
+        (1, 2, 1, 1),
+        (3, 13, 5, 1),
+        (2, 37, 11, 1),
+        (1, 37, 11, 1),
+        (1, 255, 1, 1),
+        (1, 257, 1, 1),
+        (9, 15, 3, 5),
+        (2700, 900, 7, 3),
+        (901, 901, 7, 1),
+    ] {
+        let name = format!("{rows} rows of {latent} from row {first}, {samples} samples");
+        let heads = heads(rows as u64, rows / samples, latent, 6.0);
+        let noise = Noise::Part(7, 3, first);
+        cases.push(case(name, [rows, latent, samples], heads, noise));
+    }
     for (rows, latent) in [(13, 5), (900, 7)] {
         let heads = heads(rows as u64, rows, latent, 6.0);
         let name = format!("{rows} rows of {latent}, noise given");
@@ -135,6 +165,31 @@ pub(super) fn cases() -> Vec<Case> {
 #[test]
 fn codes_match_the_oracle_within_and_beyond_the_bound_of_logvar() {
     verify(&cases());
+}
+
+#[test]
+fn a_part_of_a_batch_has_the_codes_of_the_whole_batch() {
+    // Cut where a block of Philox begins and inside one; of several samples, between images.
+    for latent in [1, 2, 3, 5, 20] {
+        for (images, samples) in [(64, 1), (61, 1), (1, 1), (127, 1), (64, 3), (61, 3)] {
+            let (rows, first) = (128 * samples, images * samples);
+            let heads = heads(1, 128, latent, 6.0);
+            let rest = heads[images * 2 * latent..].to_vec();
+            let name = |what| format!("{what} of {rows} rows of {latent} from row {first}");
+            let whole = case(
+                name("all"),
+                [rows, latent, samples],
+                heads,
+                Noise::Drawn(7, 3),
+            );
+            let noise = Noise::Part(7, 3, first);
+            let part = case(name("part"), [rows - first, latent, samples], rest, noise);
+            // Noise and codes.
+            for operand in [2, 3] {
+                same_rows(&whole, &part, operand, first * latent);
+            }
+        }
+    }
 }
 
 #[test]
