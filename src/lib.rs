@@ -14,7 +14,7 @@
 //!
 //! let dataset = digits::generate(1_000, 200, 0);
 //! let spec = ModelSpec {
-//!     hidden: vec![64],
+//!     encoder: [64].into(),
 //!     latent: 8,
 //!     ..ModelSpec::reference()
 //! };

@@ -5,6 +5,7 @@ use crate::draw::{
     self, Alignment, Canvas, FONT_7X13, FONT_9X15_BOLD, Mark, Panel, Point, Rgb888, Tick, extent,
 };
 use crate::error::Result;
+use crate::model::words;
 
 /// Pixels of a panel, and of the title above them all.
 const WIDTH: i32 = 440;
@@ -28,10 +29,9 @@ const CLIFF: Rgb888 = Rgb888::new(214, 39, 40);
 pub fn picture(growth: &Growth) -> Result<Vec<u8>> {
     let axes = growth.axes();
     let model = &growth.subject.model;
-    let widths: Vec<String> = model.widths().iter().map(ToString::to_string).collect();
     let title = format!(
         "µs per image of a training step: {}, batch {}, {}",
-        widths.join("-"),
+        words::shape(model),
         growth.subject.batch_size,
         growth.device
     );

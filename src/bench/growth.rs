@@ -50,7 +50,11 @@ impl Axis {
         let mut subject = subject.clone();
         match self {
             Self::Batch => subject.batch_size = size,
-            Self::Hidden => subject.model.hidden.fill(size),
+            Self::Hidden => {
+                let model = &mut subject.model;
+                model.encoder = model.encoder.of_width(size);
+                model.decoder = model.decoder.as_ref().map(|own| own.of_width(size));
+            }
             Self::Latent => subject.model.latent = size,
         }
         subject

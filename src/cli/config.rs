@@ -148,6 +148,15 @@ fn forget(file: &mut Table, flags: &Table) {
     if replaced("model", &old) {
         file.remove("objective");
     }
+    // What says the encoder's layers anew; those of the decoder were its mirror, or made for it.
+    if ["net", "hidden", "encoder"]
+        .iter()
+        .any(|key| flags.contains_key(*key))
+    {
+        for key in ["net", "hidden", "encoder", "decoder"] {
+            file.remove(key);
+        }
+    }
     let other = file
         .get("likelihood")
         .is_some_and(|old| replaced("likelihood", old));
@@ -223,7 +232,7 @@ mod tests {
         let resolved = resolve("--lr 0.5 --latent 3", text);
         assert_eq!(resolved.model.latent, 3, "flag over file");
         assert_eq!(resolved.train.learning_rate, 0.5, "flag over file");
-        assert_eq!(resolved.model.hidden, [5, 6], "file over default");
+        assert_eq!(resolved.model.encoder, [5, 6].into(), "file over default");
         assert_eq!(resolved.train.seed, 9, "file over default");
         assert_eq!(resolved.compute.device, "cpu", "file over default");
         assert_eq!(resolved.train.batch_size, 128, "default");
@@ -252,7 +261,7 @@ mod tests {
             model: ModelSpec {
                 kind: ModelKind::Vae,
                 image: ImageShape::new(8, 9, 3),
-                hidden: vec![12, 11],
+                encoder: [12, 11].into(),
                 latent: 2,
                 activation: Activation::Gelu,
                 likelihood: Likelihood::Gaussian {
@@ -314,7 +323,7 @@ mod tests {
             // One of these is a value of any option.
             let values = [
                 "1", "a", "cpu", "vae", "relu", "gaussian", "none", "constant", "f32", "full",
-                "nchw", "range", "white", "elbo",
+                "nchw", "range", "white", "elbo", "mlp", "linear 1",
             ];
             let switch = Line::try_parse_from(["train", &flag]);
             let lines = values.map(|value| Line::try_parse_from(["train", &flag, value]));

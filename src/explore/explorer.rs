@@ -14,7 +14,7 @@ use crate::draw::Shades;
 use crate::draw::mark_colours;
 use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode};
-use crate::model::{Inference, Model, ModelSpec, Weights};
+use crate::model::{Inference, Model, ModelSpec, Weights, words};
 use crate::shape::ImageShape;
 use crate::view::Plane;
 
@@ -75,8 +75,8 @@ struct Description<'a> {
     /// Whether the program is there to decode.
     served: bool,
     variational: bool,
-    /// Values of each layer, from image to image.
-    layers: Vec<usize>,
+    /// Its layers, from image to image.
+    layers: String,
     likelihood: &'static str,
     image: ImageShape,
     latent: usize,
@@ -182,7 +182,7 @@ impl Explorer {
             setting: &self.setting,
             served,
             variational: spec.is_variational(),
-            layers: layers(spec),
+            layers: words::shape(spec),
             likelihood: spec.likelihood.name(),
             image: spec.image,
             latent: spec.latent,
@@ -252,18 +252,6 @@ impl Explorer {
     }
 }
 
-fn layers(spec: &ModelSpec) -> Vec<usize> {
-    let hidden = spec.hidden.iter().copied();
-    let decoder = spec.hidden.iter().rev().copied();
-    let values = spec.image.values();
-    std::iter::once(values)
-        .chain(hidden)
-        .chain([spec.latent])
-        .chain(decoder)
-        .chain([values])
-        .collect()
-}
-
 /// A range of some width, as pictures are scaled by it: one of a single value begins or ends at 0.
 pub(super) fn widened(least: f32, most: f32) -> (f32, f32) {
     match (least < most, least == 0.0) {
@@ -300,7 +288,7 @@ pub(super) mod tests {
     fn explorer(latent: usize, count: u8, most: usize) -> Result<Explorer> {
         let spec = ModelSpec {
             image: ImageShape::new(2, 3, 1),
-            hidden: vec![5],
+            encoder: [5].into(),
             latent,
             ..ModelSpec::reference()
         };
@@ -381,7 +369,7 @@ pub(super) mod tests {
         let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(found["places"], serde_json::json!([0, 2, 5, 7]));
         assert_eq!(found["labels"], found["places"]);
-        assert_eq!(found["layers"], serde_json::json!([6, 5, 2, 5, 6]));
+        assert_eq!(found["layers"], "6-5-2-5-6");
     }
 
     #[test]

@@ -207,7 +207,7 @@ mod tests {
     fn a_model_too_large_for_a_file_is_refused_with_both_sizes() {
         let mut spec = ModelSpec::reference();
         Explorer::check_file(&spec).expect("a small one");
-        spec.hidden = vec![20_000];
+        spec.encoder = [20_000].into();
         let error = Explorer::check_file(&spec).expect_err("too large");
         let text = error.to_string();
         assert!(

@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_gallery_has_binarised_images_as_the_model_sees_them() {
         let spec = ModelSpec {
-            hidden: vec![4],
+            encoder: [4].into(),
             latent: 2,
             ..ModelSpec::reference()
         };

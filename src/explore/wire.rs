@@ -132,7 +132,7 @@ mod tests {
         let specs = activations.flat_map(|&activation| {
             [Likelihood::Bernoulli, Likelihood::LinearSquaredError].map(|likelihood| ModelSpec {
                 kind: ModelKind::Ae,
-                hidden: vec![30, 7],
+                encoder: [30, 7].into(),
                 activation,
                 likelihood,
                 ..ModelSpec::reference()
@@ -146,7 +146,15 @@ mod tests {
             }
             program
         };
-        specs.map(program).collect()
+        // The sum of its last block is a posterior, and its code one that two read.
+        let residual = ModelSpec {
+            encoder: "linear 7, residual(linear 9, linear 7)"
+                .parse()
+                .expect("layers"),
+            decoder: Some("residual(linear 9, linear 20)".parse().expect("layers")),
+            ..ModelSpec::reference()
+        };
+        specs.chain([residual]).map(program).collect()
     }
 
     #[test]
@@ -169,7 +177,7 @@ mod tests {
             let steps = program.plans.values().flat_map(|plan| &plan.steps);
             used.extend(steps.map(|step| step.kernel));
         }
-        assert_eq!(used, BTreeSet::from(["activation", "linear"]));
+        assert_eq!(used, BTreeSet::from(["activation", "add", "linear"]));
         let script = include_str!("page/script.js");
         for kernel in used {
             assert!(script.contains(&format!("\n  {kernel}(")), "{kernel}");

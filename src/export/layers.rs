@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn layers_are_named_and_in_order() {
         let mut spec = ModelSpec::reference();
-        spec.hidden = vec![8];
+        spec.encoder = [8].into();
         assert_eq!(
             lines(&spec, Part::Encoder),
             [

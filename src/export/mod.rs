@@ -77,7 +77,7 @@ mod tests {
         ModelSpec {
             kind,
             image: ImageShape::new(3, 2, 2),
-            hidden: vec![7, 5],
+            encoder: [7, 5].into(),
             latent: 4,
             activation,
             likelihood,
@@ -90,7 +90,7 @@ mod tests {
         let model = Model::new(spec).expect("a model");
         let parameters = model.parameters();
         let mut arena = parameters.initial(1);
-        let head = format!("fc{}2.bias", spec.hidden.len() + 1);
+        let head = format!("fc{}2.bias", spec.encoder.len() + 1);
         let mut tensors = parameters.tensors.iter();
         if let Some(bias) = tensors.find(|tensor| tensor.name == head) {
             arena[bias.offset] = -200.0;

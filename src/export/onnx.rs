@@ -19,7 +19,7 @@ use super::Trained;
 use super::layers::Part;
 use crate::error::{Error, Result};
 use crate::graph::{self, Constant, Described, Operator, Operators};
-use crate::model::{self, ModelSpec};
+use crate::model::{self, ModelSpec, words};
 
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
@@ -73,12 +73,11 @@ fn check_size(part: Part, bytes: u64) -> Result<()> {
 }
 
 fn describe(spec: &ModelSpec, part: Part) -> String {
-    let widths: Vec<String> = spec.widths().iter().map(ToString::to_string).collect();
     format!(
         "{} of a {} {}",
         part.name(),
         spec.kind.text(),
-        widths.join("-")
+        words::shape(spec)
     )
 }
 

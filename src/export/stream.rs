@@ -99,7 +99,7 @@ mod tests {
 
     fn digit_model() -> (ModelSpec, Inference) {
         let mut spec = ModelSpec::reference();
-        spec.hidden = vec![8];
+        spec.encoder = [8].into();
         spec.latent = 3;
         let model = Inference::new(Device::Cpu, &spec, &weights(&spec), 5).expect("a model");
         (spec, model)

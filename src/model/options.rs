@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::nets::blocks::Blocks;
 use super::objectives::{OBJECTIVES, Objective};
 use super::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::error::{Error, Result};
@@ -24,16 +25,29 @@ pub struct ModelOptions {
     #[arg(skip)]
     #[serde(with = "crate::shape::text", skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageShape>,
-    /// Units of each hidden layer of the encoder; the decoder has the same in reverse: 400, or 512,256
+    /// Kind of network that --hidden gives the sizes of [default: mlp]
+    #[arg(long, value_enum, help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net: Option<NetName>,
+    /// Units of each hidden layer of the encoder; the decoder has the same in reverse: 400, or 512,256 [default: 400]
     #[arg(
         long,
         value_delimiter = ',',
         value_parser = count,
         value_name = "UNITS,…",
-        default_value = "400",
         help_heading = "Model"
     )]
-    pub hidden: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<usize>>,
+    /// Layers of the encoder, in place of --net and --hidden: "linear 512, residual(linear 256, linear 512)"; the
+    /// activation follows each linear layer but the last of a residual block
+    #[arg(long, value_name = "LAYERS", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<Blocks>,
+    /// Layers of the decoder [default: those of the encoder, in reverse]
+    #[arg(long, value_name = "LAYERS", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Blocks>,
     /// Number of latent dimensions
     #[arg(
         long,
@@ -104,13 +118,33 @@ impl ModelOptions {
         Ok(ModelSpec {
             kind: self.model,
             image,
-            hidden: self.hidden.clone(),
+            encoder: self.chosen_encoder()?,
+            decoder: self.decoder.clone(),
             latent: self.latent,
             activation: self.activation,
             likelihood: self.chosen_likelihood()?,
             beta: self.beta,
             objective: self.objective,
         })
+    }
+
+    fn chosen_encoder(&self) -> Result<Blocks> {
+        let widths = self.hidden.as_deref().unwrap_or(&[400]);
+        let Some(encoder) = &self.encoder else {
+            return Ok(match self.net {
+                None | Some(NetName::Mlp) => widths.into(),
+                Some(NetName::Resnet) => Blocks::with_residuals(widths),
+            });
+        };
+        let other = match (self.net, &self.hidden) {
+            (Some(_), _) => "--net",
+            (_, Some(_)) => "--hidden",
+            _ => return Ok(encoder.clone()),
+        };
+        Err(Error::config(
+            format!("--encoder beside {other}: both say what the encoder's layers are"),
+            "one of them",
+        ))
     }
 
     fn chosen_likelihood(&self) -> Result<Likelihood> {
@@ -157,7 +191,13 @@ impl From<&ModelSpec> for ModelOptions {
         Self {
             model: spec.kind,
             image: Some(spec.image),
-            hidden: spec.hidden.clone(),
+            net: None,
+            hidden: spec.encoder.widths(),
+            encoder: match spec.encoder.widths() {
+                Some(_) => None,
+                None => Some(spec.encoder.clone()),
+            },
+            decoder: spec.decoder.clone(),
             latent: spec.latent,
             activation: spec.activation,
             likelihood: Some(likelihood),
@@ -182,6 +222,16 @@ fn named_objective<'de, D: Deserializer<'de>>(
 ) -> Result<Option<&'static Objective>, D::Error> {
     let name = String::deserialize(deserializer)?;
     named(&name).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Names of kinds of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetName {
+    /// Linear layers one after another
+    Mlp,
+    /// The same, with a residual block of two linear layers behind each
+    Resnet,
 }
 
 /// Names of the reconstruction losses.
@@ -277,25 +327,51 @@ mod tests {
 
     #[test]
     fn a_model_is_described_by_its_own_options() {
-        for likelihood in [
-            Likelihood::Bernoulli,
-            Likelihood::Gaussian {
-                sigma: 0.1,
-                learned: true,
-            },
-            Likelihood::Gaussian {
-                sigma: 1.0,
-                learned: false,
-            },
+        let gaussian = |sigma, learned| Likelihood::Gaussian { sigma, learned };
+        let residual = "linear 6, residual(linear 3, linear 6)";
+        for (likelihood, encoder, decoder) in [
+            (Likelihood::Bernoulli, "linear 5, linear 6", None),
+            (gaussian(0.1, true), residual, None),
+            (gaussian(1.0, false), "linear 9", Some(residual)),
         ] {
             let spec = ModelSpec {
                 likelihood,
-                hidden: vec![5, 6],
+                encoder: encoder.parse().expect("layers"),
+                decoder: decoder.map(|text: &str| text.parse().expect("layers")),
                 ..ModelSpec::reference()
             };
             let options = ModelOptions::from(&spec);
             assert_eq!(options.spec(spec.image).expect("the model"), spec);
         }
+    }
+
+    #[test]
+    fn an_encoder_is_said_once() {
+        let said = |change: fn(&mut ModelOptions)| {
+            let mut options = ModelOptions::default();
+            change(&mut options);
+            let spec = options.spec(ImageShape::new(28, 28, 1));
+            spec.map(|spec| spec.encoder.to_string())
+        };
+        let residual = said(|options| {
+            options.net = Some(NetName::Resnet);
+            options.hidden = Some(vec![8, 5]);
+        });
+        assert_eq!(
+            residual.expect("layers"),
+            "linear 8, residual(linear 8, linear 8), linear 5, residual(linear 5, linear 5)"
+        );
+        let twice = said(|options| {
+            options.encoder = Some([7].into());
+            options.hidden = Some(vec![8]);
+        });
+        let error = twice.expect_err("both");
+        assert!(
+            error.to_string().contains("--encoder beside --hidden"),
+            "{error}"
+        );
+        let own = said(|options| options.encoder = Some([7].into()));
+        assert_eq!(own.expect("layers"), "linear 7");
     }
 
     #[test]

@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn an_arena_beyond_a_binding_is_updated_in_parts() {
         let mut spec = ModelSpec::reference();
-        spec.hidden = vec![30_000];
+        spec.encoder = [30_000].into();
         let model = Model::new(&spec).expect("a model");
         let parameters = model.parameters();
         let source = source(8);

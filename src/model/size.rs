@@ -7,24 +7,13 @@ use crate::model::nets::Net;
 pub const MOST_PARAMETERS: u64 = 1 << 31;
 
 impl ModelSpec {
-    /// Widths of the layers in the order of computation: input, hidden, latent, hidden reversed, output.
-    pub fn widths(&self) -> Vec<usize> {
-        let mut widths = vec![self.image.values()];
-        widths.extend(&self.hidden);
-        widths.push(self.latent);
-        widths.extend(self.hidden.iter().rev());
-        widths.push(self.image.values());
-        widths
-    }
-
     /// Parameters of the model's graph; `u64::MAX` where they are beyond counting, 0 where its layers do not go together.
     pub fn parameter_count(&self) -> u64 {
         // So many units have more parameters than that, and what a graph computes of its sizes may overflow.
-        if self
-            .widths()
-            .iter()
-            .any(|&width| width as u64 > MOST_PARAMETERS)
-        {
+        let decoder = self.decoder_blocks();
+        let mut widths = [self.encoder.outputs(), decoder.outputs(), vec![self.latent]].concat();
+        widths.push(self.image.values());
+        if widths.iter().any(|&width| width as u64 > MOST_PARAMETERS) {
             return u64::MAX;
         }
         let Ok(net) = Net::new(self) else { return 0 };
@@ -66,7 +55,7 @@ mod tests {
     #[test]
     fn a_size_beyond_counting_saturates() {
         let mut spec = ModelSpec::reference();
-        spec.hidden = vec![usize::MAX, usize::MAX];
+        spec.encoder = [usize::MAX, usize::MAX].into();
         assert_eq!(spec.parameter_count(), u64::MAX);
     }
 }

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 use crate::layers::Activation;
 use crate::model::MOST_PARAMETERS;
 use crate::model::latents::{Latent, gaussian, point};
+use crate::model::nets::Net;
+use crate::model::nets::blocks::Blocks;
 use crate::model::objectives::Objective;
 use crate::ops::likelihood;
 use crate::shape::ImageShape;
@@ -121,8 +123,11 @@ pub struct ModelSpec {
     pub kind: ModelKind,
     /// Size of an image.
     pub image: ImageShape,
-    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
-    pub hidden: Vec<usize>,
+    /// The encoder's layers between image and heads.
+    pub encoder: Blocks,
+    /// The decoder's between code and image; `None`: the encoder's in reverse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Blocks>,
     /// Values of the latent code.
     pub latent: usize,
     /// Nonlinearity after every hidden layer.
@@ -143,7 +148,8 @@ impl ModelSpec {
         Self {
             kind: ModelKind::Vae,
             image: ImageShape::new(28, 28, 1),
-            hidden: vec![400],
+            encoder: [400].into(),
+            decoder: None,
             latent: 20,
             activation: Activation::Relu,
             likelihood: Likelihood::Bernoulli,
@@ -152,12 +158,14 @@ impl ModelSpec {
         }
     }
 
-    /// A model with everything in which it can differ from the reference one: widths that no tile divides, points for
-    /// codes, an activation whose derivative needs its input, a likelihood with a parameter.
+    /// A model with everything in which it can differ from the reference one: widths that no tile divides, a residual
+    /// block, a decoder that is no mirror, points for codes, an activation whose derivative needs its input, a likelihood
+    /// with a parameter.
     pub fn odd() -> Self {
         Self {
             kind: ModelKind::Ae,
-            hidden: vec![67, 35],
+            encoder: Blocks::with_residuals(&[67]),
+            decoder: Some([35, 67].into()),
             latent: 7,
             activation: Activation::Gelu,
             likelihood: Likelihood::Gaussian {
@@ -219,10 +227,25 @@ impl ModelSpec {
         ))
     }
 
-    /// The hidden layers as `--hidden` takes them.
-    fn hidden_text(&self) -> String {
-        let units: Vec<String> = self.hidden.iter().map(usize::to_string).collect();
-        units.join(",")
+    /// The decoder's layers between code and image.
+    pub fn decoder_blocks(&self) -> Blocks {
+        let mirrored = || self.encoder.mirrored(self.image.values());
+        self.decoder.clone().unwrap_or_else(mirrored)
+    }
+
+    /// The layers as the options that say them.
+    fn layers_text(&self) -> String {
+        let encoder = match self.encoder.widths() {
+            Some(widths) => {
+                let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
+                format!("--hidden {}", widths.join(","))
+            }
+            None => format!("--encoder {:?}", self.encoder.to_string()),
+        };
+        match &self.decoder {
+            None => encoder,
+            Some(decoder) => format!("{encoder} --decoder {:?}", decoder.to_string()),
+        }
     }
 
     /// Checks every size and value.
@@ -238,11 +261,13 @@ impl ModelSpec {
                 "give images of at least 1×1×1",
             ));
         }
-        if self.hidden.is_empty() || self.hidden.contains(&0) {
+        let decoder = self.decoder_blocks();
+        let outputs = [&self.encoder, &decoder].map(Blocks::outputs);
+        if outputs.iter().any(|own| own.is_empty() || own.contains(&0)) {
             return Err(Error::config(
                 format!(
-                    "--hidden {}: every hidden layer needs at least one unit",
-                    self.hidden_text()
+                    "{}: every hidden layer needs at least one unit",
+                    self.layers_text()
                 ),
                 "--hidden 400, or a list such as --hidden 512,256",
             ));
@@ -261,14 +286,14 @@ impl ModelSpec {
             };
             return Err(Error::config(
                 format!(
-                    "--hidden {} --latent {}: a model of {counted} parameters is too large, {MOST_PARAMETERS} is the \
-                     most",
-                    self.hidden_text(),
+                    "{} --latent {}: a model of {counted} parameters is too large, {MOST_PARAMETERS} is the most",
+                    self.layers_text(),
                     self.latent
                 ),
-                "a smaller --hidden or --latent, or smaller images",
+                "layers of fewer units, a smaller --latent, or smaller images",
             ));
         }
+        Net::new(self)?;
         if !(self.beta.is_finite() && self.beta >= 0.0) {
             return Err(Error::config(
                 format!("--beta {}: expected a finite number, 0 or more", self.beta),
@@ -311,7 +336,7 @@ mod tests {
     fn sizes_are_refused_in_the_words_of_their_options() {
         let refused = |hidden: Vec<usize>| {
             let spec = ModelSpec {
-                hidden,
+                encoder: hidden.as_slice().into(),
                 ..ModelSpec::reference()
             };
             spec.validate().expect_err("a bad size").to_string()

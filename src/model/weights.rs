@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn weights_survive_their_file_and_damage_is_refused() {
         let mut spec = ModelSpec::reference();
-        spec.hidden = vec![3];
+        spec.encoder = [3].into();
         spec.latent = 2;
         let weights = Weights::initial(&spec, 1).expect("weights");
         let folder = tempfile::tempdir().expect("temporary folder");
@@ -365,7 +365,7 @@ mod tests {
     fn tiny() -> ModelSpec {
         let mut spec = ModelSpec::reference();
         spec.image = crate::shape::ImageShape::new(2, 2, 1);
-        spec.hidden = vec![3];
+        spec.encoder = [3].into();
         spec.latent = 2;
         spec
     }

@@ -35,14 +35,30 @@ pub fn model(spec: &ModelSpec) -> String {
 
 /// The same without the weight of the KL.
 pub fn layers(spec: &ModelSpec) -> String {
-    let widths: Vec<String> = spec.widths().iter().map(ToString::to_string).collect();
     let activation = spec.activation.name();
     format!(
         "{} {}, {activation}, {}",
         spec.kind.short(),
-        widths.join("-"),
+        shape(spec),
         likelihood(spec)
     )
+}
+
+/// From image to image: the widths of linear layers, `784-400-20-400-784`, otherwise the layers themselves.
+pub fn shape(spec: &ModelSpec) -> String {
+    let (values, latent) = (spec.image.values(), spec.latent);
+    let decoder = spec.decoder_blocks();
+    match (spec.encoder.widths(), decoder.widths()) {
+        (Some(encoder), Some(decoder)) => {
+            let all = [vec![values], encoder, vec![latent], decoder, vec![values]].concat();
+            let all: Vec<String> = all.iter().map(usize::to_string).collect();
+            all.join("-")
+        }
+        _ => format!(
+            "{values} → {} → {latent} → {decoder} → {values}",
+            spec.encoder
+        ),
+    }
 }
 
 fn likelihood(spec: &ModelSpec) -> String {

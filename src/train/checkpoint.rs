@@ -308,7 +308,7 @@ mod tests {
     fn spec() -> ModelSpec {
         let mut spec = ModelSpec::reference();
         spec.image = crate::shape::ImageShape::new(2, 2, 1);
-        spec.hidden = vec![3];
+        spec.encoder = [3].into();
         spec.latent = 2;
         spec
     }

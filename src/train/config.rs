@@ -331,7 +331,7 @@ mod tests {
             model: ModelSpec {
                 kind: ModelKind::Ae,
                 image: ImageShape::new(32, 48, 3),
-                hidden: vec![512, 256],
+                encoder: [512, 256].into(),
                 latent: 3,
                 activation: Activation::LeakyRelu,
                 likelihood: Likelihood::Gaussian {

@@ -38,7 +38,7 @@ const ROWS: usize = 64;
 /// Large enough that products, sums and updates are shared out among threads.
 fn models() -> Vec<(&'static str, ModelSpec, Update)> {
     let vae = ModelSpec {
-        hidden: vec![128],
+        encoder: [128].into(),
         ..ModelSpec::reference()
     };
     let ae = ModelSpec {

@@ -12,6 +12,7 @@ mod faults;
 mod formats;
 #[path = "../shared/python.rs"]
 mod interpreter;
+mod layers;
 mod look;
 mod options;
 mod other_data;

@@ -69,8 +69,8 @@ fn weights(spec: &ModelSpec) -> Weights {
     let mut arena = parameters.initial(3);
     arena.iter_mut().for_each(|value| *value *= SPREAD);
     let mut tensors = parameters.tensors.iter();
-    let head = format!("fc{}2.bias", spec.hidden.len() + 1);
-    if let Some(bias) = tensors.find(|tensor| tensor.name == head) {
+    let head = format!("fc{}2.bias", spec.encoder.len() + 1);
+    if let Some(bias) = tensors.find(|tensor| [&head, "logvar.bias"].contains(&&*tensor.name)) {
         arena[bias.offset] = 200.0;
         arena[bias.offset + 1] = -200.0;
     }
@@ -128,7 +128,7 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
     );
 }
 
-/// Every activation with every loss as VAE and AE, small; the reference model; one of rows of values.
+/// Every activation with every loss as VAE and AE, small; the reference model; one of rows of values; residual ones.
 fn models(folder: &Path) -> Vec<PathBuf> {
     let gaussian = |learned| Likelihood::Gaussian {
         sigma: 0.5,
@@ -143,7 +143,7 @@ fn models(folder: &Path) -> Vec<PathBuf> {
             all.extend(both.into_iter().chain(own).map(|likelihood| ModelSpec {
                 kind,
                 image: ImageShape::new(4, 3, 2),
-                hidden: vec![9, 7, 8],
+                encoder: [9, 7, 8].into(),
                 latent: 5,
                 activation,
                 likelihood,
@@ -153,9 +153,22 @@ fn models(folder: &Path) -> Vec<PathBuf> {
     }
     all.push(ModelSpec {
         image: ImageShape::new(1, 11, 1),
-        hidden: vec![6],
+        encoder: [6].into(),
         ..ModelSpec::reference()
     });
+    let layers = |text: &str| text.parse().expect("layers");
+    for kind in [ModelKind::Vae, ModelKind::Ae] {
+        all.push(ModelSpec {
+            kind,
+            image: ImageShape::new(4, 3, 2),
+            encoder: layers("linear 9, residual(linear 5, residual(linear 5), linear 9), linear 7"),
+            decoder: Some(layers("residual(linear 8, linear 5), linear 6")),
+            latent: 5,
+            activation: Activation::Silu,
+            likelihood: gaussian(true),
+            ..ModelSpec::reference()
+        });
+    }
     let numbered = all.iter().enumerate().map(|(i, spec)| {
         let path = folder.join(format!("model-{i}"));
         prepare(&path, spec);

@@ -324,7 +324,7 @@ fn pictures() {
 fn spec() -> ModelSpec {
     let mut spec = ModelSpec::reference();
     spec.image = ImageShape::new(2, 2, 1);
-    spec.hidden = vec![3];
+    spec.encoder = [3].into();
     spec.latent = 2;
     spec
 }

@@ -90,7 +90,7 @@ impl Golden {
             spec: ModelSpec {
                 kind: named(&case, "kind"),
                 image: ImageShape::new(1, size("values"), 1),
-                hidden: named(&case, "hidden"),
+                encoder: named::<Vec<usize>>(&case, "hidden").as_slice().into(),
                 latent: size("latent"),
                 activation: named(&case, "activation"),
                 likelihood,
@@ -327,8 +327,12 @@ struct Limits {
 impl Limits {
     fn new<R: Wide>(golden: &Golden) -> Self {
         let spec = &golden.spec;
-        let widths = spec.widths();
-        let longest = widths.iter().copied().max().unwrap_or(1).max(golden.rows);
+        let hidden = spec.encoder.outputs();
+        let widest = hidden.iter().copied().max().unwrap_or(1);
+        let longest = widest
+            .max(spec.image.values())
+            .max(spec.latent)
+            .max(golden.rows);
         let gradients = golden
             .tensors
             .iter()
@@ -336,7 +340,7 @@ impl Limits {
         Self {
             eps: R::EPSILON,
             sum: (longest as f64).sqrt(),
-            layers: (widths.len() - 1) as f64,
+            layers: (2 * hidden.len() + 2) as f64,
             values: (golden.rows * spec.image.values()) as f64,
             codes: (golden.rows * spec.latent) as f64,
             constant: match spec.likelihood {

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use elbo::model::plans::{Update, names};
-use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec, Parameters};
+use elbo::model::{Activation, Blocks, Likelihood, Model, ModelKind, ModelSpec, Parameters};
 use elbo::ops::activation::{IDENTITY, SILU};
 use elbo::ops::{elbo as loss, matmul};
 use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime};
@@ -162,6 +162,10 @@ fn every_gradient_of_every_activation_and_likelihood_matches_differences() {
     report.conclude("differences");
 }
 
+fn layers(text: &str) -> Blocks {
+    text.parse().expect("layers")
+}
+
 #[test]
 fn gradients_with_two_hidden_layers_and_a_weighted_kl_match_differences() {
     let mut report = Report::default();
@@ -175,6 +179,14 @@ fn gradients_with_two_hidden_layers_and_a_weighted_kl_match_differences() {
     }
     let spec = small(ModelKind::Ae, 10, &[6, 5, 4], 3);
     check(&mut report, "three hidden layers", &spec, 13);
+    for kind in [ModelKind::Vae, ModelKind::Ae] {
+        let spec = ModelSpec {
+            encoder: layers("linear 5, residual(linear 4, residual(linear 4), linear 5), linear 4"),
+            decoder: Some(layers("residual(linear 4, linear 3), linear 5")),
+            ..small(kind, 10, &[], 3)
+        };
+        check(&mut report, "residual blocks", &spec, 14);
+    }
     report.conclude("differences");
 }
 

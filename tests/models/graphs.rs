@@ -400,32 +400,38 @@ fn every_parameter_of_a_model_is_updated_by_one_step() {
         sigma: 0.5,
         learned,
     };
+    let mut specs = Vec::new();
     for kind in [ModelKind::Vae, ModelKind::Ae] {
         for likelihood in [sigma(false), sigma(true), Likelihood::Bernoulli] {
             for activation in [Activation::Relu, Activation::Gelu] {
-                let spec = ModelSpec {
-                    likelihood,
-                    activation,
-                    ..small(kind, 12, &[9, 7], 3)
-                };
-                let model = Model::new(&spec).expect("a model");
-                for (fused, grad_clip) in [(false, 0.0), (true, 0.0), (true, 1.0)] {
-                    let update = Update {
-                        fused,
-                        grad_clip,
-                        ..Update::default()
-                    };
-                    let plan = model.train(4, &byte_source(8, 12, 1), update);
-                    let counts = updates(&plan, model.parameters().len);
-                    for tensor in &model.parameters().tensors {
-                        let own = &counts[tensor.offset..tensor.offset + tensor.len()];
-                        assert!(
-                            own.iter().all(|&count| count == 1),
-                            "{spec:?}: {}",
-                            tensor.name
-                        );
-                    }
+                for encoder in [
+                    "linear 9, linear 7",
+                    "linear 9, residual(linear 7, linear 9)",
+                ] {
+                    specs.push(ModelSpec {
+                        likelihood,
+                        activation,
+                        encoder: encoder.parse().expect("layers"),
+                        ..small(kind, 12, &[], 3)
+                    });
                 }
+            }
+        }
+    }
+    for spec in specs {
+        let model = Model::new(&spec).expect("a model");
+        for (fused, grad_clip) in [(false, 0.0), (true, 0.0), (true, 1.0)] {
+            let update = Update {
+                fused,
+                grad_clip,
+                ..Update::default()
+            };
+            let plan = model.train(4, &byte_source(8, 12, 1), update);
+            let counts = updates(&plan, model.parameters().len);
+            for tensor in &model.parameters().tensors {
+                let own = &counts[tensor.offset..tensor.offset + tensor.len()];
+                let once = own.iter().all(|&count| count == 1);
+                assert!(once, "{spec:?}: {}", tensor.name);
             }
         }
     }

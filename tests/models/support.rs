@@ -163,7 +163,7 @@ pub(crate) fn small(kind: ModelKind, values: usize, hidden: &[usize], latent: us
     ModelSpec {
         kind,
         image: ImageShape::new(1, values, 1),
-        hidden: hidden.to_vec(),
+        encoder: hidden.into(),
         latent,
         activation: Activation::Tanh,
         likelihood: match kind {
@@ -177,7 +177,7 @@ pub(crate) fn small(kind: ModelKind, values: usize, hidden: &[usize], latent: us
 /// A VAE for the built-in digits.
 pub(crate) fn digit_model() -> ModelSpec {
     ModelSpec {
-        hidden: vec![64],
+        encoder: [64].into(),
         latent: 8,
         ..ModelSpec::reference()
     }

@@ -224,7 +224,7 @@ fn is_rounding((_, share): &(String, f64)) -> bool {
 fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
     let spec = |values, hidden, latent, activation, likelihood| ModelSpec {
         image: ImageShape::new(1, values, 1),
-        hidden: vec![hidden],
+        encoder: [hidden].into(),
         latent,
         activation,
         likelihood,

@@ -110,7 +110,7 @@ class App {
     document.title = `${setting.title} – elbo`;
     element("title").textContent = setting.title;
     const kind = variational ? "variational autoencoder" : "autoencoder";
-    element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.join("–")}, ${likelihood}`;
+    element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.replaceAll("-", "–")}, ${likelihood}`;
     element("version").textContent = `elbo ${version}`;
     const heading = { train: "Training images", test: "Test images", val: "Validation images", all: "Images" }[setting.split];
     element("map-title").textContent = heading;

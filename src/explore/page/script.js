@@ -28,6 +28,14 @@ const KERNELS = {
     const activate = ACTIVATIONS[ACTIVATION];
     for (let i = 0; i < count; i++) out[i] = activate(input[i]);
   },
+
+  add([count], {}, [a, b, out]) {
+    for (let i = 0; i < count; i++) out[i] = a[i] + b[i];
+  },
+
+  copy([count], {}, [input, out]) {
+    for (let i = 0; i < count; i++) out[i] = input[i];
+  },
 };
 
 class ScriptRunner {

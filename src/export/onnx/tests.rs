@@ -152,7 +152,7 @@ fn a_file_says_what_it_is() {
 #[test]
 fn more_than_a_file_holds_is_refused_before_it_is_made() {
     let mut spec = ModelSpec::reference();
-    spec.hidden = vec![20_000, 30_000];
+    spec.encoder = [20_000, 30_000].into();
     // None are looked at: the size is known without them.
     let none = weights(&model(
         ModelKind::Vae,

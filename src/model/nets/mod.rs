@@ -1,6 +1,7 @@
-//! From a specification to a graph, one file per kind of network.
+//! From a specification to a graph.
 
-mod mlp;
+pub mod blocks;
+mod sequence;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, Value};
@@ -32,7 +33,7 @@ impl Net {
     /// # Errors
     /// [`Error::Config`] where layers do not go together.
     pub fn new(spec: &ModelSpec) -> Result<Self> {
-        let mut net = mlp::build(spec).map_err(|reason| mismatch(&reason))?;
+        let mut net = sequence::build(spec).map_err(|reason| mismatch(&reason))?;
         if let Some(activation) = spec.likelihood.mean_activation() {
             let (attrs, inputs) = (activation.attrs(), [net.output]);
             let mean = net
@@ -53,6 +54,6 @@ impl Net {
 fn mismatch(reason: &str) -> Error {
     Error::config(
         format!("the layers of the model do not go together: {reason}"),
-        "other layers",
+        "layers each of which takes what the one before gives; a residual block gives as many values as it takes",
     )
 }

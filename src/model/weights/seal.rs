@@ -85,7 +85,7 @@ mod tests {
     fn a_change_of_any_byte_and_any_cut_are_seen() {
         let mut spec = ModelSpec::reference();
         spec.image = crate::shape::ImageShape::new(2, 2, 1);
-        spec.hidden = vec![3];
+        spec.encoder = [3].into();
         spec.latent = 2;
         let weights = Weights::initial(&spec, 1).expect("weights");
         let whole = weights.to_bytes().expect("a file");

@@ -257,7 +257,7 @@ mod tests {
     /// A run whose test loss falls at first and then rises, with one checkpoint at its end.
     fn run(on_device: bool) -> Vec<State> {
         let spec = ModelSpec {
-            hidden: vec![64],
+            encoder: [64].into(),
             latent: 2,
             ..ModelSpec::reference()
         };

@@ -17,7 +17,7 @@ use crate::train::{Observer, Pace, TrainOptions};
 /// use elbo::train::{EpochRecord, TrainOptions, train};
 ///
 /// let spec = ModelSpec {
-///     hidden: vec![16],
+///     encoder: [16].into(),
 ///     latent: 2,
 ///     activation: Activation::Silu,
 ///     ..ModelSpec::reference()

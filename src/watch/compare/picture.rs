@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_legend_has_what_differs_among_its_runs() {
         let mut runs: Vec<Run> = (0..3).map(|i| named(&format!("{i}"), 1)).collect();
-        runs[1].config.model.hidden = vec![7];
+        runs[1].config.model.encoder = [7].into();
         runs[1].config.model.beta = 4.0;
         for run in &mut runs[..2] {
             run.config.train.batch_size = 64;
