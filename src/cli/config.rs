@@ -148,12 +148,15 @@ fn forget(file: &mut Table, flags: &Table) {
     if replaced("model", &old) {
         file.remove("objective");
     }
-    // What says the encoder's layers anew; those of the decoder were its mirror, or made for it.
-    if ["net", "hidden", "encoder"]
-        .iter()
-        .any(|key| flags.contains_key(*key))
-    {
-        for key in ["net", "hidden", "encoder", "decoder"] {
+    // What says the encoder's layers anew. Those of a decoder were made for the others.
+    let layers = ["net", "hidden", "encoder"];
+    let says_other = |key: &&str| {
+        flags
+            .get(*key)
+            .is_some_and(|new| file.get(*key) != Some(new))
+    };
+    if layers.iter().any(says_other) {
+        for key in layers.into_iter().chain(["decoder"]) {
             file.remove(key);
         }
     }

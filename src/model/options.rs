@@ -39,8 +39,8 @@ pub struct ModelOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
-    /// Layers of the encoder, in place of --net and --hidden: "linear 512, residual(linear 256, linear 512)"; the
-    /// activation follows each linear layer but the last of a residual block
+    /// Layers of the encoder: "linear 512, residual(linear 256, linear 512)"; the activation follows each linear layer
+    /// but the last of a residual block [default: what --net and --hidden say]
     #[arg(long, value_name = "LAYERS", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<Blocks>,

@@ -55,7 +55,7 @@ pub fn shape(spec: &ModelSpec) -> String {
             all.join("-")
         }
         _ => format!(
-            "{values} → {} → {latent} → {decoder} → {values}",
+            "{values} - {} - {latent} - {decoder} - {values}",
             spec.encoder
         ),
     }

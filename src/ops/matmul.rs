@@ -220,7 +220,7 @@ const MATRICES: Core = Core {
     constants: &[],
 };
 
-/// The cores worth trying on a device, best guess first (the figures are in ARCHITECTURE.md).
+/// The cores worth trying on a device, best guess first (the figures are in docs/kernels.md).
 ///
 /// Software drivers turn workgroup memory and barriers into loops over the lanes, which costs a factor
 /// of 30 to 60, so those cores are not even measured there; hardware wants them.

@@ -117,7 +117,7 @@ fn text_is_kept_and_what_a_flag_says_replaces_what_a_file_says() {
     // Layers by name in what is printed of a run.
     let shown = stdout(&accepted(at, &["evaluate", "net", "--device", "cpu"]));
     assert!(
-        shown.contains("→ linear 8, residual(linear 8, linear 8) → 3 →"),
+        shown.contains("- linear 8, residual(linear 8, linear 8) - 3 -"),
         "{shown}"
     );
 }
