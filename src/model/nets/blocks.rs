@@ -76,12 +76,12 @@ impl Blocks {
     /// outputs as that one has inputs. What makes values of an image of the last of them is not one of them.
     #[must_use]
     pub fn mirrored(&self, values: usize) -> Self {
-        let widths = self.iter().filter_map(|block| match block {
+        let mut widths = self.iter().filter_map(|block| match block {
             Block::Linear(outputs) => Some(*outputs),
             Block::Residual(_) => None,
         });
         // From the code to what the encoder's last layer gives.
-        let first = Block::Linear(widths.last().unwrap_or(values));
+        let first = Block::Linear(widths.next_back().unwrap_or(values));
         let mut back = self.reversed(values);
         if let Some(Block::Linear(_)) = self.0.first() {
             back.pop();

@@ -79,7 +79,7 @@ impl Sequence<'_> {
             match block {
                 Block::Linear(outputs) => {
                     let name = self.name(within, place);
-                    x = self.linear(&[name.clone()], *outputs, x)?;
+                    x = self.linear(std::slice::from_ref(&name), *outputs, x)?;
                     place += 1;
                     if !plain || i + 1 < blocks.len() {
                         let after = match self.number {
