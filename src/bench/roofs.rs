@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::kernel::{Call, Element, Kernel};
+use crate::kernel::{Call, Kernel};
 use crate::ops::{copy, fma};
-use crate::plan::{self, Builder, Plan, Runtime, Step};
+use crate::plan::{self, Builder, Plan, Runtime, Shared, Step};
 
-/// Names of the buffers of both kernels.
-const INPUT: &str = "roofs input";
-const OUTPUT: &str = "roofs output";
+/// The buffers of both kernels.
+const INPUT: Shared = Shared::floats("roofs input");
+const OUTPUT: Shared = Shared::floats("roofs output");
 
 /// Values of the chains of multiply-adds: few, which lie in the caches of a CPU, and many, eight for each of the
 /// invocations that a large GPU has under way.
@@ -67,10 +67,10 @@ impl Roofs {
         sets.dedup();
         let values = |set: u64| set as usize / (2 * size_of::<f32>());
         let most = sets.iter().copied().map(values).fold(CHAINS[1], usize::max);
-        for name in [INPUT, OUTPUT] {
-            runtime.allocate(name, Element::Float, most)?;
+        for buffer in [INPUT, OUTPUT] {
+            runtime.allocate(buffer, most)?;
             // Pages that were never written may all be the same one.
-            runtime.write(name, 0, &vec![1.0; most])?;
+            runtime.write(buffer, 0, &vec![1.0; most])?;
         }
         let mut copies = Vec::with_capacity(sets.len());
         for working_set in sets {
@@ -149,7 +149,7 @@ fn best(
 
 fn single(kernel: &'static Kernel, call: Call, count: usize) -> Plan {
     let mut plan = Builder::new(kernel.name);
-    let slices = [INPUT, OUTPUT].map(|name| plan.shared(name, Element::Float, count));
+    let slices = [INPUT, OUTPUT].map(|buffer| plan.shared(buffer, count));
     plan.step(kernel.name, kernel, call, &slices);
     plan.finish()
 }

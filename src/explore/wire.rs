@@ -62,7 +62,7 @@ impl Program {
     pub(super) fn add(&mut self, name: &'static str, plan: &Plan) {
         let buffers = plan.buffers.iter().map(|buffer| {
             let memory = match buffer.home {
-                Home::Shared => None,
+                Home::Shared(_) => None,
                 Home::Transient(index) => Some(index),
             };
             let bytes = buffer_bytes(buffer.len);

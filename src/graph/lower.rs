@@ -6,31 +6,33 @@
 //! nothing has to stand between.
 
 use super::{Fusion, Graph, Node, Parameters, Value};
-use crate::kernel::{Call, Element, Kernel, Precision};
+use crate::kernel::{Call, Kernel, Precision};
 use crate::ops::{activation, adam, add, clip, copy, square_sum, sum_threads};
-use crate::plan::{Builder, MAX_BOUND, Plan, Slice};
+use crate::plan::{Builder, MAX_BOUND, Plan, Shared, Slice};
 
-/// Names of the runtime's buffers that hold what is learned. The first four are arenas of one layout.
+/// The runtime's buffers of what is learned. The first four are arenas of one layout.
 pub mod arenas {
+    use crate::plan::Shared;
+
     /// Arena of parameters.
-    pub const PARAMETERS: &str = "parameters";
+    pub const PARAMETERS: Shared = Shared::floats("parameters");
     /// Arena of gradients of the batch's summed loss.
-    pub const GRADIENT: &str = "gradient";
+    pub const GRADIENT: Shared = Shared::floats("gradient");
     /// Arena of Adam's first moments.
-    pub const FIRST: &str = "first moment";
+    pub const FIRST: Shared = Shared::floats("first moment");
     /// Arena of Adam's second moments.
-    pub const SECOND: &str = "second moment";
+    pub const SECOND: Shared = Shared::floats("second moment");
     /// `[learning rate, gradient scale, relative KL weight]`
-    pub const SCALARS: &str = "scalars";
+    pub const SCALARS: Shared = Shared::floats("scalars");
     /// Values of [`SCALARS`].
     pub const SCALAR_COUNT: usize = 3;
 }
 
 /// How parameters learn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Learning {
-    /// Name of the counters, whose first is the step.
-    pub counters: String,
+    /// The counters, whose first is the step.
+    pub counters: Shared,
     /// Decoupled weight decay.
     pub weight_decay: f32,
     /// Bound of the mean gradient's norm; 0 = none.
@@ -101,14 +103,9 @@ impl<'a> Lowering<'a> {
 
     // What steps are made of.
 
-    /// A buffer of floats that the runtime shares, by its name.
-    pub fn floats(&mut self, name: &str, len: usize) -> Slice {
-        self.plan.shared(name, Element::Float, len)
-    }
-
-    /// The same of words.
-    pub fn words(&mut self, name: &str, len: usize) -> Slice {
-        self.plan.shared(name, Element::Word, len)
+    /// A buffer that the runtime keeps.
+    pub fn shared(&mut self, shared: Shared, len: usize) -> Slice {
+        self.plan.shared(shared, len)
     }
 
     /// A buffer of floats that lives within one run.
@@ -139,13 +136,13 @@ impl<'a> Lowering<'a> {
             .step(label, kernel, call.rounded(self.precision), slices);
     }
 
-    /// An arena, by its name.
-    pub fn arena(&mut self, name: &str) -> Slice {
-        self.floats(name, self.parameters.len)
+    /// An arena.
+    pub fn arena(&mut self, arena: Shared) -> Slice {
+        self.shared(arena, self.parameters.len)
     }
 
-    /// A parameter of the graph, in the arena of a name.
-    pub fn parameter(&mut self, parameter: usize, arena: &str) -> Slice {
+    /// A parameter of the graph, in an arena.
+    pub fn parameter(&mut self, parameter: usize, arena: Shared) -> Slice {
         let arena = self.arena(arena);
         self.parameters.slice(parameter, arena)
     }
@@ -232,8 +229,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// A node's parameters, with the padding between them, in the arena of a name.
-    pub fn all_parameters(&mut self, node: &Node, arena: &str) -> Slice {
+    /// A node's parameters, with the padding between them, in an arena.
+    pub fn all_parameters(&mut self, node: &Node, arena: Shared) -> Slice {
         let arena = self.arena(arena);
         self.parameters.span(node.parameters.clone(), arena)
     }
@@ -247,9 +244,9 @@ impl<'a> Lowering<'a> {
             counters,
             weight_decay,
             ..
-        } = self.learning.clone().expect("a plan that learns");
-        let counters = self.words(&counters, 3);
-        let scalars = self.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
+        } = self.learning.expect("a plan that learns");
+        let counters = self.shared(counters, 3);
+        let scalars = self.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
         ([counters, scalars], weight_decay)
     }
 
@@ -391,11 +388,7 @@ impl<'a> Lowering<'a> {
     /// # Panics
     /// In a plan in which nothing learns.
     pub fn update(&mut self) {
-        let bound = self
-            .learning
-            .as_ref()
-            .expect("a plan that learns")
-            .grad_clip;
+        let bound = self.learning.expect("a plan that learns").grad_clip;
         if bound > 0.0 {
             self.clip(bound);
         }
@@ -418,7 +411,7 @@ impl<'a> Lowering<'a> {
     /// The update of a part of the arena: a dispatch, or one for every part of it that a device can surely bind.
     fn update_part(&mut self, part: Slice, label: &str) {
         let [gradient, first, second] =
-            [arenas::GRADIENT, arenas::FIRST, arenas::SECOND].map(|name| self.arena(name));
+            [arenas::GRADIENT, arenas::FIRST, arenas::SECOND].map(|arena| self.arena(arena));
         let ([counters, scalars], weight_decay) = self.rates();
         for (i, part) in part.bindable().enumerate() {
             let of = |arena: Slice| Slice {
@@ -433,7 +426,7 @@ impl<'a> Lowering<'a> {
 
     fn clip(&mut self, bound: f32) {
         let gradient = self.arena(arenas::GRADIENT);
-        let scalars = self.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
+        let scalars = self.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
         let parts: Vec<Slice> = gradient.bindable().collect();
         let threads: Vec<usize> = parts.iter().map(|p| sum_threads(p.len) as usize).collect();
         let all = threads.iter().sum();

@@ -5,7 +5,7 @@ use crate::graph::{
     Wanted, arenas,
 };
 use crate::ops::{matmul, weight_update};
-use crate::plan::Slice;
+use crate::plan::{Shared, Slice};
 
 /// Places of the parameters among those of the node.
 const WEIGHT: usize = 0;
@@ -60,7 +60,7 @@ fn sizes(lower: &Lowering<'_>, node: &Node) -> [usize; 3] {
     [lower.rows, width(node.inputs[0]), width(node.output)]
 }
 
-fn parameters(lower: &mut Lowering<'_>, node: &Node, arena: &str) -> [Slice; 2] {
+fn parameters(lower: &mut Lowering<'_>, node: &Node, arena: Shared) -> [Slice; 2] {
     [WEIGHT, BIAS].map(|place| lower.parameter(node.parameters.start + place, arena))
 }
 

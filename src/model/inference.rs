@@ -3,8 +3,7 @@
 use crate::data::{Binarize, Images, Split, Values};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::kernel::Element;
-use crate::model::plans::{self, Mode, names};
+use crate::model::plans::{self, Mode, buffers};
 use crate::model::scores::{self, Scores};
 use crate::model::session::{Measured, Session};
 use crate::model::{Likelihood, Loss, Model, ModelSpec, Units, Weights};
@@ -199,7 +198,7 @@ impl Inference {
         self.session.sweep(
             &plans::RECONSTRUCT,
             &source,
-            names::DECODED,
+            buffers::DECODED,
             values,
             |_, batch| {
                 all.extend_from_slice(batch);
@@ -221,15 +220,20 @@ impl Inference {
             mu: Vec::with_capacity(images.len() * latent),
             logvar: Vec::new(),
         };
-        self.session
-            .sweep(&plans::ENCODE, &source, names::HEADS, width, |_, batch| {
+        self.session.sweep(
+            &plans::ENCODE,
+            &source,
+            buffers::HEADS,
+            width,
+            |_, batch| {
                 for row in batch.chunks(width) {
                     latents.mu.extend_from_slice(&row[..latent]);
                     let logvar = row[latent..].iter().map(|&value| bounded(value));
                     latents.logvar.extend(logvar);
                 }
                 Ok(())
-            })?;
+            },
+        )?;
         Ok(latents)
     }
 
@@ -321,7 +325,7 @@ impl Inference {
         let chunk = most.min(samples);
         session.allocate_batch(images)?;
         let rows = images * chunk;
-        session.allocate(names::LOG_WEIGHTS, Element::Float, rows)?;
+        session.allocate(buffers::LOG_WEIGHTS, rows)?;
         let (mut found, mut done) = (Vec::with_capacity(source.images), 0);
         let mut noise = 0_u32;
         while done < source.images {
@@ -330,19 +334,21 @@ impl Inference {
             let mut left = samples;
             let encode = session.prepare(&plans::ENCODE, Mode::Run, [count, 1], Some(source))?;
             let batch = (done / images) as u32;
-            let counters = source.counters_name();
+            let counters = source.counters();
             session
                 .runtime
-                .write_words(&counters, 0, &[batch, done as u32, 0])?;
+                .write_words(counters, 0, &[batch, done as u32, 0])?;
             session.runtime.run(encode, 1)?;
             while left > 0 {
                 let each = chunk.min(left);
                 let size = [count, each];
                 let weigh = session.prepare(&plans::LOG_WEIGHTS, Mode::Run, size, Some(source))?;
-                session.runtime.write_words(&counters, 0, &[noise, 0, 0])?;
+                session.runtime.write_words(counters, 0, &[noise, 0, 0])?;
                 noise = noise.wrapping_add(1);
                 session.runtime.run(weigh, 1)?;
-                let log_w = session.runtime.read(names::LOG_WEIGHTS, 0, count * each)?;
+                let log_w = session
+                    .runtime
+                    .read(buffers::LOG_WEIGHTS, 0, count * each)?;
                 for (bound, weights) in bounds.iter_mut().zip(log_w.chunks(each)) {
                     weights.iter().for_each(|&w| bound.add(f64::from(w)));
                 }

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use crate::model::plans::buffers;
+use crate::plan::Shared;
+
 /// What memory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,6 +27,24 @@ impl MemoryUse {
         Self::Activations,
         Self::Bookkeeping,
     ];
+
+    /// What a shared buffer is for.
+    pub fn of(buffer: Shared) -> Self {
+        match buffer.kind() {
+            buffers::IMAGES => Self::Images,
+            buffers::GRADIENT => Self::Parameters,
+            kind if buffers::STATE.contains(&kind) || buffers::GOOD.contains(&kind) => {
+                Self::Parameters
+            }
+            buffers::CODES
+            | buffers::ZEROS
+            | buffers::HEADS
+            | buffers::DECODED
+            | buffers::OUTPUTS
+            | buffers::SEEN => Self::Activations,
+            _ => Self::Bookkeeping,
+        }
+    }
 
     /// Key of a record.
     pub fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ use crate::model::ModelSpec;
 use crate::model::latents::{Code, Encoded};
 use crate::model::nets::Net;
 use crate::model::objectives::{Gradients, log_terms};
-use crate::model::plans::{Mode, Model, Port, Source, Update, names};
+use crate::model::plans::{Mode, Model, Port, Source, Update, buffers};
 use crate::ops::{gather, log_weight, schedule};
 use crate::plan::{Plan, Slice};
 use crate::rng::{Draws, Purpose};
@@ -97,20 +97,20 @@ impl<'a> Pass<'a> {
 
     pub(super) fn counters(&mut self) -> Slice {
         let source = self.source();
-        self.lower.words(&source.counters_name(), 3)
+        self.lower.shared(source.counters(), 3)
     }
 
     pub(super) fn log(&mut self) -> Slice {
         let source = self.source();
         let terms = self.spec.objective().terms.len();
-        self.lower.floats(&source.log_name(), terms * source.images)
+        self.lower.shared(source.log(), terms * source.images)
     }
 
     /// Logarithm of sigma: a parameter, or a constant beside the parameters.
     pub(super) fn log_sigma(&mut self) -> Slice {
         match self.net.log_sigma {
             Some(learned) => self.lower.parameter(learned, arenas::PARAMETERS),
-            None => self.lower.floats(names::LOG_SIGMA, 1),
+            None => self.lower.shared(buffers::LOG_SIGMA, 1),
         }
     }
 
@@ -141,7 +141,13 @@ impl<'a> Pass<'a> {
     /// Where a port that is asked for goes; `None` where nobody asks.
     fn place(&mut self, port: Port, len: usize) -> Option<Slice> {
         let asked = self.to.contains(&port);
-        asked.then(|| self.lower.floats(port.buffer(), len))
+        asked.then(|| self.at(port, len))
+    }
+
+    /// The buffer of a port.
+    fn at(&mut self, port: Port, len: usize) -> Slice {
+        let buffer = port.buffer().expect("a port that has a buffer");
+        self.lower.shared(buffer, len)
     }
 
     /// Images as the model sees them.
@@ -151,7 +157,7 @@ impl<'a> Pass<'a> {
         }
         let len = self.images * self.spec.image.values();
         let place = match self.from.contains(&Port::Image) {
-            true => Some(self.lower.floats(Port::Image.buffer(), len)),
+            true => Some(self.at(Port::Image, len)),
             false => self.place(Port::Image, len),
         };
         let image = place.unwrap_or_else(|| self.lower.transient("x", len));
@@ -167,8 +173,8 @@ impl<'a> Pass<'a> {
     /// The next batch of the split, `[images, values]`.
     fn batch(&mut self, out: Slice) {
         let source = self.source();
-        let images = self.lower.words(&source.images_name(), source.words);
-        let order = self.lower.words(&source.order_name(), source.images);
+        let images = self.lower.shared(source.image_words(), source.words);
+        let order = self.lower.shared(source.order(), source.images);
         let counters = self.counters();
         let (binarize, draws) = source.binarisation();
         let values = self.spec.image.values();
@@ -180,7 +186,7 @@ impl<'a> Pass<'a> {
     fn posterior(&mut self) -> Slice {
         let len = self.images * self.lower.width(self.net.posterior);
         if self.from.contains(&Port::Posterior) {
-            return self.lower.floats(Port::Posterior.buffer(), len);
+            return self.at(Port::Posterior, len);
         }
         self.image();
         let place = self.place(Port::Posterior, len);
@@ -207,9 +213,7 @@ impl<'a> Pass<'a> {
             return known;
         }
         if self.from.contains(&Port::Code) {
-            let codes = self
-                .lower
-                .floats(Port::Code.buffer(), self.rows() * self.spec.latent);
+            let codes = self.at(Port::Code, self.rows() * self.spec.latent);
             self.lower.set(self.net.code, codes);
         } else {
             self.encoded();
@@ -270,7 +274,7 @@ impl<'a> Pass<'a> {
     fn learn_by(&mut self, update: Update) {
         self.lower.precision = update.precision;
         self.lower.learn_by(Learning {
-            counters: self.source().counters_name(),
+            counters: self.source().counters(),
             weight_decay: update.weight_decay,
             grad_clip: update.grad_clip,
             fused: update.fused,
@@ -280,8 +284,8 @@ impl<'a> Pass<'a> {
     /// Takes learning rate and relative KL weight from the schedule of an epoch of `steps`.
     fn follow_schedule(&mut self, steps: usize) {
         let counters = self.counters();
-        let rows = self.lower.floats(&self.source().schedule_name(), 2 * steps);
-        let scalars = self.lower.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
+        let rows = self.lower.shared(self.source().schedule(), 2 * steps);
+        let scalars = self.lower.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
         let slices = [counters, rows, scalars];
         self.lower.step(
             "schedule",
@@ -305,7 +309,7 @@ impl<'a> Pass<'a> {
         let output = self.output();
         let log_sigma = self.log_sigma();
         let epsilon = encoded.code.epsilon.expect("codes that are drawn");
-        let out = self.lower.floats(Port::LogWeight.buffer(), self.rows());
+        let out = self.at(Port::LogWeight, self.rows());
         let (values, latent) = (self.spec.image.values(), self.spec.latent);
         let selector = self.spec.likelihood.selector();
         self.lower.step(

@@ -1,5 +1,7 @@
 //! Turns a specification into plans: from some ports of a model to others.
 
+pub mod buffers;
+
 use crate::data::Binarize;
 use crate::error::Result;
 use crate::graph::{Graph, Parameters, Tensor};
@@ -8,40 +10,8 @@ use crate::model::ModelSpec;
 use crate::model::nets::Net;
 use crate::model::pass::Pass;
 use crate::ops::gather;
-use crate::plan::Plan;
+use crate::plan::{Plan, Shared};
 use crate::rng::{Draws, Purpose};
-
-/// Names of the runtime's shared buffers.
-pub mod names {
-    pub use crate::graph::arenas::{FIRST, GRADIENT, PARAMETERS, SCALAR_COUNT, SCALARS, SECOND};
-
-    /// Parameters and both moments.
-    pub const STATE: [&str; 3] = [PARAMETERS, FIRST, SECOND];
-    /// Copies of them: the last good state.
-    pub const GOOD: [&str; 3] = [
-        "parameters of the last good state",
-        "first moments of the last good state",
-        "second moments of the last good state",
-    ];
-    /// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
-    pub const UNITS: &str = "latent units";
-    /// `[1]`: logarithm of a fixed sigma.
-    pub const LOG_SIGMA: &str = "log sigma";
-    /// `[rows, latent]`: codes to decode.
-    pub const CODES: &str = "codes";
-    /// `[rows, values]`: decoded means.
-    pub const DECODED: &str = "decoded";
-    /// `[rows, values]`: what the decoder gives, before it is a mean.
-    pub const OUTPUTS: &str = "outputs";
-    /// `[rows, values]`: images as the model sees them.
-    pub const SEEN: &str = "seen";
-    /// `[rows, 2·latent]`, or `[rows, latent]` for an autoencoder.
-    pub const HEADS: &str = "heads";
-    /// Zeros, as many as a batch of codes.
-    pub const ZEROS: &str = "zeros";
-    /// `[rows]`: importance weights.
-    pub const LOG_WEIGHTS: &str = "log weights";
-}
 
 /// Where a model meets the world. A plan goes from some ports to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,17 +39,17 @@ pub enum Port {
 }
 
 impl Port {
-    /// The name of its buffer. Data, noise and loss are those of a split, which has names of its own.
-    pub fn buffer(self) -> &'static str {
+    /// Its buffer. Data, noise and loss are those of a split, which has its own.
+    pub fn buffer(self) -> Option<Shared> {
         match self {
-            Self::Data | Self::Noise | Self::Loss => "",
-            Self::Image => names::SEEN,
-            Self::Posterior => names::HEADS,
-            Self::Code => names::CODES,
-            Self::Output => names::OUTPUTS,
-            Self::Mean => names::DECODED,
-            Self::Units => names::UNITS,
-            Self::LogWeight => names::LOG_WEIGHTS,
+            Self::Data | Self::Noise | Self::Loss => None,
+            Self::Image => Some(buffers::SEEN),
+            Self::Posterior => Some(buffers::HEADS),
+            Self::Code => Some(buffers::CODES),
+            Self::Output => Some(buffers::OUTPUTS),
+            Self::Mean => Some(buffers::DECODED),
+            Self::Units => Some(buffers::UNITS),
+            Self::LogWeight => Some(buffers::LOG_WEIGHTS),
         }
     }
 }
@@ -145,7 +115,7 @@ pub enum Mode {
 /// A split of a data set on the device; each split has its own buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
-    /// Prefix of its buffers.
+    /// Its name, by which its buffers are told from those of others.
     pub split: &'static str,
     /// Images.
     pub images: usize,
@@ -203,29 +173,29 @@ impl Source {
         (binarize, draws)
     }
 
-    /// Name of the buffer of images.
-    pub fn images_name(&self) -> String {
-        format!("{} images", self.split)
+    /// Its [`buffers::IMAGES`].
+    pub fn image_words(&self) -> Shared {
+        buffers::IMAGES.of(self.split)
     }
 
-    /// Name of the buffer of indices, `[images]`.
-    pub fn order_name(&self) -> String {
-        format!("{} order", self.split)
+    /// Its [`buffers::ORDER`].
+    pub fn order(&self) -> Shared {
+        buffers::ORDER.of(self.split)
     }
 
-    /// Name of the counters, `[step, position, row of the log]`.
-    pub fn counters_name(&self) -> String {
-        format!("{} counters", self.split)
+    /// Its [`buffers::COUNTERS`].
+    pub fn counters(&self) -> Shared {
+        buffers::COUNTERS.of(self.split)
     }
 
-    /// Name of the log, `[batches, terms of the objective]`, summed over each batch.
-    pub fn log_name(&self) -> String {
-        format!("{} log", self.split)
+    /// Its [`buffers::LOG`].
+    pub fn log(&self) -> Shared {
+        buffers::LOG.of(self.split)
     }
 
-    /// Name of the schedule, `[batches, 2]`: learning rate and relative KL weight of each step of an epoch.
-    pub fn schedule_name(&self) -> String {
-        format!("{} schedule", self.split)
+    /// Its [`buffers::SCHEDULE`].
+    pub fn schedule(&self) -> Shared {
+        buffers::SCHEDULE.of(self.split)
     }
 }
 

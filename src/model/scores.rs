@@ -1,8 +1,7 @@
 //! Losses image by image.
 
 use crate::error::Result;
-use crate::kernel::Element;
-use crate::model::plans::{self, Source, names};
+use crate::model::plans::{self, Source, buffers};
 use crate::model::session::Session;
 use crate::ops::{bounded, likelihood};
 
@@ -62,23 +61,23 @@ pub(super) fn measure(session: &mut Session, source: &Source) -> Result<Scores> 
     let variational = session.model.spec().is_variational();
     let log_sigma = f64::from(session.log_sigma()?);
     let rows = session.batch_rows().min(source.images);
-    session.allocate(names::OUTPUTS, Element::Float, rows * values)?;
+    session.allocate(buffers::OUTPUTS, rows * values)?;
     let mut scores = Scores::default();
     session.sweep(
         &plans::SCORE,
         source,
-        names::OUTPUTS,
+        buffers::OUTPUTS,
         values,
         |runtime, outputs| {
             let rows = outputs.len() / values;
-            let seen = runtime.read(names::SEEN, 0, rows * values)?;
+            let seen = runtime.read(buffers::SEEN, 0, rows * values)?;
             for (x, y) in seen.chunks(values).zip(outputs.chunks(values)) {
                 let [x, y] = [x, y].map(in_double);
                 let loss = likelihood::loss(kind, &x, &y, log_sigma);
                 scores.reconstruction.push(loss);
             }
             if variational {
-                let heads = runtime.read(names::HEADS, 0, rows * width)?;
+                let heads = runtime.read(buffers::HEADS, 0, rows * width)?;
                 scores
                     .kl
                     .extend(heads.chunks(width).map(|row| kl(row, latent)));

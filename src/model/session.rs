@@ -3,15 +3,14 @@
 mod see;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
-use crate::kernel::Element;
-use crate::model::plans::{self, Mode, Model, Source, Task, names};
+use crate::model::plans::{self, Mode, Model, Source, Task, buffers};
 use crate::model::units::SUMS;
 use crate::model::{Allocation, Loss, MemoryUse, Units};
-use crate::plan::{PlanId, Runtime, buffer_bytes};
+use crate::plan::{PlanId, Runtime, Shared, buffer_bytes};
 use crate::rng::Purpose;
 
 /// Most images of a batch where nothing is learned: enough to fill a device.
@@ -33,7 +32,7 @@ pub(crate) struct Session {
     pub(crate) seed: u64,
     prepared: HashMap<PlanKey, PlanId>,
     /// Elements of each shared buffer.
-    allocated: BTreeMap<String, usize>,
+    allocated: HashMap<Shared, usize>,
 }
 
 /// What a pass over a split measured.
@@ -94,23 +93,23 @@ impl Session {
             model,
             seed,
             prepared: HashMap::new(),
-            allocated: BTreeMap::new(),
+            allocated: HashMap::new(),
         };
-        session.allocate(names::PARAMETERS, Element::Float, len)?;
-        session.runtime.write(names::PARAMETERS, 0, arena)?;
-        session.allocate(names::LOG_SIGMA, Element::Float, 1)?;
+        session.allocate(buffers::PARAMETERS, len)?;
+        session.runtime.write(buffers::PARAMETERS, 0, arena)?;
+        session.allocate(buffers::LOG_SIGMA, 1)?;
         let log_sigma = [session.model.spec().log_sigma()];
-        session.runtime.write(names::LOG_SIGMA, 0, &log_sigma)?;
+        session.runtime.write(buffers::LOG_SIGMA, 0, &log_sigma)?;
         Ok(session)
     }
 
     /// Makes a shared buffer.
-    pub(crate) fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<()> {
-        if self.runtime.allocate(name, element, len)? {
+    pub(crate) fn allocate(&mut self, buffer: Shared, len: usize) -> Result<()> {
+        if self.runtime.allocate(buffer, len)? {
             // Plans that were prepared earlier refer to the buffer that it replaced.
             self.prepared.clear();
         }
-        let known = self.allocated.entry(name.to_owned()).or_default();
+        let known = self.allocated.entry(buffer).or_default();
         *known = len.max(*known);
         Ok(())
     }
@@ -118,13 +117,13 @@ impl Session {
     /// What it holds on the device: shared buffers by name, then the memories of each plan. Shaders, and what
     /// the driver keeps for itself, are not in it.
     pub(crate) fn memory(&self) -> Vec<Allocation> {
-        let shared = self.allocated.iter().map(|(name, &len)| Allocation {
-            name: name.clone(),
-            used_for: used_for(name),
+        let shared = self.allocated.iter().map(|(&buffer, &len)| Allocation {
+            name: buffer.to_string(),
+            used_for: MemoryUse::of(buffer),
             bytes: buffer_bytes(len),
         });
         let mut all: Vec<_> = shared.collect();
-        all.sort_by_key(|part| part.used_for);
+        all.sort_by(|a, b| (a.used_for, &a.name).cmp(&(b.used_for, &b.name)));
         let plans = self.prepared.values().map(|&id| self.runtime.plan(id));
         let mut plans: Vec<_> = plans
             .map(|plan| Allocation {
@@ -220,14 +219,14 @@ impl Session {
                 "fewer images, or a smaller --image-size",
             ));
         }
-        self.allocate(&source.images_name(), Element::Word, words.len())?;
-        self.runtime.write_words(&source.images_name(), 0, &words)?;
-        self.allocate(&source.order_name(), Element::Word, count)?;
+        self.allocate(source.image_words(), words.len())?;
+        self.runtime.write_words(source.image_words(), 0, &words)?;
+        self.allocate(source.order(), count)?;
         let order: Vec<u32> = (0..count as u32).collect();
-        self.runtime.write_words(&source.order_name(), 0, &order)?;
-        self.allocate(&source.counters_name(), Element::Word, 3)?;
+        self.runtime.write_words(source.order(), 0, &order)?;
+        self.allocate(source.counters(), 3)?;
         let terms = self.terms();
-        self.allocate(&source.log_name(), Element::Float, terms * count)?;
+        self.allocate(source.log(), terms * count)?;
         Ok(source)
     }
 
@@ -250,11 +249,7 @@ impl Session {
     pub(crate) fn evaluation(&mut self, source: &Source) -> Result<Passes> {
         let rows = self.rows(source.images);
         if self.model.spec().is_variational() {
-            self.allocate(
-                names::UNITS,
-                Element::Float,
-                SUMS * self.model.spec().latent,
-            )?;
+            self.allocate(buffers::UNITS, SUMS * self.model.spec().latent)?;
         }
         self.passes(
             &plans::EVALUATE,
@@ -278,7 +273,7 @@ impl Session {
         self.seek(source, passes.first_step(pass), [0, 0])?;
         let sums = SUMS * self.model.spec().latent;
         if self.model.spec().is_variational() {
-            self.runtime.write(names::UNITS, 0, &vec![0.0; sums])?;
+            self.runtime.write(buffers::UNITS, 0, &vec![0.0; sums])?;
         }
         for (plan, _) in passes.each() {
             if !go_on() {
@@ -286,12 +281,10 @@ impl Session {
             }
             self.runtime.run(plan, 1)?;
         }
-        let log = self
-            .runtime
-            .read(&source.log_name(), 0, self.terms() * batches)?;
+        let log = self.runtime.read(source.log(), 0, self.terms() * batches)?;
         let units = match self.model.spec().is_variational() {
             true => {
-                let sums = self.runtime.read(names::UNITS, 0, sums)?;
+                let sums = self.runtime.read(buffers::UNITS, 0, sums)?;
                 Some(Units::from_sums(&sums, source.images))
             }
             false => None,
@@ -321,17 +314,16 @@ impl Session {
         [images, batches]: [usize; 2],
     ) -> Result<()> {
         let counters = [step, images as u32, batches as u32];
-        self.runtime
-            .write_words(&source.counters_name(), 0, &counters)
+        self.runtime.write_words(source.counters(), 0, &counters)
     }
 
-    /// Runs a plan per batch over a split, and gives what each leaves in the shared buffer `output` (with
+    /// Runs a plan per batch over a split, and gives what each leaves in `output` (with
     /// `width` values a row) to `take`.
     pub(crate) fn sweep(
         &mut self,
         task: &Task,
         source: &Source,
-        output: &str,
+        output: Shared,
         width: usize,
         mut take: impl FnMut(&mut dyn Runtime, &[f32]) -> Result<()>,
     ) -> Result<()> {
@@ -354,14 +346,14 @@ impl Session {
     pub(crate) fn allocate_batch(&mut self, rows: usize) -> Result<()> {
         let values = self.model.spec().image.values();
         let latent = self.model.spec().latent;
-        for (name, width) in [
-            (names::CODES, latent),
-            (names::ZEROS, latent),
-            (names::HEADS, self.model.head_values()),
-            (names::DECODED, values),
-            (names::SEEN, values),
+        for (buffer, width) in [
+            (buffers::CODES, latent),
+            (buffers::ZEROS, latent),
+            (buffers::HEADS, self.model.head_values()),
+            (buffers::DECODED, values),
+            (buffers::SEEN, values),
         ] {
-            self.allocate(name, Element::Float, rows * width)?;
+            self.allocate(buffer, rows * width)?;
         }
         Ok(())
     }
@@ -378,9 +370,9 @@ impl Session {
         for (plan, rows) in passes.each() {
             let (batch, rest) = codes.split_at(rows * latent);
             codes = rest;
-            self.runtime.write(names::CODES, 0, batch)?;
+            self.runtime.write(buffers::CODES, 0, batch)?;
             self.runtime.run(plan, 1)?;
-            decoded.extend(self.runtime.read(names::DECODED, 0, rows * values)?);
+            decoded.extend(self.runtime.read(buffers::DECODED, 0, rows * values)?);
         }
         Ok(decoded)
     }
@@ -398,7 +390,7 @@ impl Session {
         let Some(tensor) = self.model.log_sigma() else {
             return Ok(None);
         };
-        let value = self.runtime.read(names::PARAMETERS, tensor.offset, 1)?;
+        let value = self.runtime.read(buffers::PARAMETERS, tensor.offset, 1)?;
         Ok(value.first().copied())
     }
 }
@@ -423,22 +415,6 @@ fn words(bytes: &[u8]) -> Cow<'_, [u32]> {
             bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
             Cow::Owned(words)
         }
-    }
-}
-
-/// What a shared buffer is for.
-fn used_for(name: &str) -> MemoryUse {
-    match name {
-        names::GRADIENT => MemoryUse::Parameters,
-        _ if names::STATE.contains(&name) || names::GOOD.contains(&name) => MemoryUse::Parameters,
-        names::CODES
-        | names::ZEROS
-        | names::HEADS
-        | names::DECODED
-        | names::OUTPUTS
-        | names::SEEN => MemoryUse::Activations,
-        _ if name.ends_with(" images") => MemoryUse::Images,
-        _ => MemoryUse::Bookkeeping,
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn assign(buffers: &mut [Buffer], steps: &[Step]) -> Vec<(Element, us
             .map(|(i, _)| i)
     };
     let mut order: Vec<(usize, usize, usize)> = (0..buffers.len())
-        .filter(|&i| buffers[i].home != Home::Shared)
+        .filter(|&i| matches!(buffers[i].home, Home::Transient(_)))
         .map(|i| {
             (
                 uses(i).next().unwrap_or(0),

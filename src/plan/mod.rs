@@ -11,6 +11,7 @@ mod pipelines;
 mod run_cpu;
 mod run_gpu;
 mod runtime;
+mod shared;
 mod timing;
 mod tuning;
 
@@ -19,6 +20,7 @@ pub use inspect::{Difference, Fault, compare, find_fault};
 pub use run_cpu::CpuRuntime;
 pub use run_gpu::GpuRuntime;
 pub use runtime::{PlanId, Runtime, open};
+pub use shared::Shared;
 pub use timing::{Times, measure, time_step};
 pub use tuning::{Basis, Choice, Memory, Tune, Tuning};
 
@@ -37,8 +39,8 @@ pub struct BufferId(usize);
 /// Where a buffer lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {
-    /// In the runtime, under the buffer's name: it outlives the plan's runs.
-    Shared,
+    /// In the runtime: it outlives the plan's runs.
+    Shared(Shared),
     /// In the plan's memory of this index; content is undefined before the first write of a run.
     Transient(usize),
 }
@@ -132,29 +134,33 @@ impl Builder {
         }
     }
 
-    /// A buffer of the runtime, by name; the runtime must have allocated it.
-    pub fn shared(&mut self, name: &str, element: Element, len: usize) -> Slice {
-        if let Some(known) = self.buffers.iter().position(|b| b.name == name) {
-            let buffer = &self.buffers[known];
-            let alike = (buffer.home, buffer.element, buffer.len) == (Home::Shared, element, len);
-            assert!(alike, "{}: two buffers named {name}", self.name);
+    /// A buffer of the runtime, which must have allocated it.
+    pub fn shared(&mut self, shared: Shared, len: usize) -> Slice {
+        let home = Home::Shared(shared);
+        if let Some(known) = self.buffers.iter().position(|b| b.home == home) {
+            let same = self.buffers[known].len == len;
+            assert!(same, "{}: {shared} of two lengths", self.name);
             return self.whole(known);
         }
-        self.push(name.to_owned(), element, len, Home::Shared)
+        self.push(shared.to_string(), shared.element(), len, home)
     }
 
     /// A buffer of floats that lives within one run.
     pub fn transient(&mut self, name: impl Into<String>, len: usize) -> Slice {
-        let name = name.into();
+        self.push(
+            name.into(),
+            Element::Float,
+            len,
+            Home::Transient(usize::MAX),
+        )
+    }
+
+    fn push(&mut self, name: String, element: Element, len: usize, home: Home) -> Slice {
         assert!(
             self.buffers.iter().all(|b| b.name != name),
             "{}: two buffers named {name}",
             self.name
         );
-        self.push(name, Element::Float, len, Home::Transient(usize::MAX))
-    }
-
-    fn push(&mut self, name: String, element: Element, len: usize, home: Home) -> Slice {
         self.buffers.push(Buffer {
             name,
             element,

@@ -5,7 +5,7 @@ use std::mem;
 
 use arrayvec::ArrayVec;
 
-use super::{BufferId, Home, Plan, PlanId, Runtime, Slice, Step};
+use super::{BufferId, Home, Plan, PlanId, Runtime, Shared, Slice, Step};
 use crate::error::Result;
 use crate::kernel::{Access, Bound, Call, Element, Kernel, Real, parallel};
 
@@ -88,7 +88,7 @@ struct Prepared {
 /// The CPU device at `f32`, the oracle at `f64`.
 pub struct CpuRuntime<F: TwinFloat> {
     storage: Vec<Storage<F>>,
-    shared: HashMap<String, usize>,
+    shared: HashMap<Shared, usize>,
     plans: Vec<Prepared>,
 }
 
@@ -111,15 +111,15 @@ impl<F: TwinFloat> CpuRuntime<F> {
     /// A shared buffer of floats, at full precision.
     ///
     /// # Panics
-    /// Where there is none of that name.
-    pub fn floats(&mut self, name: &str) -> &mut Vec<F> {
-        self.by_name(name).floats()
+    /// Where there is none, or it holds words.
+    pub fn floats(&mut self, buffer: Shared) -> &mut Vec<F> {
+        self.shared(buffer).floats()
     }
 
-    fn by_name(&mut self, name: &str) -> &mut Storage<F> {
-        match self.shared.get(name) {
+    fn shared(&mut self, buffer: Shared) -> &mut Storage<F> {
+        match self.shared.get(&buffer) {
             Some(&index) => &mut self.storage[index],
-            None => panic!("no shared buffer named {name}"),
+            None => panic!("no buffer of {buffer}"),
         }
     }
 
@@ -196,41 +196,42 @@ fn split<'a, F: Real>(
 }
 
 impl<F: TwinFloat> Runtime for CpuRuntime<F> {
-    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool> {
-        match self.shared.get(name) {
+    fn allocate(&mut self, buffer: Shared, len: usize) -> Result<bool> {
+        let element = buffer.element();
+        match self.shared.get(&buffer) {
             Some(&index) if self.storage[index].len() >= len => Ok(false),
             Some(&index) => {
                 self.storage[index] = Storage::new(element, len);
                 Ok(true)
             }
             None => {
-                self.shared.insert(name.to_owned(), self.storage.len());
+                self.shared.insert(buffer, self.storage.len());
                 self.storage.push(Storage::new(element, len));
                 Ok(false)
             }
         }
     }
 
-    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
-        let target = &mut self.by_name(name).floats()[offset..offset + values.len()];
+    fn write(&mut self, buffer: Shared, offset: usize, values: &[f32]) -> Result<()> {
+        let target = &mut self.shared(buffer).floats()[offset..offset + values.len()];
         for (target, &value) in target.iter_mut().zip(values) {
             *target = F::new(f64::from(value));
         }
         Ok(())
     }
 
-    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
-        self.by_name(name).words()[offset..offset + values.len()].copy_from_slice(values);
+    fn write_words(&mut self, buffer: Shared, offset: usize, values: &[u32]) -> Result<()> {
+        self.shared(buffer).words()[offset..offset + values.len()].copy_from_slice(values);
         Ok(())
     }
 
-    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
-        let values = &self.by_name(name).floats()[offset..offset + len];
+    fn read(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<f32>> {
+        let values = &self.shared(buffer).floats()[offset..offset + len];
         Ok(values.iter().map(|v| v.wide() as f32).collect())
     }
 
-    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
-        Ok(self.by_name(name).words()[offset..offset + len].to_vec())
+    fn read_words(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<u32>> {
+        Ok(self.shared(buffer).words()[offset..offset + len].to_vec())
     }
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
@@ -243,9 +244,9 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
             .iter()
             .map(|buffer| match buffer.home {
                 Home::Transient(memory) => first + memory,
-                Home::Shared => match self.shared.get(&buffer.name) {
+                Home::Shared(shared) => match self.shared.get(&shared) {
                     Some(&index) => index,
-                    None => panic!("{}: no shared buffer named {}", plan.name, buffer.name),
+                    None => panic!("{}: no buffer of {shared}", plan.name),
                 },
             })
             .collect();

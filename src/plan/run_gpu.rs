@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::pipelines::Pipelines;
 use super::tuning::Memory;
-use super::{Choice, Home, Plan, PlanId, Runtime, Slice, Step, Tuning, buffer_bytes};
+use super::{Choice, Home, Plan, PlanId, Runtime, Shared, Slice, Step, Tuning, buffer_bytes};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::kernel::{Capabilities, Element, Variant};
@@ -52,7 +52,7 @@ pub struct GpuRuntime {
     tuned_until: Option<Instant>,
     memory: Memory,
     choices: Vec<(String, String)>,
-    shared: HashMap<String, (wgpu::Buffer, usize)>,
+    shared: HashMap<Shared, (wgpu::Buffer, usize)>,
     pipelines: Pipelines,
     plans: Vec<Prepared>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
@@ -119,10 +119,10 @@ impl GpuRuntime {
         }
     }
 
-    fn shared(&self, name: &str) -> &(wgpu::Buffer, usize) {
-        match self.shared.get(name) {
-            Some(found) => found,
-            None => panic!("no shared buffer named {name}"),
+    fn shared(&self, buffer: Shared) -> &wgpu::Buffer {
+        match self.shared.get(&buffer) {
+            Some((found, _)) => found,
+            None => panic!("no buffer of {buffer}"),
         }
     }
 
@@ -157,7 +157,7 @@ impl GpuRuntime {
         let buffer = plan.buffer(slice.buffer);
         match buffer.home {
             Home::Transient(memory) => &memories[memory],
-            Home::Shared => &self.shared(&buffer.name).0,
+            Home::Shared(shared) => self.shared(shared),
         }
     }
 
@@ -316,34 +316,36 @@ impl GpuRuntime {
 }
 
 impl Runtime for GpuRuntime {
-    fn allocate(&mut self, name: &str, _element: Element, len: usize) -> Result<bool> {
-        if self
-            .shared
-            .get(name)
-            .is_some_and(|(_, known)| *known >= len)
-        {
+    fn allocate(&mut self, buffer: Shared, len: usize) -> Result<bool> {
+        let known = self.shared.get(&buffer);
+        if known.is_some_and(|&(_, known)| known >= len) {
             return Ok(false);
         }
-        let buffer = self.gpu.buffer(name, buffer_bytes(len))?;
-        Ok(self.shared.insert(name.to_owned(), (buffer, len)).is_some())
+        let made = self.gpu.buffer(&buffer.to_string(), buffer_bytes(len))?;
+        Ok(self.shared.insert(buffer, (made, len)).is_some())
     }
 
-    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
-        self.write_words(name, offset, bytemuck::cast_slice(values))
+    fn write(&mut self, buffer: Shared, offset: usize, values: &[f32]) -> Result<()> {
+        buffer.must_hold(Element::Float);
+        self.write_buffer(self.shared(buffer), offset, bytemuck::cast_slice(values))
     }
 
-    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
-        self.write_buffer(&self.shared(name).0, offset, values)
+    fn write_words(&mut self, buffer: Shared, offset: usize, values: &[u32]) -> Result<()> {
+        buffer.must_hold(Element::Word);
+        self.write_buffer(self.shared(buffer), offset, values)
     }
 
-    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
-        let words = self.read_words(name, offset, len)?;
+    fn read(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<f32>> {
+        buffer.must_hold(Element::Float);
+        self.in_flight.clear();
+        let words = self.read_buffer(self.shared(buffer), offset, len)?;
         Ok(words.into_iter().map(f32::from_bits).collect())
     }
 
-    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
+    fn read_words(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<u32>> {
+        buffer.must_hold(Element::Word);
         self.in_flight.clear();
-        self.read_buffer(&self.shared(name).0, offset, len)
+        self.read_buffer(self.shared(buffer), offset, len)
     }
 
     fn warm_up(&mut self, plan: &Plan) {

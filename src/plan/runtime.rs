@@ -2,8 +2,7 @@
 
 use crate::device::Device;
 use crate::error::Result;
-use crate::kernel::Element;
-use crate::plan::{CpuRuntime, GpuRuntime, Plan, Slice, Tuning};
+use crate::plan::{CpuRuntime, GpuRuntime, Plan, Shared, Slice, Tuning};
 
 /// A plan that a runtime has prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,36 +12,36 @@ pub struct PlanId(pub(super) usize);
 ///
 /// Buffers of floats hold `f32` for the host; offsets and lengths count elements.
 pub trait Runtime: Send {
-    /// Makes a shared buffer, zeroed; one of the same name and a sufficient length stays as it is.
+    /// Makes a shared buffer, zeroed; one of a sufficient length stays as it is.
     /// Returns whether it replaced a shorter one, to which plans that were prepared earlier still refer.
     ///
     /// # Errors
     /// [`crate::Error::Device`] where memory or a binding's limit is too small.
-    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool>;
+    fn allocate(&mut self, buffer: Shared, len: usize) -> Result<bool>;
 
     /// Writes floats into a shared buffer.
     ///
     /// # Errors
     /// [`crate::Error::Device`] where the device failed.
-    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()>;
+    fn write(&mut self, buffer: Shared, offset: usize, values: &[f32]) -> Result<()>;
 
     /// Writes words into a shared buffer.
     ///
     /// # Errors
     /// [`crate::Error::Device`] where the device failed.
-    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()>;
+    fn write_words(&mut self, buffer: Shared, offset: usize, values: &[u32]) -> Result<()>;
 
     /// Reads floats from a shared buffer, after everything submitted so far.
     ///
     /// # Errors
     /// [`crate::Error::Device`] where the device failed.
-    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>>;
+    fn read(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<f32>>;
 
     /// Reads words from a shared buffer, after everything submitted so far.
     ///
     /// # Errors
     /// [`crate::Error::Device`] where the device failed.
-    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>>;
+    fn read_words(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<u32>>;
 
     /// Does what can be done for a plan while its data are on their way, so that [`Runtime::prepare`] of one like
     /// it takes less time. No buffer has to be there. What fails here fails again there, and is reported then.

@@ -21,8 +21,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::kernel::Element;
-use crate::model::plans::{self, Mode, Source, names};
+use crate::model::plans::{self, Mode, Source, buffers};
 use crate::model::session::{Measured, Passes, Session, add_rows};
 use crate::model::{Model, ModelSpec, Weights};
 use crate::plan::{PlanId, Runtime};
@@ -118,16 +117,16 @@ impl Trainer {
         let purpose = Purpose::EvaluationBinarisation;
         let test = session.upload("test", &dataset.test, binarize, purpose)?;
         let len = arena.len();
-        session.allocate(names::GRADIENT, Element::Float, len)?;
-        session.allocate(names::FIRST, Element::Float, len)?;
-        session.allocate(names::SECOND, Element::Float, len)?;
-        session.allocate(names::SCALARS, Element::Float, names::SCALAR_COUNT)?;
+        session.allocate(buffers::GRADIENT, len)?;
+        session.allocate(buffers::FIRST, len)?;
+        session.allocate(buffers::SECOND, len)?;
+        session.allocate(buffers::SCALARS, buffers::SCALAR_COUNT)?;
         let scalars = [options.learning_rate, 1.0, 1.0];
-        session.runtime.write(names::SCALARS, 0, &scalars)?;
+        session.runtime.write(buffers::SCALARS, 0, &scalars)?;
         let batches = count.div_ceil(options.batch_size);
         let update = options.update(fused, batches);
         if update.schedule.is_some() {
-            session.allocate(&train.schedule_name(), Element::Float, 2 * batches)?;
+            session.allocate(train.schedule(), 2 * batches)?;
         }
         let (mode, rows) = (Mode::Train(update), options.batch_size);
         let passes = session.passes(&plans::TRAIN, mode, count, rows, Some(&train))?;
@@ -180,7 +179,7 @@ impl Trainer {
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn weights(&mut self) -> Result<Weights> {
-        keeping::arena(&mut self.session, names::PARAMETERS)
+        keeping::arena(&mut self.session, buffers::PARAMETERS)
     }
 
     /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint. A failure leaves
@@ -331,8 +330,8 @@ impl Trainer {
             *place = i as u32;
         }
         self.order.shuffle(&mut rng);
-        let name = self.train.order_name();
-        self.session.runtime.write_words(&name, 0, &self.order)?;
+        let order = self.train.order();
+        self.session.runtime.write_words(order, 0, &self.order)?;
 
         let batches = self.passes.batches();
         let course = Course {
@@ -346,8 +345,8 @@ impl Trainer {
             row[1] = self.options.kl_schedule.share(step, course)? as f32;
         }
         if self.options.is_scheduled() {
-            let name = self.train.schedule_name();
-            self.session.runtime.write(&name, 0, &self.schedule)?;
+            let schedule = self.train.schedule();
+            self.session.runtime.write(schedule, 0, &self.schedule)?;
         }
         self.seek(self.position.steps, self.position.batches)
     }
@@ -392,10 +391,10 @@ impl Trainer {
             };
             let Some(plan) = plan else { break };
             self.session.runtime.run(plan, times as u32)?;
-            let name = self.train.log_name();
+            let log = self.train.log();
             let terms = self.session.terms();
             let runtime = &mut self.session.runtime;
-            let rows = runtime.read(&name, terms * done, terms * times)?;
+            let rows = runtime.read(log, terms * done, terms * times)?;
             if let Some(bad) = rows
                 .chunks(terms)
                 .position(|row| !row.iter().all(|v| v.is_finite()))

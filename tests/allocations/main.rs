@@ -15,7 +15,7 @@ use std::alloc::System;
 use elbo::kernel::Precision;
 use elbo::model::plans::Update;
 use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec};
-use elbo::plan::{CpuRuntime, PlanId, Runtime};
+use elbo::plan::{CpuRuntime, PlanId, Runtime, Shared};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -96,7 +96,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Update)> {
 struct Training {
     runtime: CpuRuntime<f32>,
     plan: PlanId,
-    counters: String,
+    counters: Shared,
 }
 
 impl Training {
@@ -108,15 +108,13 @@ impl Training {
         Self {
             plan: runtime.prepare(plan).unwrap(),
             runtime,
-            counters: source.counters_name(),
+            counters: source.counters(),
         }
     }
 
     /// Allocations of some steps from the first image on.
     fn steps(&mut self, times: u32) -> usize {
-        self.runtime
-            .write_words(&self.counters, 0, &[0; 3])
-            .unwrap();
+        self.runtime.write_words(self.counters, 0, &[0; 3]).unwrap();
         count(|| self.runtime.run(self.plan, times).unwrap())
     }
 }

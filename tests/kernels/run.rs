@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use elbo::device::{Device, Selection};
 
 use elbo::kernel::{Access, Call, Capabilities, Element, Kernel, Precision, Variant};
-use elbo::plan::{Builder, Choice, CpuRuntime, GpuRuntime, Plan, Runtime};
+use elbo::plan::{Builder, Choice, CpuRuntime, GpuRuntime, Plan, Runtime, Shared};
 
 use crate::harness::{self, Case, Comparison, Data, GUARD, Operand, POISON, POISON_WORD};
 use crate::skipped::skipped;
@@ -85,21 +85,23 @@ impl Contents {
     }
 }
 
-/// Name of an operand's buffer; cases run one after the other and share them by element type.
-fn name(index: usize, operand: &Operand) -> String {
-    format!("{:?} {index}", operand.element())
+/// An operand's buffer; cases run one after the other and share them by element type.
+fn buffer(index: usize, operand: &Operand) -> Shared {
+    const OPERANDS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
+    match operand.element() {
+        Element::Float => Shared::floats(OPERANDS[index]),
+        Element::Word => Shared::words(OPERANDS[index]),
+    }
 }
 
 fn fill(runtime: &mut dyn Runtime, case: &Case) {
     for (i, (operand, binding)) in case.operands.iter().zip(case.kernel.bindings).enumerate() {
-        let name = name(i, operand);
+        let buffer = buffer(i, operand);
         let before = Contents::before(operand, binding.access != Access::Read);
-        runtime
-            .allocate(&name, operand.element(), before.len())
-            .unwrap();
+        runtime.allocate(buffer, before.len()).unwrap();
         match before {
-            Contents::Single(values) => runtime.write(&name, 0, &values).unwrap(),
-            Contents::Words(values) => runtime.write_words(&name, 0, &values).unwrap(),
+            Contents::Single(values) => runtime.write(buffer, 0, &values).unwrap(),
+            Contents::Words(values) => runtime.write_words(buffer, 0, &values).unwrap(),
             Contents::Floats(_) => unreachable!("hosts write f32"),
         }
     }
@@ -113,7 +115,7 @@ fn plan(case: &Case, kernel: &'static Kernel, slack: Option<usize>) -> Plan {
     for (i, operand) in case.operands.iter().enumerate() {
         let padded = operand.len().next_multiple_of(4);
         let whole = 2 * GUARD + padded;
-        let mut slice = builder.shared(&name(i, operand), operand.element(), whole);
+        let mut slice = builder.shared(buffer(i, operand), whole);
         slice.offset = GUARD;
         slice.len = slack.map_or(operand.len(), |slack| padded + slack);
         slices.push(slice);
@@ -127,20 +129,20 @@ fn run<R: Runtime>(
     case: &Case,
     runtime: &mut R,
     plan: Plan,
-    floats: impl Fn(&mut R, &str, usize) -> Contents,
+    floats: impl Fn(&mut R, Shared, usize) -> Contents,
 ) -> Vec<Contents> {
     fill(runtime, case);
     let id = runtime.prepare(plan).unwrap();
     runtime.run(id, 1).unwrap();
     let mut contents = Vec::new();
     for (i, operand) in case.operands.iter().enumerate() {
-        let (name, len) = (
-            name(i, operand),
+        let (buffer, len) = (
+            buffer(i, operand),
             operand.len().next_multiple_of(4) + 2 * GUARD,
         );
         contents.push(match operand.element() {
-            Element::Float => floats(runtime, &name, len),
-            Element::Word => Contents::Words(runtime.read_words(&name, 0, len).unwrap()),
+            Element::Float => floats(runtime, buffer, len),
+            Element::Word => Contents::Words(runtime.read_words(buffer, 0, len).unwrap()),
         });
     }
     contents
@@ -150,8 +152,8 @@ fn run<R: Runtime>(
 pub(crate) fn oracle(case: &Case) -> Vec<Contents> {
     let mut runtime = CpuRuntime::<f64>::new();
     let plan = plan(case, case.kernel, None);
-    run(case, &mut runtime, plan, |runtime, name, _| {
-        Contents::Floats(std::mem::take(runtime.floats(name)))
+    run(case, &mut runtime, plan, |runtime, buffer, _| {
+        Contents::Floats(std::mem::take(runtime.floats(buffer)))
     })
 }
 
@@ -165,8 +167,8 @@ pub(crate) fn on_twin(case: &Case, oracle: &[Contents]) -> Comparison {
 pub(crate) fn left_by_twin(case: &Case) -> Vec<Contents> {
     let mut runtime = CpuRuntime::<f32>::new();
     let plan = plan(case, case.kernel, None);
-    run(case, &mut runtime, plan, |runtime, name, _| {
-        Contents::Single(std::mem::take(runtime.floats(name)))
+    run(case, &mut runtime, plan, |runtime, buffer, _| {
+        Contents::Single(std::mem::take(runtime.floats(buffer)))
     })
 }
 
@@ -179,15 +181,15 @@ fn forced(_: &Call, _: &Capabilities) -> Vec<Variant> {
     FORCED.with_borrow(|variant| variant.iter().cloned().collect())
 }
 
-struct Shared {
+struct OnGpu {
     runtime: GpuRuntime,
     /// Copies of the registry's kernels that offer the forced variant only.
     kernels: HashMap<&'static str, &'static Kernel>,
 }
 
 /// The GPU, opened once; `None` where the environment says to leave it out.
-fn gpu() -> Option<MutexGuard<'static, Shared>> {
-    static GPU: OnceLock<Option<Mutex<Shared>>> = OnceLock::new();
+fn gpu() -> Option<MutexGuard<'static, OnGpu>> {
+    static GPU: OnceLock<Option<Mutex<OnGpu>>> = OnceLock::new();
     let gpu = GPU.get_or_init(|| {
         if std::env::var("ELBO_TEST_GPU").is_ok_and(|value| value == "skip") {
             skipped("gpu", "the kernels' GPU variants (ELBO_TEST_GPU=skip)");
@@ -206,7 +208,7 @@ fn gpu() -> Option<MutexGuard<'static, Shared>> {
                 if !gpu.half {
                     skipped("f16", "kernels in f16, which this adapter lacks");
                 }
-                Some(Mutex::new(Shared {
+                Some(Mutex::new(OnGpu {
                     runtime: GpuRuntime::new(*gpu, Choice::Guess),
                     kernels: HashMap::new(),
                 }))
@@ -281,7 +283,7 @@ pub(crate) fn on_gpu(case: &Case, oracle: &[Contents], variant: Variant) -> Comp
 /// Where it does not compile or the GPU is left out.
 pub(crate) fn left_by_gpu(case: &Case, variant: Variant) -> Vec<Contents> {
     let mut gpu = gpu().unwrap();
-    let Shared { runtime, kernels } = &mut *gpu;
+    let OnGpu { runtime, kernels } = &mut *gpu;
     let kernel = *kernels.entry(case.kernel.name).or_insert_with(|| {
         Box::leak(Box::new(Kernel {
             variants: forced,
@@ -290,7 +292,7 @@ pub(crate) fn left_by_gpu(case: &Case, variant: Variant) -> Vec<Contents> {
     });
     FORCED.set(Some(variant));
     let plan = plan(case, kernel, Some(GUARD));
-    run(case, runtime, plan, |runtime, name, len| {
-        Contents::Single(runtime.read(name, 0, len).unwrap())
+    run(case, runtime, plan, |runtime, buffer, len| {
+        Contents::Single(runtime.read(buffer, 0, len).unwrap())
     })
 }

@@ -1,7 +1,8 @@
 //! What steps move and compute by their records, and what training holds in memory, against values by hand.
 
 use elbo::data::digits;
-use elbo::model::{Allocation, MemoryUse, Model, ModelSpec, plans};
+use elbo::model::plans::{self, buffers};
+use elbo::model::{Allocation, MemoryUse, Model, ModelSpec};
 use elbo::plan::{self, CpuRuntime, Plan, Step};
 use elbo::train::{TrainOptions, Trainer};
 
@@ -185,13 +186,15 @@ fn counters_are_as_they_were_after_a_step_was_timed() {
     let runtime = trainer.runtime();
     let counters = [5, 128, 1];
     runtime
-        .write_words("train counters", 0, &counters)
+        .write_words(buffers::COUNTERS.of("train"), 0, &counters)
         .expect("write");
     let steps = runtime.plan(id).steps.clone();
     let index = steps.iter().position(|step| step.label == "sum of losses");
     let index = index.expect("the step that counts");
     let times = plan::time_step(runtime, id, index, 1).expect("times");
     assert!(times.least > 0.0 && times.least <= times.median);
-    let found = runtime.read_words("train counters", 0, 3).expect("read");
+    let found = runtime
+        .read_words(buffers::COUNTERS.of("train"), 0, 3)
+        .expect("read");
     assert_eq!(found, counters);
 }

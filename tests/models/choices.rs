@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use elbo::data::{Expected, digits};
-use elbo::kernel::{Call, Capabilities, Element, Kernel, Variant};
+use elbo::kernel::{Call, Capabilities, Kernel, Variant};
 use elbo::ops::matmul;
-use elbo::plan::{Basis, Builder, Choice, GpuRuntime, Memory, Runtime, Tuning};
+use elbo::plan::{Basis, Builder, Choice, GpuRuntime, Memory, Runtime, Shared, Tuning};
 use elbo::train::{TrainOptions, warm_up};
 
 use crate::reproducibility::{epoch, trainer};
@@ -172,6 +172,9 @@ static SEEDED: Kernel = Kernel {
 
 #[test]
 fn a_core_that_computes_wrong_values_is_discarded_and_remembered_as_failed() {
+    const A: Shared = Shared::floats("a");
+    const B: Shared = Shared::floats("b");
+    const C: Shared = Shared::floats("c");
     let sizes @ [m, n, k] = [36, 68, 20];
     for choice in [Choice::Quick, Choice::Full] {
         let Some(gpu) = gpu() else { return };
@@ -183,12 +186,12 @@ fn a_core_that_computes_wrong_values_is_discarded_and_remembered_as_failed() {
         };
         let mut runtime = GpuRuntime::new(gpu, tuning);
         let mut builder = Builder::new("seeded");
-        let slices = [("a", m * k), ("b", k * n), ("c", m * n)].map(|(name, len)| {
-            runtime.allocate(name, Element::Float, len).expect("memory");
-            builder.shared(name, Element::Float, len)
+        let slices = [(A, m * k), (B, k * n), (C, m * n)].map(|(buffer, len)| {
+            runtime.allocate(buffer, len).expect("memory");
+            builder.shared(buffer, len)
         });
         // The live buffers hold what the step is to keep: the search must not touch them.
-        runtime.write("c", 0, &vec![7.0; m * n]).expect("a write");
+        runtime.write(C, 0, &vec![7.0; m * n]).expect("a write");
         builder.step(
             "product",
             &SEEDED,
@@ -196,7 +199,7 @@ fn a_core_that_computes_wrong_values_is_discarded_and_remembered_as_failed() {
             &slices,
         );
         runtime.prepare(builder.finish()).expect("a right core");
-        let kept = runtime.read("c", 0, m * n).expect("a read");
+        let kept = runtime.read(C, 0, m * n).expect("a read");
         assert!(kept.iter().all(|&value| value == 7.0));
         let choices = runtime.choices();
         assert!(

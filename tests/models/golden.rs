@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
-use elbo::kernel::{Element, Precision};
-use elbo::model::plans::{Source, Update, names};
+use elbo::kernel::Precision;
+use elbo::model::plans::{Source, Update, buffers};
 use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan};
 use elbo::shape::ImageShape;
@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::skipped::skipped;
-use crate::support::{Report, Wide, byte_source, expose, gpu, load};
+use crate::support::{EPSILON, Report, Wide, byte_source, expose, gpu, load};
 
 /// Cases that must be there: a file that is lost is no file that agrees.
 const CASES: usize = 15;
@@ -172,7 +172,7 @@ impl Golden {
         if self.spec.kind == ModelKind::Vae {
             let step = plan.steps.iter_mut().find(|step| step.label == "z");
             step.expect("the codes").call.selectors = vec![("DRAW", 0)];
-            expose(&mut plan, "epsilon");
+            expose(&mut plan, EPSILON);
         }
         plan
     }
@@ -191,17 +191,15 @@ impl Golden {
         }
         let source = self.source();
         load(runtime, parameters, &arena, &source, &self.bytes);
-        runtime.put(names::SCALARS, &[self.rate, 1.0, 1.0]);
-        runtime.put(names::LOG_SIGMA, &[self.sigma.ln()]);
+        runtime.put(buffers::SCALARS, &[self.rate, 1.0, 1.0]);
+        runtime.put(buffers::LOG_SIGMA, &[self.sigma.ln()]);
         let noise = self.rows * self.spec.latent;
+        runtime.allocate(EPSILON, noise).expect("allocate");
+        let schedule = source.schedule();
         runtime
-            .allocate("epsilon", Element::Float, noise)
+            .allocate(schedule, self.schedule.len())
             .expect("allocate");
-        let schedule = source.schedule_name();
-        runtime
-            .allocate(&schedule, Element::Float, self.schedule.len())
-            .expect("allocate");
-        runtime.put(&schedule, &self.schedule);
+        runtime.put(schedule, &self.schedule);
         let mut prepare = |rows| {
             let mut plan = self.plan(&model, rows);
             alter(&mut plan);
@@ -219,7 +217,7 @@ impl Golden {
             let rows = self.rows_of(step);
             if let Some(all) = self.tensors.get("eps") {
                 let noise_of_batch = rows * self.spec.latent;
-                runtime.put("epsilon", &all[step * noise..][..noise_of_batch]);
+                runtime.put(EPSILON, &all[step * noise..][..noise_of_batch]);
             }
             match short {
                 Some(short) if rows < self.rows => {
@@ -227,19 +225,19 @@ impl Golden {
                     // Where the next epoch begins.
                     let counters = [step + 1, (step + 1) * self.rows, step + 1];
                     let counters = counters.map(|counter| counter as u32);
-                    let name = source.counters_name();
-                    runtime.write_words(&name, 0, &counters).expect("write");
+                    let buffer = source.counters();
+                    runtime.write_words(buffer, 0, &counters).expect("write");
                 }
                 _ => runtime.run(plan, 1).expect("run"),
             }
             if step == 0 {
-                outcome.gradient = runtime.wide(names::GRADIENT, parameters.len);
-                outcome.after_one = runtime.wide(names::PARAMETERS, parameters.len);
+                outcome.gradient = runtime.wide(buffers::GRADIENT, parameters.len);
+                outcome.after_one = runtime.wide(buffers::PARAMETERS, parameters.len);
             }
         }
-        outcome.after_all = runtime.wide(names::PARAMETERS, parameters.len);
+        outcome.after_all = runtime.wide(buffers::PARAMETERS, parameters.len);
         let terms = self.spec.objective().terms.len();
-        let log = runtime.wide(&source.log_name(), terms * self.steps);
+        let log = runtime.wide(source.log(), terms * self.steps);
         outcome.losses = log.chunks(terms).map(<[f64]>::to_vec).collect();
         outcome
     }

@@ -1,11 +1,11 @@
 //! Every gradient against central finite differences of the loss, at double precision.
 
 use clap::ValueEnum;
-use elbo::model::plans::{Update, names};
+use elbo::model::plans::{Update, buffers};
 use elbo::model::{Activation, Blocks, Likelihood, Model, ModelKind, ModelSpec, Parameters};
 use elbo::ops::activation::{IDENTITY, SILU};
 use elbo::ops::{elbo as loss, matmul};
-use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime};
+use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime, Shared};
 
 use crate::faults::{change, select, step};
 use crate::support::{Report, byte_source, few_bytes, load, small};
@@ -27,8 +27,8 @@ struct Still {
     parameters: Parameters,
     /// Of each term of the loss.
     weights: Vec<f64>,
-    counters: String,
-    log: String,
+    counters: Shared,
+    log: Shared,
 }
 
 impl Still {
@@ -60,42 +60,40 @@ impl Still {
         load(&mut runtime, parameters, &arena, &source, &bytes);
         // A learning rate of 0.
         runtime
-            .write(names::SCALARS, 0, &[0.0, 1.0])
+            .write(buffers::SCALARS, 0, &[0.0, 1.0])
             .expect("write");
         let sigma = [spec.log_sigma()];
-        runtime.write(names::LOG_SIGMA, 0, &sigma).expect("write");
+        runtime.write(buffers::LOG_SIGMA, 0, &sigma).expect("write");
         let terms = spec.objective().terms.iter();
         Self {
             plan: runtime.prepare(plan).expect("prepare"),
             runtime,
             weights: terms.map(|term| term.weight(spec).into()).collect(),
-            counters: source.counters_name(),
-            log: source.log_name(),
+            counters: source.counters(),
+            log: source.log(),
             parameters: parameters.clone(),
         }
     }
 
-    /// The loss with its gradient in [`names::GRADIENT`].
+    /// The loss with its gradient in [`buffers::GRADIENT`].
     fn loss(&mut self) -> f64 {
-        let counters = &self.counters;
-        self.runtime
-            .write_words(counters, 0, &[0; 3])
-            .expect("write");
+        let written = self.runtime.write_words(self.counters, 0, &[0; 3]);
+        written.expect("write");
         self.runtime.run(self.plan, 1).expect("run");
-        let log = self.runtime.floats(&self.log);
+        let log = self.runtime.floats(self.log);
         let weights = self.weights.iter().zip(log);
         weights.map(|(weight, term)| weight * *term).sum()
     }
 
     fn difference(&mut self, at: usize) -> f64 {
-        let value = self.runtime.floats(names::PARAMETERS)[at];
+        let value = self.runtime.floats(buffers::PARAMETERS)[at];
         let mut loss = |shift: f64| {
-            self.runtime.floats(names::PARAMETERS)[at] = value + shift;
+            self.runtime.floats(buffers::PARAMETERS)[at] = value + shift;
             self.loss()
         };
         let near = loss(STEP) - loss(-STEP);
         let far = loss(2.0 * STEP) - loss(-2.0 * STEP);
-        self.runtime.floats(names::PARAMETERS)[at] = value;
+        self.runtime.floats(buffers::PARAMETERS)[at] = value;
         (8.0 * near - far) / (12.0 * STEP)
     }
 }
@@ -107,7 +105,7 @@ fn check(report: &mut Report, title: &str, spec: &ModelSpec, seed: u64) {
 
 fn compare(report: &mut Report, title: &str, mut still: Still) {
     let loss = still.loss();
-    let gradient = still.runtime.floats(names::GRADIENT).clone();
+    let gradient = still.runtime.floats(buffers::GRADIENT).clone();
     let limit = LOSS_ROUNDINGS * f64::EPSILON * loss.abs().max(1.0) / STEP;
     let mut largest = 0.0_f64;
     for tensor in still.parameters.tensors.clone() {
@@ -248,7 +246,7 @@ fn a_logvar_beyond_its_bound_has_no_gradient() {
         };
         let mut still = Still::new(&spec, 14, Some(("fc22.bias", bias)));
         assert!(still.loss().is_finite(), "bias {bias}");
-        let gradient = still.runtime.floats(names::GRADIENT).clone();
+        let gradient = still.runtime.floats(buffers::GRADIENT).clone();
         for tensor in &still.parameters.tensors {
             let values = &gradient[tensor.offset..][..tensor.len()];
             let none = values.iter().all(|&g| g == 0.0);
@@ -263,7 +261,7 @@ fn a_logvar_just_within_its_bound_has_its_gradient() {
     let spec = small(ModelKind::Vae, 9, &[5], 2);
     let mut still = Still::new(&spec, 14, Some(("fc22.bias", -28.0)));
     still.loss();
-    let gradient = still.runtime.floats(names::GRADIENT).clone();
+    let gradient = still.runtime.floats(buffers::GRADIENT).clone();
     let tensors = &still.parameters.tensors;
     let bias = tensors.iter().find(|t| t.name == "fc22.bias");
     // d KL / d logvar = (exp(logvar) − 1)/2 for each image, and next to nothing through z.

@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 
 use elbo::graph::{Described, Graph, Learning, Lowering, Operators, Parameters, Value, arenas};
-use elbo::kernel::Element;
 use elbo::layers::{Activation, LAYERS, activation, add, linear, reshape};
 use elbo::model::plans::Update;
 use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
 use elbo::ops::{adam, copy};
-use elbo::plan::{CpuRuntime, Plan, Runtime};
+use elbo::plan::{CpuRuntime, Home, Plan, Runtime, Shared};
 
 use crate::support::{Wide, byte_source, devices, small};
 
@@ -18,6 +17,12 @@ const ROWS: usize = 3;
 const STEP: f64 = 1e-4;
 /// Of gradients of about 1, at double precision.
 const LIMIT: f64 = 1e-9;
+
+const X: Shared = Shared::floats("x");
+const Y: Shared = Shared::floats("y");
+const D_X: Shared = Shared::floats("d_x");
+const D_Y: Shared = Shared::floats("d_y");
+const COUNTERS: Shared = Shared::words("counters");
 
 /// A graph with one input and one output.
 struct Case {
@@ -152,18 +157,18 @@ fn plan(case: &Case, fused: bool) -> (Plan, Parameters) {
     let mut lower = Lowering::new(&case.graph, &parameters, "a graph");
     lower.rows = ROWS;
     lower.learn_by(Learning {
-        counters: "counters".into(),
+        counters: COUNTERS,
         weight_decay: 0.1,
         grad_clip: 0.0,
         fused,
     });
     let [x, y, d_x, d_y] = [
-        ("x", case.input),
-        ("y", case.output),
-        ("d_x", case.input),
-        ("d_y", case.output),
+        (X, case.input),
+        (Y, case.output),
+        (D_X, case.input),
+        (D_Y, case.output),
     ]
-    .map(|(name, value)| lower.floats(name, width(value)));
+    .map(|(buffer, value)| lower.shared(buffer, width(value)));
     lower.set(case.input, x);
     lower.forward(case.output, Some(y));
     let found = lower.backward(case.output, d_y, Some(case.input));
@@ -187,35 +192,31 @@ fn prepare(
 ) -> elbo::plan::PlanId {
     let width = |value| ROWS * case.graph.info(value).len();
     let (inputs, outputs) = (width(case.input), width(case.output));
-    for (name, len) in [
-        ("x", inputs),
-        ("d_x", inputs),
-        ("y", outputs),
-        ("d_y", outputs),
+    for (buffer, len) in [
+        (X, inputs),
+        (D_X, inputs),
+        (Y, outputs),
+        (D_Y, outputs),
+        (COUNTERS, 3),
         (arenas::PARAMETERS, parameters.len),
         (arenas::GRADIENT, parameters.len),
         (arenas::FIRST, parameters.len),
         (arenas::SECOND, parameters.len),
         (arenas::SCALARS, arenas::SCALAR_COUNT),
     ] {
-        runtime
-            .allocate(name, Element::Float, len.max(1))
-            .expect("memory");
+        runtime.allocate(buffer, len.max(1)).expect("memory");
     }
     runtime
-        .allocate("counters", Element::Word, 3)
-        .expect("memory");
-    runtime
-        .write_words("counters", 0, &[1, 0, 0])
+        .write_words(COUNTERS, 0, &[1, 0, 0])
         .expect("counters");
     let narrow = |values: Vec<f64>| values.iter().map(|&v| v as f32).collect::<Vec<f32>>();
-    let write = |runtime: &mut dyn Runtime, name, values: &[f32]| {
-        runtime.write(name, 0, values).expect("values")
+    let write = |runtime: &mut dyn Runtime, buffer, values: &[f32]| {
+        runtime.write(buffer, 0, values).expect("values")
     };
     // Beyond where functions bend.
     let wide = numbers(1, inputs).iter().map(|value| 3.0 * value).collect();
-    write(runtime, "x", &narrow(wide));
-    write(runtime, "d_y", &narrow(numbers(2, outputs)));
+    write(runtime, X, &narrow(wide));
+    write(runtime, D_Y, &narrow(numbers(2, outputs)));
     write(runtime, arenas::PARAMETERS, &parameters.initial(3));
     // No learning, where a step is repeated.
     write(runtime, arenas::SCALARS, &[0.0, 1.0, 1.0]);
@@ -226,11 +227,11 @@ fn prepare(
 fn results(runtime: &mut dyn Runtime, case: &Case, parameters: &Parameters) -> [Vec<f32>; 3] {
     let width = |value| ROWS * case.graph.info(value).len();
     [
-        ("y", width(case.output)),
-        ("d_x", width(case.input)),
+        (Y, width(case.output)),
+        (D_X, width(case.input)),
         (arenas::GRADIENT, parameters.len),
     ]
-    .map(|(name, len)| runtime.read(name, 0, len.max(1)).expect("results"))
+    .map(|(buffer, len)| runtime.read(buffer, 0, len.max(1)).expect("results"))
 }
 
 /// The largest difference between the gradients that a plan finds and finite differences.
@@ -239,25 +240,25 @@ fn worst(case: &Case, plan: Plan, parameters: &Parameters) -> f64 {
     let id = prepare(&mut runtime, case, plan, parameters);
     let outputs = ROWS * case.graph.info(case.output).len();
     let weights = numbers(2, outputs);
-    let loss = |runtime: &mut CpuRuntime<f64>, name: &str, at: usize, shift: f64| {
-        let before = runtime.floats(name)[at];
-        runtime.floats(name)[at] = before + shift;
+    let loss = |runtime: &mut CpuRuntime<f64>, buffer: Shared, at: usize, shift: f64| {
+        let before = runtime.floats(buffer)[at];
+        runtime.floats(buffer)[at] = before + shift;
         runtime.run(id, 1).expect("a run");
-        let y = runtime.wide("y", outputs);
-        runtime.floats(name)[at] = before;
+        let y = runtime.wide(Y, outputs);
+        runtime.floats(buffer)[at] = before;
         y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>()
     };
     runtime.run(id, 1).expect("a run");
     let inputs = ROWS * case.graph.info(case.input).len();
-    let d_x = runtime.wide("d_x", inputs);
+    let d_x = runtime.wide(D_X, inputs);
     let gradient = runtime.wide(arenas::GRADIENT, parameters.len.max(1));
-    let of_inputs = d_x.iter().enumerate().map(|(at, &found)| ("x", at, found));
+    let of_inputs = d_x.iter().enumerate().map(|(at, &found)| (X, at, found));
     let tensors = parameters.tensors.iter();
     let places = tensors.flat_map(|tensor| tensor.offset..tensor.offset + tensor.len());
     let of_parameters = places.map(|at| (arenas::PARAMETERS, at, gradient[at]));
     let mut most = 0.0_f64;
-    for (name, at, found) in of_inputs.chain(of_parameters) {
-        let mut at_shift = |shift| loss(&mut runtime, name, at, shift);
+    for (buffer, at, found) in of_inputs.chain(of_parameters) {
+        let mut at_shift = |shift| loss(&mut runtime, buffer, at, shift);
         let near = at_shift(STEP) - at_shift(-STEP);
         let far = at_shift(2.0 * STEP) - at_shift(-2.0 * STEP);
         let expected = (8.0 * near - far) / (12.0 * STEP);
@@ -360,7 +361,7 @@ pub(crate) fn updates(plan: &Plan, len: usize) -> Vec<usize> {
     for step in &plan.steps {
         for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
             let writes = binding.access != elbo::kernel::Access::Read;
-            if writes && plan.buffer(slice.buffer).name == arenas::PARAMETERS {
+            if writes && plan.buffer(slice.buffer).home == Home::Shared(arenas::PARAMETERS) {
                 counts[slice.offset..slice.offset + slice.len]
                     .iter_mut()
                     .for_each(|count| *count += 1);

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use elbo::data::{Dataset, Values, digits};
-use elbo::kernel::Element;
-use elbo::model::plans::names;
+use elbo::model::plans::buffers;
 use elbo::model::{Likelihood, Model, ModelSpec, Weights};
-use elbo::plan::{self, Plan, PlanId, Runtime, Slice};
+use elbo::plan::{self, Plan, PlanId, Runtime, Shared, Slice};
 use elbo::train::{Observer, State, TrainOptions, train};
 use elbo::{Error, Result};
 
@@ -52,29 +51,30 @@ struct Spoiling {
 
 impl Spoiling {
     fn strike(&mut self) -> Result<()> {
-        let counters = self.inner.read_words("train counters", 0, 3)?;
+        let counters = self.inner.read_words(buffers::COUNTERS.of("train"), 0, 3)?;
         if counters[0] == self.after {
-            self.inner.write(names::PARAMETERS, self.at, &[f32::NAN])?;
+            self.inner
+                .write(buffers::PARAMETERS, self.at, &[f32::NAN])?;
         }
         Ok(())
     }
 }
 
 impl Runtime for Spoiling {
-    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool> {
-        self.inner.allocate(name, element, len)
+    fn allocate(&mut self, buffer: Shared, len: usize) -> Result<bool> {
+        self.inner.allocate(buffer, len)
     }
-    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
-        self.inner.write(name, offset, values)
+    fn write(&mut self, buffer: Shared, offset: usize, values: &[f32]) -> Result<()> {
+        self.inner.write(buffer, offset, values)
     }
-    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
-        self.inner.write_words(name, offset, values)
+    fn write_words(&mut self, buffer: Shared, offset: usize, values: &[u32]) -> Result<()> {
+        self.inner.write_words(buffer, offset, values)
     }
-    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
-        self.inner.read(name, offset, len)
+    fn read(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<f32>> {
+        self.inner.read(buffer, offset, len)
     }
-    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
-        self.inner.read_words(name, offset, len)
+    fn read_words(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<u32>> {
+        self.inner.read_words(buffer, offset, len)
     }
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
         self.inner.prepare(plan)
@@ -151,7 +151,9 @@ fn a_nan_in_an_image_is_found_within_the_epoch_and_named() {
     for (device, runtime) in devices() {
         let mut trainer = trainer(runtime, &spec, &OPTIONS(), &data);
         let (step, tensor) = not_finite(trainer.epoch(&mut Quiet).expect_err("a NaN"));
-        let order = trainer.runtime().read_words("train order", 0, 640);
+        let order = trainer
+            .runtime()
+            .read_words(buffers::ORDER.of("train"), 0, 640);
         let order = order.expect("the order");
         let place = order.iter().position(|&image| image as usize == bad);
         let expected = place.expect("the image") / 64 + 1;
@@ -298,7 +300,7 @@ fn a_logvar_far_beyond_its_bound_gives_a_finite_loss() {
         let (offset, len) = bias.map(|t| (t.offset, t.len())).expect("the bias");
         let runtime = trainer.runtime();
         runtime
-            .write(names::PARAMETERS, offset, &vec![200.0; len])
+            .write(buffers::PARAMETERS, offset, &vec![200.0; len])
             .expect("write");
         let error = trainer.epoch(&mut Quiet).expect_err("a useless loss");
         assert!(error.to_string().contains("100 % of the log-variances"));
@@ -324,7 +326,7 @@ fn a_nan_that_does_not_come_again_is_still_an_error() {
     epoch(&mut trainer);
     let runtime = trainer.runtime();
     runtime
-        .write(names::PARAMETERS, 0, &[f32::NAN])
+        .write(buffers::PARAMETERS, 0, &[f32::NAN])
         .expect("write");
     let (step, tensor) = not_finite(trainer.epoch(&mut Quiet).expect_err("a NaN"));
     assert_eq!(step, 11);

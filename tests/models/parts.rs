@@ -1,15 +1,19 @@
 //! A batch in parts: plans of some of its rows draw what one plan of all rows draws there.
 
 use elbo::data::Binarize;
-use elbo::model::plans::{LOG_WEIGHTS, Mode, Model, SCORE, Source, TRAIN, Task, Update, names};
+use elbo::model::plans::{LOG_WEIGHTS, Mode, Model, SCORE, Source, TRAIN, Task, Update, buffers};
 use elbo::model::{ModelKind, ModelSpec};
-use elbo::plan::{Home, Runtime};
+use elbo::plan::{Home, Runtime, Shared};
 
-use crate::support::{byte_source, devices, expose, load, small};
+use crate::support::{EPSILON, byte_source, devices, expose, load, small};
 
 /// Rows of the whole batch.
 const ROWS: usize = 128;
 const STEP: u32 = 5;
+
+/// What lives within one run, unless a case looks at it; so does the noise.
+const X: Shared = Shared::floats("x");
+const Z: Shared = Shared::floats("z");
 
 /// A way through a model, and what to look at.
 struct Case<'a> {
@@ -17,8 +21,8 @@ struct Case<'a> {
     task: &'a Task,
     mode: Mode,
     samples: usize,
-    /// Buffers by name, with their values of an image.
-    buffers: &'a [(&'a str, usize)],
+    /// Buffers, with their values of an image.
+    buffers: &'a [(Shared, usize)],
     /// What the encoder makes of the images, where the task begins with that.
     heads: &'a [f32],
 }
@@ -33,26 +37,27 @@ impl Case<'_> {
         };
         let sizes = [rows, self.samples];
         let mut plan = model.plan(self.task, self.mode, sizes, Some(&source));
-        for (name, _) in self.buffers {
-            expose(&mut plan, name);
+        for &(buffer, _) in self.buffers {
+            expose(&mut plan, buffer);
         }
-        for buffer in plan.buffers.iter().filter(|b| b.home == Home::Shared) {
-            let made = runtime.allocate(&buffer.name, buffer.element, buffer.len);
-            made.expect("a buffer");
+        for buffer in &plan.buffers {
+            if let Home::Shared(shared) = buffer.home {
+                runtime.allocate(shared, buffer.len).expect("a buffer");
+            }
         }
         if !self.heads.is_empty() {
             let heads = &self.heads[first * 2 * self.spec.latent..];
-            runtime.write(names::HEADS, 0, heads).expect("a buffer");
+            runtime.write(buffers::HEADS, 0, heads).expect("a buffer");
         }
         let counters = [STEP, first as u32, 0];
-        let written = runtime.write_words(&source.counters_name(), 0, &counters);
+        let written = runtime.write_words(source.counters(), 0, &counters);
         written.expect("a buffer");
         let id = runtime.prepare(plan).expect("a plan that fits");
         runtime.run(id, 1).expect("a run");
-        let mut read = |name, len| runtime.read(name, 0, len).expect("a buffer");
+        let mut read = |buffer, len| runtime.read(buffer, 0, len).expect("a buffer");
         let buffers = self.buffers.iter();
         buffers
-            .map(|&(name, width)| read(name, rows * width))
+            .map(|&(buffer, width)| read(buffer, rows * width))
             .collect()
     }
 
@@ -102,7 +107,7 @@ fn a_part_of_a_batch_learns_from_the_images_and_noise_of_the_whole() {
             task: &TRAIN,
             mode: Mode::Train(Update::default()),
             samples: 1,
-            buffers: &[("x", spec.image.values()), ("epsilon", spec.latent)],
+            buffers: &[(X, spec.image.values()), (EPSILON, spec.latent)],
             heads: &[],
         }
         .compare();
@@ -118,7 +123,7 @@ fn a_part_of_a_batch_is_scored_by_the_images_and_codes_of_the_whole() {
             task: &SCORE,
             mode: Mode::Run,
             samples: 1,
-            buffers: &[(names::SEEN, values), ("z", spec.latent)],
+            buffers: &[(buffers::SEEN, values), (Z, spec.latent)],
             heads: &[],
         }
         .compare();
@@ -136,7 +141,7 @@ fn importance_samples_of_a_part_of_a_batch_are_those_of_the_whole() {
             task: &LOG_WEIGHTS,
             mode: Mode::Run,
             samples: SAMPLES,
-            buffers: &[("z", SAMPLES * spec.latent)],
+            buffers: &[(Z, SAMPLES * spec.latent)],
             heads: &heads,
         }
         .compare();

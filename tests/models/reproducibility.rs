@@ -2,8 +2,8 @@
 
 use elbo::data::{Binarize, Dataset, Split, digits};
 use elbo::device::Device;
-use elbo::kernel::{Element, Precision};
-use elbo::model::plans::{Update, names};
+use elbo::kernel::Precision;
+use elbo::model::plans::{Update, buffers};
 use elbo::model::{Inference, Likelihood, Loss, Model, ModelKind, ModelSpec};
 use elbo::plan::{CpuRuntime, Runtime};
 use elbo::rng::Purpose;
@@ -11,7 +11,7 @@ use elbo::train::{EpochRecord, Observer, TrainOptions, Trainer};
 
 use crate::by_hand::{self, NOISE, noise};
 use crate::support::{
-    byte_source, bytes_of, devices, digest, digit_model, expose, few_bytes, load, small,
+    EPSILON, byte_source, bytes_of, devices, digest, digit_model, expose, few_bytes, load, small,
 };
 
 /// An observer that watches only.
@@ -108,7 +108,9 @@ fn cpu_and_gpu_learn_the_same_from_the_same_images_in_the_same_order() {
         let mut trainer = trainer(runtime, &digit_model(), &options, &dataset);
         let record = epoch(&mut trainer);
         let order = |trainer: &mut Trainer| {
-            let words = trainer.runtime().read_words("train order", 0, 1000);
+            let words = trainer
+                .runtime()
+                .read_words(buffers::ORDER.of("train"), 0, 1000);
             words.expect("the order")
         };
         let first = order(&mut trainer);
@@ -152,21 +154,19 @@ fn cpu_and_gpu_draw_the_same_noise() {
     let expected = noise(seed, Purpose::Epsilon, step, len);
     for (device, mut runtime) in devices() {
         let mut plan = model.train(rows, &source, update);
-        expose(&mut plan, "epsilon");
+        expose(&mut plan, EPSILON);
         let arena = parameters.initial(seed);
         let bytes = few_bytes(rows, 20).repeat(40);
         let bytes = &bytes[..rows * spec.image.values()];
         load(runtime.as_mut(), parameters, &arena, &source, bytes);
+        runtime.allocate(EPSILON, len).expect("allocate");
+        let counters = source.counters();
         runtime
-            .allocate("epsilon", Element::Float, len)
-            .expect("allocate");
-        let counters = source.counters_name();
-        runtime
-            .write_words(&counters, 0, &[step, 0, 0])
+            .write_words(counters, 0, &[step, 0, 0])
             .expect("write");
         let plan = runtime.prepare(plan).expect("prepare");
         runtime.run(plan, 1).expect("run");
-        let found = runtime.read("epsilon", 0, len).expect("read");
+        let found = runtime.read(EPSILON, 0, len).expect("read");
         let errors = found
             .iter()
             .zip(&expected)
@@ -202,7 +202,9 @@ fn an_epoch_with_a_short_last_batch_means_over_every_image_once() {
             let mut trainer = trainer(runtime, &spec, &options, &dataset);
             let record = epoch(&mut trainer);
             assert_eq!(record.step, 3, "{device}");
-            let order = trainer.runtime().read_words("train order", 0, 300);
+            let order = trainer
+                .runtime()
+                .read_words(buffers::ORDER.of("train"), 0, 300);
             let order = order.expect("the order");
             let weights = trainer.weights().expect("weights");
             let mut sums = [0.0; 2];
@@ -266,21 +268,21 @@ fn updates_fused_with_their_gradients_give_the_bits_of_both_apart() {
         let plan = model.train(rows, &source, update);
         let steps = plan.steps.len();
         load(runtime, parameters, &arena, &source, &bytes);
-        for name in [names::FIRST, names::SECOND] {
+        for buffer in [buffers::FIRST, buffers::SECOND] {
             let zeros = vec![0.0; parameters.len];
-            runtime.write(name, 0, &zeros).expect("write");
+            runtime.write(buffer, 0, &zeros).expect("write");
         }
         let scalars = [0.01, 1.0 / rows as f32];
-        runtime.write(names::SCALARS, 0, &scalars).expect("write");
+        runtime.write(buffers::SCALARS, 0, &scalars).expect("write");
         let plan = runtime.prepare(plan).expect("prepare");
         for _ in 0..3 {
-            let counters = source.counters_name();
+            let counters = source.counters();
             // The same images again.
-            runtime.write_words(&counters, 1, &[0, 0]).expect("write");
+            runtime.write_words(counters, 1, &[0, 0]).expect("write");
             runtime.run(plan, 1).expect("run");
         }
-        let learnt = [names::PARAMETERS, names::FIRST, names::SECOND]
-            .map(|name| runtime.read(name, 0, parameters.len).expect("read"));
+        let learnt = [buffers::PARAMETERS, buffers::FIRST, buffers::SECOND]
+            .map(|buffer| runtime.read(buffer, 0, parameters.len).expect("read"));
         (
             steps,
             learnt.map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>()),

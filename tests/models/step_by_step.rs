@@ -55,7 +55,7 @@ fn beside(spoil: &dyn Fn(&mut Plan)) -> Vec<Difference> {
         let bytes = few_bytes(rows, values);
         load(&mut runtime, parameters, &arena, &source, &bytes);
         let scalars = [1e-3, 1.0];
-        plan::Runtime::write(&mut runtime, plans::names::SCALARS, 0, &scalars).expect("write");
+        plan::Runtime::write(&mut runtime, plans::buffers::SCALARS, 0, &scalars).expect("write");
         let mut plan = model.train(rows, &source, update);
         spoil(&mut plan);
         let id = plan::Runtime::prepare(&mut runtime, plan).expect("prepare");

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use elbo::data::{Binarize, Images, Values, digits};
 use elbo::device::{Device, Gpu, Selection};
-use elbo::kernel::Element;
-use elbo::model::plans::{Source, names};
+use elbo::model::plans::{Source, buffers};
 use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
-use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Home, Plan, Runtime};
+use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Home, Plan, Runtime, Shared};
 use elbo::rng::Purpose;
 use elbo::shape::ImageShape;
 use sha2::{Digest, Sha256};
@@ -52,18 +51,18 @@ pub(crate) trait Wide: Runtime {
     /// Distance from 1 to the next value.
     const EPSILON: f64;
     /// The first `len` values of a shared buffer.
-    fn wide(&mut self, name: &str, len: usize) -> Vec<f64>;
+    fn wide(&mut self, buffer: Shared, len: usize) -> Vec<f64>;
     /// Sets the first values of a shared buffer.
-    fn put(&mut self, name: &str, values: &[f64]);
+    fn put(&mut self, buffer: Shared, values: &[f64]);
 }
 
 impl Wide for CpuRuntime<f64> {
     const EPSILON: f64 = f64::EPSILON;
-    fn wide(&mut self, name: &str, len: usize) -> Vec<f64> {
-        self.floats(name)[..len].to_vec()
+    fn wide(&mut self, buffer: Shared, len: usize) -> Vec<f64> {
+        self.floats(buffer)[..len].to_vec()
     }
-    fn put(&mut self, name: &str, values: &[f64]) {
-        self.floats(name)[..values.len()].copy_from_slice(values);
+    fn put(&mut self, buffer: Shared, values: &[f64]) {
+        self.floats(buffer)[..values.len()].copy_from_slice(values);
     }
 }
 
@@ -71,13 +70,13 @@ macro_rules! single_precision {
     ($runtime:ty) => {
         impl Wide for $runtime {
             const EPSILON: f64 = f32::EPSILON as f64;
-            fn wide(&mut self, name: &str, len: usize) -> Vec<f64> {
-                let values = self.read(name, 0, len).expect("read");
+            fn wide(&mut self, buffer: Shared, len: usize) -> Vec<f64> {
+                let values = self.read(buffer, 0, len).expect("read");
                 values.into_iter().map(f64::from).collect()
             }
-            fn put(&mut self, name: &str, values: &[f64]) {
+            fn put(&mut self, buffer: Shared, values: &[f64]) {
                 let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-                self.write(name, 0, &values).expect("write");
+                self.write(buffer, 0, &values).expect("write");
             }
         }
     };
@@ -95,45 +94,40 @@ pub(crate) fn load(
     bytes: &[u8],
 ) {
     let len = parameters.len;
-    for name in [
-        names::PARAMETERS,
-        names::GRADIENT,
-        names::FIRST,
-        names::SECOND,
+    for buffer in [
+        buffers::PARAMETERS,
+        buffers::GRADIENT,
+        buffers::FIRST,
+        buffers::SECOND,
     ] {
-        runtime
-            .allocate(name, Element::Float, len)
-            .expect("allocate");
-        runtime.write(name, 0, &vec![0.0; len]).expect("write");
+        runtime.allocate(buffer, len).expect("allocate");
+        runtime.write(buffer, 0, &vec![0.0; len]).expect("write");
     }
-    for (name, len) in [(names::SCALARS, names::SCALAR_COUNT), (names::LOG_SIGMA, 1)] {
-        runtime
-            .allocate(name, Element::Float, len)
-            .expect("allocate");
+    for (buffer, len) in [
+        (buffers::SCALARS, buffers::SCALAR_COUNT),
+        (buffers::LOG_SIGMA, 1),
+    ] {
+        runtime.allocate(buffer, len).expect("allocate");
     }
     let words = words_of(bytes);
-    for (name, len) in [
-        (source.images_name(), words.len()),
-        (source.order_name(), source.images),
-        (source.counters_name(), 3),
+    for (buffer, len) in [
+        (source.image_words(), words.len()),
+        (source.order(), source.images),
+        (source.counters(), 3),
     ] {
-        runtime
-            .allocate(&name, Element::Word, len)
-            .expect("allocate");
+        runtime.allocate(buffer, len).expect("allocate");
     }
-    let log = source.log_name();
-    runtime
-        .allocate(&log, Element::Float, 2 * source.images)
-        .expect("allocate");
-    let counters = source.counters_name();
-    runtime.write_words(&counters, 0, &[0; 3]).expect("write");
-    runtime.write(names::PARAMETERS, 0, arena).expect("write");
+    let log = source.log();
+    runtime.allocate(log, 2 * source.images).expect("allocate");
+    let counters = source.counters();
+    runtime.write_words(counters, 0, &[0; 3]).expect("write");
+    runtime.write(buffers::PARAMETERS, 0, arena).expect("write");
     let order: Vec<u32> = (0..source.images as u32).collect();
     runtime
-        .write_words(&source.order_name(), 0, &order)
+        .write_words(source.order(), 0, &order)
         .expect("write");
     runtime
-        .write_words(&source.images_name(), 0, &words)
+        .write_words(source.image_words(), 0, &words)
         .expect("write");
 }
 
@@ -152,10 +146,14 @@ pub(crate) fn byte_source(images: usize, values: usize, seed: u64) -> Source {
     Source::new("train", [images, values], false, draws, seed)
 }
 
-/// Makes a plan's buffer one that the host can reach under the same name.
-pub(crate) fn expose(plan: &mut Plan, name: &str) {
-    let buffer = plan.buffers.iter_mut().find(|buffer| buffer.name == name);
-    buffer.expect("the buffer").home = Home::Shared;
+/// The noise of the codes, where a test looks at it: see [`expose`].
+pub(crate) const EPSILON: Shared = Shared::floats("epsilon");
+
+/// Makes a plan's buffer, by the name of a shared one, that one, which the host can reach.
+pub(crate) fn expose(plan: &mut Plan, shared: Shared) {
+    let mut buffers = plan.buffers.iter_mut();
+    let buffer = buffers.find(|buffer| buffer.name == shared.to_string());
+    buffer.expect("the buffer").home = Home::Shared(shared);
 }
 
 /// A small model of a kind, with `values` values an image.

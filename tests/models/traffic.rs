@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use elbo::Result;
 use elbo::data::{Binarize, digits};
-use elbo::kernel::Element;
-use elbo::model::plans::names;
-use elbo::plan::{Plan, PlanId, Runtime, Slice};
+use elbo::model::plans::buffers;
+use elbo::plan::{Plan, PlanId, Runtime, Shared, Slice};
 use elbo::train::{EpochRecord, Observer, Pace, Pictures, Span, State, TrainOptions};
 
 use crate::reproducibility::trainer;
@@ -48,24 +47,24 @@ impl Counting {
 }
 
 impl Runtime for Counting {
-    fn allocate(&mut self, name: &str, element: Element, len: usize) -> Result<bool> {
-        self.inner.allocate(name, element, len)
+    fn allocate(&mut self, buffer: Shared, len: usize) -> Result<bool> {
+        self.inner.allocate(buffer, len)
     }
-    fn write(&mut self, name: &str, offset: usize, values: &[f32]) -> Result<()> {
-        count(&self.traffic.written, name, values.len());
-        self.inner.write(name, offset, values)
+    fn write(&mut self, buffer: Shared, offset: usize, values: &[f32]) -> Result<()> {
+        count(&self.traffic.written, &buffer.to_string(), values.len());
+        self.inner.write(buffer, offset, values)
     }
-    fn write_words(&mut self, name: &str, offset: usize, values: &[u32]) -> Result<()> {
-        count(&self.traffic.written, name, values.len());
-        self.inner.write_words(name, offset, values)
+    fn write_words(&mut self, buffer: Shared, offset: usize, values: &[u32]) -> Result<()> {
+        count(&self.traffic.written, &buffer.to_string(), values.len());
+        self.inner.write_words(buffer, offset, values)
     }
-    fn read(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<f32>> {
-        count(&self.traffic.read, name, len);
-        self.inner.read(name, offset, len)
+    fn read(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<f32>> {
+        count(&self.traffic.read, &buffer.to_string(), len);
+        self.inner.read(buffer, offset, len)
     }
-    fn read_words(&mut self, name: &str, offset: usize, len: usize) -> Result<Vec<u32>> {
-        count(&self.traffic.read, name, len);
-        self.inner.read_words(name, offset, len)
+    fn read_words(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<u32>> {
+        count(&self.traffic.read, &buffer.to_string(), len);
+        self.inner.read_words(buffer, offset, len)
     }
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
         self.inner.prepare(plan)
@@ -158,19 +157,17 @@ fn an_epoch_reads_its_losses_and_a_checkpoint_the_state_once() {
             assert!(written.values().sum::<usize>() < arena / 8, "{written:?}");
         }
         let [last, _] = &watching.epochs[2];
-        let state = names::STATE.into_iter().chain(names::GOOD);
-        let state: Vec<&str> = state.collect();
+        let state = buffers::STATE.into_iter().chain(buffers::GOOD);
+        let state: Vec<String> = state.map(|buffer| buffer.to_string()).collect();
         assert!(
-            state.iter().all(|name| !last.contains_key(*name)),
+            state.iter().all(|name| !last.contains_key(name)),
             "{device}"
         );
         // Each epoch was the best one so far: no other state was wanted than the last.
         assert_eq!(watching.kept.len(), 1, "{device}");
         let position = &watching.kept[0].position;
         assert_eq!(position.best.expect("a best epoch").epoch, 3, "{device}");
-        let of_state = read
-            .iter()
-            .filter(|(name, _)| state.contains(&name.as_str()));
+        let of_state = read.iter().filter(|(name, _)| state.contains(name));
         let bytes: Vec<usize> = of_state.map(|(_, bytes)| *bytes).collect();
         assert_eq!(bytes.len(), 3, "{device}: {read:?}");
         // With the padding of some layers.

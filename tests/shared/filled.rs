@@ -3,7 +3,7 @@
 use elbo::data::Binarize;
 use elbo::kernel::Element;
 use elbo::model::ModelSpec;
-use elbo::model::plans::{Source, names};
+use elbo::model::plans::{Source, buffers};
 use elbo::plan::{Home, Plan, Runtime};
 use elbo::rng::{Purpose, Stream};
 
@@ -17,23 +17,25 @@ pub(crate) fn source(spec: &ModelSpec, images: usize) -> Source {
 pub(crate) fn fill(runtime: &mut dyn Runtime, plan: &Plan, source: &Source) {
     let mut stream = Stream::new(5, Purpose::Prior, 0);
     for buffer in &plan.buffers {
-        if buffer.home != Home::Shared {
+        let Home::Shared(shared) = buffer.home else {
             continue;
-        }
-        let (name, len) = (&buffer.name, buffer.len);
-        runtime
-            .allocate(name, buffer.element, len)
-            .expect("a buffer");
-        match buffer.element {
-            Element::Float if *name == names::SCALARS => {
-                runtime.write(name, 0, &[1e-3, 1.0, 1.0]).expect("a buffer");
+        };
+        let len = buffer.len;
+        runtime.allocate(shared, len).expect("a buffer");
+        match shared.element() {
+            Element::Float if shared == buffers::SCALARS => {
+                runtime
+                    .write(shared, 0, &[1e-3, 1.0, 1.0])
+                    .expect("a buffer");
             }
-            Element::Float if *name == names::PARAMETERS => {
+            Element::Float if shared == buffers::PARAMETERS => {
                 let values: Vec<f32> = (0..len).map(|_| 0.1 * stream.uniform() - 0.05).collect();
-                runtime.write(name, 0, &values).expect("a buffer");
+                runtime.write(shared, 0, &values).expect("a buffer");
             }
-            Element::Float => runtime.write(name, 0, &vec![1e-3; len]).expect("a buffer"),
-            Element::Word if *name == source.images_name() => {
+            Element::Float => runtime
+                .write(shared, 0, &vec![1e-3; len])
+                .expect("a buffer"),
+            Element::Word if shared == source.image_words() => {
                 let word = |_| {
                     if stream.uniform() < 0.5 {
                         0
@@ -42,14 +44,14 @@ pub(crate) fn fill(runtime: &mut dyn Runtime, plan: &Plan, source: &Source) {
                     }
                 };
                 let words: Vec<u32> = (0..len).map(word).collect();
-                runtime.write_words(name, 0, &words).expect("a buffer");
+                runtime.write_words(shared, 0, &words).expect("a buffer");
             }
-            Element::Word if *name == source.order_name() => {
+            Element::Word if shared == source.order() => {
                 let order: Vec<u32> = (0..len as u32).map(|i| i % source.images as u32).collect();
-                runtime.write_words(name, 0, &order).expect("a buffer");
+                runtime.write_words(shared, 0, &order).expect("a buffer");
             }
             Element::Word => runtime
-                .write_words(name, 0, &vec![0; len])
+                .write_words(shared, 0, &vec![0; len])
                 .expect("a buffer"),
         }
     }

@@ -8,7 +8,7 @@ use elbo::kernel::{Access, Capabilities, Element};
 use elbo::model::plans::{self, Mode, Update};
 use elbo::model::{Activation, Likelihood, Model, ModelSpec};
 use elbo::ops::{KERNELS, activation, activation_backward, add, copy, fma};
-use elbo::plan::{Builder, CpuRuntime, Difference, Plan, Runtime, Step};
+use elbo::plan::{Builder, CpuRuntime, Difference, Plan, Runtime, Shared, Step};
 use elbo::shape::ImageShape;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -264,7 +264,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         ..usual
     };
     let mut builder = Builder::new("others");
-    let input = builder.shared("input", Element::Float, 21);
+    let input = builder.shared(Shared::floats("input"), 21);
     let copied = builder.transient("copied", 21);
     let multiplied = builder.transient("multiplied", 21);
     builder.step("copy", &copy::KERNEL, copy::call(21), &[input, copied]);

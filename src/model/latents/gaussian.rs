@@ -3,7 +3,7 @@
 
 use super::{Code, Encoded, Head, Latent};
 use crate::model::pass::Pass;
-use crate::model::plans::names;
+use crate::model::plans::buffers;
 use crate::model::units::SUMS;
 use crate::ops::{LOGVAR_BOUND, latent_units, reparameterize, reparameterize_backward};
 use crate::plan::Slice;
@@ -35,7 +35,7 @@ fn code(pass: &mut Pass<'_>, posterior: Slice) -> Code {
     let noise = pass.noise();
     let epsilon = match noise {
         Some(_) => pass.lower.transient("epsilon", len),
-        None => pass.lower.floats(names::ZEROS, len),
+        None => pass.lower.shared(buffers::ZEROS, len),
     };
     let z = pass.lower.transient("z", len);
     let call = reparameterize::call(pass.rows(), latent, pass.samples, noise);
@@ -62,7 +62,7 @@ fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, own: Option<S
 }
 
 fn units(pass: &mut Pass<'_>, posterior: Slice) {
-    let units = pass.lower.floats(names::UNITS, SUMS * pass.spec.latent);
+    let units = pass.lower.shared(buffers::UNITS, SUMS * pass.spec.latent);
     sum(pass, posterior, units, true);
 }
 

@@ -34,7 +34,7 @@ fn lower(pass: &mut Pass<'_>) -> Computed {
         let units = pass.lower.transient("units of the batch", SUMS * latent);
         let posterior = pass.encoded().posterior;
         gaussian::sum(pass, posterior, units, false);
-        let scalars = pass.lower.floats(arenas::SCALARS, arenas::SCALAR_COUNT);
+        let scalars = pass.lower.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
         let call = kl_weight::call(pass.images, latent, free_bits);
         let slices = [units, scalars, d_posterior];
         pass.lower

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::error::Result;
-use crate::model::plans::{self, Source, names};
+use crate::model::plans::{self, Source, buffers};
 
 impl Session {
     /// Gives each image of a split that is binarised to `take` as the model sees it, in bytes of 0 and 255, with its
@@ -14,7 +14,7 @@ impl Session {
     ) -> Result<()> {
         let values = self.model.spec().image.values();
         let mut place = 0;
-        self.sweep(&plans::SEE, source, names::SEEN, values, |_, batch| {
+        self.sweep(&plans::SEE, source, buffers::SEEN, values, |_, batch| {
             let bit = |&value: &f32| if value > 0.5 { 255 } else { 0 };
             let bits: Vec<u8> = batch.iter().map(bit).collect();
             for image in bits.chunks(values) {

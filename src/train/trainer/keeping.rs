@@ -9,12 +9,11 @@ use std::time::Instant;
 
 use super::Trainer;
 use crate::error::{Error, Result};
-use crate::kernel::Element;
 use crate::model::Weights;
-use crate::model::plans::names;
+use crate::model::plans::buffers;
 use crate::model::session::Session;
 use crate::ops::copy;
-use crate::plan::{Builder, PlanId};
+use crate::plan::{Builder, PlanId, Shared};
 use crate::train::pace::Clock;
 use crate::train::{Observer, Position, State};
 
@@ -57,10 +56,10 @@ pub(super) fn copying(session: &mut Session) -> Result<Option<PlanId>> {
     }
     let len = session.model.parameters().len;
     let mut builder = Builder::new("copy state");
-    for (from, to) in names::STATE.into_iter().zip(names::GOOD) {
-        session.allocate(to, Element::Float, len)?;
-        let slices = [from, to].map(|name| builder.shared(name, Element::Float, len));
-        builder.step(to, &copy::KERNEL, copy::call(len), &slices);
+    for (from, to) in buffers::STATE.into_iter().zip(buffers::GOOD) {
+        session.allocate(to, len)?;
+        let slices = [from, to].map(|buffer| builder.shared(buffer, len));
+        builder.step(to.to_string(), &copy::KERNEL, copy::call(len), &slices);
     }
     session.runtime.prepare(builder.finish()).map(Some)
 }
@@ -150,9 +149,9 @@ impl Trainer {
     /// Puts a state's arenas on the device.
     pub(super) fn write(&mut self, state: &State) -> Result<()> {
         let parts = [&state.weights, &state.first, &state.second];
-        for (name, tensors) in names::STATE.into_iter().zip(parts) {
+        for (buffer, tensors) in buffers::STATE.into_iter().zip(parts) {
             let arena = tensors.to_arena(self.session.model.parameters())?;
-            self.session.runtime.write(name, 0, &arena)?;
+            self.session.runtime.write(buffer, 0, &arena)?;
         }
         Ok(())
     }
@@ -182,7 +181,7 @@ impl Trainer {
                 Good::Device(position)
             }
             None => {
-                let state = read(&mut self.session, names::STATE, position)?;
+                let state = read(&mut self.session, buffers::STATE, position)?;
                 Good::Host(self.finite(state)?)
             }
         };
@@ -197,7 +196,7 @@ impl Trainer {
         match &self.good {
             Good::Host(state) => Ok(Cow::Borrowed(state)),
             Good::Device(position) => {
-                let state = read(&mut self.session, names::GOOD, position.clone())?;
+                let state = read(&mut self.session, buffers::GOOD, position.clone())?;
                 self.finite(state).map(Cow::Owned)
             }
         }
@@ -214,7 +213,7 @@ impl Trainer {
 /// Reads a state from its buffers.
 fn read(
     session: &mut Session,
-    [weights, first, second]: [&str; 3],
+    [weights, first, second]: [Shared; 3],
     position: Position,
 ) -> Result<State> {
     Ok(State {
@@ -226,9 +225,9 @@ fn read(
 }
 
 /// Reads what is laid out as the parameters are.
-pub(super) fn arena(session: &mut Session, name: &str) -> Result<Weights> {
+pub(super) fn arena(session: &mut Session, buffer: Shared) -> Result<Weights> {
     let parameters = session.model.parameters();
-    let arena = session.runtime.read(name, 0, parameters.len)?;
+    let arena = session.runtime.read(buffer, 0, parameters.len)?;
     Ok(Weights::from_arena(parameters, &arena))
 }
 

@@ -75,12 +75,12 @@ impl Trainer {
     /// [`Error::Device`].
     pub fn time_training(&mut self) -> Result<Times> {
         let (plan, most) = (self.plan()?, self.steps_in_a_row());
-        let log = self.train.log_name();
+        let log = self.train.log();
         plan::measure(most, LONG, |times| {
             self.rewind()?;
             let start = Instant::now();
             self.session.runtime.run(plan, times)?;
-            self.session.runtime.read(&log, 0, 1)?;
+            self.session.runtime.read(log, 0, 1)?;
             Ok(start.elapsed().as_secs_f64())
         })
     }

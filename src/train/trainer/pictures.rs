@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::data::{Binarize, Images, Values};
 use crate::error::Result;
-use crate::model::plans::{self, Source, names};
+use crate::model::plans::{self, Source, buffers};
 use crate::model::prior;
 use crate::rng::Purpose;
 use crate::train::Pictures;
@@ -64,13 +64,13 @@ impl Trainer {
         self.session.sweep(
             &plans::RECONSTRUCT,
             &source,
-            names::DECODED,
+            buffers::DECODED,
             values,
             |runtime, batch| {
                 pictures.reconstructions.extend_from_slice(batch);
                 pictures
                     .originals
-                    .extend(runtime.read(names::SEEN, 0, batch.len())?);
+                    .extend(runtime.read(buffers::SEEN, 0, batch.len())?);
                 Ok(())
             },
         )?;

@@ -1,0 +1,44 @@
+//! The buffers that a runtime keeps for a model.
+
+pub use crate::graph::arenas::{FIRST, GRADIENT, PARAMETERS, SCALAR_COUNT, SCALARS, SECOND};
+use crate::plan::Shared;
+
+/// Parameters and both moments.
+pub const STATE: [Shared; 3] = [PARAMETERS, FIRST, SECOND];
+/// Copies of them: the last good state.
+pub const GOOD: [Shared; 3] = [
+    Shared::floats("parameters of the last good state"),
+    Shared::floats("first moments of the last good state"),
+    Shared::floats("second moments of the last good state"),
+];
+/// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
+pub const UNITS: Shared = Shared::floats("latent units");
+/// `[1]`: logarithm of a fixed sigma.
+pub const LOG_SIGMA: Shared = Shared::floats("log sigma");
+/// `[rows, latent]`: codes to decode.
+pub const CODES: Shared = Shared::floats("codes");
+/// `[rows, values]`: decoded means.
+pub const DECODED: Shared = Shared::floats("decoded");
+/// `[rows, values]`: what the decoder gives, before it is a mean.
+pub const OUTPUTS: Shared = Shared::floats("outputs");
+/// `[rows, values]`: images as the model sees them.
+pub const SEEN: Shared = Shared::floats("seen");
+/// `[rows, 2·latent]`, or `[rows, latent]` for an autoencoder.
+pub const HEADS: Shared = Shared::floats("heads");
+/// Zeros, as many as a batch of codes.
+pub const ZEROS: Shared = Shared::floats("zeros");
+/// `[rows]`: importance weights.
+pub const LOG_WEIGHTS: Shared = Shared::floats("log weights");
+
+// Of each split: [`super::Source`] has its own.
+
+/// Bytes of the images, four a word, or their floats.
+pub const IMAGES: Shared = Shared::words("images");
+/// `[images]`: indices.
+pub const ORDER: Shared = Shared::words("order");
+/// `[step, position, row of the log]`
+pub const COUNTERS: Shared = Shared::words("counters");
+/// `[batches, terms of the objective]`, summed over each batch.
+pub const LOG: Shared = Shared::floats("log");
+/// `[batches, 2]`: learning rate and relative KL weight of each step of an epoch.
+pub const SCHEDULE: Shared = Shared::floats("schedule");
