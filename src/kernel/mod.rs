@@ -95,6 +95,11 @@ impl Binding {
         }
     }
 
+    /// Whether a call touches it at all.
+    pub fn is_touched(&self, call: &Call) -> bool {
+        self.touched.is_none_or(|touched| touched(call) > 0)
+    }
+
     /// The same, of whose slice a call touches as many elements as `touched` says.
     pub const fn touching(self, touched: fn(&Call) -> usize) -> Self {
         Self {

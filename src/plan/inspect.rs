@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{BufferId, Plan, PlanId, Runtime, Slice, Step};
 use crate::error::Result;
-use crate::kernel::{Access, Binding, Element};
+use crate::kernel::{Access, Element};
 
 /// The first value of a plan's run that is not finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +59,7 @@ impl fmt::Display for Difference {
 /// The slices that a step writes.
 fn written(step: &Step) -> impl Iterator<Item = (Slice, Access)> {
     let all = step.slices.iter().zip(step.kernel.bindings);
-    let touches = |binding: &Binding| binding.touched.is_none_or(|of| of(&step.call) > 0);
-    all.filter(move |(_, binding)| binding.access != Access::Read && touches(binding))
+    all.filter(|(_, binding)| binding.access != Access::Read && binding.is_touched(&step.call))
         .map(|(slice, binding)| (*slice, binding.access))
 }
 

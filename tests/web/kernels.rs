@@ -178,6 +178,9 @@ fn differences(
             let label = format!("{}: {}: {}", plan.name, step.label, binding.name);
             match binding.access {
                 Access::Read => assert!(found == before, "{label} is an input, and was written"),
+                _ if !binding.is_touched(&step.call) => {
+                    assert!(found == before, "{label} is left alone, and was written");
+                }
                 Access::Partial => {
                     partials.insert(slice.buffer, found);
                 }
