@@ -61,7 +61,7 @@ fn every_step_stands_beside_the_roofs_and_the_memory() {
 fn the_json_object_has_the_fields_of_the_table() {
     let report = json(&["--activation", "gelu"]);
     assert_eq!(report["batch_size"], 32);
-    assert_eq!(report["model"]["hidden"], serde_json::json!([12]));
+    assert_eq!(report["model"]["encoder"], "linear 12");
     assert_eq!(report["images"], serde_json::json!([60_000, 10_000]));
     let steps = report["steps"].as_array().expect("steps");
     // Two activations more than with relu, and no update beside those of the layers.
