@@ -144,6 +144,7 @@ fn best(
     for _ in 0..TRIES {
         least = least.min(plan::time_step(runtime, id, 0, 1)?.least);
     }
+    runtime.release(id);
     Ok(least)
 }
 

@@ -19,7 +19,7 @@ use crate::shape::ImageShape;
 use crate::view::Plane;
 
 /// Codes that a plan of the page decodes at once, beside the plan of a single one. The program decodes at most
-/// as many for a page, and always one or all of them: a plan is kept for each number of rows.
+/// as many for a page, and always one or all of them: each number of rows needs a plan of its own.
 pub(super) const GRID_ROWS: usize = 64;
 
 /// Most latent dimensions whose principal components a page has. Those of 512 values take a second, those of 1024

@@ -42,6 +42,13 @@ pub enum Access {
     Partial,
 }
 
+impl Access {
+    /// Whether the earlier content matters.
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::Update)
+    }
+}
+
 /// One storage binding of a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
@@ -53,6 +60,8 @@ pub struct Binding {
     pub access: Access,
     /// Elements of its slice that a call touches, where they are not all.
     pub touched: Option<fn(&Call) -> usize>,
+    /// Use by a call, where that is not all of `access`.
+    pub by_call: Option<fn(&Call) -> Access>,
 }
 
 impl Binding {
@@ -92,12 +101,8 @@ impl Binding {
             element,
             access,
             touched: None,
+            by_call: None,
         }
-    }
-
-    /// Whether a call touches it at all.
-    pub fn is_touched(&self, call: &Call) -> bool {
-        self.touched.is_none_or(|touched| touched(call) > 0)
     }
 
     /// The same, of whose slice a call touches as many elements as `touched` says.
@@ -106,6 +111,24 @@ impl Binding {
             touched: Some(touched),
             ..self
         }
+    }
+
+    /// The same, of which a call makes the use that `by_call` says.
+    pub const fn used(self, by_call: fn(&Call) -> Access) -> Self {
+        Self {
+            by_call: Some(by_call),
+            ..self
+        }
+    }
+
+    /// Whether a call touches any of its slice.
+    pub fn is_touched(&self, call: &Call) -> bool {
+        self.touched.is_none_or(|touched| touched(call) > 0)
+    }
+
+    /// What a call does with it.
+    pub fn access_in(&self, call: &Call) -> Access {
+        self.by_call.map_or(self.access, |by_call| by_call(call))
     }
 }
 

@@ -328,6 +328,14 @@ impl Inference {
         session.allocate(buffers::LOG_WEIGHTS, rows)?;
         let (mut found, mut done) = (Vec::with_capacity(source.images), 0);
         let mut noise = 0_u32;
+        let (counts, parts) = ([images, source.images % images], [chunk, samples % chunk]);
+        let sizes = counts.map(|count| parts.map(|part| [count, part]));
+        session.keep_sizes(
+            &plans::ENCODE,
+            Some(source),
+            &counts.map(|count| [count, 1]),
+        );
+        session.keep_sizes(&plans::LOG_WEIGHTS, Some(source), sizes.as_flattened());
         while done < source.images {
             let count = images.min(source.images - done);
             let mut bounds = vec![LogSumExp::default(); count];
@@ -410,5 +418,45 @@ impl LogSumExp {
 
     fn value(&self) -> f64 {
         self.largest + self.scaled.ln()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Allocation;
+    use crate::shape::ImageShape;
+
+    #[test]
+    fn plans_are_those_of_the_last_number_of_importance_samples() {
+        let spec = ModelSpec {
+            image: ImageShape::new(2, 3, 1),
+            encoder: [5].into(),
+            latent: 2,
+            ..ModelSpec::reference()
+        };
+        let weights = Weights::initial(&spec, 1).expect("weights");
+        let bytes = (0..6 * spec.image.values()).map(|i| (i % 251) as u8);
+        let images = Images::new(spec.image, Values::Bytes(bytes.collect()));
+        let open = || Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
+        // The estimate, and the memory of the plans that are there after it.
+        let estimate = |model: &mut Inference, samples| {
+            let found = model.evaluate(
+                &images,
+                Split::Test,
+                Binarize::None,
+                samples,
+                &mut |_, _| (),
+            );
+            let mut plans = model.session.memory();
+            plans.retain(|part: &Allocation| part.name.starts_with("plan "));
+            (found.expect("an estimate").log_likelihood, plans)
+        };
+        let mut several = open();
+        // Also so many that an image takes two passes, of two sizes, and that images are no multiple of a pass's.
+        for samples in [1, 7, 1000, 3, SAMPLE_ROWS + 900, 5, 6] {
+            let found = estimate(&mut several, samples);
+            assert_eq!(found, estimate(&mut open(), samples), "{samples}");
+        }
     }
 }

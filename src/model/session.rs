@@ -1,6 +1,8 @@
 //! A model on a device: its runtime, its data, and passes over a split.
 
 mod see;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode, Model, Source, Task, buffers};
 use crate::model::units::SUMS;
 use crate::model::{Allocation, Loss, MemoryUse, Units};
-use crate::plan::{PlanId, Runtime, Shared, buffer_bytes};
+use crate::plan::{Plan, PlanId, Runtime, Shared, buffer_bytes};
 use crate::rng::Purpose;
 
 /// Most images of a batch where nothing is learned: enough to fill a device.
@@ -22,8 +24,15 @@ const BATCH_VALUES: usize = 1 << 23;
 /// Values of one buffer that kernels can number with 32 bits, with room for rounding up.
 const MOST_VALUES: usize = 1 << 31;
 
-/// What a prepared plan was made for: task, images, samples of an image, and the split it reads.
-type PlanKey = (Task, [usize; 2], Option<Source>);
+/// What a prepared plan was made for.
+#[derive(PartialEq, Eq, Hash)]
+struct PlanKey {
+    task: Task,
+    /// Images, and samples of each.
+    size: [usize; 2],
+    /// The split that it reads.
+    source: Option<Source>,
+}
 
 /// A model's parameters on a device, with what every pass needs.
 pub(crate) struct Session {
@@ -43,7 +52,8 @@ pub(crate) struct Measured {
     pub(crate) units: Option<Units>,
 }
 
-/// A plan for whole batches and one for the rest of a split.
+/// A plan for whole batches and one for the rest of a split. They are there until other plans of the task and the split
+/// are asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Passes {
     pub(crate) rows: usize,
@@ -106,8 +116,8 @@ impl Session {
     /// Makes a shared buffer.
     pub(crate) fn allocate(&mut self, buffer: Shared, len: usize) -> Result<()> {
         if self.runtime.allocate(buffer, len)? {
-            // Plans that were prepared earlier refer to the buffer that it replaced.
-            self.prepared.clear();
+            // They refer to the buffer that it replaced.
+            self.release(|_, plan| plan.uses(buffer));
         }
         let known = self.allocated.entry(buffer).or_default();
         *known = len.max(*known);
@@ -137,6 +147,33 @@ impl Session {
         all
     }
 
+    /// Gives back the plans of which `is_over` says so.
+    fn release(&mut self, is_over: impl Fn(&PlanKey, &Plan) -> bool) {
+        let runtime = &mut self.runtime;
+        self.prepared.retain(|key, &mut id| {
+            let is_over = is_over(key, runtime.plan(id));
+            if is_over {
+                runtime.release(id);
+            }
+            !is_over
+        });
+    }
+
+    /// Gives back the plans of a task on a split that are of other sizes than these: images, and samples of each. Or else
+    /// a session that is asked for many different numbers would hold the memory of all of them.
+    pub(crate) fn keep_sizes(
+        &mut self,
+        task: &Task,
+        source: Option<&Source>,
+        sizes: &[[usize; 2]],
+    ) {
+        let split = source.map(|source| source.split);
+        self.release(|key, _| {
+            let same = key.task == *task && key.source.map(|source| source.split) == split;
+            same && !sizes.contains(&key.size)
+        });
+    }
+
     /// A plan, prepared once for each task, number of images, samples of an image, and split.
     pub(crate) fn prepare(
         &mut self,
@@ -145,7 +182,11 @@ impl Session {
         size: [usize; 2],
         source: Option<&Source>,
     ) -> Result<PlanId> {
-        let key = (*task, size, source.copied());
+        let key = PlanKey {
+            task: *task,
+            size,
+            source: source.copied(),
+        };
         if let Some(&plan) = self.prepared.get(&key) {
             return Ok(plan);
         }
@@ -166,6 +207,8 @@ impl Session {
         source: Option<&Source>,
     ) -> Result<Passes> {
         let rows = rows.min(images);
+        let rest = images % rows;
+        self.keep_sizes(task, source, &[[rows, 1], [rest, 1]]);
         let mut plan = |rows: usize| match rows {
             0 => Ok(None),
             rows => self.prepare(task, mode, [rows, 1], source).map(Some),
@@ -174,7 +217,7 @@ impl Session {
             rows,
             images,
             whole: plan(rows)?,
-            rest: plan(images % rows)?,
+            rest: plan(rest)?,
         })
     }
 
@@ -219,6 +262,11 @@ impl Session {
                 "fewer images, or a smaller --image-size",
             ));
         }
+        // Those of what the split was before.
+        self.release(|key, _| {
+            let known = key.source.filter(|known| known.split == split);
+            known.is_some_and(|known| known != source)
+        });
         self.allocate(source.image_words(), words.len())?;
         self.runtime.write_words(source.image_words(), 0, &words)?;
         self.allocate(source.order(), count)?;
@@ -431,35 +479,4 @@ pub(crate) fn check_rows(model: &Model, rows: usize) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ModelSpec;
-
-    #[test]
-    fn bytes_are_the_same_words_borrowed_and_copied() {
-        let aligned = [0x0403_0201_u32, 0x0807_0605];
-        let bytes: &[u8] = bytemuck::cast_slice(&aligned);
-        assert!(matches!(words(bytes), Cow::Borrowed(words) if *words == aligned));
-        for len in 1..8 {
-            let copied = words(&bytes[..len]);
-            assert_eq!(bytemuck::cast_slice::<_, u8>(&copied)[..len], bytes[..len]);
-            assert_eq!(copied.len(), len.div_ceil(4));
-        }
-        // Four bytes that are no aligned word.
-        assert!(matches!(words(&bytes[1..5]), Cow::Owned(words) if words.len() == 1));
-    }
-    #[test]
-    fn a_model_that_learns_nothing_holds_its_parameters_once() {
-        let model = Model::new(&ModelSpec::odd()).expect("a model");
-        let parameters = model.parameters().clone();
-        let runtime = crate::plan::open(crate::device::Device::Cpu, crate::plan::Tune::Quick);
-        let mut session = Session::new(runtime, model, &parameters.initial(1), 1).expect("memory");
-        session.decode(&[0.5; 7]).expect("means");
-        let memory = session.memory();
-        let bytes = Allocation::total_for(&memory, MemoryUse::Parameters);
-        assert_eq!(bytes, buffer_bytes(parameters.len));
-    }
 }

@@ -1,7 +1,9 @@
 //! Each latent dimension's share of the KL, and how much its mean varies.
 
 use super::{LOGVAR_BOUND, bounded, lib};
-use crate::kernel::{Binding, Bound, Call, ELEMENTWISE_GROUP, Kernel, Real, bind, elementwise};
+use crate::kernel::{
+    Access, Binding, Bound, Call, ELEMENTWISE_GROUP, Kernel, Real, bind, elementwise,
+};
 
 crate::params! {
     /// Parameters of [`KERNEL`].
@@ -19,7 +21,13 @@ crate::params! {
 /// hold.
 pub static KERNEL: Kernel = Kernel {
     name: "latent_units",
-    bindings: &[Binding::read("heads"), Binding::update("units")],
+    bindings: &[
+        Binding::read("heads"),
+        Binding::update("units").used(|call| match call.selector("ADD") {
+            0 => Access::Write,
+            _ => Access::Update,
+        }),
+    ],
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
     variants: |call, _| {

@@ -1,7 +1,7 @@
 //! The reparameterisation z = mu + exp(logvar/2)·epsilon (Kingma & Welling 2014, eq. 10).
 
 use super::{bounded, lib};
-use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+use crate::kernel::{Access, Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 use crate::rng::{self, Draws, Purpose};
 
 crate::params! {
@@ -41,7 +41,10 @@ pub static KERNEL: Kernel = Kernel {
     bindings: &[
         Binding::words("counters"),
         Binding::read("heads"),
-        Binding::update("epsilon"),
+        Binding::update("epsilon").used(|call| match call.selector("DRAW") {
+            0 => Access::Read,
+            _ => Access::Write,
+        }),
         Binding::write("z"),
     ],
     fields: Params::FIELDS,

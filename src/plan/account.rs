@@ -26,7 +26,7 @@ impl Step {
             let elements = binding
                 .touched
                 .map_or(slice.len, |touched| touched(&self.call));
-            let times = match binding.access {
+            let times = match binding.access_in(&self.call) {
                 Access::Read | Access::Write | Access::Partial => 1,
                 Access::Update => 2,
             };

@@ -59,8 +59,9 @@ impl fmt::Display for Difference {
 /// The slices that a step writes.
 fn written(step: &Step) -> impl Iterator<Item = (Slice, Access)> {
     let all = step.slices.iter().zip(step.kernel.bindings);
-    all.filter(|(_, binding)| binding.access != Access::Read && binding.is_touched(&step.call))
-        .map(|(slice, binding)| (*slice, binding.access))
+    let used = all.filter(|(_, binding)| binding.is_touched(&step.call));
+    used.map(|(slice, binding)| (*slice, binding.access_in(&step.call)))
+        .filter(|&(_, access)| access != Access::Read)
 }
 
 fn element(plan: &Plan, slice: Slice) -> Element {
@@ -108,8 +109,8 @@ pub fn compare(
     let mut partial: HashSet<BufferId> = HashSet::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for (slice, binding) in step.slices.iter().zip(step.kernel.bindings) {
-            let used = matches!(binding.access, Access::Read | Access::Update);
-            if used && !partial.contains(&slice.buffer) {
+            let reads = binding.access_in(&step.call).reads();
+            if reads && !partial.contains(&slice.buffer) {
                 let bits = reference.read_slice(reference_id, *slice)?;
                 tested.write_slice(tested_id, *slice, &bits)?;
             }

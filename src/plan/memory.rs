@@ -53,14 +53,14 @@ pub(super) fn assign(buffers: &mut [Buffer], steps: &[Step]) -> Vec<(Element, us
 #[cfg(test)]
 mod tests {
     use crate::ops::activation;
-    use crate::plan::{Builder, Home};
+    use crate::plan::{Builder, Home, Shared};
 
     #[test]
     fn buffers_share_memory_only_when_their_lifetimes_do_not_meet() {
         let mut plan = Builder::new("chain");
-        let slices: Vec<_> = (0..5)
-            .map(|i| plan.transient(format!("b{i}"), 10 + i))
-            .collect();
+        let first = plan.shared(Shared::floats("first"), 10);
+        let others = (0..5).map(|i| plan.transient(format!("b{i}"), 10 + i));
+        let slices: Vec<_> = [first].into_iter().chain(others).collect();
         for pair in slices.windows(2) {
             plan.step("copy", &activation::KERNEL, activation::call(0, 10), pair);
         }

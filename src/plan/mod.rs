@@ -8,6 +8,7 @@ mod account;
 mod inspect;
 mod memory;
 mod pipelines;
+mod prepared;
 mod run_cpu;
 mod run_gpu;
 mod runtime;
@@ -17,9 +18,10 @@ mod tuning;
 
 pub use account::buffer_bytes;
 pub use inspect::{Difference, Fault, compare, find_fault};
+pub use prepared::PlanId;
 pub use run_cpu::CpuRuntime;
 pub use run_gpu::GpuRuntime;
-pub use runtime::{PlanId, Runtime, open};
+pub use runtime::{Runtime, open};
 pub use shared::Shared;
 pub use timing::{Times, measure, time_step};
 pub use tuning::{Basis, Choice, Memory, Tune, Tuning};
@@ -111,6 +113,12 @@ impl Plan {
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0]
     }
+
+    /// Whether it reads or writes a buffer of the runtime.
+    pub fn uses(&self, shared: Shared) -> bool {
+        let home = Home::Shared(shared);
+        self.buffers.iter().any(|buffer| buffer.home == home)
+    }
 }
 
 /// Builds a plan step by step.
@@ -121,6 +129,8 @@ impl Plan {
 pub struct Builder {
     name: String,
     buffers: Vec<Buffer>,
+    /// Of each buffer: whether it holds something.
+    written: Vec<bool>,
     steps: Vec<Step>,
 }
 
@@ -130,6 +140,7 @@ impl Builder {
         Self {
             name: name.into(),
             buffers: Vec::new(),
+            written: Vec::new(),
             steps: Vec::new(),
         }
     }
@@ -161,6 +172,7 @@ impl Builder {
             "{}: two buffers named {name}",
             self.name
         );
+        self.written.push(matches!(home, Home::Shared(_)));
         self.buffers.push(Buffer {
             name,
             element,
@@ -204,6 +216,9 @@ impl Builder {
             assert_eq!(buffer.element, binding.element, "{what}: element type");
             assert!(slice.offset.is_multiple_of(ALIGNMENT), "{what}: alignment");
             assert!(slice.offset + slice.len <= buffer.len, "{what}: range");
+            let reads = binding.is_touched(&call) && binding.access_in(&call).reads();
+            let is_written = self.written[slice.buffer.0];
+            assert!(!reads || is_written, "{what}: read before it is written");
             // A dispatch may not read and write one buffer, nor write one place twice.
             for (other, other_binding) in slices[..i].iter().zip(kernel.bindings) {
                 if other.buffer == slice.buffer {
@@ -219,6 +234,10 @@ impl Builder {
                 }
             }
         }
+        for (slice, binding) in slices.iter().zip(kernel.bindings) {
+            let writes = binding.is_touched(&call) && binding.access_in(&call) != Access::Read;
+            self.written[slice.buffer.0] |= writes;
+        }
         self.steps.push(Step {
             label,
             kernel,
@@ -233,6 +252,7 @@ impl Builder {
             name,
             mut buffers,
             steps,
+            ..
         } = self;
         let memories = memory::assign(&mut buffers, &steps);
         Plan {
@@ -241,5 +261,42 @@ impl Builder {
             steps,
             memories,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{activation, reparameterize};
+
+    #[test]
+    #[should_panic(expected = "input of activation: read before it is written")]
+    fn what_no_step_has_written_is_not_read() {
+        let mut plan = Builder::new("a plan");
+        let [never, out] = ["never", "out"].map(|name| plan.transient(name, 8));
+        let call = activation::call(activation::TANH, 8);
+        plan.step("tanh", &activation::KERNEL, call, &[never, out]);
+    }
+
+    #[test]
+    fn what_a_call_draws_itself_needs_no_step_before_it() {
+        let mut plan = Builder::new("a plan");
+        let counters = plan.shared(Shared::words("counters"), 3);
+        let heads = plan.shared(Shared::floats("heads"), 8);
+        let [epsilon, z] = ["epsilon", "z"].map(|name| plan.transient(name, 4));
+        let draws = crate::rng::Draws {
+            seed: 1,
+            purpose: crate::rng::Purpose::Epsilon,
+            first: 0,
+        };
+        let mut step = |noise| {
+            let call = reparameterize::call(2, 2, 1, noise);
+            let slices = [counters, heads, epsilon, z];
+            plan.step("z", &reparameterize::KERNEL, call, &slices);
+        };
+        step(Some(draws));
+        // And is there for others then.
+        step(None);
+        assert_eq!(plan.finish().steps.len(), 2);
     }
 }

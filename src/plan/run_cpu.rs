@@ -5,6 +5,7 @@ use std::mem;
 
 use arrayvec::ArrayVec;
 
+use super::prepared::PreparedPlans;
 use super::{BufferId, Home, Plan, PlanId, Runtime, Shared, Slice, Step};
 use crate::error::Result;
 use crate::kernel::{Access, Bound, Call, Element, Kernel, Real, parallel};
@@ -83,13 +84,17 @@ struct Prepared {
     plan: Plan,
     /// Storage index of each buffer of the plan.
     storage: Vec<usize>,
+    /// Those of its memories.
+    memories: Vec<usize>,
 }
 
 /// The CPU device at `f32`, the oracle at `f64`.
 pub struct CpuRuntime<F: TwinFloat> {
     storage: Vec<Storage<F>>,
+    /// Storages that are empty, for others to come.
+    free: Vec<usize>,
     shared: HashMap<Shared, usize>,
-    plans: Vec<Prepared>,
+    plans: PreparedPlans<Prepared>,
 }
 
 impl<F: TwinFloat> Default for CpuRuntime<F> {
@@ -103,8 +108,9 @@ impl<F: TwinFloat> CpuRuntime<F> {
     pub fn new() -> Self {
         Self {
             storage: Vec::new(),
+            free: Vec::new(),
             shared: HashMap::new(),
-            plans: Vec::new(),
+            plans: PreparedPlans::default(),
         }
     }
 
@@ -120,6 +126,20 @@ impl<F: TwinFloat> CpuRuntime<F> {
         match self.shared.get(&buffer) {
             Some(&index) => &mut self.storage[index],
             None => panic!("no buffer of {buffer}"),
+        }
+    }
+
+    /// Finds a place for a storage.
+    fn place(&mut self, made: Storage<F>) -> usize {
+        match self.free.pop() {
+            Some(index) => {
+                self.storage[index] = made;
+                index
+            }
+            None => {
+                self.storage.push(made);
+                self.storage.len() - 1
+            }
         }
     }
 
@@ -205,8 +225,8 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
                 Ok(true)
             }
             None => {
-                self.shared.insert(buffer, self.storage.len());
-                self.storage.push(Storage::new(element, len));
+                let index = self.place(Storage::new(element, len));
+                self.shared.insert(buffer, index);
                 Ok(false)
             }
         }
@@ -235,27 +255,37 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     }
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
-        let first = self.storage.len();
-        for &(element, len) in &plan.memories {
-            self.storage.push(Storage::new(element, len));
-        }
+        let memories = plan.memories.iter();
+        let memories: Vec<usize> = memories
+            .map(|&(element, len)| self.place(Storage::new(element, len)))
+            .collect();
         let storage = plan
             .buffers
             .iter()
             .map(|buffer| match buffer.home {
-                Home::Transient(memory) => first + memory,
+                Home::Transient(memory) => memories[memory],
                 Home::Shared(shared) => match self.shared.get(&shared) {
                     Some(&index) => index,
                     None => panic!("{}: no buffer of {shared}", plan.name),
                 },
             })
             .collect();
-        self.plans.push(Prepared { plan, storage });
-        Ok(PlanId(self.plans.len() - 1))
+        Ok(self.plans.add(Prepared {
+            plan,
+            storage,
+            memories,
+        }))
+    }
+
+    fn release(&mut self, plan: PlanId) {
+        for memory in self.plans.remove(plan).memories {
+            self.storage[memory] = Storage::default();
+            self.free.push(memory);
+        }
     }
 
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
-        let Prepared { plan, storage } = &self.plans[plan.0];
+        let Prepared { plan, storage, .. } = self.plans.get(plan);
         parallel::awake(|| {
             for _ in 0..times {
                 for step in &plan.steps {
@@ -267,11 +297,11 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     }
 
     fn plan(&self, plan: PlanId) -> &Plan {
-        &self.plans[plan.0].plan
+        &self.plans.get(plan).plan
     }
 
     fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
-        let prepared = &self.plans[plan.0];
+        let prepared = self.plans.get(plan);
         for _ in 0..times {
             let step = &prepared.plan.steps[step];
             Self::execute(&mut self.storage, &prepared.storage, step);
@@ -280,7 +310,7 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     }
 
     fn read_slice(&mut self, plan: PlanId, slice: Slice) -> Result<Vec<u32>> {
-        let storage = &self.storage[self.plans[plan.0].storage[slice.buffer.0]];
+        let storage = &self.storage[self.plans.get(plan).storage[slice.buffer.0]];
         Ok(match storage.read(slice) {
             Bound::Words(words) => words.to_vec(),
             floats => {
@@ -292,7 +322,7 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
 
     fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()> {
         let range = slice.offset..slice.offset + slice.len;
-        match &mut self.storage[self.plans[plan.0].storage[slice.buffer.0]] {
+        match &mut self.storage[self.plans.get(plan).storage[slice.buffer.0]] {
             Storage::Words(words) => words[range].copy_from_slice(bits),
             Storage::Floats(floats) => {
                 for (value, &bits) in floats[range].iter_mut().zip(bits) {
@@ -310,5 +340,57 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
 
     fn choices(&self) -> Vec<(String, String)> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::activation;
+    use crate::plan::Builder;
+
+    const INPUT: Shared = Shared::floats("input");
+    const OUTPUT: Shared = Shared::floats("output");
+
+    /// A plan of two steps with a memory between them.
+    fn plan(len: usize) -> Plan {
+        let mut plan = Builder::new("two steps");
+        let [input, output] = [INPUT, OUTPUT].map(|buffer| plan.shared(buffer, len));
+        let between = plan.transient("between", len);
+        for slices in [[input, between], [between, output]] {
+            let call = activation::call(activation::TANH, len);
+            plan.step("tanh", &activation::KERNEL, call, &slices);
+        }
+        plan.finish()
+    }
+
+    #[test]
+    fn memories_are_those_of_the_plans_that_are_there() {
+        let mut runtime = CpuRuntime::<f32>::new();
+        for buffer in [INPUT, OUTPUT] {
+            runtime.allocate(buffer, 8).expect("a buffer");
+        }
+        runtime.write(INPUT, 0, &[1.0; 8]).expect("a buffer");
+        let held = |runtime: &CpuRuntime<f32>| {
+            let lens = runtime.storage.iter().map(Storage::len);
+            (runtime.storage.len(), lens.sum::<usize>())
+        };
+        let stays = runtime.prepare(plan(8)).expect("a plan");
+        let before = held(&runtime);
+        let mut earlier = vec![stays];
+        for len in [3, 8, 1, 5] {
+            let id = runtime.prepare(plan(len)).expect("a plan");
+            assert!(!earlier.contains(&id));
+            assert_eq!(held(&runtime), (before.0 + 1, before.1 + len));
+            for id in [id, stays] {
+                runtime.write(OUTPUT, 0, &[0.0; 8]).expect("a buffer");
+                runtime.run(id, 1).expect("a run");
+                let found = runtime.read(OUTPUT, 0, 8).expect("a buffer");
+                assert_eq!(found[0], 1.0_f32.tanh().tanh());
+            }
+            runtime.release(id);
+            assert_eq!(held(&runtime), (before.0 + 1, before.1));
+            earlier.push(id);
+        }
     }
 }

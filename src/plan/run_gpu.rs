@@ -7,7 +7,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
+
 use super::pipelines::Pipelines;
+use super::prepared::PreparedPlans;
 use super::tuning::Memory;
 use super::{Choice, Home, Plan, PlanId, Runtime, Shared, Slice, Step, Tuning, buffer_bytes};
 use crate::device::Gpu;
@@ -51,10 +54,11 @@ pub struct GpuRuntime {
     tuning: Tuning,
     tuned_until: Option<Instant>,
     memory: Memory,
-    choices: Vec<(String, String)>,
+    /// Steps with their variants; those of a plan that is gone stay, for the record.
+    choices: IndexMap<String, String>,
     shared: HashMap<Shared, (wgpu::Buffer, usize)>,
     pipelines: Pipelines,
-    plans: Vec<Prepared>,
+    plans: PreparedPlans<Prepared>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
@@ -93,10 +97,10 @@ impl GpuRuntime {
             tuning,
             tuned_until: None,
             memory,
-            choices: Vec::new(),
+            choices: IndexMap::new(),
             shared: HashMap::new(),
             pipelines: Pipelines::default(),
-            plans: Vec::new(),
+            plans: PreparedPlans::default(),
             in_flight: VecDeque::new(),
         }
     }
@@ -236,7 +240,7 @@ impl GpuRuntime {
             } else {
                 let chosen = self.choose(step, &params(i), variants)?;
                 let label = format!("{}: {}", plan.name, step.label);
-                self.choices.push((label, chosen.name.to_string()));
+                self.choices.insert(label, chosen.name.to_string());
                 chosen
             });
         }
@@ -370,21 +374,25 @@ impl Runtime for GpuRuntime {
             .collect::<Result<Vec<_>>>()?;
         let steps = self.prepare_steps(&plan, &memories)?;
         self.gpu.check()?;
-        self.plans.push(Prepared {
+        Ok(self.plans.add(Prepared {
             plan,
             memories,
             steps,
             runs: 1,
             settled: false,
             slow: false,
-        });
-        Ok(PlanId(self.plans.len() - 1))
+        }))
+    }
+
+    fn release(&mut self, plan: PlanId) {
+        // What is under way keeps what it needs until it is done.
+        self.plans.remove(plan);
     }
 
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
         let mut left = times;
         while left > 0 {
-            let prepared = &self.plans[plan.0];
+            let prepared = self.plans.get(plan);
             let runs = prepared.runs.min(left);
             let steps: Vec<&PreparedStep> = prepared.steps.iter().collect();
             let start = Instant::now();
@@ -396,7 +404,7 @@ impl Runtime for GpuRuntime {
             }
             self.gpu.wait(Some(submission))?;
             let slow = start.elapsed() > SUBMISSION / 2;
-            let prepared = &mut self.plans[plan.0];
+            let prepared = self.plans.get_mut(plan);
             // Twice, because the first run may compile shaders.
             prepared.settled = slow && prepared.slow || runs >= MAX_RUNS;
             prepared.slow = slow;
@@ -408,24 +416,24 @@ impl Runtime for GpuRuntime {
     }
 
     fn plan(&self, plan: PlanId) -> &Plan {
-        &self.plans[plan.0].plan
+        &self.plans.get(plan).plan
     }
 
     fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
         self.in_flight.clear();
-        let submission = self.submit(&[&self.plans[plan.0].steps[step]], times);
+        let submission = self.submit(&[&self.plans.get(plan).steps[step]], times);
         self.gpu.wait(Some(submission))
     }
 
     fn read_slice(&mut self, plan: PlanId, slice: Slice) -> Result<Vec<u32>> {
         self.in_flight.clear();
-        let prepared = &self.plans[plan.0];
+        let prepared = self.plans.get(plan);
         let buffer = self.of_slice(&prepared.plan, &prepared.memories, &slice);
         self.read_buffer(buffer, slice.offset, slice.len)
     }
 
     fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()> {
-        let prepared = &self.plans[plan.0];
+        let prepared = self.plans.get(plan);
         let buffer = self.of_slice(&prepared.plan, &prepared.memories, &slice);
         self.write_buffer(buffer, slice.offset, bits)
     }
@@ -435,6 +443,9 @@ impl Runtime for GpuRuntime {
     }
 
     fn choices(&self) -> Vec<(String, String)> {
-        self.choices.clone()
+        let choices = self.choices.iter();
+        choices
+            .map(|(step, variant)| (step.clone(), variant.clone()))
+            .collect()
     }
 }

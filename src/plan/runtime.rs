@@ -2,15 +2,12 @@
 
 use crate::device::Device;
 use crate::error::Result;
-use crate::plan::{CpuRuntime, GpuRuntime, Plan, Shared, Slice, Tuning};
-
-/// A plan that a runtime has prepared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlanId(pub(super) usize);
+use crate::plan::{CpuRuntime, GpuRuntime, Plan, PlanId, Shared, Slice, Tuning};
 
 /// An executor of plans with its buffers.
 ///
-/// Buffers of floats hold `f32` for the host; offsets and lengths count elements.
+/// Buffers of floats hold `f32` for the host; offsets and lengths count elements. Shared buffers are there as long as the
+/// runtime; what a plan needs beside them is there from [`Runtime::prepare`] to [`Runtime::release`].
 pub trait Runtime: Send {
     /// Makes a shared buffer, zeroed; one of a sufficient length stays as it is.
     /// Returns whether it replaced a shorter one, to which plans that were prepared earlier still refer.
@@ -54,6 +51,12 @@ pub trait Runtime: Send {
     /// # Errors
     /// [`crate::Error::Device`] where memory is short or a shader does not compile.
     fn prepare(&mut self, plan: Plan) -> Result<PlanId>;
+
+    /// Gives back a plan with the memories of its transient buffers. What was compiled for it stays, for others like it.
+    ///
+    /// # Panics
+    /// Where it was given back before, as every use of it after this does.
+    fn release(&mut self, plan: PlanId);
 
     /// Runs a plan `times` times in a row. May return before the device is done.
     ///

@@ -21,3 +21,4 @@ mod run;
 #[path = "../shared/skipped.rs"]
 mod skipped;
 mod tolerance;
+mod uses;

@@ -145,6 +145,7 @@ fn run<R: Runtime>(
             Element::Word => Contents::Words(runtime.read_words(buffer, 0, len).unwrap()),
         });
     }
+    runtime.release(id);
     contents
 }
 

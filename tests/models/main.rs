@@ -4,6 +4,7 @@ mod accounting;
 mod by_hand;
 mod choices;
 mod faults;
+mod given_back;
 mod golden;
 mod gradients;
 mod graphs;

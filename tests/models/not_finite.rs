@@ -79,6 +79,9 @@ impl Runtime for Spoiling {
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
         self.inner.prepare(plan)
     }
+    fn release(&mut self, plan: PlanId) {
+        self.inner.release(plan);
+    }
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
         for _ in 0..times {
             self.inner.run(plan, 1)?;

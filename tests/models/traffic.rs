@@ -69,6 +69,9 @@ impl Runtime for Counting {
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
         self.inner.prepare(plan)
     }
+    fn release(&mut self, plan: PlanId) {
+        self.inner.release(plan);
+    }
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
         self.inner.run(plan, times)
     }
