@@ -107,7 +107,7 @@ fn table(
         lines.push(row("ELBO", -nats, unit));
     }
     for term in objective.terms {
-        lines.push(row(term.text, loss.term(term), term.unit(spec)));
+        lines.push(row(term.text, loss.term(term), (term.unit)(spec)));
     }
     if let [term] = objective.terms {
         let per_value = loss.term(term) / spec.image.values() as f64;

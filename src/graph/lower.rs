@@ -448,7 +448,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// A label for part `i` of a step that one dispatch does for most models.
-fn numbered(label: &str, i: usize) -> String {
+pub(crate) fn numbered(label: &str, i: usize) -> String {
     match i {
         0 => label.to_owned(),
         _ => format!("{label} {}", i + 1),

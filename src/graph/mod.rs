@@ -8,6 +8,7 @@ mod lower;
 mod operators;
 mod parameters;
 
+pub(crate) use lower::numbered;
 pub use lower::{Learning, Lowering, arenas};
 pub use operators::{Attribute, Constant, Operator, Operators};
 pub use parameters::{Parameters, Tensor};

@@ -1,9 +1,9 @@
 //! Every layer of the registry in graphs of its own: gradients against finite differences, updates with and without a
 //! gradient in memory, both executors, and what a value that is used twice comes to.
 
-use std::collections::BTreeSet;
+mod others;
 
-use elbo::graph::{Described, Graph, Learning, Lowering, Operators, Parameters, Value, arenas};
+use elbo::graph::{Graph, Learning, Lowering, Parameters, Value, arenas};
 use elbo::layers::{Activation, LAYERS, activation, add, linear, reshape};
 use elbo::model::plans::Update;
 use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
@@ -435,59 +435,5 @@ fn every_parameter_of_a_model_is_updated_by_one_step() {
                 assert!(once, "{spec:?}: {}", tensor.name);
             }
         }
-    }
-}
-
-#[test]
-fn operators_of_onnx_fit_together() {
-    for case in cases() {
-        let mut operators = Operators::default();
-        let name = |value| match case.graph.producer(value) {
-            Some(node) => node.label(),
-            None => "x".to_owned(),
-        };
-        let dims = |value: Value| &*case.graph.info(value).dims;
-        for node in case.graph.nodes() {
-            let inputs: Vec<String> = node.inputs.iter().map(|&value| name(value)).collect();
-            (node.layer.onnx)(
-                &mut operators,
-                &Described {
-                    node,
-                    name: &node.names[0],
-                    inputs: &inputs,
-                    output: &name(node.output),
-                    input_dims: dims(node.inputs[0]),
-                    output_dims: dims(node.output),
-                },
-            );
-        }
-        let constants = operators
-            .constants
-            .iter()
-            .map(|constant| constant.name().to_owned());
-        let mut known: BTreeSet<String> = constants.collect();
-        assert_eq!(
-            known.len(),
-            operators.constants.len(),
-            "{}: one of a name",
-            case.name
-        );
-        known.insert("x".to_owned());
-        for operator in operators.nodes {
-            let unknown = operator.inputs.iter().find(|input| !known.contains(*input));
-            assert_eq!(unknown, None, "{}: {}", case.name, operator.kind);
-            assert!(
-                known.insert(operator.output),
-                "{}: written twice",
-                case.name
-            );
-        }
-        assert!(known.contains(&name(case.output)), "{}", case.name);
-        let tensors = Parameters::new(&case.graph).tensors;
-        assert!(
-            tensors.iter().all(|tensor| known.contains(&tensor.name)),
-            "{}",
-            case.name
-        );
     }
 }

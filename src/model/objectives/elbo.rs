@@ -2,18 +2,19 @@
 //! appendix B; beta: Higgins et al. 2017). A schedule and free bits (Kingma et al. 2016, sec. 2.1.3) weigh the KL's
 //! gradient beside beta.
 
-use super::{Computed, Objective, RECONSTRUCTION, Term, fused};
+use super::{Computed, Objective, RECONSTRUCTION, Term, reconstruction_and_kl};
 use crate::graph::arenas;
 use crate::model::latents::gaussian;
 use crate::model::pass::Pass;
 use crate::model::units::SUMS;
+use crate::model::words;
 use crate::ops::kl_weight;
 
 /// KL(q(z|x) ‖ p(z)).
 const KL: Term = Term {
     name: "kl",
     text: "KL",
-    in_nats: true,
+    unit: |_| words::NATS,
     weight: Some(|spec| spec.beta),
 };
 
@@ -27,7 +28,7 @@ pub(super) static OBJECTIVE: Objective = Objective {
 };
 
 fn lower(pass: &mut Pass<'_>) -> Computed {
-    let computed = fused(pass, Some(pass.spec.beta));
+    let computed = reconstruction_and_kl(pass, Some(pass.spec.beta));
     let d_posterior = computed.gradients.and_then(|found| found.posterior);
     if let (Some(free_bits), Some(d_posterior)) = (pass.weighs_kl(), d_posterior) {
         let latent = pass.spec.latent;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::graph::arenas;
+use crate::graph::{arenas, numbered};
 use crate::model::pass::Pass;
 use crate::model::{Loss, ModelKind, ModelSpec, words};
 use crate::ops::{elbo as kernel, record, sum_threads};
@@ -38,8 +38,8 @@ pub struct Term {
     pub name: &'static str,
     /// Its name in a text: `KL`.
     pub text: &'static str,
-    /// Whether it is in nats whatever the likelihood is.
-    pub in_nats: bool,
+    /// The unit of its values: [`words::unit`] where that is the likelihood's.
+    pub unit: fn(&ModelSpec) -> &'static str,
     /// Its weight in the loss; `None` where that is always 1.
     pub weight: Option<fn(&ModelSpec) -> f32>,
 }
@@ -50,17 +50,9 @@ impl Term {
         self.weight.map_or(1.0, |weight| weight(spec))
     }
 
-    /// The unit of its values.
-    pub fn unit(&self, spec: &ModelSpec) -> &'static str {
-        match self.in_nats {
-            true => words::NATS,
-            false => words::unit(spec),
-        }
-    }
-
-    /// The same for the title of a curve.
+    /// The unit of its values, for the title of a curve.
     pub fn unit_of_curve(&self, spec: &ModelSpec) -> String {
-        let unit = self.unit(spec);
+        let unit = (self.unit)(spec);
         match self.weight {
             Some(_) => format!("{unit}, not weighted"),
             None => unit.to_owned(),
@@ -78,7 +70,7 @@ impl Term {
 pub const RECONSTRUCTION: Term = Term {
     name: "reconstruction",
     text: "reconstruction",
-    in_nats: false,
+    unit: words::unit,
     weight: None,
 };
 
@@ -167,7 +159,7 @@ impl Serialize for Objective {
 }
 
 /// The reconstruction and, with `beta`, the KL of q(z|x), by one kernel.
-fn fused(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
+fn reconstruction_and_kl(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
     let (image, output) = (pass.image(), pass.output());
     let heads = pass.encoded().posterior;
     let (rows, values) = (pass.rows(), pass.spec.image.values());
@@ -220,7 +212,9 @@ pub(super) fn log_terms(pass: &mut Pass<'_>, sums: &[Sums]) {
             .filter(|_| sums.of_sigma && pass.learns());
         let d_log_sigma = match learned {
             Some(learned) => pass.lower.parameter(learned, arenas::GRADIENT),
-            None => pass.lower.transient("log sigma gradient", 1),
+            None => pass
+                .lower
+                .transient(numbered("no log sigma gradient", i), 1),
         };
         // The step is counted once, behind the last term.
         let counted = (first + sums.terms == width).then(|| pass.rows());
@@ -232,12 +226,74 @@ pub(super) fn log_terms(pass: &mut Pass<'_>, sums: &[Sums]) {
         let threads = (sums.partials.len / 4) as u32;
         let call = record::call(threads, columns, learned.is_some(), counted);
         let slices = [sums.partials, counters, log, d_log_sigma];
-        let label = match i {
-            0 => "sum of losses".to_owned(),
-            _ => format!("sum of losses {}", i + 1),
-        };
+        let label = numbered("sum of losses", i);
         pass.lower.step(label, &record::KERNEL, call, &slices);
         first += sums.terms;
     }
     assert_eq!(first, width, "a number for every term");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Binarize, Images, Values};
+    use crate::device::Device;
+    use crate::model::Model;
+    use crate::model::session::Session;
+    use crate::plan::{self, Tune};
+    use crate::rng::Purpose;
+
+    /// Twice the same sums, each of a term of its own.
+    static TWICE: Objective = Objective {
+        name: "twice",
+        terms: &[
+            RECONSTRUCTION,
+            Term {
+                name: "again",
+                text: "again",
+                unit: words::unit,
+                weight: Some(|_| 0.5),
+            },
+        ],
+        has_prior: false,
+        is_bound: false,
+        lower: |pass| {
+            let mut computed = reconstruction_and_kl(pass, None);
+            let once = computed.sums[0];
+            computed.sums.push(Sums {
+                of_sigma: false,
+                ..once
+            });
+            computed
+        },
+    };
+
+    #[test]
+    fn terms_of_several_sums_are_logged_in_their_order_and_the_step_is_counted_once() {
+        let spec = ModelSpec {
+            objective: Some(&TWICE),
+            ..ModelSpec::odd()
+        };
+        let model = Model::new(&spec).expect("a model");
+        let arena = model.parameters().initial(1);
+        let runtime = plan::open(Device::Cpu, Tune::Quick);
+        let mut session = Session::new(runtime, model, &arena, 1).expect("memory");
+        // Two batches, the last a short one.
+        let count = session.batch_rows() + 5;
+        let bytes = (0..count * spec.image.values()).map(|i| (i * 7 % 251) as u8);
+        let images = Images::new(spec.image, Values::Bytes(bytes.collect()));
+        let purpose = Purpose::EvaluationBinarisation;
+        let source = session.upload("images", &images, Binarize::None, purpose);
+        let source = source.expect("a split");
+        let passes = session.evaluation(&source).expect("plans");
+        assert_eq!(passes.batches(), 2);
+        let measured = session.measure(&source, &passes, 0, || true);
+        let loss = measured.expect("losses").expect("a whole pass").loss;
+        let [reconstruction, again] = ["reconstruction", "again"].map(|name| loss.terms[name]);
+        assert!(reconstruction > 0.0);
+        assert_eq!(reconstruction, again);
+        assert_eq!(loss.total, 1.5 * reconstruction);
+        let counters = session.runtime.read_words(source.counters(), 0, 3);
+        assert_eq!(counters.expect("counters"), [2, count as u32, 2]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The reconstruction loss alone: −log p(x|z), or a squared error. What an autoencoder minimises.
 
-use super::{Objective, RECONSTRUCTION, fused};
+use super::{Objective, RECONSTRUCTION, reconstruction_and_kl};
 
 /// The record.
 pub(super) static OBJECTIVE: Objective = Objective {
@@ -8,5 +8,5 @@ pub(super) static OBJECTIVE: Objective = Objective {
     terms: &[RECONSTRUCTION],
     has_prior: false,
     is_bound: false,
-    lower: |pass| fused(pass, None),
+    lower: |pass| reconstruction_and_kl(pass, None),
 };

@@ -35,7 +35,7 @@ pub(super) fn cards(run: &Run) -> String {
         }
         for term in run.terms() {
             let value = number(last.test.term(term));
-            cards += &card(&term.heading(), &value, term.unit(spec));
+            cards += &card(&term.heading(), &value, (term.unit)(spec));
         }
         if run.terms().is_empty() {
             let per_value = last.test.total / spec.image.values() as f64;
