@@ -40,7 +40,6 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::device::{Device, Selection};
-
 use crate::kernel::Precision;
 use crate::model::words as text;
 

@@ -21,15 +21,12 @@ pub struct Loss {
 impl Loss {
     /// The loss of a model whose objective has terms of these values, in their order.
     pub fn new(spec: &ModelSpec, values: &[f64]) -> Self {
-        let terms = spec.objective().terms;
-        let weighted = terms.iter().zip(values);
-        let weighted = weighted.map(|(term, value)| f64::from(term.weight(spec)) * value);
-        let named = terms.iter().zip(values);
+        let terms = spec.objective().terms.iter().zip(values);
+        let weighted = |(term, value): (&Term, &f64)| f64::from(term.weight(spec)) * value;
+        let named = |(term, &value): (&Term, &f64)| (term.name.to_owned(), value);
         Self {
-            total: weighted.sum(),
-            terms: named
-                .map(|(term, &value)| (term.name.to_owned(), value))
-                .collect(),
+            total: terms.clone().map(weighted).sum(),
+            terms: terms.map(named).collect(),
         }
     }
 

@@ -50,13 +50,14 @@ impl Term {
         self.weight.map_or(1.0, |weight| weight(spec))
     }
 
+    /// What has to be said where its values stand beside a loss in which it has a weight.
+    pub fn caution(&self) -> &'static str {
+        self.weight.map_or("", |_| ", not weighted")
+    }
+
     /// The unit of its values, for the title of a curve.
     pub fn unit_of_curve(&self, spec: &ModelSpec) -> String {
-        let unit = (self.unit)(spec);
-        match self.weight {
-            Some(_) => format!("{unit}, not weighted"),
-            None => unit.to_owned(),
-        }
+        format!("{}{}", (self.unit)(spec), self.caution())
     }
 
     /// Its name as a heading: `Reconstruction`.

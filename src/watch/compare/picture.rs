@@ -79,10 +79,13 @@ impl<'a> Row<'a> {
             (run, name.chain(said).collect())
         });
         let mut figures: Vec<Figure> = vec![(group.figure.to_owned(), None)];
-        figures.extend(group.objective.parts().iter().map(|term| {
-            let weighted = term.weight.map_or("", |_| ", not weighted");
-            (format!("{}{weighted}", term.text), Some(term))
-        }));
+        figures.extend(
+            group
+                .objective
+                .parts()
+                .iter()
+                .map(|term| (format!("{}{}", term.text, term.caution()), Some(term))),
+        );
         Self {
             group,
             legend: legend.collect(),
