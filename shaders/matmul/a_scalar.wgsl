@@ -4,7 +4,7 @@
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 
 fn element_a(row: u32, k: u32) -> f32 {
-    if row >= params.m || k >= params.k { return 0.0; }
+    if row >= params.m || k >= end_k() { return 0.0; }
     if TRANSPOSE_A == 0u { return a[row * params.k + k]; }
     return a[k * params.m + row];
 }
@@ -18,7 +18,11 @@ fn row_a(row: u32, k: u32) -> vec4<f32> {
     ));
 }
 
-fn load_a(row: u32, k: u32) -> mat4x4<f32> {
+alias Rows = u32;
+
+fn rows_a(row: u32) -> Rows { return row; }
+
+fn load_a(row: Rows, k: u32) -> mat4x4<f32> {
     return mat4x4<f32>(
         row_a(row, k),
         row_a(row + 1u, k),

@@ -9,7 +9,11 @@ fn four_of_a(at: u32, inside: bool) -> vec4<f32> {
     return select(vec4<f32>(0.0), rounded(floats(a[at])), inside);
 }
 
-fn load_a(row: u32, k: u32) -> mat4x4<f32> {
+alias Rows = u32;
+
+fn rows_a(row: u32) -> Rows { return row; }
+
+fn load_a(row: Rows, k: u32) -> mat4x4<f32> {
     if TRANSPOSE_A == 0u {
         let width = params.k / 4u;
         let inside = k < params.k;
@@ -24,7 +28,7 @@ fn load_a(row: u32, k: u32) -> mat4x4<f32> {
     }
     let width = params.m / 4u;
     let at = min(row / 4u, width - 1u);
-    let last = params.k - 1u;
+    let last = end_k() - 1u;
     return transpose(mat4x4<f32>(
         four_of_a(min(k, last) * width + at, k <= last),
         four_of_a(min(k + 1u, last) * width + at, k + 1u <= last),

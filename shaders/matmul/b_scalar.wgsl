@@ -18,7 +18,11 @@ fn row_b(k: u32, column: u32) -> vec4<f32> {
     ));
 }
 
-fn load_b(k: u32, column: u32) -> mat4x4<f32> {
+alias Columns = u32;
+
+fn columns_b(column: u32) -> Columns { return column; }
+
+fn load_b(k: u32, column: Columns) -> mat4x4<f32> {
     return mat4x4<f32>(
         row_b(k, column),
         row_b(k + 1u, column),

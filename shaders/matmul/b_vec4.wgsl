@@ -5,7 +5,11 @@
 
 @group(0) @binding(2) var<storage, read> b: array<Four>;
 
-fn load_b(k: u32, column: u32) -> mat4x4<f32> {
+alias Columns = u32;
+
+fn columns_b(column: u32) -> Columns { return column; }
+
+fn load_b(k: u32, column: Columns) -> mat4x4<f32> {
     if TRANSPOSE_B == 0u {
         let width = params.n / 4u;
         let at = min(column / 4u, width - 1u);

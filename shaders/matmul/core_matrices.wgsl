@@ -34,7 +34,8 @@ fn main(
     @builtin(local_invocation_index) index: u32,
 ) {
     let tiles_across = (params.n + 63u) / 64u;
-    let tile = linear_workgroup(workgroup, count);
+    let tiles = (params.m + 63u) / 64u * tiles_across;
+    let tile = of_part(linear_workgroup(workgroup, count), tiles);
     let top = tile / tiles_across * 64u;
     let first = tile % tiles_across * 64u;
     let subgroup = index / 32u;
@@ -46,14 +47,17 @@ fn main(
     let k_a = 4u * (index % 8u);
     let k_b = 4u * (index / 16u);
     let column_b = 4u * (index % 16u);
+    let rows = rows_a(top + row_a);
+    let columns = columns_b(first + column_b);
+    let end = end_k();
     var upper_left = coop_mat16x16<f32, C>();
     var upper_right = coop_mat16x16<f32, C>();
     var lower_left = coop_mat16x16<f32, C>();
     var lower_right = coop_mat16x16<f32, C>();
     var sums = vec4<f32>(0.0);
-    for (var k = 0u; k < params.k; k += 32u) {
-        let block_a = load_a(top + row_a, k + k_a);
-        let block_b = load_b(k + k_b, first + column_b);
+    for (var k = first_k(); k < end; k += 32u) {
+        let block_a = load_a(rows, k + k_a);
+        let block_b = load_b(k + k_b, columns);
         for (var i = 0u; i < 4u; i++) {
             let at_a = (row_a + i) * ROW_A + k_a;
             let at_b = (k_b + i) * ROW_B + column_b;

@@ -11,10 +11,18 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tiles_across = (params.n + 7u) / 8u;
-    let tile = linear_workgroup(workgroup, count) * 8u + lane;
+    let tiles = (params.m + 15u) / 16u * tiles_across;
+    let tile = of_part(linear_workgroup(workgroup, count) * 8u + lane, tiles);
     let row = tile / tiles_across * 16u;
     let column = tile % tiles_across * 8u;
     if row >= params.m { return; }
+    let columns0 = columns_b(column);
+    let columns1 = columns_b(column + 4u);
+    let rows0 = rows_a(row + 0u);
+    let rows1 = rows_a(row + 4u);
+    let rows2 = rows_a(row + 8u);
+    let rows3 = rows_a(row + 12u);
+    let end = end_k();
     let ones = vec4<f32>(1.0);
     var left0 = ZERO;
     var right0 = ZERO;
@@ -28,19 +36,19 @@ fn main(
     var left3 = ZERO;
     var right3 = ZERO;
     var sums3 = vec4<f32>(0.0);
-    for (var k = 0u; k < params.k; k += 4u) {
-        let b0 = load_b(k, column);
-        let b1 = load_b(k, column + 4u);
-        let block0 = load_a(row + 0u, k);
+    for (var k = first_k(); k < end; k += 4u) {
+        let b0 = load_b(k, columns0);
+        let b1 = load_b(k, columns1);
+        let block0 = load_a(rows0, k);
         left0 += b0 * block0;
         right0 += b1 * block0;
-        let block1 = load_a(row + 4u, k);
+        let block1 = load_a(rows1, k);
         left1 += b0 * block1;
         right1 += b1 * block1;
-        let block2 = load_a(row + 8u, k);
+        let block2 = load_a(rows2, k);
         left2 += b0 * block2;
         right2 += b1 * block2;
-        let block3 = load_a(row + 12u, k);
+        let block3 = load_a(rows3, k);
         left3 += b0 * block3;
         right3 += b1 * block3;
         if SUM_ROWS {

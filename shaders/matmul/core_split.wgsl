@@ -20,7 +20,8 @@ fn main(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let tiles_across = (params.n + TILE - 1u) / TILE;
-    let tile = linear_workgroup(workgroup, count);
+    let tiles = (params.m + TILE - 1u) / TILE * tiles_across;
+    let tile = of_part(linear_workgroup(workgroup, count), tiles);
     let top = tile / tiles_across * TILE;
     let first = tile % tiles_across * TILE;
     let depth = TILE / 2u;
@@ -31,18 +32,21 @@ fn main(
     let along = 4u * (part / SIDE);
     let slice_a = 2u * SLOTS * local.z;
     let slice_b = slice_a + SLOTS;
+    let rows = rows_a(top + across);
+    let columns = columns_b(first + across);
+    let end = end_k();
     var block = ZERO;
     var sums = vec4<f32>(0.0);
-    for (var k = 0u; k < params.k; k += PARTS * depth) {
+    for (var k = first_k(); k < end; k += PARTS * depth) {
         let start = k + depth * local.z;
         if lane < group / 2u {
             // Columns of the block of a are what a k needs side by side.
-            let loaded = transpose(load_a(top + across, start + along));
+            let loaded = transpose(load_a(rows, start + along));
             for (var i = 0u; i < 4u; i++) {
                 shared_values[slice_a + (along + i) * SIDE + across / 4u] = loaded[i];
             }
         } else {
-            let loaded = load_b(start + along, first + across);
+            let loaded = load_b(start + along, columns);
             for (var i = 0u; i < 4u; i++) {
                 shared_values[slice_b + (along + i) * SIDE + across / 4u] = loaded[i];
             }

@@ -25,11 +25,16 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let tiles_across = (params.n + 63u) / 64u;
-    let tile = linear_workgroup(workgroup, count);
+    let tiles = (params.m + 31u) / 32u * tiles_across;
+    let tile = of_part(linear_workgroup(workgroup, count), tiles);
     let row = tile / tiles_across * 32u;
     let first = tile % tiles_across * 64u;
     let column = first + 8u * lane;
     let own_row = row + 4u * lane;
+    let own_rows = rows_a(own_row);
+    let columns0 = columns_b(column);
+    let columns1 = columns_b(column + 4u);
+    let end = end_k();
     var sums = vec4<f32>(0.0);
     var left0 = ZERO;
     var right0 = ZERO;
@@ -47,10 +52,10 @@ fn main(
     var right6 = ZERO;
     var left7 = ZERO;
     var right7 = ZERO;
-    for (var k = 0u; k < params.k; k += 4u) {
-        let own = load_a(own_row, k);
-        let b0 = load_b(k, column);
-        let b1 = load_b(k, column + 4u);
+    for (var k = first_k(); k < end; k += 4u) {
+        let own = load_a(own_rows, k);
+        let b0 = load_b(k, columns0);
+        let b1 = load_b(k, columns1);
         if SUM_ROWS { sums += vec4<f32>(1.0) * own; }
         accumulate(&left0, &right0, mat4x4<f32>(
             subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u),
@@ -79,8 +84,8 @@ fn main(
     }
     // The sums move up a block at a time, so that there is one text of the store: eight of them, each with
     // its loops over the lanes, would take a driver longer to compile than all the rest.
-    let end = min(row + 32u, params.m);
-    for (var at = row; at < end; at += 4u) {
+    let last = min(row + 32u, params.m);
+    for (var at = row; at < last; at += 4u) {
         store(at, column, left0);
         store(at, column + 4u, right0);
         left0 = left1;

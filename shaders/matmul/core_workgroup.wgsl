@@ -21,7 +21,8 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tiles_across = (params.n + TILE - 1u) / TILE;
-    let tile = linear_workgroup(workgroup, count);
+    let tiles = (params.m + TILE - 1u) / TILE * tiles_across;
+    let tile = of_part(linear_workgroup(workgroup, count), tiles);
     let top = tile / tiles_across * TILE;
     let first = tile % tiles_across * TILE;
     let depth = TILE / 2u;
@@ -30,15 +31,18 @@ fn main(
     // Blocks of the slice: SIDE across the tile, SIDE / 2 along k.
     let across = 4u * (part % SIDE);
     let along = 4u * (part / SIDE);
+    let rows = rows_a(top + across);
+    let columns = columns_b(first + across);
+    let end = end_k();
     var block = ZERO;
     var sums = vec4<f32>(0.0);
-    for (var k = 0u; k < params.k; k += depth) {
+    for (var k = first_k(); k < end; k += depth) {
         if lane < half {
             // Columns of the block of a are what a k needs side by side.
-            let loaded = transpose(load_a(top + across, k + along));
+            let loaded = transpose(load_a(rows, k + along));
             for (var i = 0u; i < 4u; i++) { slice_a[(along + i) * SIDE + across / 4u] = kept(loaded[i]); }
         } else {
-            let loaded = load_b(k + along, first + across);
+            let loaded = load_b(k + along, columns);
             for (var i = 0u; i < 4u; i++) { slice_b[(along + i) * SIDE + across / 4u] = kept(loaded[i]); }
         }
         workgroupBarrier();

@@ -5,6 +5,7 @@
 //   a_*.wgsl, b_*.wgsl   load a 4×4 block of an operand; past the end of k, a is zero and b finite
 //   core_*.wgsl          multiplies; has the entry point
 //   params*.wgsl         sizes, and what a store needs beside them
+//   whole.wgsl           which part of the product a tile is of: the whole, here
 //   out_*.wgsl           writes (and reads beside) a row of four values of the result
 //   store_*.wgsl         what happens to a block of the result before it is written
 // A block is a mat4x4 whose element [r] is row r: four consecutive columns.
@@ -15,5 +16,8 @@ override TRANSPOSE_A: u32 = 0u;
 override TRANSPOSE_B: u32 = 0u;
 
 const ZERO: mat4x4<f32> = mat4x4<f32>();
+
+// The place of a row that is not stored.
+const NOWHERE: u32 = 0xffffffffu;
 
 fn rounded(operands: vec4<f32>) -> vec4<f32> { return values(kept(operands)); }

@@ -1,11 +1,17 @@
-// c = (a · b) ∘ derivative(saved), saved: [m, n] (the side)
+// c = (a · b) ∘ derivative(saved), saved: [m, n] (the side); without an activation nothing was saved
 
 const SUM_ROWS: bool = false;
 
 fn store_row_sums(row: u32, sums: vec4<f32>) {}
 
 fn store_row(row: u32, column: u32, value: vec4<f32>) {
-    if row < params.m { write_row(row, column, value * derivative(read_side(row, column))); }
+    let at = place(row);
+    if at == NOWHERE { return; }
+    if ACTIVATION == IDENTITY {
+        write_row(at, column, value);
+    } else {
+        write_row(at, column, value * derivative(read_side(at, column)));
+    }
 }
 
 fn store(row: u32, column: u32, block: mat4x4<f32>) {

@@ -7,13 +7,14 @@ const SUM_ROWS: bool = true;
 
 fn store_row_sums(row: u32, sums: vec4<f32>) {
     for (var i = 0u; i < 4u; i++) {
-        if row + i < params.m { row_sums[row + i] = sums[i]; }
+        let at = place(row + i);
+        if at != NOWHERE { row_sums[at] = sums[i]; }
     }
 }
 
 fn store(row: u32, column: u32, block: mat4x4<f32>) {
-    write_row(row, column, block[0]);
-    write_row(row + 1u, column, block[1]);
-    write_row(row + 2u, column, block[2]);
-    write_row(row + 3u, column, block[3]);
+    write_row(place(row), column, block[0]);
+    write_row(place(row + 1u), column, block[1]);
+    write_row(place(row + 2u), column, block[2]);
+    write_row(place(row + 3u), column, block[3]);
 }

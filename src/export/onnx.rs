@@ -176,6 +176,9 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
             }
         }
     })?;
+    for output in &graph.output {
+        operators.channels_last(&output.name);
+    }
     graph.node = operators.nodes.into_iter().map(node).collect();
     for constant in operators.constants {
         graph.initializer.push(tensor(trained, constant)?);
@@ -186,16 +189,26 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
 /// An operator in the format's terms.
 fn node(operator: Operator) -> Node {
     let attribute = |(name, value): (&str, graph::Attribute)| {
-        let (f, i, kind) = match value {
-            graph::Attribute::Float(value) => (Some(value), None, AttributeType::Float),
-            graph::Attribute::Int(value) => (None, Some(value), AttributeType::Int),
-        };
-        Attribute {
+        let mut attribute = Attribute {
             name: name.to_owned(),
-            f,
-            i,
-            kind: kind.into(),
-        }
+            ..Attribute::default()
+        };
+        let kind = match value {
+            graph::Attribute::Float(value) => {
+                attribute.f = Some(value);
+                AttributeType::Float
+            }
+            graph::Attribute::Int(value) => {
+                attribute.i = Some(value);
+                AttributeType::Int
+            }
+            graph::Attribute::Ints(values) => {
+                attribute.ints = values;
+                AttributeType::Ints
+            }
+        };
+        attribute.kind = kind.into();
+        attribute
     };
     Node {
         input: operator.inputs,

@@ -154,6 +154,11 @@ impl<'a> Lowering<'a> {
         self.graph.info(value).len()
     }
 
+    /// Sizes of a row of a value.
+    pub fn dims(&self, value: Value) -> &[usize] {
+        &self.graph.info(value).dims
+    }
+
     /// A value that has been computed.
     ///
     /// # Panics

@@ -52,13 +52,24 @@ pub enum Init {
     Constant(f32),
 }
 
+/// How a tensor of a file lies in the arena. PyTorch has the channels of a map before its pixels, this program behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axes {
+    /// Sizes in the arena.
+    pub sizes: Vec<usize>,
+    /// Which of these axes are the tensor's, one after another.
+    pub order: Vec<usize>,
+}
+
 /// A parameter that a layer asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// The last part of its name: `weight`.
     pub name: &'static str,
-    /// Its sizes, the outputs first.
+    /// Its sizes as PyTorch has them.
     pub shape: Vec<usize>,
+    /// How it lies in the arena, where that is another order.
+    pub axes: Option<Axes>,
     /// Its first values.
     pub init: Init,
 }
@@ -69,8 +80,10 @@ pub struct ParameterInfo {
     /// The tensors that it consists of, equal shares of its first size: `fc1.weight`, or `fc21.weight` and
     /// `fc22.weight`.
     pub tensors: Vec<String>,
-    /// Its sizes.
+    /// Its sizes as PyTorch has them.
     pub shape: Vec<usize>,
+    /// How it lies in the arena, where that is another order.
+    pub axes: Option<Axes>,
     /// Its first values.
     pub init: Init,
 }
@@ -230,6 +243,7 @@ impl Graph {
         self.parameters.push(ParameterInfo {
             tensors: vec![name.to_owned()],
             shape: shape.to_vec(),
+            axes: None,
             init,
         });
         self.parameters.len() - 1
@@ -254,10 +268,17 @@ impl Graph {
         let Inferred { dims, parameters } =
             (layer.infer)(&attrs, &sizes).map_err(|reason| format!("{label}: {reason}"))?;
         let first = self.parameters.len();
-        for Wanted { name, shape, init } in parameters {
+        for Wanted {
+            name,
+            shape,
+            axes,
+            init,
+        } in parameters
+        {
             self.parameters.push(ParameterInfo {
                 tensors: names.iter().map(|own| format!("{own}.{name}")).collect(),
                 shape,
+                axes,
                 init,
             });
         }

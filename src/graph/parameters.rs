@@ -1,6 +1,6 @@
 //! Where a graph's parameters lie in the arena, and what they are called.
 
-use super::{Graph, Init};
+use super::{Axes, Graph, Init};
 use crate::plan::{ALIGNMENT, Slice};
 use crate::rng::{Purpose, Stream};
 
@@ -11,6 +11,8 @@ pub struct Tensor {
     pub name: String,
     /// `[out, in]` for a weight, `[out]` for a bias.
     pub shape: Vec<usize>,
+    /// How its values lie there, where that is another order.
+    axes: Option<Axes>,
     /// First value in the arena.
     pub offset: usize,
     /// Its first values.
@@ -26,6 +28,49 @@ impl Tensor {
     /// Whether it has no values; never the case in a valid model.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Its values, out of an arena.
+    pub fn taken(&self, arena: &[f32]) -> Vec<f32> {
+        let own = &arena[self.offset..self.offset + self.len()];
+        match &self.axes {
+            None => own.to_vec(),
+            Some(axes) => axes.places().map(|place| own[place]).collect(),
+        }
+    }
+
+    /// Puts its values into an arena.
+    pub fn put(&self, values: &[f32], arena: &mut [f32]) {
+        let own = &mut arena[self.offset..self.offset + self.len()];
+        match &self.axes {
+            None => own.copy_from_slice(values),
+            Some(axes) => axes
+                .places()
+                .zip(values)
+                .for_each(|(place, &value)| own[place] = value),
+        }
+    }
+}
+
+impl Axes {
+    /// Place in the arena of each of the tensor's values in turn.
+    fn places(&self) -> impl Iterator<Item = usize> + '_ {
+        // Values from one to the next along each axis of the arena.
+        let stride = |axis: usize| self.sizes[axis + 1..].iter().product::<usize>();
+        let mut axes: Vec<_> = self
+            .order
+            .iter()
+            .map(|&axis| [self.sizes[axis], stride(axis)])
+            .collect();
+        axes.reverse();
+        (0..self.sizes.iter().product()).map(move |mut rest| {
+            let of = |&[size, stride]: &[usize; 2]| {
+                let index = rest % size;
+                rest /= size;
+                index * stride
+            };
+            axes.iter().map(of).sum()
+        })
     }
 }
 
@@ -64,8 +109,13 @@ impl Parameters {
                     let (info, (offset, values)) = (&graph.parameters()[index], places[index]);
                     let mut shape = info.shape.clone();
                     shape[0] /= parts;
+                    let mut axes = info.axes.clone();
+                    if let Some(axes) = &mut axes {
+                        axes.sizes[0] /= parts;
+                    }
                     tensors.push(Tensor {
                         name: info.tensors[part].clone(),
+                        axes,
                         offset: offset + part * (values / parts),
                         shape,
                         init: info.init,

@@ -121,12 +121,9 @@ fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, _: usi
 }
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {
-    apply(
-        operators,
-        Activation::of(&of.node.attrs),
-        &of.inputs[0],
-        of.output,
-    );
+    let (inputs, output) = operators.in_one_order(of.inputs, of.output);
+    let activation = Activation::of(&of.node.attrs);
+    apply(operators, activation, &inputs[0], &output);
 }
 
 /// The operators of an activation. GELU is made of smaller ones: it is one of ONNX's only from opset 20 on.

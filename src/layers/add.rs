@@ -36,6 +36,6 @@ fn forward(lower: &mut Lowering<'_>, node: &Node) {
 }
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {
-    let inputs: Vec<&str> = of.inputs.iter().map(String::as_str).collect();
-    operators.node("Add", &inputs, of.output, &[]);
+    let (inputs, output) = operators.in_one_order(of.inputs, of.output);
+    operators.node("Add", &[&inputs[0], &inputs[1]], &output, &[]);
 }

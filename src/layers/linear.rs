@@ -1,8 +1,9 @@
-//! A linear layer, y = x·Wᵀ + b: `weight` `[outputs, inputs]` and `bias` `[outputs]`, as PyTorch's `nn.Linear`.
+//! A linear layer, y = x·Wᵀ + b: `weight` `[outputs, inputs]` and `bias` `[outputs]`, as PyTorch's `nn.Linear`. What it takes
+//! and gives may be maps. In files their values are in PyTorch's order, channels before pixels.
 
 use crate::graph::{
-    Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
-    Wanted, arenas,
+    Attribute, Attrs, Axes, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node,
+    Operators, Wanted, arenas,
 };
 use crate::ops::{matmul, weight_update};
 use crate::plan::{Shared, Slice};
@@ -26,32 +27,55 @@ pub static LAYER: Layer = Layer {
     torch,
 };
 
-/// A layer of so many outputs.
-pub fn attrs(outputs: usize) -> Attrs {
-    Attrs::new(&[("outputs", outputs)])
+/// Names of the sizes of its outputs.
+const SIZES: [&str; 3] = ["outputs", "width", "channels"];
+
+/// A layer whose outputs have these sizes: one, or height, width and channels.
+pub fn attrs(outputs: &[usize]) -> Attrs {
+    let numbers: Vec<_> = SIZES.into_iter().zip(outputs.iter().copied()).collect();
+    Attrs::new(&numbers)
 }
 
 fn infer(attrs: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
-    let &[&[inputs]] = inputs else {
-        return Err(format!("expected one input of one size, got {inputs:?}"));
+    let &[input @ ([_] | [_, _, _])] = inputs else {
+        return Err(format!(
+            "expected one input of one size, or a map, got {inputs:?}"
+        ));
     };
-    let outputs = attrs.get("outputs");
+    let dims: Vec<usize> = attrs.numbers().collect();
+    let [inputs, outputs] = [input, &dims].map(|sizes| sizes.iter().product::<usize>());
     let init = Init::Uniform { fan_in: inputs };
     Ok(Inferred {
-        dims: vec![outputs],
         parameters: vec![
             Wanted {
                 name: "weight",
                 shape: vec![outputs, inputs],
+                axes: axes(&[&dims, input]),
                 init,
             },
             Wanted {
                 name: "bias",
                 shape: vec![outputs],
+                axes: axes(&[&dims]),
                 init,
             },
         ],
+        dims,
     })
+}
+
+/// How a tensor lies in the arena whose sizes are those of values or maps; `None` where no map is among them.
+fn axes(of: &[&[usize]]) -> Option<Axes> {
+    let sizes = of.concat();
+    let order = of.iter().fold(Vec::new(), |mut order, sizes| {
+        let first = order.len();
+        match sizes.len() {
+            3 => order.extend([first + 2, first, first + 1]),
+            _ => order.push(first),
+        }
+        order
+    });
+    (order.len() > of.len()).then_some(Axes { sizes, order })
 }
 
 /// Rows, inputs and outputs.
@@ -132,18 +156,34 @@ fn update(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {
     let [weight, bias] = ["weight", "bias"].map(|last| format!("{}.{last}", of.name));
-    let (inputs, outputs) = (of.input_dims[0], of.output_dims[0]);
+    let [inputs, outputs] = [of.input_dims, of.output_dims].map(|sizes| sizes.iter().product());
     operators.parameter(&weight, &[outputs, inputs]);
     operators.parameter(&bias, &[outputs]);
+    let input = match of.input_dims.len() {
+        1 => of.inputs[0].clone(),
+        _ => {
+            let map = operators.channels_first(&of.inputs[0]);
+            let flat = [("axis", Attribute::Int(1))];
+            operators.step_with("Flatten", &[&map], of.output, "flat", &flat)
+        }
+    };
     let transposed = [("transB", Attribute::Int(1))];
-    operators.node(
-        "Gemm",
-        &[&of.inputs[0], &weight, &bias],
-        of.output,
-        &transposed,
-    );
+    let inputs = [&*input, &weight, &bias];
+    match *of.output_dims {
+        [height, width, channels] => {
+            let flat = operators.step_with("Gemm", &inputs, of.output, "values", &transposed);
+            let map = operators.made_channels_first(of.output);
+            let sizes = [0, channels, height, width].map(|size| size as i64);
+            let shape = format!("{}.shape", of.output);
+            operators.integers(&shape, &sizes);
+            operators.node("Reshape", &[&flat, &shape], &map, &[]);
+        }
+        _ => operators.node("Gemm", &inputs, of.output, &transposed),
+    }
 }
 
 fn torch(of: &Described<'_>) -> String {
-    format!("nn.Linear({}, {})", of.input_dims[0], of.output_dims[0])
+    let [inputs, outputs] =
+        [of.input_dims, of.output_dims].map(|sizes| sizes.iter().product::<usize>());
+    format!("nn.Linear({inputs}, {outputs})")
 }

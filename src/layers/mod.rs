@@ -4,8 +4,10 @@
 
 pub mod activation;
 pub mod add;
+pub mod convolution;
 pub mod linear;
 pub mod reshape;
+pub mod transposed_convolution;
 
 pub use activation::Activation;
 
@@ -15,6 +17,8 @@ use crate::graph::Layer;
 pub static LAYERS: &[&Layer] = &[
     &activation::LAYER,
     &add::LAYER,
+    &convolution::LAYER,
     &linear::LAYER,
     &reshape::LAYER,
+    &transposed_convolution::LAYER,
 ];

@@ -47,6 +47,7 @@ fn forward(lower: &mut Lowering<'_>, node: &Node) {
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {
     let input = &*of.inputs[0];
+    operators.channels_last(input);
     if of.output_dims.len() == 1 {
         return operators.node(
             "Flatten",

@@ -160,7 +160,8 @@ impl Session {
     }
 
     /// Gives back the plans of a task on a split that are of other sizes than these: images, and samples of each. Or else
-    /// a session that is asked for many different numbers would hold the memory of all of them.
+    /// a session that is asked for many different numbers would hold the memory of all of them. A plan for one row stays:
+    /// it is small, and the page asks for one in turn with many.
     pub(crate) fn keep_sizes(
         &mut self,
         task: &Task,
@@ -170,7 +171,7 @@ impl Session {
         let split = source.map(|source| source.split);
         self.release(|key, _| {
             let same = key.task == *task && key.source.map(|source| source.split) == split;
-            same && !sizes.contains(&key.size)
+            same && key.size != [1, 1] && !sizes.contains(&key.size)
         });
     }
 

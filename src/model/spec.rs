@@ -229,7 +229,7 @@ impl ModelSpec {
 
     /// The decoder's layers between code and image.
     pub fn decoder_blocks(&self) -> Blocks {
-        let mirrored = || self.encoder.mirrored(self.image.values());
+        let mirrored = || self.encoder.mirrored(&self.image.sizes());
         self.decoder.clone().unwrap_or_else(mirrored)
     }
 
@@ -262,7 +262,7 @@ impl ModelSpec {
             ));
         }
         let decoder = self.decoder_blocks();
-        let outputs = [&self.encoder, &decoder].map(Blocks::outputs);
+        let outputs = [&self.encoder, &decoder].map(Blocks::sizes);
         if outputs.iter().any(|own| own.is_empty() || own.contains(&0)) {
             return Err(Error::config(
                 format!(

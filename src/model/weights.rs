@@ -39,10 +39,7 @@ impl Weights {
         let tensors = parameters
             .tensors
             .iter()
-            .map(|t| {
-                let values = arena[t.offset..t.offset + t.len()].to_vec();
-                (t.name.clone(), t.shape.clone(), values)
-            })
+            .map(|t| (t.name.clone(), t.shape.clone(), t.taken(arena)))
             .collect();
         Self { tensors }
     }
@@ -57,7 +54,7 @@ impl Weights {
             let found = self.tensors.iter().find(|(name, ..)| *name == wanted.name);
             match found {
                 Some((_, shape, values)) if *shape == wanted.shape => {
-                    arena[wanted.offset..wanted.offset + wanted.len()].copy_from_slice(values);
+                    wanted.put(values, &mut arena);
                 }
                 found => {
                     return Err(Error::config(

@@ -8,6 +8,8 @@ pub mod activation_backward;
 pub mod adam;
 pub mod add;
 pub mod clip;
+pub mod column_sums;
+pub mod convolution;
 pub mod copy;
 pub mod elbo;
 pub mod fma;
@@ -17,11 +19,13 @@ pub mod latent_units;
 pub mod likelihood;
 pub mod log_weight;
 pub mod matmul;
+pub mod product;
 pub mod record;
 pub mod reparameterize;
 pub mod reparameterize_backward;
 pub mod schedule;
 pub mod square_sum;
+pub mod sum_parts;
 pub mod weight_update;
 
 use crate::kernel::Kernel;
@@ -33,6 +37,12 @@ pub static KERNELS: &[&Kernel] = &[
     &adam::KERNEL,
     &add::KERNEL,
     &clip::KERNEL,
+    &column_sums::KERNEL,
+    &convolution::CONVOLUTION,
+    &convolution::TRANSPOSED,
+    &convolution::INPUT_GRADIENT,
+    &convolution::TRANSPOSED_INPUT_GRADIENT,
+    &convolution::WEIGHT_GRADIENT,
     &copy::KERNEL,
     &elbo::KERNEL,
     &fma::KERNEL,
@@ -49,6 +59,7 @@ pub static KERNELS: &[&Kernel] = &[
     &reparameterize_backward::KERNEL,
     &schedule::KERNEL,
     &square_sum::KERNEL,
+    &sum_parts::KERNEL,
     &weight_update::KERNEL,
 ];
 

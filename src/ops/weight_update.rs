@@ -1,7 +1,8 @@
 //! The gradient of a linear layer and the update by it in one: no gradient is written or read.
 
 use super::adam::{self, Rates};
-use super::matmul::{self, Store};
+use super::matmul;
+use super::product::{self, Store};
 use crate::kernel::{Binding, Bound, Call, Kernel, Layout, Real, Rows, bind};
 
 /// Texts in the place of the matrix product's own.
@@ -53,7 +54,7 @@ pub static KERNEL: Kernel = Kernel {
     ],
     fields: Params::FIELDS,
     multiply_adds: |call| sizes(call).into_iter().map(u64::from).product(),
-    variants: |call, device| matmul::variants(call, sizes(call), device, Store::Update),
+    variants: |call, device| product::variants(call, sizes(call), device, Store::Update),
     twin: twin::<f32>,
     oracle: twin::<f64>,
 };

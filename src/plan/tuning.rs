@@ -140,7 +140,7 @@ impl Memory {
         hash.update(identity);
         hash.update([0]);
         hash.update(env!("CARGO_PKG_VERSION"));
-        for part in crate::ops::matmul::sources() {
+        for part in crate::ops::product::sources() {
             hash.update(part.as_bytes());
         }
         let digest = hash.finalize();

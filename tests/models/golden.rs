@@ -325,7 +325,7 @@ struct Limits {
 impl Limits {
     fn new<R: Wide>(golden: &Golden) -> Self {
         let spec = &golden.spec;
-        let hidden = spec.encoder.outputs();
+        let hidden = spec.encoder.sizes();
         let widest = hidden.iter().copied().max().unwrap_or(1);
         let longest = widest
             .max(spec.image.values())

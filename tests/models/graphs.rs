@@ -54,7 +54,7 @@ impl Sketch {
         let name = self.name();
         let made = self
             .graph
-            .node(&linear::LAYER, linear::attrs(outputs), &name, &[x]);
+            .node(&linear::LAYER, linear::attrs(&[outputs]), &name, &[x]);
         made.expect("a linear layer")
     }
 

@@ -83,6 +83,8 @@ pub(super) struct Attribute {
     pub(super) f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub(super) i: Option<i64>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub(super) ints: Vec<i64>,
     #[prost(enumeration = "AttributeType", tag = "20")]
     pub(super) kind: i32,
 }
@@ -94,6 +96,7 @@ pub(super) enum AttributeType {
     Undefined = 0,
     Float = 1,
     Int = 2,
+    Ints = 7,
 }
 
 /// `TensorProto`, with its values as they lie in memory, little-endian.

@@ -1,21 +1,108 @@
-//! Layers one after another, as short text: `linear 512, residual(linear 512, linear 512)`.
+//! Layers one after another, as short text: `conv 32 k4 /2, linear 512, residual(linear 512, linear 512)`.
 
-use std::fmt;
-use std::str::FromStr;
+mod text;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The layers of an encoder before its heads, or of a decoder before its last one.
+use crate::layers::convolution;
+
+/// The layers of an encoder before its heads, or of a decoder. Where a decoder ends in values that are no map, the linear
+/// layer that makes an image of them is not among its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocks(Vec<Block>);
 
-/// A part of them.
+/// A part of them. A nonlinearity follows each layer, but for the last one of a residual block or of a decoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
-    /// A linear layer of so many outputs. The nonlinearity follows, but for the last layer of a residual block.
+    /// A linear layer of so many outputs.
     Linear(usize),
+    /// A linear layer whose outputs are a map of this height, width and number of channels.
+    Map([usize; 3]),
+    /// A convolution.
+    Conv(Kernel),
+    /// A transposed convolution, to a map of this height and width; without them to one of `stride` times as many rows and
+    /// columns.
+    Deconv(Kernel, Option<[usize; 2]>),
     /// x + f(x) of layers f (He et al. 2016), which give as many values as they take.
     Residual(Blocks),
+}
+
+/// What a convolution is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// Channels of its output.
+    pub channels: usize,
+    /// Rows and columns of its kernel.
+    pub size: usize,
+    /// Pixels from one window to the next.
+    pub stride: usize,
+}
+
+impl Block {
+    /// Whether it takes a map rather than values.
+    fn takes_map(&self) -> bool {
+        match self {
+            Self::Linear(_) | Self::Map(_) => false,
+            Self::Conv(_) | Self::Deconv(..) => true,
+            Self::Residual(inner) => inner.take_map(),
+        }
+    }
+
+    /// The layer that gives these sizes.
+    fn linear(sizes: &[usize]) -> Self {
+        match *sizes {
+            [height, width, channels] => Self::Map([height, width, channels]),
+            _ => Self::Linear(sizes.iter().product()),
+        }
+    }
+
+    /// Sizes of what it gives; 0 where its layers do not go together.
+    fn gives(&self, takes: &[usize]) -> Vec<usize> {
+        let map = |f: &dyn Fn(usize) -> usize, channels| match *takes {
+            [height, width, _] => vec![f(height), f(width), channels],
+            _ => vec![0, 0, channels],
+        };
+        match self {
+            Self::Linear(outputs) => vec![*outputs],
+            Self::Map(sizes) => sizes.to_vec(),
+            Self::Conv(kernel) => {
+                let size = |size| convolution::size(size, kernel.size, kernel.stride);
+                map(&|rows| size(rows).unwrap_or(0), kernel.channels)
+            }
+            Self::Deconv(kernel, Some([height, width])) => vec![*height, *width, kernel.channels],
+            Self::Deconv(kernel, None) => {
+                map(&|rows| rows.saturating_mul(kernel.stride), kernel.channels)
+            }
+            Self::Residual(_) => takes.to_vec(),
+        }
+    }
+
+    /// What goes the way back, to what it takes.
+    fn reversed(&self, takes: &[usize]) -> Self {
+        let of = |kernel: &Kernel| Kernel {
+            channels: takes.last().copied().unwrap_or(0),
+            ..*kernel
+        };
+        match self {
+            Self::Linear(_) | Self::Map(_) => Self::linear(takes),
+            // As many rows and columns as before.
+            Self::Conv(kernel) if kernel.stride == 1 && kernel.size % 2 == 1 => {
+                Self::Conv(of(kernel))
+            }
+            Self::Conv(kernel) => {
+                let back = Self::Deconv(of(kernel), None);
+                let is_size = back.gives(&self.gives(takes)) == takes;
+                match *takes {
+                    [height, width, _] if !is_size => {
+                        Self::Deconv(of(kernel), Some([height, width]))
+                    }
+                    _ => back,
+                }
+            }
+            Self::Deconv(kernel, _) => Self::Conv(of(kernel)),
+            Self::Residual(inner) => Self::Residual(Blocks(inner.reversed(takes).0)),
+        }
+    }
 }
 
 impl Blocks {
@@ -34,30 +121,56 @@ impl Blocks {
         self.0.is_empty()
     }
 
+    /// Whether the first layer takes a map rather than values.
+    pub fn take_map(&self) -> bool {
+        self.0.first().is_some_and(Block::takes_map)
+    }
+
+    /// Whether what they give is a map, as far as the last layer says it.
+    pub fn give_map(&self) -> bool {
+        match self.0.last() {
+            Some(Block::Linear(_)) | None => false,
+            Some(Block::Map(_) | Block::Conv(_) | Block::Deconv(..)) => true,
+            Some(Block::Residual(inner)) => inner.give_map(),
+        }
+    }
+
     /// Outputs of each layer, where all are linear ones.
     pub fn widths(&self) -> Option<Vec<usize>> {
         let width = |block: &Block| match block {
             Block::Linear(outputs) => Some(*outputs),
-            Block::Residual(_) => None,
+            _ => None,
         };
         self.iter().map(width).collect()
     }
 
-    /// Outputs of all linear layers, those within residual blocks too.
-    pub fn outputs(&self) -> Vec<usize> {
+    /// All sizes that layers are told, those within residual blocks too.
+    pub fn sizes(&self) -> Vec<usize> {
         let of = |block: &Block| match block {
             Block::Linear(outputs) => vec![*outputs],
-            Block::Residual(inner) => inner.outputs(),
+            Block::Map(sizes) => {
+                let all = sizes
+                    .iter()
+                    .fold(1, |all: usize, &size| all.saturating_mul(size));
+                vec![all]
+            }
+            Block::Conv(kernel) => kernel.sizes().to_vec(),
+            Block::Deconv(kernel, size) => {
+                let own = size.unwrap_or([1; 2]);
+                [&kernel.sizes()[..], &own].concat()
+            }
+            Block::Residual(inner) => inner.sizes(),
         };
         self.iter().flat_map(of).collect()
     }
 
-    /// The same layers with `outputs` outputs each.
+    /// The same layers, of which linear ones have `outputs` outputs each.
     #[must_use]
     pub fn of_width(&self, outputs: usize) -> Self {
         let of = |block: &Block| match block {
             Block::Linear(_) => Block::Linear(outputs),
             Block::Residual(inner) => Block::Residual(inner.of_width(outputs)),
+            other => other.clone(),
         };
         Self(self.iter().map(of).collect())
     }
@@ -72,38 +185,38 @@ impl Blocks {
         Self(widths.iter().flat_map(level).collect())
     }
 
-    /// The decoder that goes the way of this encoder of `values` values back: its layers in reverse, each with as many
-    /// outputs as that one has inputs. What makes values of an image of the last of them is not one of them.
+    /// The decoder that goes the way of this encoder of images of these sizes back: its layers in reverse, each to what
+    /// that one takes.
     #[must_use]
-    pub fn mirrored(&self, values: usize) -> Self {
-        let last = self.iter().rev().find_map(|block| match block {
-            Block::Linear(outputs) => Some(*outputs),
-            Block::Residual(_) => None,
-        });
-        // From the code to what the encoder's last layer gives.
-        let first = Block::Linear(last.unwrap_or(values));
-        let mut back = self.reversed(values);
-        if let Some(Block::Linear(_)) = self.0.first() {
+    pub fn mirrored(&self, image: &[usize]) -> Self {
+        let takes = match self.take_map() {
+            true => image.to_vec(),
+            false => vec![image.iter().product()],
+        };
+        let (mut back, gives) = self.reversed(&takes);
+        if let Some(Block::Linear(_) | Block::Map(_)) = self.0.first() {
             back.pop();
         }
-        back.insert(0, first);
+        // From the code to what the encoder's last layer gives.
+        back.insert(0, Block::linear(&gives));
         Self(back)
     }
 
-    /// The layers in reverse, from what they give to `inputs`.
-    fn reversed(&self, mut inputs: usize) -> Vec<Block> {
-        let mut back = Vec::new();
+    /// The layers that go the way back to these sizes, and the sizes that they begin with.
+    fn reversed(&self, takes: &[usize]) -> (Vec<Block>, Vec<usize>) {
+        let (mut back, mut sizes) = (Vec::new(), takes.to_vec());
         for block in self.iter() {
-            back.push(match block {
-                Block::Linear(_) => Block::Linear(inputs),
-                Block::Residual(inner) => Block::Residual(Self(inner.reversed(inputs))),
-            });
-            if let Block::Linear(outputs) = block {
-                inputs = *outputs;
-            }
+            back.push(block.reversed(&sizes));
+            sizes = block.gives(&sizes);
         }
         back.reverse();
-        back
+        (back, sizes)
+    }
+}
+
+impl Kernel {
+    fn sizes(&self) -> [usize; 3] {
+        [self.channels, self.size, self.stride]
     }
 }
 
@@ -116,124 +229,6 @@ impl From<&[usize]> for Blocks {
 impl<const N: usize> From<[usize; N]> for Blocks {
     fn from(widths: [usize; N]) -> Self {
         widths.as_slice().into()
-    }
-}
-
-impl fmt::Display for Blocks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, block) in self.iter().enumerate() {
-            let between = if i > 0 { ", " } else { "" };
-            write!(f, "{between}{block}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Block {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Linear(outputs) => write!(f, "linear {outputs}"),
-            Self::Residual(inner) => write!(f, "residual({inner})"),
-        }
-    }
-}
-
-/// What is left of a text that is read from the left.
-struct Rest<'a> {
-    whole: &'a str,
-    rest: &'a str,
-    /// Residual blocks that are open.
-    depth: usize,
-}
-
-/// Residual blocks within each other.
-const MOST_DEPTH: usize = 16;
-
-impl<'a> Rest<'a> {
-    fn skip(&mut self, token: &str) -> bool {
-        self.rest = self.rest.trim_start();
-        let found = self.rest.strip_prefix(token);
-        self.rest = found.unwrap_or(self.rest);
-        found.is_some()
-    }
-
-    fn take(&mut self, belongs: fn(char) -> bool) -> &'a str {
-        self.rest = self.rest.trim_start();
-        let end = self.rest.find(|c| !belongs(c)).unwrap_or(self.rest.len());
-        let (taken, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        taken
-    }
-
-    /// An error that points at `at`, a part of the text from some place to its end.
-    fn expected(&self, what: &str, at: &str) -> String {
-        let before = &self.whole[..self.whole.len() - at.len()];
-        let place = before.chars().count() + 1;
-        match at.trim_start() {
-            "" => format!("expected {what} at its end"),
-            at => {
-                let shown: String = at.chars().take(30).collect();
-                format!("expected {what} at character {place}: {shown:?}")
-            }
-        }
-    }
-
-    fn blocks(&mut self) -> Result<Blocks, String> {
-        let mut all = vec![self.block()?];
-        while self.skip(",") {
-            all.push(self.block()?);
-        }
-        Ok(Blocks(all))
-    }
-
-    fn block(&mut self) -> Result<Block, String> {
-        let at = self.rest.trim_start();
-        match self.take(|c| c.is_alphanumeric()) {
-            "linear" => {
-                let at = self.rest.trim_start();
-                match self.take(|c| c.is_alphanumeric()).parse() {
-                    Ok(outputs) if outputs > 0 => Ok(Block::Linear(outputs)),
-                    _ => {
-                        Err(self
-                            .expected("a number of outputs, 1 or more, as in `linear 256`,", at))
-                    }
-                }
-            }
-            "residual" => {
-                let at = self.rest.trim_start();
-                if self.depth == MOST_DEPTH {
-                    return Err(self.expected("no more residual blocks within each other", at));
-                }
-                if !self.skip("(") {
-                    return Err(self.expected("`(`, as in `residual(linear 256, linear 256)`,", at));
-                }
-                self.depth += 1;
-                let inner = self.blocks()?;
-                let at = self.rest;
-                if !self.skip(")") {
-                    return Err(self.expected("`,` or `)`", at));
-                }
-                self.depth -= 1;
-                Ok(Block::Residual(inner))
-            }
-            _ => Err(self.expected("`linear N` or `residual(…)`", at)),
-        }
-    }
-}
-
-impl FromStr for Blocks {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut rest = Rest {
-            whole: text,
-            rest: text,
-            depth: 0,
-        };
-        let blocks = rest.blocks()?;
-        match rest.rest.trim() {
-            "" => Ok(blocks),
-            _ => Err(rest.expected("`,`", rest.rest)),
-        }
     }
 }
 
@@ -259,44 +254,6 @@ mod tests {
     }
 
     #[test]
-    fn text_comes_back_as_it_was() {
-        for text in [
-            "linear 400",
-            "linear 512, linear 256",
-            "linear 8, residual(linear 5, linear 8), residual(residual(linear 8), linear 8)",
-        ] {
-            assert_eq!(blocks(text).to_string(), text);
-        }
-        let spaced = blocks(" linear  3 ,residual ( linear 3 ) ");
-        assert_eq!(spaced.to_string(), "linear 3, residual(linear 3)");
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_pointed_at() {
-        for (text, place) in [
-            ("", "`linear N` or `residual(…)` at its end"),
-            (
-                "linear",
-                "a number of outputs, 1 or more, as in `linear 256`, at its end",
-            ),
-            ("linear 0", "at character 8: \"0\""),
-            ("linear 99999999999999999999", "at character 8"),
-            ("linear 5, konv 3", "at character 11: \"konv 3\""),
-            ("linear 5 linear 6", "expected `,` at character 10"),
-            ("linear 5,", "`linear N` or `residual(…)` at its end"),
-            ("residual linear 5", "`(`"),
-            ("residual(linear 5", "`,` or `)` at its end"),
-            ("residual()", "at character 10: \")\""),
-            ("linear 5)", "expected `,` at character 9: \")\""),
-        ] {
-            let error = text.parse::<Blocks>().expect_err(text);
-            assert!(error.contains(place), "{text}: {error}");
-        }
-        let deep = "residual(".repeat(100_000);
-        assert!(deep.parse::<Blocks>().is_err());
-    }
-
-    #[test]
     fn a_mirror_goes_the_way_back() {
         for (encoder, decoder) in [
             ("linear 400", "linear 400"),
@@ -314,7 +271,32 @@ mod tests {
                 "linear 7, linear 30, residual(linear 6, linear 30)",
             ),
         ] {
-            assert_eq!(blocks(encoder).mirrored(30).to_string(), decoder);
+            assert_eq!(blocks(encoder).mirrored(&[30]).to_string(), decoder);
+        }
+    }
+
+    #[test]
+    fn a_mirror_of_convolutions_gives_the_size_back() {
+        for (image, encoder, decoder) in [
+            (
+                [28, 28, 1],
+                "conv 32 k4 /2, conv 64 k4 /2, linear 256",
+                "linear 256, linear 7x7x64, deconv 32 k4 *2, deconv 1 k4 *2",
+            ),
+            // Odd sizes, and height beside width.
+            (
+                [7, 12, 3],
+                "conv 8 k3 /2, conv 8 k3, conv 16 k3 /2",
+                "linear 2x3x16, deconv 8 k3 *2, conv 8 k3, deconv 3 k3 *2 to 7x12",
+            ),
+            (
+                [8, 8, 3],
+                "conv 4 k3, residual(conv 6 k3, conv 4 k1), conv 5 k4",
+                "linear 7x7x5, deconv 4 k4 *1 to 8x8, residual(conv 6 k1, conv 4 k3), conv 3 k3",
+            ),
+            ([4, 4, 3], "linear 9", "linear 9"),
+        ] {
+            assert_eq!(blocks(encoder).mirrored(&image).to_string(), decoder);
         }
     }
 }

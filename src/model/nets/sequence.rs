@@ -3,12 +3,13 @@
 //! Where all blocks are linear layers, L of them in the encoder: `fc1` … `fcL`; heads `fc(L+1)1` (mu) and `fc(L+1)2`
 //! (logvar), or the code `fc(L+1)` of an autoencoder; then those of the decoder. For the reference model that is
 //! `fc1 fc21 fc22 fc3 fc4`, as in PyTorch's example. Other models have the names that nested `nn.Sequential`s give:
-//! `encoder.0`, within a residual block `encoder.2.0`, `mu`, `decoder.0`. The heads are one layer side by side.
+//! `encoder.0`, within a residual block `encoder.2.0`, `mu`, `decoder.0`. There a map is flattened before a linear layer
+//! and unflattened behind one, which takes a place too. The heads are one layer side by side.
 
 use super::Net;
-use super::blocks::{Block, Blocks};
-use crate::graph::{Attrs, Graph, Value};
-use crate::layers::{activation, add, linear, reshape};
+use super::blocks::{Block, Blocks, Kernel};
+use crate::graph::{Attrs, Graph, Layer, Value};
+use crate::layers::{activation, add, convolution, linear, reshape, transposed_convolution};
 use crate::model::ModelSpec;
 
 pub(super) fn build(spec: &ModelSpec) -> Result<Net, String> {
@@ -19,30 +20,8 @@ pub(super) fn build(spec: &ModelSpec) -> Result<Net, String> {
         graph: Graph::default(),
         number: is_chain.then_some(1),
     };
-    let sizes = spec.image.sizes();
-    let image = sequence.graph.input("image", &sizes);
-    let mut x = image;
-    if sizes.len() > 1 {
-        x = sequence.reshape("flatten", &[spec.image.values()], x)?;
-    }
-    let (x, _) = sequence.blocks(&spec.encoder, "encoder", x, false)?;
-    let posterior = sequence.heads(x)?;
-    let code = sequence.graph.input("code", &[spec.latent]);
-    let (x, place) = sequence.blocks(&decoder, "decoder", code, false)?;
-    let name = sequence.name("decoder", place);
-    let mut output = sequence.linear(&[name], spec.image.values(), x)?;
-    if sizes.len() > 1 {
-        output = sequence.reshape("unflatten", &sizes, output)?;
-    }
-    Ok(Net {
-        graph: sequence.graph,
-        image,
-        posterior,
-        code,
-        output,
-        mean: output,
-        log_sigma: None,
-    })
+    let ends = sequence.ends(&decoder);
+    ends.map_err(|reason| sequence.so_far(&reason))
 }
 
 /// A graph in the making.
@@ -54,6 +33,65 @@ struct Sequence<'a> {
 }
 
 impl Sequence<'_> {
+    /// The whole model.
+    fn ends(&mut self, decoder: &Blocks) -> Result<Net, String> {
+        let spec = self.spec;
+        let sizes = spec.image.sizes();
+        let image = self.graph.input("image", &sizes);
+        let mut x = image;
+        if sizes.len() > 1 && !spec.encoder.take_map() {
+            x = self.reshape("flatten", &[spec.image.values()], x)?;
+        }
+        let (x, _) = self.blocks(&spec.encoder, "encoder", x, false)?;
+        let posterior = self.heads(x)?;
+        let code = self.graph.input("code", &[spec.latent]);
+        let (x, place) = self.blocks(decoder, "decoder", code, decoder.give_map())?;
+        let output = match self.graph.info(x).dims.len() {
+            3 => self.image_of(x)?,
+            _ => {
+                let name = self.name("decoder", place);
+                let values = self.linear(&[name], &[spec.image.values()], x)?;
+                match sizes.len() {
+                    1 => values,
+                    _ => self.reshape("unflatten", &sizes, values)?,
+                }
+            }
+        };
+        Ok(Net {
+            graph: std::mem::take(&mut self.graph),
+            image,
+            posterior,
+            code,
+            output,
+            mean: output,
+            log_sigma: None,
+        })
+    }
+
+    /// A map that the decoder ends in, where it is an image.
+    fn image_of(&self, x: Value) -> Result<Value, String> {
+        let (found, image) = (&self.graph.info(x).dims, self.spec.image.sizes());
+        match *found == image {
+            true => Ok(x),
+            false => Err(format!(
+                "the decoder ends in a map of {}, and an image is {}; its last layer may be `conv {} k3`",
+                times(found),
+                times(&image),
+                self.spec.image.channels
+            )),
+        }
+    }
+
+    /// The sizes of all values so far, and what went wrong then.
+    fn so_far(&self, reason: &str) -> String {
+        let mut lines = vec![reason.to_owned()];
+        for value in self.graph.values() {
+            let name = value.name.trim_end_matches(" output");
+            lines.push(format!("  {name}: {}", times(&value.dims)));
+        }
+        lines.join("\n")
+    }
+
     /// The name of a linear layer, at its place within others.
     fn name(&mut self, within: &str, place: usize) -> String {
         match &mut self.number {
@@ -65,8 +103,8 @@ impl Sequence<'_> {
         }
     }
 
-    /// Blocks one after another, from x on: what they give, and how many places they take. The last layer of a residual
-    /// block is `plain`: it has no activation.
+    /// Blocks one after another, from x on: what they give, and how many places they take. With `plain` the last layer
+    /// has no activation.
     fn blocks(
         &mut self,
         blocks: &Blocks,
@@ -76,36 +114,78 @@ impl Sequence<'_> {
     ) -> Result<(Value, usize), String> {
         let mut place = 0;
         for (i, block) in blocks.iter().enumerate() {
-            match block {
-                Block::Linear(outputs) => {
-                    let name = self.name(within, place);
-                    x = self.linear(std::slice::from_ref(&name), *outputs, x)?;
-                    place += 1;
-                    if !plain || i + 1 < blocks.len() {
-                        let after = match self.number {
-                            Some(_) => format!("{name} activation"),
-                            None => format!("{within}.{place}"),
-                        };
-                        let attrs = self.spec.activation.attrs();
-                        x = self.graph.node(&activation::LAYER, attrs, &[after], &[x])?;
-                        place += 1;
-                    }
-                }
-                Block::Residual(inner) => {
-                    let name = format!("{within}.{place}");
-                    let (y, _) = self.blocks(inner, &name, x, true)?;
-                    let [takes, gives] = [x, y].map(|value| self.graph.info(value).len());
-                    if takes != gives {
-                        return Err(format!("{block} takes {takes} values and gives {gives}"));
-                    }
-                    x = self
-                        .graph
-                        .node(&add::LAYER, Attrs::default(), &[name], &[y, x])?;
-                    place += 1;
-                }
+            let is_plain = plain && i + 1 == blocks.len();
+            if let Block::Residual(inner) = block {
+                x = self.residual(inner, &format!("{within}.{place}"), x)?;
+                place += 1;
+                continue;
             }
+            // PyTorch flattens a map before a linear layer, and unflattens what becomes one.
+            let is_map = self.graph.info(x).dims.len() == 3;
+            place += usize::from(is_map && matches!(block, Block::Linear(_) | Block::Map(_)));
+            let name = self.name(within, place);
+            x = self.layer(block, &name, x)?;
+            place += 1;
+            if !is_plain {
+                let after = match self.number {
+                    Some(_) => format!("{name} activation"),
+                    None => format!("{within}.{place}"),
+                };
+                let attrs = self.spec.activation.attrs();
+                x = self.node(&activation::LAYER, attrs, after, &[x])?;
+                place += 1;
+            }
+            place += usize::from(matches!(block, Block::Map(_)));
         }
         Ok((x, place))
+    }
+
+    /// A layer without its activation.
+    fn layer(&mut self, block: &Block, name: &str, x: Value) -> Result<Value, String> {
+        let name = name.to_owned();
+        match block {
+            Block::Linear(outputs) => self.linear(&[name], &[*outputs], x),
+            Block::Map(sizes) => self.linear(&[name], sizes, x),
+            Block::Conv(Kernel {
+                channels,
+                size,
+                stride,
+            }) => {
+                let attrs = convolution::attrs(*channels, *size, *stride);
+                self.node(&convolution::LAYER, attrs, name, &[x])
+            }
+            Block::Deconv(kernel, to) => {
+                let to = match (to, &*self.graph.info(x).dims) {
+                    (Some(to), _) => *to,
+                    (None, &[height, width, _]) => {
+                        [height, width].map(|size| size.saturating_mul(kernel.stride))
+                    }
+                    // It is refused for what it takes.
+                    (None, _) => [0; 2],
+                };
+                let Kernel {
+                    channels,
+                    size,
+                    stride,
+                } = *kernel;
+                let attrs = transposed_convolution::attrs(channels, size, stride, to);
+                self.node(&transposed_convolution::LAYER, attrs, name, &[x])
+            }
+            Block::Residual(inner) => self.residual(inner, &name, x),
+        }
+    }
+
+    fn residual(&mut self, inner: &Blocks, name: &str, x: Value) -> Result<Value, String> {
+        let (y, _) = self.blocks(inner, name, x, true)?;
+        let [takes, gives] = [x, y].map(|value| &self.graph.info(value).dims);
+        if takes != gives {
+            return Err(format!(
+                "{name}: residual({inner}) takes {} and gives {}",
+                times(takes),
+                times(gives)
+            ));
+        }
+        self.node(&add::LAYER, Attrs::default(), name.to_owned(), &[y, x])
     }
 
     /// What the encoder gives for the latent code.
@@ -123,18 +203,33 @@ impl Sequence<'_> {
                 }
             }
         };
-        self.linear(&names, heads.len() * self.spec.latent, x)
+        self.linear(&names, &[heads.len() * self.spec.latent], x)
     }
 
     /// A linear layer, or several side by side.
-    fn linear(&mut self, names: &[String], outputs: usize, x: Value) -> Result<Value, String> {
+    fn linear(&mut self, names: &[String], outputs: &[usize], x: Value) -> Result<Value, String> {
         let attrs = linear::attrs(outputs);
         self.graph.node(&linear::LAYER, attrs, names, &[x])
     }
 
     fn reshape(&mut self, name: &str, sizes: &[usize], x: Value) -> Result<Value, String> {
         let attrs = reshape::attrs(sizes);
-        self.graph
-            .node(&reshape::LAYER, attrs, &[name.to_owned()], &[x])
+        self.node(&reshape::LAYER, attrs, name.to_owned(), &[x])
     }
+
+    fn node(
+        &mut self,
+        layer: &'static Layer,
+        attrs: Attrs,
+        name: String,
+        inputs: &[Value],
+    ) -> Result<Value, String> {
+        self.graph.node(layer, attrs, &[name], inputs)
+    }
+}
+
+/// Sizes as a text: 7×7×64.
+fn times(sizes: &[usize]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    sizes.join("×")
 }

@@ -111,7 +111,7 @@ pub(crate) fn linear(rows: usize, inputs: usize, outputs: usize, activation: u32
 }
 
 /// What was saved of an activation: its output, or its input.
-fn saved(activation: u32, len: usize) -> Vec<f32> {
+pub(super) fn saved(activation: u32, len: usize) -> Vec<f32> {
     let (low, high) = match activation {
         SIGMOID => (0.0, 1.0),
         TANH => (-1.0, 1.0),
@@ -127,7 +127,7 @@ fn saved(activation: u32, len: usize) -> Vec<f32> {
 }
 
 /// Roundings of a derivative at |x| ≤ 4, in U, and the product's with it.
-fn derivative_error(activation: u32) -> usize {
+pub(super) fn derivative_error(activation: u32) -> usize {
     1 + match activation {
         IDENTITY | RELU => 0,
         // s·(1 + x·(1 − s)): s within 7 ULP, its slope 1 + x·(1 − 2s) at most 5 and so small where s is

@@ -5,6 +5,8 @@ mod activation_backward;
 mod adam;
 mod add;
 mod clip;
+mod column_sums;
+pub(crate) mod convolution;
 mod copy;
 mod elbo;
 mod fma;
@@ -18,6 +20,7 @@ mod reparameterize;
 mod reparameterize_backward;
 mod schedule;
 mod square_sum;
+mod sum_parts;
 pub(crate) mod weight_update;
 
 use ::elbo::ops::KERNELS;
@@ -32,6 +35,8 @@ pub(crate) fn cases() -> Vec<Case> {
         adam::cases(),
         add::cases(),
         clip::cases(),
+        column_sums::cases(),
+        convolution::cases(),
         copy::cases(),
         elbo::cases(),
         fma::cases(),
@@ -45,6 +50,7 @@ pub(crate) fn cases() -> Vec<Case> {
         reparameterize_backward::cases(),
         schedule::cases(),
         square_sum::cases(),
+        sum_parts::cases(),
         weight_update::cases(),
     ]
     .concat()
