@@ -9,6 +9,7 @@ mod precision;
 mod product;
 mod real;
 mod scratch;
+mod window;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ pub use bound::{Bound, bind};
 pub use precision::Precision;
 pub use product::{Layout, Rows};
 pub use real::Real;
+pub use window::Window;
 
 use crate::device::Gpu;
 

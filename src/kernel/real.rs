@@ -11,6 +11,7 @@ use pulp::Arch;
 
 use super::product::{self, Layout, Rows};
 use super::scratch::scratch;
+use super::window::{self, Window, plain};
 
 /// Values that are rounded to f16 at a time.
 const HALVES: usize = 256;
@@ -72,6 +73,35 @@ pub trait Real:
     );
     /// `aᵀ · b` of a stored `[k, m]`, block of rows by block of rows into `c`.
     fn transposed_product(sizes: [usize; 3], a: &[Self], b: (&[Self], Layout), c: impl Rows<Self>);
+    /// A convolution: out[pixel, f] = Σ over ky, kx, c of map at (y·stride + ky − pad, x·stride + kx − pad, c) ·
+    /// w[f, ky, kx, c], without the terms that lie outside of the map. Blocks of whole pixels go to
+    /// `finish(first pixel over all images, values)`.
+    fn convolve(
+        window: &Window,
+        map: &[Self],
+        w: &[Self],
+        out: &mut [Self],
+        finish: &(impl Fn(usize, &mut [Self]) + Sync),
+    );
+    /// Its transpose: map[pixel, c] = Σ of out · w over all windows that the pixel lies in. It is the input
+    /// gradient of a convolution, and a transposed convolution. `finish` gets pixels of the map.
+    fn convolve_transposed(
+        window: &Window,
+        out: &[Self],
+        w: &[Self],
+        map: &mut [Self],
+        finish: &(impl Fn(usize, &mut [Self]) + Sync),
+    );
+    /// The weight gradient of a convolution for each of [`Window::parts`]: partials[part, f, ky, kx, c] = Σ over the
+    /// part's pixels of out[pixel, f] · map at the window's place, and sums[part, f] = Σ of out[pixel, f], unless
+    /// `sums` is empty.
+    fn window_gradient(
+        window: &Window,
+        out: &[Self],
+        map: &[Self],
+        partials: &mut [Self],
+        sums: &mut [Self],
+    );
 
     /// x where x > 0, else 0; NaN stays NaN.
     #[inline(always)]
@@ -190,6 +220,33 @@ impl Real for f32 {
     fn transposed_product(sizes: [usize; 3], a: &[Self], b: (&[Self], Layout), c: impl Rows<Self>) {
         product::transposed_product(Arch::new(), sizes, a, b, c);
     }
+    fn convolve(
+        window: &Window,
+        map: &[Self],
+        w: &[Self],
+        out: &mut [Self],
+        finish: &(impl Fn(usize, &mut [Self]) + Sync),
+    ) {
+        window::convolve(Arch::new(), window, map, w, out, finish);
+    }
+    fn convolve_transposed(
+        window: &Window,
+        out: &[Self],
+        w: &[Self],
+        map: &mut [Self],
+        finish: &(impl Fn(usize, &mut [Self]) + Sync),
+    ) {
+        window::convolve_transposed(Arch::new(), window, out, w, map, finish);
+    }
+    fn window_gradient(
+        window: &Window,
+        out: &[Self],
+        map: &[Self],
+        partials: &mut [Self],
+        sums: &mut [Self],
+    ) {
+        window::gradient(Arch::new(), window, out, map, partials, sums);
+    }
 }
 
 impl Real for f64 {
@@ -257,6 +314,33 @@ impl Real for f64 {
         c.take(0, &mut Vec::new(), |c| {
             plain_loops(sizes, (a, Layout::Transposed), b, c);
         });
+    }
+    fn convolve(
+        window: &Window,
+        map: &[Self],
+        w: &[Self],
+        out: &mut [Self],
+        finish: &(impl Fn(usize, &mut [Self]) + Sync),
+    ) {
+        plain::convolve(window, map, w, out, finish);
+    }
+    fn convolve_transposed(
+        window: &Window,
+        out: &[Self],
+        w: &[Self],
+        map: &mut [Self],
+        finish: &(impl Fn(usize, &mut [Self]) + Sync),
+    ) {
+        plain::convolve_transposed(window, out, w, map, finish);
+    }
+    fn window_gradient(
+        window: &Window,
+        out: &[Self],
+        map: &[Self],
+        partials: &mut [Self],
+        sums: &mut [Self],
+    ) {
+        plain::gradient(window, out, map, partials, sums);
     }
 }
 

@@ -14,7 +14,7 @@
 //! the same sum. Values that are not finite times zero are not zero, so where there are any, nothing is left out.
 
 mod columns;
-mod right;
+pub(super) mod right;
 mod rows;
 mod tile;
 
@@ -31,7 +31,7 @@ pub enum Layout {
 }
 
 /// Multiply-adds below which a task is not worth its while: some five microseconds.
-const LEAST_WORK: usize = 1 << 18;
+pub(super) const LEAST_WORK: usize = 1 << 18;
 
 /// Rows of a product on their way to what is made of them.
 pub trait Rows<F>: Send + Sized {
@@ -128,7 +128,7 @@ fn is_zero(values: &[f32]) -> bool {
 
 /// Whether all values are finite.
 #[inline(always)]
-fn is_finite(values: &[f32]) -> bool {
+pub(super) fn is_finite(values: &[f32]) -> bool {
     let magnitude = |value: &f32| value.abs().to_bits();
     let largest = values.iter().map(magnitude).fold(0, u32::max);
     largest < f32::INFINITY.to_bits()

@@ -8,18 +8,18 @@ use pulp::{Arch, Simd, WithSimd};
 use super::{Layout, grow, is_zero};
 
 /// Columns of a panel.
-pub(super) const WIDTH: usize = 16;
+pub(in crate::kernel) const WIDTH: usize = 16;
 
 /// Values handled side by side by a transposition.
-const EIGHT: usize = 8;
+pub(in crate::kernel) const EIGHT: usize = 8;
 
 /// Lines below which packing stays on one thread: some ten microseconds.
 const LEAST_WORK: usize = 2048;
 
 /// The values of a panel for one k, in a cache line of their own.
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Zeroable, Pod)]
-pub(super) struct Line(pub(super) [f32; WIDTH]);
+#[derive(Clone, Copy, Default, Zeroable, Pod)]
+pub(in crate::kernel) struct Line(pub(in crate::kernel) [f32; WIDTH]);
 
 const ZERO: Line = Line([0.0; WIDTH]);
 
@@ -170,7 +170,7 @@ impl WithSimd for Pack<'_> {
 
 /// Packs panels of `k` lines from column `first` on.
 #[inline(always)]
-pub(super) fn pack(
+pub(in crate::kernel) fn pack(
     (values, layout): (&[f32], Layout),
     [k, n]: [usize; 2],
     first: usize,
@@ -214,7 +214,7 @@ fn copy_part(
 
 /// The values that follow, and zeros past the last.
 #[inline(always)]
-fn load(values: &[f32]) -> Line {
+pub(in crate::kernel) fn load(values: &[f32]) -> Line {
     match values.first_chunk() {
         Some(whole) => Line(*whole),
         None => {
@@ -263,7 +263,7 @@ fn transpose(values: &[f32], columns: Range<usize>, lines: &mut [Line]) {
 }
 
 #[inline(always)]
-fn transpose_block(rows: [[f32; EIGHT]; EIGHT]) -> [[f32; EIGHT]; EIGHT] {
+pub(in crate::kernel) fn transpose_block(rows: [[f32; EIGHT]; EIGHT]) -> [[f32; EIGHT]; EIGHT] {
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = pulp::x86::V3::try_new() {
         return transpose_avx(v3, rows);
