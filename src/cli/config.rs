@@ -29,8 +29,7 @@ const INIT_FROM: &str = "init-from";
 pub(super) struct Resolved {
     pub(super) compute: Compute,
     pub(super) data: DataConfig,
-    /// Its `image` stands for an unknown one.
-    pub(super) model: ModelSpec,
+    pub(super) model: ModelOptions,
     pub(super) train: TrainOptions,
     pub(super) checkpoints: Checkpoints,
     /// Size that the configuration file says the images have, unless a flag changes the images.
@@ -40,6 +39,16 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
+    /// Checks of the model what does not need the images' size.
+    pub(super) fn check_model(&self) -> Result<()> {
+        let spec = model(&self.model)?;
+        match spec.is_of_maps() {
+            true => spec.check_values()?,
+            false => spec.validate()?,
+        }
+        self.train.check_model(&spec)
+    }
+
     /// The batch, where nobody asked for another: all training images where there are fewer than in the usual one.
     pub(super) fn fit_batch(&mut self, images: usize) -> Option<String> {
         if self.batch_is_given || images >= self.train.batch_size || images == 0 {
@@ -120,10 +129,10 @@ pub(super) fn merge(args: &TrainArgs, mut file: Table) -> Result<Resolved> {
     Ok(Resolved {
         compute: options.compute,
         data: options.data,
-        model: options.model.spec(UNKNOWN_IMAGE)?,
         train: options.train,
         checkpoints: options.checkpoints,
         expected_image: options.model.image,
+        model: options.model,
         batch_is_given: all.contains_key("batch-size"),
     })
 }
@@ -221,7 +230,7 @@ mod tests {
             image: UNKNOWN_IMAGE,
             ..ModelSpec::reference()
         };
-        assert_eq!(resolved.model, reference);
+        assert_eq!(model(&resolved.model).expect("a model"), reference);
         assert_eq!(resolved.train, TrainOptions::default());
         assert_eq!(resolved.data, DataConfig::default());
         assert_eq!(resolved.data.source, "digits");
@@ -235,7 +244,7 @@ mod tests {
         let resolved = resolve("--lr 0.5 --latent 3", text);
         assert_eq!(resolved.model.latent, 3, "flag over file");
         assert_eq!(resolved.train.learning_rate, 0.5, "flag over file");
-        assert_eq!(resolved.model.encoder, [5, 6].into(), "file over default");
+        assert_eq!(resolved.model.hidden, Some(vec![5, 6]), "file over default");
         assert_eq!(resolved.train.seed, 9, "file over default");
         assert_eq!(resolved.compute.device, "cpu", "file over default");
         assert_eq!(resolved.train.batch_size, 128, "default");
@@ -311,11 +320,8 @@ mod tests {
         assert_eq!(resolved.train, run.train);
         assert_eq!(resolved.checkpoints, run.checkpoints);
         assert_eq!(resolved.expected_image, Some(run.model.image));
-        let model = ModelSpec {
-            image: run.model.image,
-            ..resolved.model
-        };
-        assert_eq!(model, run.model);
+        let model = resolved.model.spec(run.model.image);
+        assert_eq!(model.expect("a model"), run.model);
     }
 
     /// A field whose key is not its flag would be lost when flags are laid over a file.
@@ -372,16 +378,17 @@ mod tests {
     #[test]
     fn a_flag_for_another_likelihood_drops_the_sigma_of_the_file() {
         let text = "likelihood = \"gaussian\"\nsigma = 0.5";
-        let resolved = resolve("--likelihood bernoulli", text);
-        assert_eq!(resolved.model.likelihood, Likelihood::Bernoulli);
+        let of = |flags| {
+            model(&resolve(flags, text).model)
+                .expect("a model")
+                .likelihood
+        };
+        assert_eq!(of("--likelihood bernoulli"), Likelihood::Bernoulli);
         let gaussian = Likelihood::Gaussian {
             sigma: 0.5,
             learned: false,
         };
-        assert_eq!(
-            resolve("--likelihood gaussian", text).model.likelihood,
-            gaussian
-        );
+        assert_eq!(of("--likelihood gaussian"), gaussian);
     }
 
     #[test]

@@ -141,9 +141,8 @@ impl Ready {
 
 /// Checks what can be checked before anything slow is done.
 fn check_early(resolved: &Resolved) -> Result<()> {
-    resolved.model.validate()?;
+    resolved.check_model()?;
     resolved.checkpoints.validate()?;
-    resolved.train.check_model(&resolved.model)?;
     // The batch size has to wait for the number of images.
     let others = TrainOptions {
         batch_size: 1,
@@ -165,10 +164,7 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
             "--image-size and --channels, or a configuration without `image`",
         )),
         _ => {
-            let spec = ModelSpec {
-                image,
-                ..resolved.model.clone()
-            };
+            let spec = resolved.model.spec(image)?;
             spec.validate()?;
             Ok(spec)
         }

@@ -255,6 +255,17 @@ impl ModelSpec {
     /// than [`MOST_PARAMETERS`], sigma that is not positive, beta that is negative or not finite, a VAE with
     /// squared error.
     pub fn validate(&self) -> Result<()> {
+        self.check_values()?;
+        self.check_layers()
+    }
+
+    /// Whether its layers depend on the size of the images.
+    pub fn is_of_maps(&self) -> bool {
+        self.encoder.take_map() || self.decoder_blocks().give_map()
+    }
+
+    /// What [`ModelSpec::validate`] checks of the layers and the images that they take.
+    fn check_layers(&self) -> Result<()> {
         if self.image.values() == 0 {
             return Err(Error::config(
                 format!("images of {} have no values", self.image),
@@ -272,12 +283,6 @@ impl ModelSpec {
                 "--hidden 400, or a list such as --hidden 512,256",
             ));
         }
-        if self.latent == 0 {
-            return Err(Error::config(
-                "--latent 0: the code needs at least one value",
-                "--latent 20",
-            ));
-        }
         let count = self.parameter_count();
         if count > MOST_PARAMETERS {
             let counted = match count {
@@ -293,7 +298,20 @@ impl ModelSpec {
                 "layers of fewer units, a smaller --latent, or smaller images",
             ));
         }
-        Net::new(self)?;
+        Net::new(self).map(drop)
+    }
+
+    /// What [`ModelSpec::validate`] checks without the images.
+    ///
+    /// # Errors
+    /// As [`ModelSpec::validate`].
+    pub fn check_values(&self) -> Result<()> {
+        if self.latent == 0 {
+            return Err(Error::config(
+                "--latent 0: the code needs at least one value",
+                "--latent 20",
+            ));
+        }
         if !(self.beta.is_finite() && self.beta >= 0.0) {
             return Err(Error::config(
                 format!("--beta {}: expected a finite number, 0 or more", self.beta),

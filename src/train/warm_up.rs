@@ -3,7 +3,7 @@
 use crate::data::Expected;
 use crate::model::plans::Source;
 use crate::model::session::check_rows;
-use crate::model::{Model, ModelSpec};
+use crate::model::{Model, ModelOptions};
 use crate::plan::Runtime;
 use crate::rng::Purpose;
 use crate::train::TrainOptions;
@@ -12,18 +12,13 @@ use crate::train::TrainOptions;
 /// or the options are not usable it does nothing: [`crate::train::Trainer::new`] says what is wrong.
 pub fn warm_up(
     runtime: &mut dyn Runtime,
-    spec: &ModelSpec,
+    model: &ModelOptions,
     options: &TrainOptions,
     expected: Expected,
 ) {
     let Expected { images, shape } = expected;
-    let spec = ModelSpec {
-        image: shape,
-        ..spec.clone()
-    };
-    let Ok(model) = Model::new(&spec) else {
-        return;
-    };
+    let model = model.spec(shape).and_then(|spec| Model::new(&spec));
+    let Ok(model) = model else { return };
     if options.validate(images).is_err() || check_rows(&model, options.batch_size).is_err() {
         return;
     }

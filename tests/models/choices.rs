@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use elbo::data::{Expected, digits};
 use elbo::kernel::{Call, Capabilities, Kernel, Variant};
+use elbo::model::ModelOptions;
 use elbo::ops::matmul;
 use elbo::plan::{Basis, Builder, Choice, GpuRuntime, Memory, Runtime, Shared, Tuning};
 use elbo::train::{TrainOptions, warm_up};
@@ -64,7 +65,12 @@ fn warming_up_changes_neither_cores_nor_bits() {
                 },
             ));
             if let Some(expected) = expected {
-                warm_up(runtime.as_mut(), &digit_model(), &options, expected);
+                warm_up(
+                    runtime.as_mut(),
+                    &ModelOptions::from(&digit_model()),
+                    &options,
+                    expected,
+                );
             }
             let mut trainer = trainer(runtime, &digit_model(), &options, &dataset);
             epoch(&mut trainer);

@@ -11,7 +11,6 @@ use crate::cli::reporter::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::cli::{note, text};
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
 use crate::train::{
     DataConfig, Ending, Position, Resumed, RunConfig, RunFolder, TrainOptions, Trainer, utc,
 };
@@ -112,10 +111,7 @@ fn resolve(args: &TrainArgs, before: &RunConfig) -> Result<(Resolved, RunConfig)
     let config = RunConfig {
         compute: resolved.compute.clone(),
         data: resolved.data.clone().anchored(),
-        model: ModelSpec {
-            image: before.model.image,
-            ..resolved.model.clone()
-        },
+        model: resolved.model.spec(before.model.image)?,
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
         ..before.clone()

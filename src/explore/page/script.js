@@ -33,6 +33,72 @@ const KERNELS = {
     for (let i = 0; i < count; i++) out[i] = a[i] + b[i];
   },
 
+  // From a map [images, height, width, channels] to a pixel for each window of kernel × kernel of its pixels;
+  // b[features, kernel, kernel, channels], side[features].
+  convolution(
+    [, , , , images, height, width, channels, outHeight, outWidth, features, kernel, stride, pad],
+    { ACTIVATION = 0 },
+    [a, b, c, side],
+  ) {
+    const activate = ACTIVATIONS[ACTIVATION];
+    for (let pixel = 0; pixel < images * outHeight * outWidth; pixel++) {
+      const image = Math.floor(pixel / (outHeight * outWidth));
+      const top = (Math.floor(pixel / outWidth) % outHeight) * stride - pad;
+      const left = (pixel % outWidth) * stride - pad;
+      for (let feature = 0; feature < features; feature++) {
+        let sum = side[feature];
+        for (let ky = Math.max(0, -top); ky < kernel && top + ky < height; ky++) {
+          for (let kx = Math.max(0, -left); kx < kernel && left + kx < width; kx++) {
+            const at = ((image * height + top + ky) * width + left + kx) * channels;
+            const bt = ((feature * kernel + ky) * kernel + kx) * channels;
+            for (let i = 0; i < channels; i++) sum += a[at + i] * b[bt + i];
+          }
+        }
+        c[pixel * features + feature] = activate(sum);
+      }
+    }
+  },
+
+  // The way back: each pixel of the map gets from all windows that it lies in; side[channels].
+  transposed_convolution(
+    [, , , , images, height, width, channels, outHeight, outWidth, features, kernel, stride, pad],
+    { ACTIVATION = 0 },
+    [a, b, c, side],
+  ) {
+    const activate = ACTIVATIONS[ACTIVATION];
+    // Windows along an axis that a row or column lies in, with its place in them.
+    const windows = (at, count) => {
+      const found = [];
+      for (let k = 0; k < kernel; k++) {
+        const window = (at + pad - k) / stride;
+        if (Number.isInteger(window) && window >= 0 && window < count) found.push([window, k]);
+      }
+      return found;
+    };
+    const across = Array.from({ length: width }, (_, x) => windows(x, outWidth));
+    const sums = new Float64Array(channels);
+    for (let image = 0; image < images; image++) {
+      for (let y = 0; y < height; y++) {
+        const down = windows(y, outHeight);
+        for (let x = 0; x < width; x++) {
+          sums.set(side.subarray(0, channels));
+          for (const [oy, ky] of down) {
+            for (const [ox, kx] of across[x]) {
+              const at = ((image * outHeight + oy) * outWidth + ox) * features;
+              for (let feature = 0; feature < features; feature++) {
+                const value = a[at + feature];
+                const bt = ((feature * kernel + ky) * kernel + kx) * channels;
+                for (let i = 0; i < channels; i++) sums[i] += value * b[bt + i];
+              }
+            }
+          }
+          const to = ((image * height + y) * width + x) * channels;
+          for (let i = 0; i < channels; i++) c[to + i] = activate(sums[i]);
+        }
+      }
+    }
+  },
+
   copy([count], {}, [input, out]) {
     for (let i = 0; i < count; i++) out[i] = input[i];
   },

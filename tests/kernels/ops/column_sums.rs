@@ -20,7 +20,7 @@ fn case(rows: usize, columns: usize) -> Case {
         column_sums::call(rows, columns),
         vec![
             Operand::input(all),
-            Operand::output(parts * columns, Tolerance::sums(share, sums)),
+            Operand::output(parts * columns, Tolerance::walks(share, sums)),
         ],
     )
 }

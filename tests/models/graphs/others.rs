@@ -51,6 +51,7 @@ fn operators_of_onnx_fit_together() {
                 },
             );
         }
+        operators.channels_last(&name(case.output));
         let constants = operators
             .constants
             .iter()
