@@ -255,7 +255,7 @@ fn unknown(name: &str, names: &[String]) -> String {
         .filter(|known| likeness(known) > ALIKE);
     match nearest {
         Some(nearest) => format!("unknown key `{name}`; a similar one is `{nearest}`"),
-        None => format!("unknown key `{name}`; the keys are the options of `elbo train`"),
+        None => format!("unknown key `{name}`; the keys are the options of training"),
     }
 }
 

@@ -171,7 +171,7 @@ impl DataOptions {
                     "expected a test fraction between 0 and 1, got {}",
                     self.test_fraction
                 ),
-                "--test-fraction 0.1",
+                "`test-fraction = 0.1`",
             ));
         }
         if let Some((height, width)) = self.image_size
@@ -179,12 +179,12 @@ impl DataOptions {
         {
             return Err(Error::config(
                 format!("expected an image size of at least 1×1, got {height}×{width}"),
-                "--image-size 64",
+                "`image-size = 64`",
             ));
         }
         if self.scale.is_some() && self.standardize {
             return Err(Error::config(
-                "--scale and --standardize each say how the values are scaled",
+                "`scale = …` and `standardize = true` each say how the values are scaled",
                 "one of the two",
             ));
         }
@@ -194,7 +194,7 @@ impl DataOptions {
                 format!(
                     "expected 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha) channels, got {channels}"
                 ),
-                "--channels 1",
+                "`channels = 1`",
             )),
         }
     }

@@ -42,6 +42,20 @@ started = "2026-01-31T23:59:59Z"
     run
 }
 
+/// The library names them as a configuration does.
+#[test]
+fn settings_are_named_by_their_flags() {
+    let large = [
+        "`--batch-size 1000000`: expected 1 to ",
+        "try: `--batch-size 128`",
+    ];
+    refused(&["train", "--batch-size", "1000000"], CONFIG, &large);
+    let learning = ["`--lr -1`: expected", "try: `--lr 0.001`"];
+    refused(&["train", "--lr", "-1"], CONFIG, &learning);
+    let other = ["`--model vae`, or no `--beta`"];
+    refused(&["train", "--model", "ae", "--beta", "2"], CONFIG, &other);
+}
+
 #[test]
 fn sizes_of_zero_are_refused() {
     refused(&["train", "--hidden", "0"], CONFIG, &["--hidden", "try: "]);
@@ -121,7 +135,7 @@ fn an_unknown_device_is_refused() {
     refused(&["train", "--device", "gpu:999"], DEVICE, &["999", "try: "]);
     // A part of every name, and so of none.
     for device in ["", "gpu:"] {
-        let words = ["a part of its name", "elbo devices"];
+        let words = ["a part of its name", "the list of devices"];
         refused(&["train", "--device", device], DEVICE, &words);
     }
 }
