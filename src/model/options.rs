@@ -11,7 +11,7 @@ use super::nets::blocks::Blocks;
 use super::objectives::{OBJECTIVES, Objective};
 use super::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::error::{Error, Result};
-use crate::option::{count, defaults};
+use crate::option::{count, defaults, number};
 use crate::shape::ImageShape;
 
 /// What a user says of a model.
@@ -33,7 +33,7 @@ pub struct ModelOptions {
     #[arg(
         long,
         value_delimiter = ',',
-        value_parser = count,
+        value_parser = count::<usize>,
         value_name = "UNITS,…",
         help_heading = "Model"
     )]
@@ -52,7 +52,7 @@ pub struct ModelOptions {
     #[arg(
         long,
         value_name = "NUMBER",
-        value_parser = count,
+        value_parser = count::<usize>,
         default_value_t = 20,
         help_heading = "Model"
     )]
@@ -78,6 +78,7 @@ pub struct ModelOptions {
     #[arg(
         long,
         value_name = "WEIGHT",
+        value_parser = number::<f32>,
         default_value_t = 1.0,
         allow_negative_numbers = true,
         help_heading = "Model"

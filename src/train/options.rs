@@ -29,6 +29,7 @@ pub struct TrainOptions {
         id = "lr",
         long = "lr",
         value_name = "RATE",
+        value_parser = option::number::<f32>,
         default_value_t = 1e-3,
         help_heading = "Training"
     )]
@@ -47,6 +48,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "NATS",
+        value_parser = option::number::<f32>,
         default_value_t = 0.0,
         help_heading = "Training"
     )]
@@ -55,6 +57,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "EPOCHS",
+        value_parser = option::count::<u32>,
         default_value_t = 0,
         help_heading = "Training"
     )]
@@ -63,6 +66,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "DECAY",
+        value_parser = option::number::<f32>,
         default_value_t = 0.0,
         help_heading = "Training"
     )]
@@ -71,6 +75,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "NORM",
+        value_parser = option::number::<f32>,
         default_value_t = 0.0,
         help_heading = "Training"
     )]
@@ -79,6 +84,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "NUMBER",
+        value_parser = option::seed::parse,
         default_value_t = 1,
         help_heading = "Training"
     )]

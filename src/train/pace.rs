@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::option::defaults;
+use crate::option::{self, defaults};
 use crate::train::Span;
 
 /// Least time from one checkpoint to the next where nobody asks for another pace: a sync of a disk takes 5 to 50 ms, so
@@ -28,7 +28,7 @@ pub struct Checkpoints {
     #[serde(rename = "checkpoint-every", skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
     /// Number of checkpoints to keep, the newest; the one with the lowest test loss is kept as well
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Run")]
+    #[arg(long, value_name = "NUMBER", value_parser = option::positive::<usize>, default_value_t = 1, help_heading = "Run")]
     pub keep: usize,
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::option::defaults;
+use crate::option::{self, defaults};
 use crate::train::Span;
 
 /// Share of each cycle in which the weight of the KL rises (Fu et al. 2019).
@@ -61,6 +61,7 @@ pub struct LearningRate {
         id = "lr_step_factor",
         long = "lr-step-factor",
         value_name = "FACTOR",
+        value_parser = option::number::<f64>,
         default_value_t = 0.1,
         help_heading = "Training"
     )]
@@ -94,6 +95,7 @@ pub struct KlWeight {
         id = "kl_cycles",
         long = "kl-cycles",
         value_name = "NUMBER",
+        value_parser = option::count::<u32>,
         default_value_t = 0,
         help_heading = "Training"
     )]

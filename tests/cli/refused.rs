@@ -62,13 +62,33 @@ fn sizes_of_zero_are_refused() {
     refused(&["train", "--hidden", "32,0"], CONFIG, &["--hidden"]);
     refused(&["train", "--latent", "0"], CONFIG, &["--latent", "try: "]);
     for flag in ["--epochs", "--batch-size", "--log-every"] {
-        refused(&["train", flag, "0"], CONFIG, &[flag, "expected 1 or more"]);
+        refused(
+            &["train", flag, "0"],
+            CONFIG,
+            &[flag, "expected a whole number, 1 or more"],
+        );
     }
     refused(
         &["score", "run", "--top", "18446744073709551616"],
         CONFIG,
-        &["--top", "number too large"],
+        &["--top", "9223372036854775807 at most"],
     );
+    refused(
+        &["train", "--epochs", "2,5"],
+        CONFIG,
+        &["2,5", "expected a whole number, 1 or more"],
+    );
+    refused(
+        &["sample", "run", "--count", "x"],
+        CONFIG,
+        &["a whole number from 1 to 65536"],
+    );
+    refused(
+        &["train", "--seed", "1.5"],
+        CONFIG,
+        &["expected a whole number, 0 or more"],
+    );
+    refused(&["train", "--lr", "0,5"], CONFIG, &["expected a number"]);
     refused(&["train", "--image-size", "0"], CONFIG, &["--image-size"]);
 }
 
