@@ -1,4 +1,7 @@
 //! The library's error type: every variant says what went wrong, where, and what to try next.
+//!
+//! Its texts name a setting as a configuration does, in backticks: `` `batch-size = 0` ``, or `` `batch-size = …` ``
+//! whatever its value, and `` `skip-broken = true` ``. The command line makes flags of them.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! The program: parse, run, map errors to exit codes.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use elbo::cli;
 
 /// Has a layer of Mesa leave itself out, which prints two errors into everything where `XDG_RUNTIME_DIR` is not set, as in
 /// a plain container. It orders devices by a wish of its user's, which nobody there has.
@@ -26,32 +27,10 @@ fn main() -> ExitCode {
     silence_mesa();
     let quiet = env_logger::Env::default().default_filter_or("elbo=warn");
     env_logger::Builder::from_env(quiet)
-        .format_timestamp(None)
+        .format(|out, record| {
+            let text = cli::in_flags(record.args());
+            writeln!(out, "[{:<5} {}] {text}", record.level(), record.target())
+        })
         .init();
-    match elbo::cli::run(elbo::cli::Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => report(&error),
-    }
-}
-
-/// Prints an error and gives its exit code; 0 where whoever read our results had enough.
-fn report(error: &anyhow::Error) -> ExitCode {
-    let ours = error.chain().find_map(|e| e.downcast_ref::<elbo::Error>());
-    let (text, code) = match ours {
-        Some(ours) => (ours.to_string(), ours.exit_code()),
-        None if is_broken_pipe(error) => return ExitCode::SUCCESS,
-        None => (format!("{error:#}"), 1),
-    };
-    // A name in it may hold what a terminal takes for orders.
-    let text = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-    // With stderr closed as well there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "error: {text}");
-    ExitCode::from(code)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|e| e.downcast_ref::<io::Error>())
-        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    cli::run(cli::Cli::parse()).unwrap_or_else(|error| cli::fail(&error))
 }

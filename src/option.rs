@@ -7,7 +7,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::Deref;
+use std::num::{IntErrorKind, ParseIntError};
+use std::ops::{Deref, RangeInclusive};
+use std::str::FromStr;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 use serde::Serialize;
@@ -139,34 +141,65 @@ pub fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, toml::de::Err
     Value::Table(table.clone()).try_into()
 }
 
-/// A number of things, with spaces around it or not, which TOML's integers can hold.
+/// The most that TOML's integers hold.
+const HELD: u64 = i64::MAX as u64;
+
+/// Bounds above this one are no reason to name them.
+const NAMED: u64 = 100_000;
+
+/// A parser of whole numbers of a range, with spaces around them or not.
+pub fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let (least, most) = (range.start(), range.end());
+        let number = text.trim().parse::<u64>();
+        let held = number.iter().find(|number| range.contains(*number));
+        let held = held.and_then(|number| T::try_from(*number).ok());
+        held.ok_or_else(|| match number.as_ref().map_err(ParseIntError::kind) {
+            _ if *most <= NAMED => format!("expected a whole number from {least} to {most}"),
+            // More than the type holds.
+            Ok(number) if range.contains(number) => "expected a smaller number".to_owned(),
+            Ok(number) if number > most => format!("expected {most} at most"),
+            Err(IntErrorKind::PosOverflow) => format!("expected {most} at most"),
+            _ => format!("expected a whole number, {least} or more"),
+        })
+    }
+}
+
+/// A number of things, which TOML's integers can hold.
 ///
 /// # Errors
 /// In words, what was expected.
-pub fn count(text: &str) -> Result<usize, String> {
-    let number: u64 = text
-        .trim()
-        .parse()
-        .map_err(|e: std::num::ParseIntError| e.to_string())?;
-    let held = i64::try_from(number).ok();
-    held.and_then(|_| usize::try_from(number).ok())
-        .ok_or_else(|| format!("expected {} at most", i64::MAX))
+pub fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    whole(0..=HELD)(text)
 }
 
 /// As [`count`], of at least one thing.
 ///
 /// # Errors
 /// In words, what was expected.
-pub fn positive<T: TryFrom<usize>>(text: &str) -> Result<T, String> {
-    match count(text)? {
-        0 => Err("expected 1 or more".to_owned()),
-        number => T::try_from(number).map_err(|_| "expected a smaller number".to_owned()),
-    }
+pub fn positive<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    whole(1..=HELD)(text)
 }
 
-/// A seed, of which TOML's integers hold the lower half only: a larger one is written as text. For `#[serde(with)]`.
+/// A number with or without a fraction.
+///
+/// # Errors
+/// In words, what was expected.
+pub fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    let number = text.trim().parse();
+    number.map_err(|_| "expected a number, such as 0.5".to_owned())
+}
+
+/// A seed, of which TOML's integers hold the lower half only: a larger one is written as text. For clap, and for
+/// `#[serde(with)]`.
 pub(crate) mod seed {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn parse(text: &str) -> Result<u64, String> {
+        super::whole(0..=u64::MAX)(text)
+    }
 
     pub(crate) fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         match i64::try_from(*seed) {
@@ -184,7 +217,7 @@ pub(crate) mod seed {
         }
         match Written::deserialize(deserializer)? {
             Written::Number(seed) => Ok(seed),
-            Written::Text(text) => text.parse().map_err(D::Error::custom),
+            Written::Text(text) => parse(&text).map_err(D::Error::custom),
         }
     }
 }
@@ -255,7 +288,7 @@ fn unknown(name: &str, names: &[String]) -> String {
         .filter(|known| likeness(known) > ALIKE);
     match nearest {
         Some(nearest) => format!("unknown key `{name}`; a similar one is `{nearest}`"),
-        None => format!("unknown key `{name}`; the keys are the options of `elbo train`"),
+        None => format!("unknown key `{name}`; the keys are the options of training"),
     }
 }
 
@@ -324,18 +357,30 @@ mod tests {
     }
 
     #[test]
-    fn counts_may_have_spaces_and_are_no_more_than_a_configuration_holds() {
+    fn numbers_may_have_spaces_and_are_refused_with_what_was_expected() {
         assert_eq!(count(" 200"), Ok(200));
-        assert_eq!(count("9223372036854775807"), Ok(i64::MAX as usize));
-        for wrong in [
-            "2 00",
-            "",
-            "-1",
-            "1.5",
-            "9223372036854775808",
-            "18446744073709551616",
+        assert_eq!(count("9223372036854775807"), Ok(i64::MAX as u64));
+        assert_eq!(whole(0..=u64::MAX)("18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(number(" 0.25"), Ok(0.25));
+        assert!(number::<f32>("0,5").is_err());
+        for (range, text, expected) in [
+            (0..=HELD, "2 00", "a whole number, 0 or more"),
+            (0..=HELD, "", "0 or more"),
+            (0..=HELD, "-1", "0 or more"),
+            (1..=HELD, "1.5", "1 or more"),
+            (1..=HELD, "0", "1 or more"),
+            (
+                0..=HELD,
+                "9223372036854775808",
+                "9223372036854775807 at most",
+            ),
+            (0..=u64::MAX, "18446744073709551616", "615 at most"),
+            (0..=HELD, "4294967296", "smaller"),
+            (2..=10_000, "1", "from 2 to 10000"),
+            (2..=10_000, "10001", "from 2 to 10000"),
         ] {
-            assert!(count(wrong).is_err(), "{wrong}");
+            let refused = whole::<u32>(range)(text).expect_err(text);
+            assert!(refused.contains(expected), "{text}: {refused}");
         }
     }
 

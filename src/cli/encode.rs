@@ -104,7 +104,7 @@ fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow:
     }
     if let Some(name) = args.view.which.source.names().find(|name| *name != "axes") {
         return Err(Error::config(
-            format!("--{name} is no option of an array from stdin"),
+            format!("`--{name}` is no option of an array from stdin"),
             "leave it out",
         )
         .into());

@@ -7,6 +7,7 @@ use super::saved::{self, Chosen, ViewArgs};
 use super::{result, text, with_bar};
 use crate::data::Binarize;
 use crate::model::{Evaluation, Likelihood, ModelSpec};
+use crate::option;
 use crate::train::{RunConfig, RunFolder};
 
 /// Measure a trained model: ELBO, reconstruction, KL, and log p(x)
@@ -16,11 +17,11 @@ pub(super) struct EvaluateArgs {
     #[command(flatten)]
     view: ViewArgs,
     /// Seed of the draws of z, and of binarisation
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", value_parser = option::seed::parse, default_value_t = 1)]
     seed: u64,
     /// Draws of z per image with which to estimate log p(x) (Burda et al. 2016), VAE only; papers
     /// take 5000, 0 leaves it out
-    #[arg(long, value_name = "DRAWS", default_value_t = 0)]
+    #[arg(long, value_name = "DRAWS", value_parser = option::count::<usize>, default_value_t = 0)]
     importance_samples: usize,
     /// Print one JSON object instead of a table [default: off]
     #[arg(long)]

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::saved::{self, ViewArgs};
@@ -13,6 +12,7 @@ use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
 use crate::kernel::Precision;
 use crate::model::Inference;
+use crate::option;
 use crate::train::RunFolder;
 
 /// Look into a trained model in a browser: a page with its codes, its images, and what lies between
@@ -26,10 +26,10 @@ pub(super) struct ExploreArgs {
     #[command(flatten)]
     view: ViewArgs,
     /// Most images to show, spread evenly over all [default: 5000; in a file 1000, and 8 MiB with their codes]
-    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(1..=50_000))]
+    #[arg(long, value_name = "IMAGES", value_parser = option::whole::<usize>(1..=50_000))]
     count: Option<usize>,
     /// Port of 127.0.0.1 to serve the page on; 0 is any that is free
-    #[arg(long, value_name = "NUMBER", default_value_t = PORT, conflicts_with = "export")]
+    #[arg(long, value_name = "NUMBER", value_parser = option::whole::<u16>(0..=65_535), default_value_t = PORT, conflicts_with = "export")]
     port: u16,
     /// Page to create instead of serving it, with model and images in it [default: none]
     #[arg(long, value_name = "FILE.html")]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
 use crate::files;
+use crate::option;
 use crate::train::RunFolder;
 use crate::view::{self, Ends, Format, Path};
 
@@ -22,24 +22,25 @@ pub(super) struct InterpolateArgs {
     #[command(flatten)]
     view: ViewArgs,
     /// Image to begin with, counted from 0 [default: a draw of the prior]
-    #[arg(long, value_name = "INDEX", requires = "to")]
+    #[arg(long, value_name = "INDEX", value_parser = option::count::<usize>, requires = "to")]
     from: Option<usize>,
     /// Image to end with [default: a draw of the prior]
-    #[arg(long, value_name = "INDEX", requires = "from")]
+    #[arg(long, value_name = "INDEX", value_parser = option::count::<usize>, requires = "from")]
     to: Option<usize>,
     /// Form of the path
     #[arg(long, value_enum, default_value = "linear")]
     path: Path,
     /// Images of a row, both ends included [default: 11; 31 of a GIF]
-    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(2..=10_000))]
+    #[arg(long, value_name = "IMAGES", value_parser = option::whole::<usize>(2..=10_000))]
     steps: Option<usize>,
     /// Number of paths: the next one is between the next image after each, or the next two draws
-    #[arg(long, value_name = "PATHS", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(long, value_name = "PATHS", default_value_t = 1, value_parser = option::whole::<usize>(1..=10_000))]
     rows: usize,
     /// Seed of the draws of the prior; they are those of `elbo sample`
     #[arg(
         long,
         value_name = "NUMBER",
+        value_parser = option::seed::parse,
         default_value_t = 1,
         conflicts_with = "from"
     )]

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
 use crate::files;
 use crate::model::ModelKind;
+use crate::option;
 use crate::train::RunFolder;
 use crate::view::{self, Spread};
 
@@ -24,7 +24,7 @@ pub(super) struct ManifoldArgs {
     #[command(flatten)]
     view: ViewArgs,
     /// Images a side
-    #[arg(long, value_name = "IMAGES", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    #[arg(long, value_name = "IMAGES", default_value_t = 20, value_parser = option::whole::<usize>(1..=10_000))]
     size: usize,
     /// File to create: .png, or .npy of the images [SIZE, SIZE, height, width, channels], the second dimension falling
     /// along the rows [default: manifold.png in the run folder]

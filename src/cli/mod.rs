@@ -12,6 +12,7 @@ mod encode;
 mod evaluate;
 mod explore;
 mod export;
+mod flags;
 mod init;
 mod interpolate;
 mod latents;
@@ -39,6 +40,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+pub use self::flags::in_flags;
 use crate::device::{Device, Selection};
 use crate::kernel::Precision;
 use crate::model::words as text;
@@ -126,7 +128,28 @@ fn warn(what: impl fmt::Display) {
 
 /// A line for whoever watches. With stderr closed nobody does, which is no reason to stop.
 fn note(line: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", in_flags(line));
+}
+
+/// Prints an error and gives its exit code; 0 where whoever read our results had enough.
+pub fn fail(error: &anyhow::Error) -> ExitCode {
+    let ours = error.chain().find_map(|e| e.downcast_ref::<crate::Error>());
+    let (text, code) = match ours {
+        Some(ours) => (ours.to_string(), ours.exit_code()),
+        None if is_broken_pipe(error) => return ExitCode::SUCCESS,
+        None => (format!("{error:#}"), 1),
+    };
+    // A name in it may hold what a terminal takes for orders.
+    let text = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
+    note(format_args!("error: {text}"));
+    ExitCode::from(code)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<io::Error>())
+        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// A bar on stderr, for a terminal. It has no colour, so NO_COLOR needs nothing.

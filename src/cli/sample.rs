@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::{result, saved};
 use crate::draw::Grid;
 use crate::files;
+use crate::option;
 use crate::train::RunFolder;
 use crate::view::check_grid;
 
@@ -24,10 +24,10 @@ pub(super) struct SampleArgs {
     #[command(flatten)]
     parameters: saved::ParametersArgs,
     /// Number of images, at most 65,536
-    #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536))]
+    #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = option::whole::<usize>(1..=65_536))]
     count: usize,
     /// Seed of the draws
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", value_parser = option::seed::parse, default_value_t = 1)]
     seed: u64,
     /// Draw the values from the likelihood instead of showing its mean [default: off]
     #[arg(long)]

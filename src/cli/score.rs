@@ -26,10 +26,10 @@ pub(super) struct ScoreArgs {
     #[command(flatten)]
     view: ViewArgs,
     /// Seed of the draws of z, and of binarisation
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", value_parser = option::seed::parse, default_value_t = 1)]
     seed: u64,
     /// Draws of z per image with which to estimate log p(x) (Burda et al. 2016), VAE only; 0 leaves it out
-    #[arg(long, value_name = "DRAWS", default_value_t = 0)]
+    #[arg(long, value_name = "DRAWS", value_parser = option::count::<usize>, default_value_t = 0)]
     importance_samples: usize,
     /// Number of images to print, those with the lowest log p(x), or else the greatest -ELBO [default: none]
     #[arg(long, value_name = "IMAGES", value_parser = option::positive::<usize>)]

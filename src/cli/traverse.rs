@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use super::out::{self, Kind};
 use super::result;
@@ -25,17 +24,17 @@ pub(super) struct TraverseArgs {
     #[command(flatten)]
     view: ViewArgs,
     /// Image whose code the other dimensions are taken from, counted from 0 [default: none]
-    #[arg(long, value_name = "INDEX")]
+    #[arg(long, value_name = "INDEX", value_parser = option::count::<usize>)]
     image: Option<usize>,
     /// Only so many dimensions, those with the most KL over the images first (AE: with the greatest standard deviation)
     /// [default: all, in their order]
     #[arg(long, value_name = "DIMENSIONS", value_parser = option::positive::<usize>)]
     top: Option<usize>,
     /// How far each dimension goes from 0 (AE: from its mean, in standard deviations)
-    #[arg(long, value_name = "NUMBER", default_value_t = 3.0)]
+    #[arg(long, value_name = "NUMBER", value_parser = option::number::<f64>, default_value_t = 3.0)]
     range: f64,
     /// Images of a row [default: 13; 31 of a GIF]
-    #[arg(long, value_name = "IMAGES", value_parser = RangedU64ValueParser::<usize>::new().range(2..=10_000))]
+    #[arg(long, value_name = "IMAGES", value_parser = option::whole::<usize>(2..=10_000))]
     steps: Option<usize>,
     /// File to create: .png, .gif for a picture that moves, or .npy of the images [rows, steps, height, width, channels]
     /// [default: traversal-….png in the run folder]

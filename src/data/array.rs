@@ -49,11 +49,11 @@ pub(super) fn load(
     if !options.source.arrays.is_empty() {
         return Err(Error::config(
             format!(
-                "--array {}: {} holds one array, without a name",
+                "`array = {}`: {} holds one array, without a name",
                 options.source.arrays,
                 path.display()
             ),
-            "no --array, or a .npz file",
+            "no `array = …`, or a .npz file",
         ));
     }
     let file = File::open(path).map_err(Error::io(path, "open it"))?;
@@ -198,7 +198,7 @@ fn image_shape(
                 Error::data(
                     path,
                     format!("{what}: {message}"),
-                    "--axes nchw if channels come first, as PyTorch has them; --axes nhwc if they come last",
+                    "`axes = nchw` if channels come first, as PyTorch has them; `axes = nhwc` if they come last",
                 )
             }),
         _ => Err(Error::data(
@@ -232,7 +232,7 @@ pub(super) fn row_shape(
             "expected rows of {shape} = {} values, got {values}",
             shape.values()
         ),
-        "give the image size that the rows have, or leave --image-size out",
+        "give the image size that the rows have, or leave `image-size = …` out",
     ))
 }
 

@@ -55,7 +55,7 @@ impl FromStr for Background {
         }
         Err(Error::config(
             format!("expected a background of black, white or #rrggbb, got `{text}`"),
-            "--background white",
+            "white",
         ))
     }
 }

@@ -157,8 +157,8 @@ pub fn fetch(
         fetch_file(&agent, file, mirrors, &target, progress).map_err(|failures| {
             let what = format!("cannot download {}: {failures}", remote.name);
             let hint = format!(
-                "`--data {}`, which needs no download; or put {} into a folder and give \
-                 `--data FOLDER`",
+                "`data = {}`, which needs no download; or put {} into a folder and give \
+                 `data = FOLDER`",
                 Source::Digits.name(),
                 FILE_NAMES.join(", ")
             );

@@ -115,7 +115,7 @@ fn choose(
     let third = &arrangement.val;
     if !third.is_empty() && !options.val {
         progress(Progress::Note(&format!(
-            "left out: the third split `{}/` ({}); `--split val` of the commands on a run looks at it",
+            "left out: the third split `{}/` ({}); `split = val` of the commands on a run looks at it",
             arrangement.val_name,
             counted(third.len() as u64, "picture")
         )));
@@ -187,7 +187,7 @@ fn one_size(source: &Source<'_>, headers: &[(usize, Header)]) -> Result<(usize, 
             first.width,
             source.pictures[*first_index].path.display()
         ),
-        "`--image-size 64` crops and resizes all pictures to 64×64",
+        "`image-size = 64` crops and resizes all pictures to 64×64",
     ))
 }
 
@@ -208,7 +208,7 @@ fn form(
             format!(
                 "expected an image size of 1 to {MAX_SIDE} pixels a side, got {height}×{width}"
             ),
-            "--image-size 64",
+            "`image-size = 64`",
         ));
     }
     let background = options.source.background.unwrap_or_default();

@@ -221,7 +221,7 @@ fn two_values(ends: &Ends, used: (f32, f32)) -> Option<String> {
     let between = used.0 >= 0.0 && used.1 <= 1.0 && used != (0.0, 1.0);
     (ends.are_all() && between).then(|| {
         format!(
-            "there are two values only, which the model sees as {} and {}: `--scale range` makes them 0 and 1",
+            "there are two values only, which the model sees as {} and {}: `scale = range` makes them 0 and 1",
             number(used.0),
             number(used.1)
         )
@@ -233,7 +233,7 @@ fn scaled_to_little(scale: Option<Scale>, (least, most): (f32, f32)) -> Option<S
     let little = least >= 0.0 && most > 0.0 && most * FAR_BELOW <= 1.0;
     (matches!(scale, Some(Scale::By(_))) && little).then(|| {
         format!(
-            "after --scale the values reach from {} to {} only: without it, or with the greatest value that there can be",
+            "after `scale = …` the values reach from {} to {} only: without it, or with the greatest value that there can be",
             number(least),
             number(most)
         )
@@ -247,8 +247,8 @@ fn all_equal(value: f32, source: &Path) -> Error {
             "all values are {}: there is nothing to learn",
             number(value)
         ),
-        "data whose values differ; of pictures that are drawn by their transparency alone `--background white` shows the \
-         drawing, `--channels 4` keeps it",
+        "data whose values differ; of pictures that are drawn by their transparency alone `background = white` shows the \
+         drawing, `channels = 4` keeps it",
     )
 }
 
@@ -281,7 +281,7 @@ fn far_below(kind: Stored, meaning: Meaning, (least, most): (f32, f32)) -> Optio
     };
     (least >= 0.0 && most > 0.0 && most * FAR_BELOW <= full).then(|| {
         format!(
-            "the greatest value is {}, and {full} would be full scale: `--scale {}` makes it 1, if it is meant to be \
+            "the greatest value is {}, and {full} would be full scale: `scale = {}` makes it 1, if it is meant to be \
              (12 bits of a sensor in 16, or a division too many)",
             number(most),
             number(most)
@@ -330,7 +330,7 @@ fn uneven(dataset: &Dataset, stored: &Extremes, reading: &Reading) -> Vec<String
         && widest.1 > UNEVEN * narrowest.1
     {
         said.push(format!(
-            "columns spread by {} (column {}) to {} (column {}), so that the widest alone would count: `--standardize` \
+            "columns spread by {} (column {}) to {} (column {}), so that the widest alone would count: `standardize = true` \
              brings all to one spread",
             significant(narrowest.1, 3),
             name(narrowest.0),

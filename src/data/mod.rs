@@ -175,7 +175,7 @@ fn check_images(split: &str, images: &Images, path: &Path) -> Result<()> {
         return Err(Error::data(
             path,
             format!("expected {split} images, got none ({})", images.shape),
-            "give it at least one image; `--data digits` needs no file",
+            "give it at least one image; `data = digits` needs no file",
         ));
     }
     if let Some(labels) = &images.labels

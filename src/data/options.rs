@@ -20,13 +20,14 @@ pub struct DataOptions {
     pub image_size: Option<(usize, usize)>,
     /// Channels of the pictures: 1 for grey, 2 for grey and alpha, 3 for RGB, 4 for RGB and alpha [default: 1 if all are
     /// grey, otherwise 3]
-    #[arg(long, value_name = "1|2|3|4", help_heading = "Data")]
+    #[arg(long, value_name = "1|2|3|4", value_parser = option::count::<usize>, help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
     /// Share of the images to hold out for testing, where the data have no split of their own
     #[arg(
         long,
         value_name = "SHARE",
+        value_parser = option::number::<f64>,
         default_value_t = 0.1,
         help_heading = "Data"
     )]
@@ -37,6 +38,7 @@ pub struct DataOptions {
         id = "split_seed",
         long = "split-seed",
         value_name = "NUMBER",
+        value_parser = option::seed::parse,
         default_value_t = 0,
         help_heading = "Data"
     )]
@@ -171,7 +173,7 @@ impl DataOptions {
                     "expected a test fraction between 0 and 1, got {}",
                     self.test_fraction
                 ),
-                "--test-fraction 0.1",
+                "`test-fraction = 0.1`",
             ));
         }
         if let Some((height, width)) = self.image_size
@@ -179,12 +181,12 @@ impl DataOptions {
         {
             return Err(Error::config(
                 format!("expected an image size of at least 1×1, got {height}×{width}"),
-                "--image-size 64",
+                "`image-size = 64`",
             ));
         }
         if self.scale.is_some() && self.standardize {
             return Err(Error::config(
-                "--scale and --standardize each say how the values are scaled",
+                "`scale = …` and `standardize = true` each say how the values are scaled",
                 "one of the two",
             ));
         }
@@ -194,7 +196,7 @@ impl DataOptions {
                 format!(
                     "expected 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha) channels, got {channels}"
                 ),
-                "--channels 1",
+                "`channels = 1`",
             )),
         }
     }

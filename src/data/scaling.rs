@@ -248,7 +248,7 @@ impl Reading {
                         "the model was trained on whole numbers from 0 to {most}, but these reach from {} to {}",
                         range.0, range.1
                     ),
-                    "numbers of that range, or a run with --scale",
+                    "numbers of that range, or a run with `scale = …`",
                 ));
             }
         };

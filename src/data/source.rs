@@ -98,7 +98,7 @@ impl Source {
             };
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.in_words()).collect();
             return Err(Error::config(
-                format!("--{name} is no option of {}", self.in_words()),
+                format!("`{name} = …` is no option of {}", self.in_words()),
                 format!("leave it out: it is one of {}", kinds.join(", ")),
             ));
         }

@@ -73,7 +73,7 @@ pub(super) fn load(
     }
     if options.source.columns.is_empty() && table.drop_row_numbers() {
         progress(Progress::Note(
-            "the first column has no name and counts the rows: it is left out (--columns takes it)",
+            "the first column has no name and counts the rows: it is left out (`columns = …` takes it)",
         ));
     }
     let usual = if tabs { b'\t' } else { b',' };
@@ -123,11 +123,11 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn new(path: &'a Path, columns: Columns, options: &DataOptions) -> Result<Self> {
-        let refused = |flag: &str, message: String| {
+        let refused = |option: &str, message: String| {
             Error::data(
                 path,
-                format!("{flag}: {message}"),
-                "columns by their names or their numbers, from 1; ranges as in `--columns 2-5,7`",
+                format!("`{option} = …`: {message}"),
+                "columns by their names or their numbers, from 1; ranges as in `columns = 2-5,7`",
             )
         };
         let trained_on = &options.trained_on;
@@ -136,12 +136,12 @@ impl<'a> Table<'a> {
             (None, Some(name)) => columns.position(name),
             (Some(name), _) => {
                 let found = columns.choose(std::slice::from_ref(name));
-                let found = found.map_err(|message| refused("--label-column", message))?;
+                let found = found.map_err(|message| refused("label-column", message))?;
                 match *found {
                     [column] => Some(column),
                     _ => {
                         let message = format!("expected one column, got `{name}`");
-                        return Err(refused("--label-column", message));
+                        return Err(refused("label-column", message));
                     }
                 }
             }
@@ -149,13 +149,13 @@ impl<'a> Table<'a> {
         let chosen = if !options.source.columns.is_empty() {
             columns
                 .choose(&options.source.columns)
-                .map_err(|message| refused("--columns", message))?
+                .map_err(|message| refused("columns", message))?
         } else if !trained_on.columns.is_empty() && columns.have_names() {
             columns.like(&trained_on.columns).map_err(|message| {
                 Error::data(
                     path,
                     message,
-                    "--columns with those of this table that stand for the model's, in its order",
+                    "`columns = …` with those of this table that stand for the model's, in its order",
                 )
             })?
         } else {
@@ -231,7 +231,7 @@ impl<'a> Table<'a> {
             column,
             &format!("expected a value, {got}"),
             "leave such rows out (`df.dropna()`) or fill them (`df.fillna(df.mean(numeric_only=True))`), or \
-             --columns without this one",
+             `columns = …` without this one",
         )
     }
 
@@ -254,7 +254,7 @@ impl<'a> Table<'a> {
         let hint = match numbers.is_empty() {
             true => "a table of numbers; names as text can be labels only".to_owned(),
             false => format!(
-                "the columns of numbers: --columns {}; --label-column {name} makes classes of this one",
+                "the columns of numbers: `columns = {}`; `label-column = {name}` makes classes of this one",
                 self.columns.option(&numbers)
             ),
         };

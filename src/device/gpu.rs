@@ -159,8 +159,8 @@ impl Gpu {
         let info = adapter.get_info();
         if half && !has_half(adapter) {
             return Err(Error::device(
-                format!("--precision f16: {} has no f16 in its shaders", info.name),
-                "--precision f32, or a device that `elbo devices` lists with f16",
+                format!("`precision = f16`: {} has no f16 in its shaders", info.name),
+                "`precision = f32`, or another device: the list of devices says which have f16",
             ));
         }
         let matrices = half && has_matrices(adapter);
@@ -190,7 +190,7 @@ impl Gpu {
             pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
                 Error::device(
                     format!("{}: cannot be opened: {error}", info.name),
-                    "a newer driver, or --device cpu",
+                    "a newer driver, or `device = cpu`",
                 )
             })?;
         let faults = Arc::new(Mutex::new(Vec::new()));
@@ -284,7 +284,7 @@ impl Gpu {
                     self.info.name,
                     mebibytes(bytes.next_multiple_of(1 << 20))
                 ),
-                "a smaller --batch-size or model, or --device cpu",
+                "a smaller `batch-size = …` or model, or `device = cpu`",
             )),
         }
     }
@@ -308,14 +308,14 @@ impl Gpu {
                 self.info.name,
                 mebibytes(limit)
             ),
-            "a smaller data set, model or --batch-size, or --device cpu",
+            "a smaller data set, model or `batch-size = …`, or `device = cpu`",
         ))
     }
 
     fn failed(&self, what: &str) -> Error {
         Error::device(
             format!("{}: {what}", self.info.name),
-            "a newer driver, a smaller --batch-size, or --device cpu",
+            "a newer driver, a smaller `batch-size = …`, or `device = cpu`",
         )
     }
 }

@@ -30,8 +30,8 @@ impl FromStr for Selection {
         // An empty name is a part of every name.
         if matches!(text, "" | "gpu:") {
             return Err(Error::device(
-                format!("--device \"{text}\": expected the index of a GPU or a part of its name"),
-                "auto, cpu, gpu, or what `elbo devices` lists",
+                format!("`device = \"{text}\"`: expected the index of a GPU or a part of its name"),
+                "auto, cpu, gpu, or one of the list of devices",
             ));
         }
         Ok(match text {
@@ -159,7 +159,7 @@ impl Device {
                 Some(format!("the GPU of this machine lacks {DRIVER_HINT}"))
             }
             Self::Gpu(gpu) if gpu.is_software() => Some(format!(
-                "{} computes in software on the CPU; --device cpu is several times faster",
+                "{} computes in software on the CPU; `device = cpu` is several times faster",
                 gpu.info.name
             )),
             _ => None,
@@ -177,7 +177,7 @@ fn named(adapters: &[wgpu::Adapter], name: &str) -> Result<Option<usize>> {
         [] => Ok(None),
         [index] => Ok(Some(index)),
         _ => Err(Error::device(
-            format!("--device: several adapters have `{name}` in their names"),
+            format!("`device = …`: several adapters have `{name}` in their names"),
             format!("one of them by its index:{}", list(adapters)),
         )),
     }
@@ -185,14 +185,16 @@ fn named(adapters: &[wgpu::Adapter], name: &str) -> Result<Option<usize>> {
 
 fn missing(selection: &Selection, adapters: &[wgpu::Adapter]) -> Error {
     let wanted = match selection {
-        Selection::Index(index) => format!("--device gpu:{index}: no such adapter"),
-        Selection::Named(name) => format!("--device: no adapter has `{name}` in its name"),
-        Selection::Auto | Selection::Cpu | Selection::Gpu => "--device gpu: no adapter".to_owned(),
+        Selection::Index(index) => format!("`device = gpu:{index}`: no such adapter"),
+        Selection::Named(name) => format!("`device = …`: no adapter has `{name}` in its name"),
+        Selection::Auto | Selection::Cpu | Selection::Gpu => {
+            "`device = gpu`: no adapter".to_owned()
+        }
     };
     if adapters.is_empty() {
         return Error::device(
             format!("{wanted}; this machine shows no Vulkan, Metal or DX12 adapter"),
-            format!("--device cpu, or {DRIVER_HINT}"),
+            format!("`device = cpu`, or {DRIVER_HINT}"),
         );
     }
     Error::device(

@@ -246,7 +246,7 @@ impl Explorer {
         self.inference.lock().map_err(|_| {
             Error::device(
                 format!("{}: an earlier computation broke off", self.setting.device),
-                "starting `elbo explore` again",
+                "starting it again",
             )
         })
     }

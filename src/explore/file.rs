@@ -74,11 +74,11 @@ impl Explorer {
         }
         Err(Error::config(
             format!(
-                "--export: the model's parameters take {} MiB, and a page holds {} MiB at most",
+                "`export = …`: the model's parameters take {} MiB, and a page holds {} MiB at most",
                 bytes.div_ceil(1 << 20),
                 MOST_PARAMETERS >> 20
             ),
-            "`elbo explore` without --export, which serves models of any size",
+            "serving the page, without `export = …`, which does models of any size",
         ))
     }
 
@@ -96,7 +96,7 @@ impl Explorer {
             scale,
         };
         let bulk = serde_json::to_string(&bulk)
-            .map_err(|error| Error::internal(format!("--export: {error}")))?;
+            .map_err(|error| Error::internal(format!("a page of this model: {error}")))?;
         let data = |id: &str, json: &str| {
             // The only character by which text could end its element.
             let json = json.replace('<', "\\u003c");

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 pub const PORT: u16 = 3526;
 
 /// Where a page is, for those who ask elsewhere.
-const PRINTED: &str = "at the address that `elbo explore` printed, which ends with a key";
+const PRINTED: &str = "at the address that was printed, which ends with a key";
 
 /// Most connections at once. A browser opens six.
 const MOST_CONNECTIONS: usize = 32;
@@ -45,8 +45,8 @@ impl Server {
                 _ => error.to_string(),
             };
             Error::config(
-                format!("--port {port}: {why}"),
-                "--port 0, which takes a free one, or another number",
+                format!("`port = {port}`: {why}"),
+                "`port = 0`, which takes a free one, or another number",
             )
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(refused)?;
@@ -114,7 +114,7 @@ fn key() -> Result<String> {
     getrandom::fill(&mut bytes).map_err(|error| {
         Error::device(
             format!("the system's random numbers: {error}"),
-            "`elbo explore --export`, which needs none",
+            "a page in a file (`export = …`), which needs none",
         )
     })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -468,7 +468,7 @@ mod tests {
         };
         assert_eq!(error.exit_code(), 2);
         let text = error.to_string();
-        assert!(text.contains(&format!("--port {}", first.port)), "{text}");
-        assert!(text.contains("--port 0"), "{text}");
+        assert!(text.contains(&format!("`port = {}`", first.port)), "{text}");
+        assert!(text.contains("`port = 0`"), "{text}");
     }
 }

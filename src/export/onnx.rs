@@ -63,10 +63,10 @@ fn check_size(part: Part, bytes: u64) -> Result<()> {
     if bytes > MOST_BYTES {
         return Err(Error::config(
             format!(
-                "--format onnx: the {} has {bytes} bytes of parameters, {MOST_BYTES} is the most that a file holds",
+                "`format = onnx`: the {} has {bytes} bytes of parameters, {MOST_BYTES} is the most that a file holds",
                 part.name()
             ),
-            "--format safetensors, or a smaller model",
+            "`format = safetensors`, or a smaller model",
         ));
     }
     Ok(())

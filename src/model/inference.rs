@@ -99,7 +99,7 @@ impl Inference {
         if !self.session.model.spec().is_variational() {
             return Err(Error::config(
                 "an autoencoder has no prior to sample from",
-                "elbo reconstruct, or a run of --model vae",
+                "reconstructions of images, or a run of `model = vae`",
             ));
         }
         let codes = prior(self.session.seed, count, self.session.model.spec().latent);
@@ -305,8 +305,8 @@ impl Inference {
         match importance_samples > 0 && !self.session.model.spec().is_variational() {
             false => Ok(()),
             true => Err(Error::config(
-                "--importance-samples: an autoencoder has no likelihood of images",
-                "a run of --model vae",
+                "`importance-samples = …`: an autoencoder has no likelihood of images",
+                "a run of `model = vae`",
             )),
         }
     }

@@ -11,7 +11,7 @@ use super::nets::blocks::Blocks;
 use super::objectives::{OBJECTIVES, Objective};
 use super::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::error::{Error, Result};
-use crate::option::{count, defaults};
+use crate::option::{count, defaults, number};
 use crate::shape::ImageShape;
 
 /// What a user says of a model.
@@ -33,7 +33,7 @@ pub struct ModelOptions {
     #[arg(
         long,
         value_delimiter = ',',
-        value_parser = count,
+        value_parser = count::<usize>,
         value_name = "UNITS,…",
         help_heading = "Model"
     )]
@@ -52,7 +52,7 @@ pub struct ModelOptions {
     #[arg(
         long,
         value_name = "NUMBER",
-        value_parser = count,
+        value_parser = count::<usize>,
         default_value_t = 20,
         help_heading = "Model"
     )]
@@ -78,6 +78,7 @@ pub struct ModelOptions {
     #[arg(
         long,
         value_name = "WEIGHT",
+        value_parser = number::<f32>,
         default_value_t = 1.0,
         allow_negative_numbers = true,
         help_heading = "Model"
@@ -111,8 +112,8 @@ impl ModelOptions {
     pub fn spec(&self, image: ImageShape) -> Result<ModelSpec> {
         if self.model == ModelKind::Ae && self.beta != 1.0 {
             return Err(Error::config(
-                format!("--beta {}: an autoencoder has no KL to weight", self.beta),
-                "--model vae, or no --beta",
+                format!("`beta = {}`: an autoencoder has no KL to weight", self.beta),
+                "`model = vae`, or no `beta = …`",
             ));
         }
         Ok(ModelSpec {
@@ -137,12 +138,12 @@ impl ModelOptions {
             });
         };
         let other = match (self.net, &self.hidden) {
-            (Some(_), _) => "--net",
-            (_, Some(_)) => "--hidden",
+            (Some(_), _) => "net",
+            (_, Some(_)) => "hidden",
             _ => return Ok(encoder.clone()),
         };
         Err(Error::config(
-            format!("--encoder beside {other}: both say what the encoder's layers are"),
+            format!("`encoder = …` beside `{other} = …`: both say what the encoder's layers are"),
             "one of them",
         ))
     }
@@ -170,8 +171,8 @@ impl ModelOptions {
         match self.sigma {
             None => Ok(likelihood),
             Some(_) => Err(Error::config(
-                "--sigma belongs to --likelihood gaussian, and the likelihood is another",
-                "--likelihood gaussian, or no --sigma",
+                "`sigma = …` belongs to `likelihood = gaussian`, and the likelihood is another",
+                "`likelihood = gaussian`, or no `sigma = …`",
             )),
         }
     }
@@ -367,7 +368,9 @@ mod tests {
         });
         let error = twice.expect_err("both");
         assert!(
-            error.to_string().contains("--encoder beside --hidden"),
+            error
+                .to_string()
+                .contains("`encoder = …` beside `hidden = …`"),
             "{error}"
         );
         let own = said(|options| options.encoder = Some([7].into()));
@@ -411,6 +414,6 @@ mod tests {
         };
         let error = options.spec(ImageShape::new(1, 1, 1));
         let error = error.expect_err("sigma of a Bernoulli");
-        assert!(error.to_string().contains("--sigma"), "{error}");
+        assert!(error.to_string().contains("`sigma = …`"), "{error}");
     }
 }

@@ -243,7 +243,7 @@ impl Session {
                     self.model.spec().image
                 ),
                 format!(
-                    "--image-size {}x{}, or a data set of that size",
+                    "`image-size = {}x{}`, or a data set of that size",
                     self.model.spec().image.height,
                     self.model.spec().image.width
                 ),
@@ -260,7 +260,7 @@ impl Session {
         if count * images.shape.values() > u32::MAX as usize {
             return Err(Error::config(
                 format!("{count} images of {} are over 2^32 values", images.shape),
-                "fewer images, or a smaller --image-size",
+                "fewer images, or a smaller `image-size = …`",
             ));
         }
         // Those of what the split was before.
@@ -475,8 +475,10 @@ pub(crate) fn check_rows(model: &Model, rows: usize) -> Result<()> {
         .is_none_or(|values| values > MOST_VALUES)
     {
         return Err(Error::config(
-            format!("--batch-size {rows}: a layer of {widest} values would have over 2^31 of them"),
-            format!("--batch-size {}", (MOST_VALUES / widest).max(1)),
+            format!(
+                "`batch-size = {rows}`: a layer of {widest} values would have over 2^31 of them"
+            ),
+            format!("`batch-size = {}`", (MOST_VALUES / widest).max(1)),
         ));
     }
     Ok(())

@@ -198,9 +198,9 @@ impl ModelSpec {
     /// [`Error::Config`] with the range that was found.
     pub fn check_range(&self, images: &Images, binarize: Binarize) -> Result<()> {
         let option = match self.likelihood {
-            Likelihood::Bernoulli => "--likelihood bernoulli",
-            Likelihood::SquaredError => "--likelihood squared-error, with its sigmoid,",
-            _ if binarize != Binarize::None => "--binarize",
+            Likelihood::Bernoulli => "`likelihood = bernoulli`",
+            Likelihood::SquaredError => "`likelihood = squared-error`, with its sigmoid,",
+            _ if binarize != Binarize::None => "`binarize = …`",
             Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => return Ok(()),
         };
         if matches!(images.values, Values::Bytes(_)) {
@@ -216,13 +216,13 @@ impl ModelSpec {
         };
         // Dividing does not help against negative values.
         let scale = match least >= 0.0 {
-            true => "--scale with the greatest value that there can be",
-            false => "--scale range, where no test image reaches beyond the training images",
+            true => "`scale = …` with the greatest value that there can be",
+            false => "`scale = range`, where no test image reaches beyond the training images",
         };
         Err(Error::config(
             format!("{option} needs values in [0, 1], but the images reach from {least} to {most}"),
             format!(
-                "{scale}; images in [0, 1] as x / 255 or bytes are, or a model of --likelihood {other} without --binarize"
+                "{scale}; images in [0, 1] as x / 255 or bytes are, or a model of `likelihood = {other}` without `binarize = …`"
             ),
         ))
     }
@@ -238,13 +238,13 @@ impl ModelSpec {
         let encoder = match self.encoder.widths() {
             Some(widths) => {
                 let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
-                format!("--hidden {}", widths.join(","))
+                format!("`hidden = {}`", widths.join(","))
             }
-            None => format!("--encoder {:?}", self.encoder.to_string()),
+            None => format!("`encoder = {:?}`", self.encoder.to_string()),
         };
         match &self.decoder {
             None => encoder,
-            Some(decoder) => format!("{encoder} --decoder {:?}", decoder.to_string()),
+            Some(decoder) => format!("{encoder}, `decoder = {:?}`", decoder.to_string()),
         }
     }
 
@@ -280,7 +280,7 @@ impl ModelSpec {
                     "{}: every hidden layer needs at least one unit",
                     self.layers_text()
                 ),
-                "--hidden 400, or a list such as --hidden 512,256",
+                "`hidden = 400`, or a list such as `hidden = 512,256`",
             ));
         }
         let count = self.parameter_count();
@@ -291,11 +291,11 @@ impl ModelSpec {
             };
             return Err(Error::config(
                 format!(
-                    "{} --latent {}: a model of {counted} parameters is too large, {MOST_PARAMETERS} is the most",
+                    "{}, `latent = {}`: a model of {counted} parameters is too large, {MOST_PARAMETERS} is the most",
                     self.layers_text(),
                     self.latent
                 ),
-                "layers of fewer units, a smaller --latent, or smaller images",
+                "layers of fewer units, a smaller `latent = …`, or smaller images",
             ));
         }
         Net::new(self).map(drop)
@@ -308,37 +308,40 @@ impl ModelSpec {
     pub fn check_values(&self) -> Result<()> {
         if self.latent == 0 {
             return Err(Error::config(
-                "--latent 0: the code needs at least one value",
-                "--latent 20",
+                "`latent = 0`: the code needs at least one value",
+                "`latent = 20`",
             ));
         }
         if !(self.beta.is_finite() && self.beta >= 0.0) {
             return Err(Error::config(
-                format!("--beta {}: expected a finite number, 0 or more", self.beta),
-                "--beta 1, which makes the negative loss the ELBO",
+                format!(
+                    "`beta = {}`: expected a finite number, 0 or more",
+                    self.beta
+                ),
+                "`beta = 1`, which makes the negative loss the ELBO",
             ));
         }
         if self.objective().has_prior != self.is_variational() {
             return Err(Error::config(
                 format!(
-                    "--objective {}: not of the {}",
+                    "`objective = {}`: not of the {}",
                     self.objective().name,
                     self.kind.text()
                 ),
-                format!("--objective {}, its own", self.kind.objective().name),
+                format!("`objective = {}`, its own", self.kind.objective().name),
             ));
         }
         match self.likelihood {
             Likelihood::Gaussian { sigma, .. } if !(sigma.is_finite() && sigma > 0.0) => {
                 Err(Error::config(
-                    format!("--sigma {sigma}: expected a finite number above 0"),
-                    "--sigma 1, or --sigma learned",
+                    format!("`sigma = {sigma}`: expected a finite number above 0"),
+                    "`sigma = 1`, or `sigma = learned`",
                 ))
             }
             _ if self.likelihood.is_squared_error() && self.kind == ModelKind::Vae => {
                 Err(Error::config(
-                    "--likelihood squared-error is the loss of an autoencoder, not a likelihood",
-                    "--likelihood gaussian (with --sigma), or --model ae",
+                    "`likelihood = squared-error` is the loss of an autoencoder, not a likelihood",
+                    "`likelihood = gaussian` (with `sigma = …`), or `model = ae`",
                 ))
             }
             _ => Ok(()),
@@ -359,10 +362,10 @@ mod tests {
             };
             spec.validate().expect_err("a bad size").to_string()
         };
-        assert!(refused(vec![400, 0]).contains("--hidden 400,0:"));
+        assert!(refused(vec![400, 0]).contains("`hidden = 400,0`:"));
         let large = refused(vec![60_000, 60_000]);
         assert!(
-            large.contains("--hidden 60000,60000 --latent 20"),
+            large.contains("`hidden = 60000,60000`, `latent = 20`"),
             "{large}"
         );
         let beyond = refused(vec![usize::MAX, usize::MAX]);

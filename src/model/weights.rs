@@ -253,7 +253,7 @@ impl Weights {
                 return Err(Error::model(
                     path,
                     format!("tensor {name} holds a value that is not finite"),
-                    "an earlier model, or training anew with a smaller --lr",
+                    "an earlier model, or training anew with a smaller `lr = …`",
                 ));
             }
             tensors.push((wanted.name.clone(), wanted.shape.clone(), values));

@@ -54,10 +54,14 @@ pub fn shape(spec: &ModelSpec) -> String {
             let all: Vec<String> = all.iter().map(usize::to_string).collect();
             all.join("-")
         }
-        _ => format!(
-            "{values} - {} - {latent} - {decoder} - {values}",
-            spec.encoder
-        ),
+        _ => {
+            let image = |is_map| match is_map {
+                true => spec.image.to_string(),
+                false => values.to_string(),
+            };
+            let (from, to) = (image(spec.encoder.take_map()), image(decoder.give_map()));
+            format!("{from} - {} - {latent} - {decoder} - {to}", spec.encoder)
+        }
     }
 }
 

@@ -128,7 +128,7 @@ fn make(
         None => Ok(pipeline),
         Some(error) => Err(Error::device(
             format!("{}: shader {label}: {error}", gpu.info.name),
-            "a newer driver, or --device cpu",
+            "a newer driver, or `device = cpu`",
         )),
     }
 }

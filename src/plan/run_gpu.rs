@@ -304,7 +304,7 @@ impl GpuRuntime {
         let failed = |what: String| {
             Error::device(
                 format!("{}: reading back failed: {what}", self.gpu.info.name),
-                "a newer driver, or --device cpu",
+                "a newer driver, or `device = cpu`",
             )
         };
         match receiver.recv() {

@@ -282,7 +282,7 @@ fn damaged(file: &Path, reason: impl std::fmt::Display) -> Error {
             "removing that checkpoint's folder, which leaves the one before it"
         }
         _ => {
-            "a new run with --init-from, as there is no checkpoint beside it (--keep keeps more of them)"
+            "a new run with `init-from = …`, as there is no checkpoint beside it (`keep = …` keeps more of them)"
         }
     };
     Error::model(file, format!("the checkpoint is damaged: {reason}"), hint)

@@ -168,7 +168,7 @@ impl RunConfig {
 
     fn written(&self) -> std::result::Result<String, toml::ser::Error> {
         let mut text = String::from(
-            "# The options of `elbo train` that this run was made from; `elbo train --config` of this file repeats it.\n",
+            "# The options that this run was made from; a new run with this file as its `config` repeats it.\n",
         );
         for part in [
             toml::to_string(&ModelOptions::from(&self.model))?,

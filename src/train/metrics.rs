@@ -108,7 +108,7 @@ impl Damage {
         let (first, at) = self.lines[0];
         let what = format!("line {first} is damaged: {}", self.reason);
         if at >= known {
-            let hint = "`elbo train --resume` of the run, which takes back what lies behind its last checkpoint";
+            let hint = "resume the run (`resume = …`), which takes back what lies behind its last checkpoint";
             return Error::model(path, what, hint);
         }
         let numbers = self.lines.iter().filter(|(_, at)| *at < known);
@@ -280,6 +280,6 @@ mod tests {
         let one = error(line.len() as u64 + 2);
         assert!(one.contains("sed -i '2d'"), "{one}");
         let behind = error(line.len() as u64);
-        assert!(behind.contains("--resume"), "{behind}");
+        assert!(behind.contains("`resume = …`"), "{behind}");
     }
 }

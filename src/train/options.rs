@@ -29,6 +29,7 @@ pub struct TrainOptions {
         id = "lr",
         long = "lr",
         value_name = "RATE",
+        value_parser = option::number::<f32>,
         default_value_t = 1e-3,
         help_heading = "Training"
     )]
@@ -47,6 +48,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "NATS",
+        value_parser = option::number::<f32>,
         default_value_t = 0.0,
         help_heading = "Training"
     )]
@@ -55,6 +57,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "EPOCHS",
+        value_parser = option::count::<u32>,
         default_value_t = 0,
         help_heading = "Training"
     )]
@@ -63,6 +66,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "DECAY",
+        value_parser = option::number::<f32>,
         default_value_t = 0.0,
         help_heading = "Training"
     )]
@@ -71,6 +75,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "NORM",
+        value_parser = option::number::<f32>,
         default_value_t = 0.0,
         help_heading = "Training"
     )]
@@ -79,6 +84,7 @@ pub struct TrainOptions {
     #[arg(
         long,
         value_name = "NUMBER",
+        value_parser = option::seed::parse,
         default_value_t = 1,
         help_heading = "Training"
     )]
@@ -117,10 +123,13 @@ impl TrainOptions {
     pub fn goes_by_epochs(&self) -> Vec<&'static str> {
         let cosine = self.learning_rate_schedule.decay == Decay::Cosine;
         let cycles = self.kl_schedule.cycles > 0;
-        [(cosine, "--lr-schedule cosine"), (cycles, "--kl-cycles")]
-            .into_iter()
-            .filter_map(|(is_so, option)| is_so.then_some(option))
-            .collect()
+        [
+            (cosine, "`lr-schedule = cosine`"),
+            (cycles, "`kl-cycles = …`"),
+        ]
+        .into_iter()
+        .filter_map(|(is_so, option)| is_so.then_some(option))
+        .collect()
     }
 
     /// Whether a step's learning rate or weight of the KL is another than that of the step before.
@@ -170,8 +179,8 @@ impl TrainOptions {
         let weighs = self.free_bits > 0.0 || !self.kl_schedule.is_constant();
         if weighs && !spec.is_variational() {
             return Err(Error::config(
-                "--free-bits, --kl-warmup and --kl-cycles weigh the KL, and an autoencoder has none",
-                "--model vae, or none of these",
+                "`free-bits = …`, `kl-warmup = …` and `kl-cycles = …` weigh the KL, and an autoencoder has none",
+                "`model = vae`, or none of these",
             ));
         }
         Ok(())
@@ -184,43 +193,44 @@ impl TrainOptions {
     pub fn validate(&self, train_images: usize) -> Result<()> {
         if self.epochs == 0 {
             return Err(Error::config(
-                "--epochs 0: expected at least one pass over the training images",
-                "--epochs 10",
+                "`epochs = 0`: expected at least one pass over the training images",
+                "`epochs = 10`",
             ));
         }
         if self.batch_size == 0 || self.batch_size > train_images {
             return Err(Error::config(
                 format!(
-                    "--batch-size {}: expected 1 to {train_images}, the number of training images",
+                    "`batch-size = {}`: expected 1 to {train_images}, the number of training images",
                     self.batch_size
                 ),
-                format!("--batch-size {}", train_images.clamp(1, 128)),
+                format!("`batch-size = {}`", train_images.clamp(1, 128)),
             ));
         }
-        let finite = |name: &str, value: f32, least: f32| {
-            if value.is_finite() && value >= least {
+        let usual = Self::default();
+        let finite = |name: &str, value: f32, usual: f32| {
+            if value.is_finite() && value >= 0.0 {
                 Ok(())
             } else {
                 Err(Error::config(
-                    format!("--{name} {value}: expected a finite number, {least} or more"),
-                    format!("elbo train --help, which gives the default of --{name}"),
+                    format!("`{name} = {value}`: expected a finite number, 0 or more"),
+                    format!("`{name} = {usual}`, the default"),
                 ))
             }
         };
-        finite("lr", self.learning_rate, 0.0)?;
-        finite("weight-decay", self.weight_decay, 0.0)?;
-        finite("grad-clip", self.grad_clip, 0.0)?;
-        finite("free-bits", self.free_bits, 0.0)?;
+        finite("lr", self.learning_rate, usual.learning_rate)?;
+        finite("weight-decay", self.weight_decay, usual.weight_decay)?;
+        finite("grad-clip", self.grad_clip, usual.grad_clip)?;
+        finite("free-bits", self.free_bits, usual.free_bits)?;
         if self.pictures_every == Some(0) {
             return Err(Error::config(
-                "--pictures-every 0: expected a number of epochs",
-                "--pictures-every 1",
+                "`pictures-every = 0`: expected a number of epochs",
+                "`pictures-every = 1`",
             ));
         }
         if self.log_every == 0 {
             return Err(Error::config(
-                "--log-every 0: a report needs at least one step",
-                "--log-every 100",
+                "`log-every = 0`: a report needs at least one step",
+                "`log-every = 100`",
             ));
         }
         self.learning_rate_schedule.validate()?;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::option::defaults;
+use crate::option::{self, defaults};
 use crate::train::Span;
 
 /// Least time from one checkpoint to the next where nobody asks for another pace: a sync of a disk takes 5 to 50 ms, so
@@ -28,7 +28,7 @@ pub struct Checkpoints {
     #[serde(rename = "checkpoint-every", skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
     /// Number of checkpoints to keep, the newest; the one with the lowest test loss is kept as well
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Run")]
+    #[arg(long, value_name = "NUMBER", value_parser = option::positive::<usize>, default_value_t = 1, help_heading = "Run")]
     pub keep: usize,
 }
 
@@ -46,14 +46,14 @@ impl Checkpoints {
     pub fn validate(&self) -> Result<()> {
         if let Some(every) = self.every.filter(|every| every.is_zero()) {
             return Err(Error::config(
-                format!("--checkpoint-every {every}: expected more than nothing"),
-                "--checkpoint-every 1epoch, 500steps or 10minutes",
+                format!("`checkpoint-every = {every}`: expected more than nothing"),
+                "`checkpoint-every = 1epoch`, 500steps or 10minutes",
             ));
         }
         if self.keep == 0 {
             return Err(Error::config(
-                "--keep 0: a run keeps at least its last checkpoint",
-                "--keep 1",
+                "`keep = 0`: a run keeps at least its last checkpoint",
+                "`keep = 1`",
             ));
         }
         Ok(())
@@ -86,8 +86,8 @@ impl Pace {
     pub fn validate(&self) -> Result<()> {
         match self.stop_after {
             Some(span) if span.is_zero() => Err(Error::config(
-                format!("--stop-after {span}: expected more than nothing"),
-                "--stop-after 500steps or 30minutes",
+                format!("`stop-after = {span}`: expected more than nothing"),
+                "`stop-after = 500steps` or 30minutes",
             )),
             _ => Ok(()),
         }
@@ -241,11 +241,11 @@ mod tests {
             keep: 0,
             ..Checkpoints::default()
         });
-        assert!(keep.contains("--keep 0"), "{keep}");
+        assert!(keep.contains("`keep = 0`"), "{keep}");
         let every = bad(Checkpoints {
             every: Some(Span::Steps(0)),
             keep: 1,
         });
-        assert!(every.contains("--checkpoint-every"), "{every}");
+        assert!(every.contains("`checkpoint-every = "), "{every}");
     }
 }

@@ -71,7 +71,7 @@ impl RunFolder {
         if !entry.is_dir() {
             return Err(Error::config(
                 format!("{}: expected a folder's name, found a file", path.display()),
-                "another --out",
+                "another `out = …`",
             ));
         }
         let entries = fs::read_dir(path).map_err(Error::io(path, "read the run folder"))?;
@@ -88,7 +88,7 @@ impl RunFolder {
                     "{}: exists already and is not empty; nothing is overwritten",
                     path.display()
                 ),
-                "another --out, or remove the folder first",
+                "another `out = …`, or remove the folder first",
             )),
         }
     }
@@ -163,7 +163,7 @@ impl RunFolder {
                     "holds {} and no checkpoint: to go on would be to start anew, in its place",
                     file.file_name().unwrap_or_default().display()
                 ),
-                format!("a new run with --init-from {}", file.display()),
+                format!("a new run with `init-from = {}`", file.display()),
             )),
         }
     }
@@ -220,7 +220,7 @@ impl RunFolder {
             Error::model(
                 path,
                 what,
-                "the folder that `elbo train` printed, such as runs/20260131-235959-vae-mnist",
+                "the folder that training made, such as runs/20260131-235959-vae-mnist",
             )
         };
         if !path.exists() {

@@ -78,7 +78,7 @@ pub fn read_table(text: &str) -> std::result::Result<toml::Table, String> {
     };
     if toml::from_str(text).is_ok_and(|table| old(&table)) {
         return Err("an earlier version wrote it, whose keys stand in sections; now each is named as its option of \
-                    `elbo train` is and stands in none"
+                    training is and stands in none"
             .into());
     }
     let options = option::known::<RunOptions>()

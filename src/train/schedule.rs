@@ -9,7 +9,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::option::defaults;
+use crate::option::{self, defaults};
 use crate::train::Span;
 
 /// Share of each cycle in which the weight of the KL rises (Fu et al. 2019).
@@ -61,6 +61,7 @@ pub struct LearningRate {
         id = "lr_step_factor",
         long = "lr-step-factor",
         value_name = "FACTOR",
+        value_parser = option::number::<f64>,
         default_value_t = 0.1,
         help_heading = "Training"
     )]
@@ -94,6 +95,7 @@ pub struct KlWeight {
         id = "kl_cycles",
         long = "kl-cycles",
         value_name = "NUMBER",
+        value_parser = option::count::<u32>,
         default_value_t = 0,
         help_heading = "Training"
     )]
@@ -126,8 +128,8 @@ fn steps(option: &str, span: Span, batches: usize) -> Result<f64> {
     match span.steps(batches) {
         Some(steps) => Ok(steps as f64),
         None => Err(Error::config(
-            format!("--{option} {span}: a schedule goes by epochs or steps"),
-            format!("--{option} 2epochs, or --{option} 500steps"),
+            format!("`{option} = {span}`: a schedule goes by epochs or steps"),
+            format!("`{option} = 2epochs`, or `{option} = 500steps`"),
         )),
     }
 }
@@ -147,17 +149,17 @@ impl LearningRate {
         steps("lr-step-every", self.step_every, 1)?;
         if self.step_every.is_zero() {
             return Err(Error::config(
-                "--lr-step-every 0: the learning rate cannot fall at every instant",
-                "--lr-step-every 10epochs",
+                "`lr-step-every = 0`: the learning rate cannot fall at every instant",
+                "`lr-step-every = 10epochs`",
             ));
         }
         if !(self.step_factor > 0.0 && self.step_factor <= 1.0) {
             return Err(Error::config(
                 format!(
-                    "--lr-step-factor {}: expected a number above 0, 1 at most",
+                    "`lr-step-factor = {}`: expected a number above 0, 1 at most",
                     self.step_factor
                 ),
-                "--lr-step-factor 0.1",
+                "`lr-step-factor = 0.1`",
             ));
         }
         Ok(())
@@ -203,7 +205,7 @@ impl KlWeight {
         if !self.warm_up.is_zero() && self.cycles > 0 {
             return Err(Error::config(
                 format!(
-                    "--kl-warmup {} beside --kl-cycles {}: the weight of the KL rises once, or in cycles",
+                    "`kl-warmup = {}` beside `kl-cycles = {}`: the weight of the KL rises once, or in cycles",
                     self.warm_up, self.cycles
                 ),
                 "one of the two",
@@ -309,19 +311,19 @@ mod tests {
             warm_up: Span::Minutes(1.0),
             ..LearningRate::default()
         });
-        assert!(bad.contains("--lr-warmup 1 minute"), "{bad}");
+        assert!(bad.contains("`lr-warmup = 1 minute`"), "{bad}");
         for factor in [0.0, 1.5, f64::NAN] {
             let bad = rate(LearningRate {
                 step_factor: factor,
                 ..LearningRate::default()
             });
-            assert!(bad.contains("--lr-step-factor"), "{bad}");
+            assert!(bad.contains("`lr-step-factor = "), "{bad}");
         }
         let both = KlWeight {
             warm_up: Span::Steps(1),
             cycles: 1,
         };
         let bad = both.validate().expect_err("both").to_string();
-        assert!(bad.contains("--kl-cycles"), "{bad}");
+        assert!(bad.contains("`kl-cycles = "), "{bad}");
     }
 }

@@ -64,12 +64,12 @@ impl Position {
         if needed > options.epochs {
             return Err(Error::config(
                 format!(
-                    "--epochs {}: {} and {} are done already",
+                    "`epochs = {}`: {} and {} are done already",
                     options.epochs,
                     counted(u64::from(self.epochs), "epoch"),
                     counted(self.batches as u64, "step")
                 ),
-                format!("--epochs {needed} or more"),
+                format!("`epochs = {needed}` or more"),
             ));
         }
         Ok(())

@@ -86,9 +86,9 @@ impl Film {
         text: bool,
     ) -> Result<()> {
         let hint = if text {
-            "a smaller --steps or --top"
+            "a smaller `steps = …` or `top = …`"
         } else {
-            "a smaller --steps or --rows"
+            "a smaller `steps = …` or `rows = …`"
         };
         // The images are held whatever becomes of them.
         let still = layout(steps, ends);
@@ -432,7 +432,7 @@ mod tests {
         assert_eq!(check(Format::Png, 100, 100), None);
         let error = check(Format::Png, 10_000, 10_000).expect("a huge picture");
         assert!(
-            error.contains("too large") && error.contains("--rows"),
+            error.contains("too large") && error.contains("`rows = …`"),
             "{error}"
         );
         assert!(check(Format::Png, usize::MAX, 2).is_some());

@@ -71,13 +71,13 @@ mod tests {
     #[test]
     fn grids_are_bounded_by_their_pixels() {
         let bad = |count: usize, shape| {
-            let checked = check_grid(count, count.isqrt(), shape, "--count 64");
+            let checked = check_grid(count, count.isqrt(), shape, "`count = 64`");
             checked.err().map(|error| error.to_string())
         };
         assert_eq!(bad(10_000, ImageShape::new(28, 28, 1)), None);
         let error = bad(65_536, ImageShape::new(256, 256, 3)).expect("a huge picture");
         assert!(
-            error.contains("too large") && error.contains("try: --count 64"),
+            error.contains("too large") && error.contains("try: `count = 64`"),
             "{error}"
         );
         assert!(bad(usize::MAX, ImageShape::new(1, 1, 1)).is_some());
@@ -85,8 +85,9 @@ mod tests {
 
     #[test]
     fn sizes_are_bounded() {
-        let bad =
-            |format: Format, size, frames| format.check(size, frames, "a smaller --steps").is_err();
+        let bad = |format: Format, size, frames| {
+            format.check(size, frames, "a smaller `steps = …`").is_err()
+        };
         assert!(!bad(Format::Png, (1 << 13, 1 << 13), 1));
         assert!(bad(Format::Png, (1 << 13, (1 << 13) + 1), 1));
         assert!(bad(Format::Png, (usize::MAX, usize::MAX), 1));

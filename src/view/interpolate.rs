@@ -40,15 +40,15 @@ impl Ends {
         binarize: Binarize,
     ) -> Result<Self> {
         let count = images.len();
-        for (option, first) in [("--from", from), ("--to", to)] {
+        for (option, first) in [("from", from), ("to", to)] {
             let last = first.saturating_add(paths - 1);
             if last >= count {
                 return Err(Error::config(
                     format!(
-                        "{option} {first}: there is no image {last}, they are 0 to {}",
+                        "`{option} = {first}`: there is no image {last}, they are 0 to {}",
                         count - 1
                     ),
-                    "a smaller index, or fewer --rows",
+                    "a smaller index, or fewer `rows = …`",
                 ));
             }
         }

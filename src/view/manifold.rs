@@ -49,11 +49,11 @@ pub fn check(spec: &ModelSpec, side: usize) -> Result<()> {
                 "a manifold needs a model of 2 latent dimensions, this one has {}",
                 spec.latent
             ),
-            "a run of `elbo train --latent 2`, or `elbo traverse` with this one",
+            "a run of `latent = 2`, or a traversal of this one's codes",
         ));
     }
     let size = layout(side).size(side.saturating_mul(side), spec.image);
-    Format::Png.check(size, 1, "a smaller --size")
+    Format::Png.check(size, 1, "a smaller `size = …`")
 }
 
 fn layout(side: usize) -> Layout {

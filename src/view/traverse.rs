@@ -61,7 +61,7 @@ impl Traversal {
         if index >= images.len() {
             return Err(Error::config(
                 format!(
-                    "--image {index}: there is no such image, they are 0 to {}",
+                    "`image = {index}`: there is no such image, they are 0 to {}",
                     images.len() - 1
                 ),
                 "a smaller index",
@@ -128,8 +128,8 @@ pub fn traverse(
     }
     if codes.iter().any(|value| !value.is_finite()) {
         return Err(Error::config(
-            format!("--range {range:?}: leads to codes beyond all numbers"),
-            "--range 3",
+            format!("`range = {range:?}`: leads to codes beyond all numbers"),
+            "`range = 3`",
         ));
     }
     let name = |&value: &usize| match traversal.notes.get(value) {
@@ -161,8 +161,8 @@ pub fn check(
 ) -> Result<()> {
     if !(range.is_finite() && range > 0.0) {
         return Err(Error::config(
-            format!("--range {range:?}: expected a finite number above 0"),
-            "--range 3",
+            format!("`range = {range:?}`: expected a finite number above 0"),
+            "`range = 3`",
         ));
     }
     Film::check(format, (rows, steps), spec.image, false, true)

@@ -89,7 +89,7 @@ impl Comparison {
         if runs.is_empty() {
             return Err(Error::config(
                 "no run to compare",
-                "the folders of two runs; `elbo runs` lists them",
+                "the folders of two runs; list the runs to see them",
             ));
         }
         let groups = groups::of(&runs);
@@ -291,7 +291,7 @@ impl Comparison {
             "runs": self.rows, "groups": self.groups, "notes": self.notes(),
         });
         serde_json::to_string(&all)
-            .map_err(|e| Error::config(format!("--json: {e}"), "the table, without --json"))
+            .map_err(|e| Error::internal(format!("runs cannot be compared in JSON: {e}")))
     }
 
     /// A page with tables and curves, for a file of its own.

@@ -86,13 +86,13 @@ pub fn runs(folder: &Path) -> Result<Vec<Entry>> {
     if !folder.is_dir() {
         return Err(Error::config(
             format!("{}: there is no such folder", folder.display()),
-            "the folder that holds run folders; `elbo train` makes them under runs",
+            "the folder that holds run folders; training makes them under runs",
         ));
     }
     if RunFolder::is_one(folder) {
         return Err(Error::config(
             format!("{}: is a run itself", folder.display()),
-            "the folder above, or `elbo report` for this run",
+            "the folder above, or a report of this run",
         ));
     }
     let now = SystemTime::now();

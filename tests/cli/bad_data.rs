@@ -80,7 +80,7 @@ fn values_outside_zero_to_one_are_refused_where_they_have_to_be_probabilities() 
                 "--likelihood bernoulli",
                 "[0, 1]",
                 "from -0.25 to 1.5",
-                "try: --scale range",
+                "try: `--scale range`",
                 "images in [0, 1] as x / 255",
                 "--likelihood gaussian",
             ],
@@ -108,7 +108,7 @@ fn values_outside_zero_to_one_are_refused_where_they_have_to_be_probabilities() 
                 "fixed",
             ],
             code: CONFIG,
-            words: &["--binarize", "from -0.25 to 1.5", "without --binarize"],
+            words: &["--binarize", "from -0.25 to 1.5", "without `--binarize`"],
         },
     ]);
 }
@@ -350,16 +350,16 @@ fn options_that_a_source_does_not_take_are_refused() {
     for (arguments, words) in [
         (
             &["--columns", "2"][..],
-            "--columns is no option of the built-in digits",
+            "`--columns` is no option of the built-in digits",
         ),
         (&["--skip-broken"], "it is one of a folder of pictures"),
         (
             &["--data", "x.npy", "--label-column", "1"],
-            "--label-column is no option of a .npy or .npz file",
+            "`--label-column` is no option of a .npy or .npz file",
         ),
         (
             &["--data", "x.csv", "--background", "white"],
-            "--background is no option of a table",
+            "`--background` is no option of a table",
         ),
         (
             &["--data", "x.csv", "--mirror", "http://localhost"],
@@ -374,15 +374,15 @@ fn options_that_a_source_does_not_take_are_refused() {
     for (arguments, words) in [
         (
             &["--data", "y.npy", "--columns", "1"][..],
-            "--columns is no option of a .npy or .npz file",
+            "`--columns` is no option of a .npy or .npz file",
         ),
         (
             &["--data", "digits", "--background", "white"],
-            "--background is no option of the built-in digits",
+            "`--background` is no option of the built-in digits",
         ),
         (
             &["--data", "-", "--columns", "1"],
-            "--columns is no option of an array from stdin",
+            "`--columns` is no option of an array from stdin",
         ),
     ] {
         let arguments = [&["encode", "run"], arguments].concat();

@@ -142,11 +142,11 @@ fn layers_that_cannot_be_are_refused_with_their_place() {
         ),
         (
             &["--encoder", "linear 9", "--hidden", "9"],
-            &["--encoder beside --hidden"],
+            &["`--encoder` beside `--hidden`"],
         ),
         (
             &["--encoder", "linear 9", "--net", "mlp"],
-            &["--encoder beside --net"],
+            &["`--encoder` beside `--net`"],
         ),
         (
             &[
@@ -158,7 +158,7 @@ fn layers_that_cannot_be_are_refused_with_their_place() {
         (&["--objective", "elbow"], &["--objective"]),
         (
             &["--objective", "reconstruction"],
-            &["--objective reconstruction", "try: --objective elbo"],
+            &["--objective reconstruction", "try: `--objective elbo`"],
         ),
         (
             &["--model", "ae", "--objective", "elbo"],

@@ -183,7 +183,7 @@ fn log_variances_beyond_their_bound_are_said_once_with_the_way_out() {
     let said = stderr(&accepted(folder.path(), &arguments));
     let warning = "of the log-variances are beyond their bound of ±30";
     assert_eq!(said.matches(warning).count(), 1, "{said}");
-    assert_says(&said, &["warning: ", "a smaller --lr"]);
+    assert_says(&said, &["warning: ", "a smaller `--lr`"]);
 }
 
 #[test]

@@ -42,19 +42,53 @@ started = "2026-01-31T23:59:59Z"
     run
 }
 
+/// The library names them as a configuration does.
+#[test]
+fn settings_are_named_by_their_flags() {
+    let large = [
+        "`--batch-size 1000000`: expected 1 to ",
+        "try: `--batch-size 128`",
+    ];
+    refused(&["train", "--batch-size", "1000000"], CONFIG, &large);
+    let learning = ["`--lr -1`: expected", "try: `--lr 0.001`"];
+    refused(&["train", "--lr", "-1"], CONFIG, &learning);
+    let other = ["`--model vae`, or no `--beta`"];
+    refused(&["train", "--model", "ae", "--beta", "2"], CONFIG, &other);
+}
+
 #[test]
 fn sizes_of_zero_are_refused() {
     refused(&["train", "--hidden", "0"], CONFIG, &["--hidden", "try: "]);
     refused(&["train", "--hidden", "32,0"], CONFIG, &["--hidden"]);
     refused(&["train", "--latent", "0"], CONFIG, &["--latent", "try: "]);
     for flag in ["--epochs", "--batch-size", "--log-every"] {
-        refused(&["train", flag, "0"], CONFIG, &[flag, "expected 1 or more"]);
+        refused(
+            &["train", flag, "0"],
+            CONFIG,
+            &[flag, "expected a whole number, 1 or more"],
+        );
     }
     refused(
         &["score", "run", "--top", "18446744073709551616"],
         CONFIG,
-        &["--top", "number too large"],
+        &["--top", "9223372036854775807 at most"],
     );
+    refused(
+        &["train", "--epochs", "2,5"],
+        CONFIG,
+        &["2,5", "expected a whole number, 1 or more"],
+    );
+    refused(
+        &["sample", "run", "--count", "x"],
+        CONFIG,
+        &["a whole number from 1 to 65536"],
+    );
+    refused(
+        &["train", "--seed", "1.5"],
+        CONFIG,
+        &["expected a whole number, 0 or more"],
+    );
+    refused(&["train", "--lr", "0,5"], CONFIG, &["expected a number"]);
     refused(&["train", "--image-size", "0"], CONFIG, &["--image-size"]);
 }
 
@@ -121,7 +155,7 @@ fn an_unknown_device_is_refused() {
     refused(&["train", "--device", "gpu:999"], DEVICE, &["999", "try: "]);
     // A part of every name, and so of none.
     for device in ["", "gpu:"] {
-        let words = ["a part of its name", "elbo devices"];
+        let words = ["a part of its name", "the list of devices"];
         refused(&["train", "--device", device], DEVICE, &words);
     }
 }

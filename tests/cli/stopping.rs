@@ -396,7 +396,7 @@ fn more_epochs_say_which_schedule_they_stretch() {
         );
         let resume = ["train", "--resume", out, "--epochs", "2"];
         let text = stderr(&accepted(folder.path(), &resume));
-        let word = "--lr-schedule cosine goes by the number of epochs, 1 so far and 2 now";
+        let word = "`--lr-schedule cosine` goes by the number of epochs, 1 so far and 2 now";
         assert_eq!(text.contains(word), warned, "{text}");
     }
 }

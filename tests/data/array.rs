@@ -128,7 +128,7 @@ fn npz_with_one_array_is_split_and_others_are_listed() {
     let list = "got 2: a [4, 1] of `|u1`, b [4, 1] of `|u1`";
     assert_says(
         &message,
-        &["`train` and `test`", list, "--array train=a,test=b"],
+        &["`train` and `test`", list, "`array = train=a,test=b`"],
     );
 }
 
@@ -244,7 +244,7 @@ fn channels_first_are_refused_or_turned_as_the_option_says() {
     let (_folder, path) = file("x.npy", &array);
     assert_says(
         &error_of(&path),
-        &["[_, 2, 3, 3]", "--axes nchw", "--axes nhwc"],
+        &["[_, 2, 3, 3]", "`axes = nchw`", "`axes = nhwc`"],
     );
     let with = |axes| DataOptions {
         source: SourceOptions {

@@ -107,8 +107,8 @@ fn failure_of(answer: impl Fn(usize) -> Vec<u8> + Send + 'static) -> String {
         &[
             "cannot download sample",
             &mirror,
-            "--data digits",
-            "--data FOLDER",
+            "`data = digits`",
+            "`data = FOLDER`",
         ],
     );
     assert!(!message.contains("offline"), "{message}");
@@ -231,7 +231,7 @@ fn offline_is_said_with_two_ways_out() {
     let message = try_fetch(&[closed(), closed()], cache.path()).expect_err("nothing listens");
     assert_says(
         &message,
-        &["seems to be offline", "--data digits", "--data FOLDER"],
+        &["seems to be offline", "`data = digits`", "`data = FOLDER`"],
     );
 }
 

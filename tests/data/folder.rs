@@ -190,7 +190,7 @@ fn different_sizes_name_two_files_and_the_option() {
     let folder = greys(3);
     save(grey(9, 9, 1), &folder.path().join("odd.png"));
     let message = error_of(folder.path());
-    let parts = ["odd.png", "000.png", "9×9", "4×3", "--image-size 64"];
+    let parts = ["odd.png", "000.png", "9×9", "4×3", "`image-size = 64`"];
     assert_says(&message, &parts);
     load_with(folder.path(), &options(8, 8)).expect("resized");
 }

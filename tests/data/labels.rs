@@ -188,7 +188,10 @@ fn an_option_names_the_arrays() {
     let (dataset, notes) = load_arrays(&arrays, &with_arrays("train=images,test=x_val"));
     let dataset = dataset.expect("arrays");
     assert_eq!((dataset.train.len(), dataset.test.len()), (9, 4));
-    assert_eq!(notes, ["`z` is left out: --array says which array is what"]);
+    assert_eq!(
+        notes,
+        ["`z` is left out: `array = …` says which array is what"]
+    );
     let (dataset, _) = load_arrays(&arrays, &with_arrays("images"));
     let dataset = dataset.expect("one array, split");
     assert_eq!((dataset.train.len(), dataset.test.len()), (8, 1));
@@ -200,16 +203,16 @@ fn an_option_names_the_arrays() {
             "no array `image`",
             "images [9, 1] of `|u1`",
             "x_val",
-            "--array train=images",
+            "`array = train=images",
         ],
     );
     let (unclear, _) = load_arrays(&arrays, &DataOptions::default());
     let message = unclear.expect_err("no usual names").to_string();
-    assert_says(&message, &["--array train=images,test=x_val"]);
+    assert_says(&message, &["`array = train=images,test=x_val`"]);
     let (_folder, path) = file("x.npy", &npy("'|u1'", false, "(2, 1)", &[1; 2]));
     assert_says(
         &error_with(&path, &with_arrays("images")),
-        &["--array train=images", "one array"],
+        &["`array = train=images", "one array"],
     );
 }
 
@@ -222,7 +225,7 @@ fn a_third_split_is_left_out_aloud_unless_it_is_asked_for() {
     assert!(dataset.val.is_none());
     assert_eq!(
         notes,
-        ["`x_val` is left out; `--split val` of the commands on a run looks at it"]
+        ["`x_val` is left out; `split = val` of the commands on a run looks at it"]
     );
     let asked = DataOptions {
         val: true,

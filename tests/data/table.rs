@@ -80,7 +80,7 @@ fn columns_are_chosen_in_the_order_given() {
     let message = error(TABLE, columns(&["depth"]));
     assert_says(
         &message,
-        &["--columns", "`depth`", "width, height, kind, mass"],
+        &["`columns = ", "`depth`", "width, height, kind, mass"],
     );
 }
 
@@ -90,8 +90,8 @@ fn a_column_of_text_is_named_with_the_columns_of_numbers() {
     let words = [
         "line 2, column 3 (`kind`)",
         "got `a`",
-        "--columns width,height,mass",
-        "--label-column kind",
+        "`columns = width,height,mass`",
+        "`label-column = kind`",
     ];
     assert_says(&message, &words);
     // Without a header, as the Iris flowers come.
@@ -101,7 +101,7 @@ fn a_column_of_text_is_named_with_the_columns_of_numbers() {
     );
     assert_says(
         &message,
-        &["line 1, column 3", "--columns 1,2", "--label-column 3"],
+        &["line 1, column 3", "`columns = 1,2`", "`label-column = 3`"],
     );
 }
 
@@ -125,7 +125,7 @@ fn a_column_may_hold_the_labels() {
     assert_eq!(values(&dataset.test), [0.0, 255.0, 3.0, 4.0]);
     assert_says(
         &error(digits, labelled("kind")),
-        &["--label-column", "`kind`"],
+        &["`label-column = ", "`kind`"],
     );
     assert_says(
         &error("a,b\n1,x\n2,\n", labelled("b")),
@@ -357,7 +357,7 @@ fn options_of_other_sources_are_refused() {
     assert_says(
         &error_with(&path, &options),
         &[
-            "--mirror is no option of a table",
+            "`mirror = …` is no option of a table",
             "one of mnist, fashion-mnist",
         ],
     );

@@ -22,7 +22,7 @@ fn channels_first_are_seen_and_read_where_that_is_said() {
         let Some(path) = trial(&format!("8-channels-first/{name}")) else {
             return;
         };
-        assert_says(&error_of(&path), &["--axes nchw"]);
+        assert_says(&error_of(&path), &["`axes = nchw`"]);
         let options = DataOptions {
             source: SourceOptions {
                 axes: Some(Axes::Nchw),
@@ -65,7 +65,7 @@ fn names_that_say_nothing_are_answered_with_the_option_that_names_them() {
             return;
         };
         let arrays = format!("train={images},labels={labels}");
-        assert_says(&error_of(&path), &[&format!("try: --array {arrays}")]);
+        assert_says(&error_of(&path), &[&format!("try: `array = {arrays}`")]);
         let options = DataOptions {
             source: SourceOptions {
                 arrays: arrays.parse::<Arrays>().expect("arrays"),

@@ -1,4 +1,4 @@
-//! The order of layers, and that nothing lies about unused: by the text of the sources.
+//! The order of layers and who speaks of flags, and that nothing lies about unused: by the text of the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -169,6 +169,59 @@ fn an_import_against_the_order_is_noticed() {
         ),
     ] {
         assert!(violations(path, text).is_empty(), "{path}: {text}");
+    }
+}
+
+/// Lines of a file's own code, not of its tests, that speak of the command line. Text begins no line with `//`.
+fn words_of_the_command_line(path: &str, text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+    let is_flag = |rest: &str| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '{');
+    let speaks = |line: &&str| {
+        // `var(--name)` is of a style sheet.
+        let parts: Vec<&str> = line.split("--").collect();
+        let mut pairs = parts.windows(2);
+        let flag = pairs.any(|pair| is_flag(pair[1]) && !pair[0].ends_with("var("));
+        flag || line.contains("`elbo ")
+    };
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines
+        .filter(speaks)
+        .map(|line| format!("{path}: {}", line.trim()))
+        .collect()
+}
+
+#[test]
+fn only_the_command_line_speaks_of_flags_and_commands() {
+    let mut found = Vec::new();
+    for (path, text) in files("src", "rs") {
+        if !path.starts_with("src/cli/") && !path.ends_with("/tests.rs") {
+            found.extend(words_of_the_command_line(&path, &text));
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "name a setting as `latent = 20`, of which the command line makes a flag:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn a_flag_in_a_text_is_noticed() {
+    for line in [
+        "error(\"a smaller --lr\")",
+        "format!(\"--{name} is\")",
+        "    and `elbo runs` lists them\",",
+    ] {
+        assert_eq!(words_of_the_command_line("a.rs", line).len(), 1, "{line}");
+    }
+    for text in [
+        "// --lr\n    /// --beta",
+        "a - -b; \"var(--c1)\"; // -----",
+        "#[cfg(test)]\nmod tests {\n    \"--lr\"",
+    ] {
+        assert!(words_of_the_command_line("a.rs", text).is_empty(), "{text}");
     }
 }
 

@@ -363,14 +363,14 @@ fn a_state_of_another_batch_size_or_beyond_the_epochs_is_refused() {
                 batch_size: 64,
                 ..options()
             },
-            "--batch-size",
+            "`batch-size = ",
         ),
         (
             TrainOptions {
                 epochs: 2,
                 ..options()
             },
-            "--epochs 2",
+            "`epochs = 2`",
         ),
     ] {
         let mut trainer = Trainer::new(open(), &spec, &options, &data(), 0).expect("a trainer");
@@ -389,5 +389,5 @@ fn schedules_of_the_kl_are_refused_for_an_autoencoder() {
     let error = Trainer::new(runtime, &spec, &options(), &data(), 0)
         .err()
         .expect("an autoencoder has no KL");
-    assert!(error.to_string().contains("--free-bits"), "{error}");
+    assert!(error.to_string().contains("`free-bits = "), "{error}");
 }

@@ -109,7 +109,7 @@ fn nothing_is_given_to_who_has_no_key() {
         for path in ["/", "/weights", "/description.json", "/images/0"] {
             let request = format!("GET {page}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
             let answer = exchange(&served, request.as_bytes());
-            assert_status(&answer, 403, "that `elbo explore` printed");
+            assert_status(&answer, 403, "at the address that was printed");
             assert!(!answer.contains(&key[1..]), "{answer}");
         }
     }

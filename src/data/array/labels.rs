@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// A hint for every file whose labels are at fault.
 const OPTIONAL: &str =
-    "the labels that belong to these images, or `--array labels=none`: they are optional";
+    "the labels that belong to these images, or `array = labels=none`: they are optional";
 
 /// Labels of some images.
 pub(super) enum Labels {
@@ -39,7 +39,7 @@ pub(super) fn read(
     let header = Header::read(path, what, reader)?;
     let element = Element::parse(&header.descr).map_err(|_| {
         let hint = match header.descr.ends_with('O') {
-            true => "names as text: `y.astype(str)`; or `--array labels=none`: they are optional",
+            true => "names as text: `y.astype(str)`; or `array = labels=none`: they are optional",
             false => OPTIONAL,
         };
         let got = &header.descr;
@@ -57,7 +57,7 @@ pub(super) fn read(
         ref other => {
             return Err(refused(
                 format!("expected labels of shape [images], got shape {other:?}"),
-                "one number for each image; `--array labels=none` leaves them out",
+                "one number for each image; `array = labels=none` leaves them out",
             ));
         }
     }
@@ -118,7 +118,7 @@ fn numbers(
         let fault = Fault::Number {
             at,
             what: format!("expected one label, or a row with a single 1, of {width} numbers"),
-            hint: "of scores `y.argmax(axis=1)`; `--array labels=none` leaves them out",
+            hint: "of scores `y.argmax(axis=1)`; `array = labels=none` leaves them out",
         };
         match number {
             Number::Whole(0) | Number::Real(0.0) => {}
@@ -151,7 +151,7 @@ fn label(at: usize, number: Number) -> Result<u32, Fault> {
             }
             refused(
                 format!("expected labels as whole numbers of 0 or more, got {number}"),
-                "classes as numbers or text; `--array labels=none` leaves them out",
+                "classes as numbers or text; `array = labels=none` leaves them out",
             )
         }
     }
@@ -217,7 +217,7 @@ pub(super) fn number(
         return Err((
             "expected labels of one kind, got numbers for one split and names for another"
                 .to_owned(),
-            "numbers or names for all; `--array labels=none,test-labels=none` leaves them out",
+            "numbers or names for all; `array = labels=none,test-labels=none` leaves them out",
         ));
     }
     let classes = classes_of(named.iter().flatten());

@@ -91,7 +91,7 @@ fn say_what_is_left_out(
         }
         (Some(_), Some(val)) if !options.val => {
             progress(Progress::Note(&format!(
-                "`{val}` is left out; `--split val` of the commands on a run looks at it"
+                "`{val}` is left out; `split = val` of the commands on a run looks at it"
             )));
         }
         _ => {}
@@ -103,7 +103,7 @@ fn say_what_is_left_out(
         let verb = if others.len() == 1 { "is" } else { "are" };
         let others = others.join(", ");
         progress(Progress::Note(&format!(
-            "{others} {verb} left out: --array says which array is what"
+            "{others} {verb} left out: `array = …` says which array is what"
         )));
     }
 }
@@ -136,7 +136,7 @@ impl<'a> Archive<'a> {
     fn choose(&mut self, wanted: &Arrays) -> Result<Arrays> {
         let has = |name: &str| self.names.iter().any(|own| own == name);
         if let Some(missing) = wanted.names().find(|name| !has(name)) {
-            let what = format!("--array {wanted}: there is no array `{missing}`");
+            let what = format!("`array = {wanted}`: there is no array `{missing}`");
             return Err(self.unclear(&what, wanted));
         }
         wanted
@@ -166,7 +166,7 @@ impl<'a> Archive<'a> {
             list.push(format!("{} more", names.len() - found.len()));
         }
         let hint = match example(&found, wanted) {
-            Some(example) => format!("--array {}", crate::files::quoted(&example.to_string())),
+            Some(example) => format!("`array = {}`", crate::files::quoted(&example.to_string())),
             None => "np.savez(\"data.npz\", train=x_train, test=x_test)".to_owned(),
         };
         Error::data(

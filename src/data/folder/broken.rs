@@ -50,7 +50,7 @@ pub(super) fn refuse(
     {
         what += &format!("\n  and {}: {more}", path.display());
     }
-    let mut hint = "copy them again from where they came, or remove them; `elbo train --skip-broken` goes on without them"
+    let mut hint = "copy them again from where they came, or remove them; `skip-broken = true` goes on without them"
         .to_owned();
     if let Some(Error::Data { hint: other, .. }) = more {
         hint += &format!("; {other}");

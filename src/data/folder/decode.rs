@@ -18,7 +18,7 @@ const MAX_DECODED: u64 = 512 << 20;
 /// Greatest size of a picture's file: it is read as a whole.
 const MAX_FILE: u64 = 256 << 20;
 /// What to do about a file that is not whole.
-const GO_ON: &str = "copy it again from where it came, or remove it; `elbo train --skip-broken` goes on without broken \
+const GO_ON: &str = "copy it again from where it came, or remove it; training with `skip-broken = true` goes on without broken \
                      pictures, and so do the commands on its run";
 
 /// What a picture's header says, upright.
@@ -245,7 +245,7 @@ fn undecodable(path: &Path, reason: &ImageError) -> Error {
                 formats::names(),
                 reason.to_string().trim_end()
             ),
-            "remove the file, rename it if it is no picture, or save it again as PNG; `elbo train --skip-broken` goes on without \
+            "remove the file, rename it if it is no picture, or save it again as PNG; `skip-broken = true` goes on without \
              broken pictures",
         ),
     }

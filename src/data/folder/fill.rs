@@ -177,12 +177,12 @@ fn check_transparency<T: Sample>(
                 "all values are equal once transparent pixels are laid on {background}: what these pictures show is \
                  in their transparency (alpha)"
             ),
-            format!("`--background {other}`, or `--channels 4` to learn the transparency too"),
+            format!("`background = {other}`, or `channels = 4` to learn the transparency too"),
         ));
     }
     if options.source.background.is_none() {
         progress(Progress::Note(&format!(
-            "{} with transparent pixels laid on black; `--background white` lays them on white, `--channels 4` \
+            "{} with transparent pixels laid on black; `background = white` lays them on white, `channels = 4` \
              learns the transparency",
             counted(transparent as u64, "picture")
         )));

@@ -122,7 +122,7 @@ impl Source<'_> {
             return Err(Error::data(
                 self.root,
                 format!("{count} pictures of {} do not fit into memory", form.shape),
-                "`--image-size 64`, or fewer pictures",
+                "`image-size = 64`, or fewer pictures",
             ));
         }
         Ok(values)

@@ -122,7 +122,7 @@ fn lone(
                 pictures.len()
             ),
             format!(
-                "--data {} to take these pictures for both training and testing, or `train/` with others",
+                "`data = {}` to take these pictures for both training and testing, or `train/` with others",
                 below(root, pictures, depth).display()
             ),
         ));

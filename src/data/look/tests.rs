@@ -86,10 +86,10 @@ fn a_sensor_s_twelve_bits_are_said_with_their_factor() {
     let (dataset, look) = looked_at(UINT16, &[0.0, 4095.0, 300.0, 5.0]);
     assert!((dataset.train.value_range().1 - 4095.0 / 65535.0).abs() < 1e-7);
     assert!(look.values.contains("divided by 65535"), "{look:?}");
-    assert!(look.warnings[0].contains("`--scale 4095`"), "{look:?}");
+    assert!(look.warnings[0].contains("`scale = 4095`"), "{look:?}");
     let twice = looked_at(Stored::FLOATS, &[0.0, 0.003_921_568_6, 0.001, 0.002]).1;
     assert!(
-        twice.warnings[0].contains("`--scale 0.00392157`"),
+        twice.warnings[0].contains("`scale = 0.00392157`"),
         "{twice:?}"
     );
 }
@@ -99,7 +99,7 @@ fn two_values_that_are_not_0_and_1_and_scales_that_leave_little_are_said() {
     let split = images(Stored::BYTES, 2, Values::Bytes(vec![0, 128, 128, 0]));
     let dataset = looked(split.clone(), split, &DataOptions::default()).expect("values");
     let look = dataset.look.expect("a look");
-    assert!(look.warnings[0].contains("`--scale range`"), "{look:?}");
+    assert!(look.warnings[0].contains("`scale = range`"), "{look:?}");
     assert_eq!(look.warnings.len(), 1, "{look:?}");
     let scaled = DataOptions {
         scale: Some(Scale::By(255.0)),
@@ -108,7 +108,7 @@ fn two_values_that_are_not_0_and_1_and_scales_that_leave_little_are_said() {
     let split = images(Stored::FLOATS, 2, Values::Floats(vec![0.0, 1.0, 0.5, 0.1]));
     let look = looked(split.clone(), split, &scaled).expect("values").look;
     let look = look.expect("a look");
-    assert!(look.warnings[0].contains("after --scale"), "{look:?}");
+    assert!(look.warnings[0].contains("after `scale = …`"), "{look:?}");
 }
 
 #[test]
@@ -162,7 +162,10 @@ fn what_is_asked_for_is_fitted_to_the_training_images() {
 fn equal_values_are_refused_and_equal_images_said() {
     let split = images(Stored::BYTES, 2, Values::Bytes(vec![7; 4]));
     let error = looked(split.clone(), split, &DataOptions::default()).expect_err("one value");
-    assert!(error.to_string().contains("--background"), "{error}");
+    assert!(
+        error.to_string().contains("`background = white`"),
+        "{error}"
+    );
     let alike = looked_at(Stored::FLOATS, &[0.5, 1.0, 0.5, 1.0]).1;
     assert!(
         alike.warnings[0].contains("all 2 training images"),
@@ -177,6 +180,9 @@ fn columns_that_one_drowns_or_that_never_change_are_named() {
         look.warnings[0].contains("1 column of 3 never change: 3"),
         "{look:?}"
     );
-    assert!(look.warnings[1].contains("--standardize"), "{look:?}");
+    assert!(
+        look.warnings[1].contains("`standardize = true`"),
+        "{look:?}"
+    );
     assert_eq!(look.warnings.len(), 2, "{look:?}");
 }

@@ -108,7 +108,7 @@ impl<R: Read> Rows<R> {
                     "expected codes as [codes, {latent}], got shape {:?}",
                     header.shape
                 ),
-                "codes that `elbo encode` wrote for this model, or others of its latent size",
+                "codes that this model gave, or others of its latent size",
             ));
         }
         let row = (latent, Meaning::Code);

@@ -133,7 +133,7 @@ impl GpuRuntime {
                 self.memory.save();
                 Err(Error::device(
                     format!("{}: no core computes {class} correctly", self.gpu.info.name),
-                    "--tune full, which tries them again; a newer driver; or --device cpu",
+                    "`tune = full`, which tries them again; a newer driver; or `device = cpu`",
                 ))
             }
             None => Ok((0, Basis::Guess)),

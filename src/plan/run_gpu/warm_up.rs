@@ -17,7 +17,10 @@ impl GpuRuntime {
         let wanted = plan.steps.iter().zip(&variants);
         let wanted = wanted.map(|(step, variant)| (step.kernel, &step.call, variant));
         let pool = ThreadPoolBuilder::new().build().map_err(|error| {
-            Error::device(format!("no threads to compile on: {error}"), "--device cpu")
+            Error::device(
+                format!("no threads to compile on: {error}"),
+                "`device = cpu`",
+            )
         })?;
         // The global pool may be busy with the images.
         pool.install(|| self.pipelines.make_all(&self.gpu, wanted))?;

@@ -36,7 +36,7 @@ impl RunFolder {
             true => ("the run is not yet at", "the same a little later"),
             false => (
                 "the run stopped before",
-                "a run that went further, or `elbo train --resume` of this one",
+                "a run that went further, or this one with `resume = …`",
             ),
         };
         let what = format!("holds no {name}: {missing} {before}");
@@ -106,13 +106,13 @@ impl RunFolder {
         };
         let again = match self.has_source(which) {
             true => format!(
-                "`elbo train --resume {}`, which copies it again from its checkpoint",
+                "resume the run (`resume = {}`), which copies it again from its checkpoint",
                 self.path.display()
             ),
             false => "another copy of the run's folder".into(),
         };
         let hint = format!(
-            "{again}; where it was replaced on purpose, --weights {} in place of --checkpoint, or --init-from with it",
+            "{again}; where it was replaced on purpose, `weights = {}` in place of `checkpoint = …`, or `init-from = …` with it",
             file.display()
         );
         Error::model(file, what, hint)

@@ -7,7 +7,7 @@ use crate::model::{Loss, Units};
 use crate::plan;
 
 /// What brings a loss down that is far from where it belongs.
-pub const DIVERGENCE_HINT: &str = "`--standardize` or `--scale range` where values lie far from 0 to 1, otherwise a smaller --lr or --grad-clip 1";
+pub const DIVERGENCE_HINT: &str = "`standardize = true` or `scale = range` where values lie far from 0 to 1, otherwise a smaller `lr = …` or `grad-clip = 1`";
 
 /// Loss per value of an image that no likelihood of sane values and parameters reaches, nats.
 const DIVERGED: f64 = 1e9;
@@ -33,9 +33,9 @@ impl Trainer {
     }
 
     pub(super) fn not_finite(&self, step: u64, tensor: &str) -> Error {
-        let hint = "a smaller --lr, --grad-clip 1, or data without extreme values";
+        let hint = "a smaller `lr = …`, `grad-clip = 1`, or data without extreme values";
         let hint = match self.options.precision {
-            Precision::F16 => format!("--precision f32, whose range is wider; {hint}"),
+            Precision::F16 => format!("`precision = f32`, whose range is wider; {hint}"),
             Precision::F32 => hint.to_owned(),
         };
         Error::NotFinite {

@@ -134,7 +134,7 @@ impl Trainer {
                     "the state is {batches} steps into an epoch of {}",
                     self.passes.batches()
                 ),
-                "the data and the --batch-size that the state is of",
+                "the data and the `batch-size = …` that the state is of",
             ));
         }
         state.position.check(&self.options)?;

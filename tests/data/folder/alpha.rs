@@ -41,8 +41,8 @@ fn ink_on_nothing_is_refused_with_the_cause_unless_a_background_shows_it() {
         &[
             "alpha",
             "laid on black",
-            "--background white",
-            "--channels 4",
+            "`background = white`",
+            "`channels = 4`",
         ],
     );
     let (dataset, notes) = load_noted(folder.path(), &on("white"));
@@ -50,7 +50,7 @@ fn ink_on_nothing_is_refused_with_the_cause_unless_a_background_shows_it() {
     assert_eq!(bytes_of(&dataset.test)[..48], [[0; 24], [255; 24]].concat());
     assert_eq!(notes, "", "a background that was chosen needs no word");
     let message = error_with(folder.path(), &on("black"));
-    assert_says(&message, &["alpha", "--background white"]);
+    assert_says(&message, &["alpha", "`background = white`"]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn transparency_on_black_is_said() {
     dataset.expect("pictures");
     assert_says(
         &notes,
-        &["2 pictures", "--background white", "--channels 4"],
+        &["2 pictures", "`background = white`", "`channels = 4`"],
     );
 }
 

@@ -38,7 +38,7 @@ fn all_broken_pictures_are_named_at_once_whatever_is_wrong_with_them() {
             "001.png: ",
             "004.png: ",
             "007.png: ",
-            "--skip-broken",
+            "`skip-broken = true`",
         ];
         assert_says(&message, &parts);
     }
@@ -51,7 +51,7 @@ fn all_broken_pictures_are_named_at_once_whatever_is_wrong_with_them() {
             "007.png: ",
             "odd.png",
             "9×9",
-            "--image-size 64",
+            "`image-size = 64`",
         ],
     );
 }

@@ -7,14 +7,17 @@ use crate::trial::trial;
 fn half_pictures_are_refused_by_name() {
     for name in ["jpg-half", "jpg-progressive-half"] {
         if let Some(path) = trial(&format!("2-truncated/{name}")) {
-            assert_says(&error_of(&path), &["3.jpg", "--skip-broken"]);
+            assert_says(&error_of(&path), &["3.jpg", "`skip-broken = true`"]);
         }
     }
     if let Some(path) = trial("2-truncated/png-half") {
         assert_says(&error_of(&path), &["3.png"]);
     }
     if let Some(path) = trial("2-truncated/three-broken") {
-        assert_says(&error_of(&path), &["3 of 6 pictures", "--skip-broken"]);
+        assert_says(
+            &error_of(&path),
+            &["3 of 6 pictures", "`skip-broken = true`"],
+        );
         let options = DataOptions {
             source: SourceOptions {
                 skip_broken: true,
@@ -70,7 +73,7 @@ fn folders_of_splits_are_never_classes() {
 fn ink_on_nothing_is_never_all_black_without_a_word() {
     for name in ["rgba", "grey-alpha"] {
         if let Some(path) = trial(&format!("6-alpha/{name}")) {
-            assert_says(&error_of(&path), &["alpha", "--background white"]);
+            assert_says(&error_of(&path), &["alpha", "`background = white`"]);
             let options = DataOptions {
                 source: SourceOptions {
                     background: Some("white".parse().expect("a colour")),

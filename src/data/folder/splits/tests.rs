@@ -154,7 +154,7 @@ fn folders_that_only_look_like_splits_are_never_classes() {
         (&["test/1.png", "val/2.png"], &["`train/` beside"]),
         (
             &["test/1.png"],
-            &["`train/` beside `test/`", "--data data/test"],
+            &["`train/` beside `test/`", "`data = data/test`"],
         ),
         (
             &["train/1.png", "2.png"],
