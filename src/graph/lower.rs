@@ -401,15 +401,20 @@ impl<'a> Lowering<'a> {
             let all = self.arena(arenas::PARAMETERS);
             return self.update_part(all, "update");
         }
-        for index in 0..self.updated.len() {
-            if !self.updated[index] {
-                let label = format!(
-                    "{} update",
-                    self.graph.parameters()[index].tensors.join("|")
-                );
-                let part = self.parameter(index, arenas::PARAMETERS);
-                self.update_part(part, &label);
-            }
+        // Those that lie behind one another together.
+        let mut next = 0;
+        while let Some(first) = (next..self.updated.len()).find(|&index| !self.updated[index]) {
+            let rest = first..self.updated.len();
+            let end = rest.clone().find(|&index| self.updated[index]);
+            next = end.unwrap_or(rest.end);
+            let name = |index: usize| self.graph.parameters()[index].tensors.join("|");
+            let label = match next - first {
+                1 => format!("{} update", name(first)),
+                _ => format!("{} to {} update", name(first), name(next - 1)),
+            };
+            let arena = self.arena(arenas::PARAMETERS);
+            let part = self.parameters.span(first..next, arena);
+            self.update_part(part, &label);
         }
     }
 

@@ -230,7 +230,8 @@ fn every_shader_is_part_of_a_kernel() {
     let sources = files("src", "rs");
     let named = |text: &str| sources.iter().any(|(_, source)| source.contains(text));
     for (path, _) in files("shaders", "wgsl") {
-        let part = path.strip_prefix("shaders/matmul/");
+        let families = ["shaders/matmul/", "shaders/convolution/"];
+        let part = families.iter().find_map(|family| path.strip_prefix(family));
         let part = part.and_then(|name| name.strip_suffix(".wgsl"));
         let used = match part {
             Some(part) => named(&format!("part!(\"{part}\")")),
@@ -251,7 +252,7 @@ fn every_op_has_its_shader_and_its_place_in_the_registry() {
         let name = path.trim_start_matches("src/ops/").trim_end_matches(".rs");
         let kernels = text.matches(": Kernel = Kernel {").count();
         // The registry, and what ops share.
-        if name == "mod" || name == "likelihood" {
+        if ["mod", "likelihood", "product"].contains(&name) {
             assert_eq!(kernels, 0, "{path}");
             continue;
         }
