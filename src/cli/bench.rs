@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::config;
 use super::out::{self, Kind};
 use super::{bench_text, note, open_device, result};
 use crate::bench::{Axis, Cores, Growth, Report, Subject, picture};
@@ -29,9 +28,9 @@ use crate::train::TrainOptions;
 pub(super) struct BenchArgs {
     #[command(flatten)]
     model: ModelOptions,
-    /// Values of an image: height × width × channels
-    #[arg(long, value_name = "VALUES", default_value_t = 784, value_parser = option::positive::<usize>, help_heading = "Model")]
-    values: usize,
+    /// Values of an image, or its size: 784, or 64x64x3
+    #[arg(long, value_name = "VALUES", default_value = "784", value_parser = image, help_heading = "Model")]
+    values: ImageShape,
     /// Images a step
     #[arg(long, value_name = "IMAGES", default_value_t = TrainOptions::default().batch_size, value_parser = option::positive::<usize>)]
     batch_size: usize,
@@ -109,12 +108,19 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     )
 }
 
+/// The size of an image, of a text with its values or its size.
+fn image(text: &str) -> Result<ImageShape, String> {
+    if text.contains('x') {
+        return text.parse();
+    }
+    Ok(match option::positive(text)? {
+        784 => ImageShape::new(28, 28, 1),
+        values => ImageShape::new(1, values, 1),
+    })
+}
+
 fn subject(args: &BenchArgs) -> Result<Subject> {
-    let mut model = config::model(&args.model)?;
-    model.image = match ImageShape::new(28, 28, 1) {
-        digits if digits.values() == args.values => digits,
-        _ => ImageShape::new(1, args.values, 1),
-    };
+    let model = args.model.spec(args.values)?;
     Ok(Subject {
         model,
         batch_size: args.batch_size,

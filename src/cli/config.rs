@@ -158,7 +158,7 @@ fn forget(file: &mut Table, flags: &Table) {
         file.remove("objective");
     }
     // What says the encoder's layers anew. Those of a decoder were made for the others.
-    let layers = ["net", "hidden", "encoder"];
+    let layers = ["net", "hidden", "width", "encoder"];
     let says_other = |key: &&str| {
         flags
             .get(*key)
@@ -242,14 +242,18 @@ mod tests {
     fn a_flag_counts_over_the_file_and_the_file_over_the_default() {
         let text = "device = \"cpu\"\nlatent = 7\nhidden = [5, 6]\nlr = 0.25\nseed = 9";
         let resolved = resolve("--lr 0.5 --latent 3", text);
-        assert_eq!(resolved.model.latent, 3, "flag over file");
+        assert_eq!(resolved.model.latent, Some(3), "flag over file");
         assert_eq!(resolved.train.learning_rate, 0.5, "flag over file");
-        assert_eq!(resolved.model.hidden, Some(vec![5, 6]), "file over default");
+        assert_eq!(
+            resolved.model.net.hidden,
+            Some(vec![5, 6]),
+            "file over default"
+        );
         assert_eq!(resolved.train.seed, 9, "file over default");
         assert_eq!(resolved.compute.device, "cpu", "file over default");
         assert_eq!(resolved.train.batch_size, 128, "default");
         // The default, asked for, counts over the file too.
-        assert_eq!(resolve("--latent 20", text).model.latent, 20);
+        assert_eq!(resolve("--latent 20", text).model.latent, Some(20));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::nets::blocks::Blocks;
+use super::nets::NetOptions;
 use super::objectives::{OBJECTIVES, Objective};
 use super::{Activation, Likelihood, ModelKind, ModelSpec};
 use crate::error::{Error, Result};
@@ -25,38 +25,19 @@ pub struct ModelOptions {
     #[arg(skip)]
     #[serde(with = "crate::shape::text", skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageShape>,
-    /// Kind of network that --hidden gives the sizes of [default: mlp]
-    #[arg(long, value_enum, help_heading = "Model")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub net: Option<NetName>,
-    /// Units of each hidden layer of the encoder; the decoder has the same in reverse: 400, or 512,256 [default: 400]
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_parser = count::<usize>,
-        value_name = "UNITS,…",
-        help_heading = "Model"
-    )]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hidden: Option<Vec<usize>>,
-    /// Layers of the encoder: "linear 512, residual(linear 256, linear 512)"; the activation follows each linear layer
-    /// but the last of a residual block [default: what --net and --hidden say]
-    #[arg(long, value_name = "LAYERS", help_heading = "Model")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encoder: Option<Blocks>,
-    /// Layers of the decoder [default: those of the encoder, in reverse]
-    #[arg(long, value_name = "LAYERS", help_heading = "Model")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decoder: Option<Blocks>,
-    /// Number of latent dimensions
+    /// The layers.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub net: NetOptions,
+    /// Number of latent dimensions [default: 20, for maps 128]
     #[arg(
         long,
         value_name = "NUMBER",
         value_parser = count::<usize>,
-        default_value_t = 20,
         help_heading = "Model"
     )]
-    pub latent: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latent: Option<usize>,
     /// Activation function after every hidden layer
     #[arg(long, value_enum, default_value_t = Activation::Relu, help_heading = "Model")]
     pub activation: Activation,
@@ -116,36 +97,22 @@ impl ModelOptions {
                 "`model = vae`, or no `beta = …`",
             ));
         }
+        let encoder = self.net.encoder(image)?;
+        let latent = self.latent.unwrap_or(match encoder.take_map() {
+            true => 128,
+            false => 20,
+        });
         Ok(ModelSpec {
             kind: self.model,
             image,
-            encoder: self.chosen_encoder()?,
-            decoder: self.decoder.clone(),
-            latent: self.latent,
+            encoder,
+            decoder: self.net.decoder.clone(),
+            latent,
             activation: self.activation,
             likelihood: self.chosen_likelihood()?,
             beta: self.beta,
             objective: self.objective,
         })
-    }
-
-    fn chosen_encoder(&self) -> Result<Blocks> {
-        let widths = self.hidden.as_deref().unwrap_or(&[400]);
-        let Some(encoder) = &self.encoder else {
-            return Ok(match self.net {
-                None | Some(NetName::Mlp) => widths.into(),
-                Some(NetName::Resnet) => Blocks::with_residuals(widths),
-            });
-        };
-        let other = match (self.net, &self.hidden) {
-            (Some(_), _) => "net",
-            (_, Some(_)) => "hidden",
-            _ => return Ok(encoder.clone()),
-        };
-        Err(Error::config(
-            format!("`encoder = …` beside `{other} = …`: both say what the encoder's layers are"),
-            "one of them",
-        ))
     }
 
     fn chosen_likelihood(&self) -> Result<Likelihood> {
@@ -192,14 +159,8 @@ impl From<&ModelSpec> for ModelOptions {
         Self {
             model: spec.kind,
             image: Some(spec.image),
-            net: None,
-            hidden: spec.encoder.widths(),
-            encoder: match spec.encoder.widths() {
-                Some(_) => None,
-                None => Some(spec.encoder.clone()),
-            },
-            decoder: spec.decoder.clone(),
-            latent: spec.latent,
+            net: NetOptions::from(spec),
+            latent: Some(spec.latent),
             activation: spec.activation,
             likelihood: Some(likelihood),
             sigma,
@@ -223,16 +184,6 @@ fn named_objective<'de, D: Deserializer<'de>>(
 ) -> Result<Option<&'static Objective>, D::Error> {
     let name = String::deserialize(deserializer)?;
     named(&name).map(Some).map_err(serde::de::Error::custom)
-}
-
-/// Names of kinds of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetName {
-    /// Linear layers one after another
-    Mlp,
-    /// The same, with a residual block of two linear layers behind each
-    Resnet,
 }
 
 /// Names of the reconstruction losses.
@@ -318,6 +269,7 @@ impl<'de> Deserialize<'de> for Sigma {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NetName;
 
     #[test]
     fn without_options_the_reference_model_is_described() {
@@ -355,16 +307,16 @@ mod tests {
             spec.map(|spec| spec.encoder.to_string())
         };
         let residual = said(|options| {
-            options.net = Some(NetName::Resnet);
-            options.hidden = Some(vec![8, 5]);
+            options.net.net = Some(NetName::Resnet);
+            options.net.hidden = Some(vec![8, 5]);
         });
         assert_eq!(
             residual.expect("layers"),
             "linear 8, residual(linear 8, linear 8), linear 5, residual(linear 5, linear 5)"
         );
         let twice = said(|options| {
-            options.encoder = Some([7].into());
-            options.hidden = Some(vec![8]);
+            options.net.encoder = Some([7].into());
+            options.net.hidden = Some(vec![8]);
         });
         let error = twice.expect_err("both");
         assert!(
@@ -373,7 +325,7 @@ mod tests {
                 .contains("`encoder = …` beside `hidden = …`"),
             "{error}"
         );
-        let own = said(|options| options.encoder = Some([7].into()));
+        let own = said(|options| options.net.encoder = Some([7].into()));
         assert_eq!(own.expect("layers"), "linear 7");
     }
 

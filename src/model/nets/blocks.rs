@@ -106,6 +106,11 @@ impl Block {
 }
 
 impl Blocks {
+    /// These, one after another.
+    pub fn new(blocks: Vec<Block>) -> Self {
+        Self(blocks)
+    }
+
     /// Its parts, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Block> {
         self.0.iter()

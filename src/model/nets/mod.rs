@@ -1,7 +1,11 @@
 //! From a specification to a graph.
 
 pub mod blocks;
+mod options;
+mod presets;
 mod sequence;
+
+pub use options::{NetName, NetOptions};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, Value};

@@ -1,0 +1,148 @@
+//! The options that describe the layers of a model, and what they make of them.
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::blocks::Blocks;
+use super::presets;
+use crate::error::{Error, Result};
+use crate::model::ModelSpec;
+use crate::option::count;
+use crate::shape::ImageShape;
+
+/// What a user says of the layers.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct NetOptions {
+    /// Kind of network; `auto` takes an mlp for rows of values and for grey images of up to 28x28, a conv for all others
+    /// [default: auto, with --hidden mlp]
+    #[arg(long, value_enum, help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net: Option<NetName>,
+    /// Units of each hidden layer of an mlp's encoder; the decoder has the same in reverse: 400, or 512,256 [default: 400]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = count::<usize>,
+        value_name = "UNITS,…",
+        help_heading = "Model"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<usize>>,
+    /// Channels of the first layer of a conv; each further one has twice as many, eight times as many at most [default: 32]
+    #[arg(
+        long,
+        value_parser = count::<usize>,
+        value_name = "CHANNELS",
+        help_heading = "Model"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+    /// Layers of the encoder: "conv 32 k4 /2, linear 512, residual(linear 256, linear 512)"; the activation follows each
+    /// layer but the last of a residual block [default: what --net says]
+    #[arg(long, value_name = "LAYERS", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<Blocks>,
+    /// Layers of the decoder [default: those of the encoder, in reverse]
+    #[arg(long, value_name = "LAYERS", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Blocks>,
+}
+
+/// Names of kinds of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetName {
+    /// What suits the images
+    Auto,
+    /// Linear layers one after another
+    Mlp,
+    /// Convolutions, each of which halves the image
+    Conv,
+    /// An mlp with a residual block of two linear layers behind each
+    Resnet,
+}
+
+impl NetOptions {
+    /// The encoder that they describe, for images of a size.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where two of them do not go together, or not with the images.
+    pub fn encoder(&self, image: ImageShape) -> Result<Blocks> {
+        if let Some(encoder) = &self.encoder {
+            return match self.beside_encoder() {
+                None => Ok(encoder.clone()),
+                Some(other) => Err(Error::config(
+                    format!(
+                        "`encoder = …` beside `{other} = …`: both say what the encoder's layers are"
+                    ),
+                    "one of them",
+                )),
+            };
+        }
+        let net = self.kind(image);
+        let widths = self.hidden.as_deref().unwrap_or(&[400]);
+        match (net, &self.hidden, self.width) {
+            (NetName::Conv, Some(_), _) => Err(Error::config(
+                "`hidden = …` is of linear layers, and `net = conv` has none",
+                "`width = 32`, the channels of its first layer",
+            )),
+            (NetName::Conv, None, _) if image.sizes().len() == 1 => Err(Error::config(
+                format!(
+                    "`net = conv`: rows of {} values are no images",
+                    image.values()
+                ),
+                "`net = mlp`; or `image-size = HxW`, where the values are those of images",
+            )),
+            (NetName::Conv, None, width) => Ok(presets::conv(image, width.unwrap_or(32))),
+            (_, _, Some(_)) => Err(Error::config(
+                "`width = …` is of convolutions, and the network has none",
+                "`net = conv`; or `hidden = 400`, the units of a hidden layer",
+            )),
+            (NetName::Resnet, ..) => Ok(Blocks::with_residuals(widths)),
+            (NetName::Mlp | NetName::Auto, ..) => Ok(widths.into()),
+        }
+    }
+
+    /// Kind of network for images of a size; never [`NetName::Auto`].
+    pub fn kind(&self, image: ImageShape) -> NetName {
+        match (self.net, &self.hidden) {
+            (Some(NetName::Auto), _) | (None, None) => match presets::suits_mlp(image) {
+                true => NetName::Mlp,
+                false => NetName::Conv,
+            },
+            (None, Some(_)) => NetName::Mlp,
+            (Some(named), _) => named,
+        }
+    }
+
+    /// Whether the kind of network was left to the images.
+    pub fn is_auto(&self) -> bool {
+        let named = matches!(self.net, Some(named) if named != NetName::Auto);
+        !named && self.hidden.is_none() && self.encoder.is_none()
+    }
+
+    /// Another option that says what layers the encoder has.
+    fn beside_encoder(&self) -> Option<&'static str> {
+        let others = [
+            ("net", self.net.is_some()),
+            ("hidden", self.hidden.is_some()),
+            ("width", self.width.is_some()),
+        ];
+        others
+            .into_iter()
+            .find_map(|(name, is_given)| is_given.then_some(name))
+    }
+}
+
+impl From<&ModelSpec> for NetOptions {
+    fn from(spec: &ModelSpec) -> Self {
+        let hidden = spec.encoder.widths();
+        Self {
+            encoder: hidden.is_none().then(|| spec.encoder.clone()),
+            hidden,
+            decoder: spec.decoder.clone(),
+            ..Self::default()
+        }
+    }
+}
