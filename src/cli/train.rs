@@ -1,6 +1,7 @@
 //! `elbo train`
 
 mod args;
+mod dry_run;
 mod resume;
 
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use super::signals::Signals;
 use super::{find_device, note, text, warn};
 use crate::data::{self, Dataset, Look};
 use crate::error::{Error, Result};
-use crate::model::{ModelSpec, Weights};
+use crate::model::{Model, ModelSpec, Weights};
 use crate::plan::{self, Runtime};
 use crate::train::{
     DataConfig, Ending, Observer, Pace, Record, RunConfig, RunFolder, TrainOptions, Trainer,
@@ -52,6 +53,9 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let init_from = earlier.as_ref().map(|initial| initial.from.clone());
     let weights = earlier.map(|initial| initial.weights(&spec)).transpose()?;
 
+    if args.dry_run {
+        return show(ready, &spec, &resolved);
+    }
     let path = match &args.out {
         Some(out) => out.clone(),
         None => RunFolder::claim_default(started, spec.kind, &ready.dataset.name)?,
@@ -75,6 +79,11 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         introduce(&folder, &ready.dataset);
         batch.into_iter().for_each(note);
+        if spec.is_of_maps() && resolved.model.net.is_auto() {
+            note(
+                "  convolutions, for images of this size: --net, --width and --encoder choose other layers",
+            );
+        }
     }
     let Ready {
         runtime, dataset, ..
@@ -86,6 +95,17 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let outcome = trainer
         .and_then(|mut trainer| train_from(&mut trainer, weights.as_ref(), &pace, &mut reporter));
     reporter.finish(outcome)
+}
+
+/// Shows what would be trained.
+fn show(ready: Ready, spec: &ModelSpec, resolved: &Resolved) -> anyhow::Result<ExitCode> {
+    let Ready {
+        runtime, dataset, ..
+    } = ready;
+    let split_seed = resolved.data.options.seed;
+    let trainer = Trainer::new(runtime, spec, &resolved.train, &dataset, split_seed)?;
+    dry_run::print(&Model::new(spec)?, &trainer.device_memory())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Trains, from given parameters where there are some: they are kept at once, as their file may change.

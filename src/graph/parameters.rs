@@ -146,6 +146,11 @@ impl Parameters {
         }
     }
 
+    /// Values of a parameter of the graph.
+    pub fn values(&self, parameter: usize) -> usize {
+        self.places[parameter].1
+    }
+
     /// The tensor at the beginning of a parameter of the graph.
     ///
     /// # Panics

@@ -58,6 +58,24 @@ const SUBGROUP_8: Core = Core {
     constants: &[],
 };
 
+const SUBGROUP_8_TALL: Core = Core {
+    name: "subgroup8 64x32",
+    enables: None,
+    text: part!("core_subgroup8_tall"),
+    tile: [64, 32],
+    tiles: 1,
+    constants: &[],
+};
+
+const NARROW: Core = Core {
+    name: "registers 16x4",
+    enables: None,
+    text: part!("core_narrow"),
+    tile: [16, 4],
+    tiles: 8,
+    constants: &[],
+};
+
 const WORKGROUP_32: Core = Core {
     name: "workgroup 32x32",
     enables: None,
@@ -103,22 +121,30 @@ const MATRICES: Core = Core {
     constants: &[],
 };
 
-/// The cores worth trying on a device, best guess first (the figures are in docs/kernels.md).
+/// The cores worth trying on a device for a result of `n` columns, best guess first (the figures are in
+/// docs/kernels.md).
 ///
 /// Software drivers turn workgroup memory and barriers into loops over the lanes, which costs a factor
 /// of 30 to 60, so those cores are not even measured there; hardware wants them.
-fn cores(device: &Capabilities, precision: Precision) -> Vec<Core> {
-    let subgroup = (device.subgroup == Some(8)).then_some(SUBGROUP_8);
+fn cores(device: &Capabilities, precision: Precision, n: u32) -> Vec<Core> {
+    let narrow = (n <= 4).then_some(NARROW);
+    // A tile of 64 columns would be half empty.
+    let is_tall = n <= 160 && n.div_ceil(32) % 2 == 1;
+    let in_subgroups = device.subgroup == Some(8) && n > 4;
+    let tall = (in_subgroups && is_tall).then_some(SUBGROUP_8_TALL);
+    let subgroup = (in_subgroups).then_some(SUBGROUP_8);
     if device.software {
-        subgroup.into_iter().chain([REGISTERS]).collect()
-    } else {
-        let matrices = (precision == Precision::F16 && device.matrices).then_some(MATRICES);
-        [WORKGROUP_32, WORKGROUP_64, SPLIT_16, SPLIT_32, REGISTERS]
-            .into_iter()
-            .chain(matrices)
-            .chain(subgroup)
-            .collect()
+        let all = narrow.into_iter().chain(tall).chain(subgroup);
+        return all.chain([REGISTERS]).collect();
     }
+    let matrices = (precision == Precision::F16 && device.matrices).then_some(MATRICES);
+    [WORKGROUP_32, WORKGROUP_64, SPLIT_16, SPLIT_32, REGISTERS]
+        .into_iter()
+        .chain(matrices)
+        .chain(narrow)
+        .chain(subgroup)
+        .chain(tall)
+        .collect()
 }
 
 /// What becomes of a block of the result, whose rows are a multiple of four long or are not.
@@ -173,7 +199,7 @@ impl Product {
                 workgroups: linear_dispatch(tiles.div_ceil(core.tiles)),
             }
         };
-        let cores = cores(device, call.precision);
+        let cores = cores(device, call.precision, n);
         cores.into_iter().map(variant).collect()
     }
 }
@@ -242,6 +268,8 @@ pub fn sources() -> Vec<&'static str> {
         part!("b_scalar"),
         part!("core_registers"),
         part!("core_subgroup8"),
+        part!("core_subgroup8_tall"),
+        part!("core_narrow"),
         part!("core_workgroup"),
         part!("core_split"),
         part!("core_matrices"),

@@ -54,6 +54,9 @@ pub(in crate::cli) struct TrainArgs {
     /// Stop after this long, with a checkpoint to go on from: 30minutes, 500steps [default: the end]
     #[arg(long, value_name = "LENGTH", help_heading = "Run")]
     pub(in crate::cli) stop_after: Option<Span>,
+    /// Print the layers of the model and the memory that it takes, and train nothing [default: off]
+    #[arg(long, conflicts_with = "resume", help_heading = "Run")]
+    pub(in crate::cli) dry_run: bool,
     /// Print nothing but results and errors [default: off]
     #[arg(long, help_heading = "Run")]
     pub(in crate::cli) quiet: bool,
@@ -67,7 +70,8 @@ Examples:
   elbo train
   elbo train --data mnist --epochs 10 --out runs/reference
   elbo train --data mnist --binarize dynamic --hidden 200,200 --latent 50 --activation tanh
-  elbo train --data photos/ --image-size 64 --likelihood gaussian --sigma learned
+  elbo train --data photos/ --image-size 64 --dry-run
+  elbo train --data photos/ --encoder 'conv 32 k4 /2, linear 256' --likelihood gaussian
   elbo train --model ae --data fashion-mnist --latent 8
   elbo train --config runs/reference/config.toml --seed 2
   elbo train --resume runs/reference --epochs 20
