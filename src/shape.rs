@@ -18,6 +18,9 @@ pub struct ImageShape {
 }
 
 impl ImageShape {
+    /// Stands for a size that the data have not told yet.
+    pub const UNKNOWN: Self = Self::new(1, 1, 1);
+
     /// A shape from its three sizes.
     pub const fn new(height: usize, width: usize, channels: usize) -> Self {
         Self {

@@ -18,9 +18,6 @@ use crate::train::{
     read_table,
 };
 
-/// Stands for the images' size until they are loaded.
-const UNKNOWN_IMAGE: ImageShape = ImageShape::new(1, 1, 1);
-
 /// Key of the parameters that a run starts from.
 const INIT_FROM: &str = "init-from";
 
@@ -139,7 +136,7 @@ pub(super) fn merge(args: &TrainArgs, mut file: Table) -> Result<Resolved> {
 
 /// The model that flags alone describe.
 pub(super) fn model(options: &ModelOptions) -> Result<ModelSpec> {
-    options.spec(UNKNOWN_IMAGE)
+    options.spec(ImageShape::UNKNOWN)
 }
 
 /// Drops what the file says of a model or likelihood that a flag has replaced: it says nothing about this one. What
@@ -227,7 +224,7 @@ mod tests {
     fn without_flags_and_file_the_reference_model_is_trained_on_the_digits() {
         let resolved = resolve("", "");
         let reference = ModelSpec {
-            image: UNKNOWN_IMAGE,
+            image: ImageShape::UNKNOWN,
             ..ModelSpec::reference()
         };
         assert_eq!(model(&resolved.model).expect("a model"), reference);

@@ -134,11 +134,11 @@ fn layers_that_cannot_be_are_refused_with_their_place() {
         (&["--encoder", "linear 0"], &["--encoder", "1 or more"]),
         (
             &["--encoder", "linear 9, residual(linear 7)"],
-            &["residual(linear 7) takes 9 values and gives 7", "try: "],
+            &["residual(linear 7) takes 9 and gives 7", "try: "],
         ),
         (
             &["--decoder", "residual(linear 7)", "--latent", "3"],
-            &["takes 3 values and gives 7"],
+            &["takes 3 and gives 7"],
         ),
         (
             &["--encoder", "linear 9", "--hidden", "9"],

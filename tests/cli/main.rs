@@ -14,6 +14,7 @@ mod formats;
 mod interpreter;
 mod layers;
 mod look;
+mod maps;
 mod options;
 mod other_data;
 mod outputs;

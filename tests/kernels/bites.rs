@@ -3,11 +3,14 @@
 //!
 //! Over 500 lines: three tables of faults, which are one list to look at.
 
+mod convolutions;
+
 use elbo::kernel::{Bound, Call, Capabilities, Kernel, Precision, Variant};
 use elbo::ops::{self, KERNELS, activation};
 
 use crate::harness::Case;
 use crate::{ops as suites, reflection, run};
+use convolutions::CONVOLUTIONS;
 
 /// A wrong text in place of a right one.
 struct Fault {
@@ -424,8 +427,8 @@ const PRODUCTS: &[Fault] = &[
     fault(
         "matmul",
         "a·b, 36×68×21",
-        "row < params.m && column",
-        "row <= params.m && column",
+        "row, row < params.m)",
+        "row, row <= params.m)",
     ),
     fault(
         "matmul",
@@ -495,7 +498,7 @@ const PRODUCTS: &[Fault] = &[
     fault(
         "input_gradient",
         "activation 4",
-        "value * derivative(read_side(row, column))",
+        "value * derivative(read_side(at, column))",
         "value",
     ),
     fault(
@@ -514,8 +517,8 @@ const PRODUCTS: &[Fault] = &[
     fault(
         "weight_gradient",
         "5×40 from",
-        "if row + i < params.m",
-        "if row + i <= params.m",
+        "row, row < params.m)",
+        "row, row <= params.m)",
     ),
     fault("weight_gradient", "5×40 from", "= sums[i]", "= sums[0]"),
     // A bias in its weight's place; rows past the last; a gradient that is not scaled.
@@ -585,11 +588,17 @@ fn faults_of_matrix_products_are_found() {
 }
 
 #[test]
+fn faults_of_convolutions_are_found() {
+    assert_found(CONVOLUTIONS);
+}
+
+#[test]
 fn every_kernel_has_a_seeded_fault() {
+    let all = || SIMPLE.iter().chain(PRODUCTS).chain(CONVOLUTIONS);
     let missing: Vec<&str> = KERNELS
         .iter()
         .map(|kernel| kernel.name)
-        .filter(|name| SIMPLE.iter().chain(PRODUCTS).all(|f| f.kernel != *name))
+        .filter(|name| all().all(|fault| fault.kernel != *name))
         .collect();
     assert!(missing.is_empty(), "kernels without a fault: {missing:?}");
 }

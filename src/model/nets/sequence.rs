@@ -11,6 +11,7 @@ use super::blocks::{Block, Blocks, Kernel};
 use crate::graph::{Attrs, Graph, Layer, Value};
 use crate::layers::{activation, add, convolution, linear, reshape, transposed_convolution};
 use crate::model::ModelSpec;
+use crate::shape::ImageShape;
 
 pub(super) fn build(spec: &ModelSpec) -> Result<Net, String> {
     let decoder = spec.decoder_blocks();
@@ -85,7 +86,8 @@ impl Sequence<'_> {
     /// The sizes of all values so far, and what went wrong then.
     fn so_far(&self, reason: &str) -> String {
         let mut lines = vec![reason.to_owned()];
-        for value in self.graph.values() {
+        let is_known = self.spec.image != ImageShape::UNKNOWN;
+        for value in self.graph.values().iter().skip(usize::from(!is_known)) {
             let name = value.name.trim_end_matches(" output");
             lines.push(format!("  {name}: {}", times(&value.dims)));
         }
