@@ -1,13 +1,15 @@
 //! Convolutions and their transposes. A task has some rows of the result: it copies what they are sums over, computes
 //! phase by phase and panel by panel, and finishes them while they are near.
 
+use std::ops::Range;
+
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::border::{Border, Place};
 use super::geometry::{Geometry, even};
-use super::tile::{OnTiles, Patches, Tiled, of_patches, store};
-use super::weights::{self, Weights};
+use super::tile::{OnTiles, Patches, Sums, Tiled, add, of_patches, panels, step, store};
+use super::weights;
 use super::{LINES, PLACES, Vectors};
 use crate::kernel::product::LEAST_WORK;
 use crate::kernel::product::right::{Line, WIDTH};
@@ -15,6 +17,12 @@ use crate::kernel::scratch::scratch;
 
 /// Values that a task reads and writes: they have to stay in the second-level cache beside a panel.
 const NEAR: usize = 48 * 1024;
+
+/// Values of a run from which patches are read where they lie.
+const SHORT: usize = WIDTH;
+
+/// Most values of a patch that is written out.
+const PATCH: usize = 128;
 
 /// Tasks that are enough to share out evenly.
 const TASKS: usize = 64;
@@ -31,14 +39,14 @@ pub(super) fn gather(
     if result.is_empty() {
         return true;
     }
-    weights::with(vectors, geometry, w, |weights| {
+    weights::with(vectors, geometry, w, |lines| {
         let [_, width, channels] = geometry.result();
         let border = Border::new(geometry);
         let job = Job {
             geometry,
             border: &border,
             source,
-            weights,
+            lines,
             finish,
         };
         let height = rows_of_a_task(geometry, &border);
@@ -46,8 +54,8 @@ pub(super) fn gather(
         tasks.enumerate().for_each(|(i, result)| {
             let first = i * height;
             let rows = first..first + result.len() / (width * channels);
-            let lines = border.values(rows.clone()).div_ceil(WIDTH);
-            scratch(&LINES, lines, |copy| {
+            let copied = border.values(rows.clone()).div_ceil(WIDTH) + 1;
+            scratch(&LINES, copied, |copy| {
                 scratch(&PLACES, rows.len() * width, |places| {
                     let copy = bytemuck::cast_slice_mut(copy);
                     vectors.run(Tiled(Task {
@@ -86,14 +94,15 @@ struct Job<'a, G> {
     geometry: Geometry,
     border: &'a Border,
     source: &'a [f32],
-    weights: Weights<'a>,
+    /// The weights in panels.
+    lines: &'a [Line],
     finish: &'a G,
 }
 
 /// Some rows of the result.
 struct Task<'a, G> {
     job: &'a Job<'a, G>,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
     result: &'a mut [f32],
     copy: &'a mut [f32],
     places: &'a mut [Place],
@@ -117,7 +126,7 @@ impl<G: Fn(usize, &mut [f32])> OnTiles for Task<'_, G> {
         let Job {
             geometry,
             border,
-            weights,
+            lines,
             finish,
             ..
         } = self.job;
@@ -128,7 +137,7 @@ impl<G: Fn(usize, &mut [f32])> OnTiles for Task<'_, G> {
             let count = border.places(self.rows.clone(), phase, self.places);
             let run = phase[1].taps * geometry.source()[2];
             let depth = phase[0].taps * run;
-            let mut sums = Phase {
+            let sums = &mut Phase {
                 patches: Patches {
                     copy: self.copy,
                     pitch: border.pitch(),
@@ -138,29 +147,19 @@ impl<G: Fn(usize, &mut [f32])> OnTiles for Task<'_, G> {
                 result: &mut *self.result,
                 channels,
             };
-            match weights {
-                _ if depth == 0 => sums.clear(),
-                Weights::Panels(lines) => {
-                    let all = weights::depth(*geometry);
-                    let panel = |i: usize| &lines[i * all + first..][..depth];
-                    for (at, column) in (0..channels).step_by(P * WIDTH).enumerate() {
-                        if channels - column <= HALF * S::F32_LANES {
-                            sums.columns::<S, TALL, 1, HALF>(simd, column, [panel(at * P)]);
-                        } else {
-                            let panels = std::array::from_fn(|p| panel(at * P + p));
-                            sums.columns::<S, R, P, V>(simd, column, panels);
-                        }
-                    }
-                }
-                Weights::Columns(values) => {
-                    let values = &values[first * channels..][..depth * channels];
-                    match channels {
-                        1 => sums.few::<S, 1, 8>(simd, values),
-                        2 => sums.few::<S, 2, 4>(simd, values),
-                        3 => sums.few::<S, 3, 4>(simd, values),
-                        _ => sums.few::<S, 4, 3>(simd, values),
-                    }
-                }
+            if depth == 0 {
+                sums.clear();
+                continue;
+            }
+            let lines = Panels {
+                lines: &lines[first..],
+                depth,
+                all: weights::depth(*geometry),
+            };
+            if run < SHORT && depth <= PATCH {
+                sums.short::<S, R, P, V, TALL, HALF>(simd, lines);
+            } else {
+                sums.long::<S, R, P, V, TALL, HALF>(simd, lines);
             }
             first += depth;
         }
@@ -185,70 +184,157 @@ impl Phase<'_> {
         }
     }
 
-    /// The sums of the columns of some panels, the first of which is `column`.
+    /// The sums over patches that are read where they lie, panel by panel.
     #[inline(always)]
-    fn columns<S: Simd, const R: usize, const P: usize, const V: usize>(
+    fn long<
+        S: Simd,
+        const R: usize,
+        const P: usize,
+        const V: usize,
+        const TALL: usize,
+        const HALF: usize,
+    >(
         &mut self,
         simd: S,
-        column: usize,
+        lines: Panels<'_>,
+    ) {
+        let [whole, half] = panels::<S, P, HALF>(self.channels);
+        for panel in whole.step_by(P) {
+            self.panels::<S, R, P, V>(simd, panel, lines.some(panel));
+        }
+        for panel in half {
+            self.panels::<S, TALL, 1, HALF>(simd, panel, lines.some(panel));
+        }
+    }
+
+    /// The sums of the columns of some panels, the first of which is number `panel`.
+    #[inline(always)]
+    fn panels<S: Simd, const R: usize, const P: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
         panels: [&[Line]; P],
     ) {
         for group in self.places.chunks(R) {
             // Past the last pixel that one again.
-            let places = std::array::from_fn(|i| group[i.min(group.len() - 1)]);
-            let sums = of_patches::<S, R, P, V>(simd, self.patches, places, panels);
-            for (i, sums) in sums.into_iter().enumerate() {
-                if let Some(place) = group.get(i) {
-                    let pixel = &mut self.result[place.sums as usize..][column..self.channels];
-                    let panels = pixel.chunks_mut(WIDTH).zip(sums);
-                    for (values, sums) in panels {
-                        store::<S, V>(sums, values);
-                    }
+            let mut patches = [group[group.len() - 1].patch as usize; R];
+            for (patch, place) in patches.iter_mut().zip(group) {
+                *patch = place.patch as usize;
+            }
+            let sums = of_patches::<S, R, P, V>(simd, self.patches, patches, panels);
+            self.put::<S, R, P, V>(group, panel, sums);
+        }
+    }
+
+    /// The sums over patches of short runs, which are written one after another first: tile by tile.
+    #[inline(always)]
+    fn short<
+        S: Simd,
+        const R: usize,
+        const P: usize,
+        const V: usize,
+        const TALL: usize,
+        const HALF: usize,
+    >(
+        &mut self,
+        simd: S,
+        lines: Panels<'_>,
+    ) {
+        let [whole, half] = panels::<S, P, HALF>(self.channels);
+        self.written::<S, R, P, V>(simd, lines, whole);
+        self.written::<S, TALL, 1, HALF>(simd, lines, half);
+    }
+
+    /// The same, of some panels.
+    #[inline(always)]
+    fn written<S: Simd, const R: usize, const P: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        lines: Panels<'_>,
+        some: Range<usize>,
+    ) {
+        if some.is_empty() {
+            return;
+        }
+        let mut written = [[0.0; PATCH + SHORT]; R];
+        for group in self.places.chunks(R) {
+            for (place, patch) in group.iter().zip(&mut written) {
+                // Copies of fixed length, as short as may be.
+                match self.patches.run {
+                    0..=4 => self.patches.write::<4>(place, lines.depth, patch),
+                    5..=8 => self.patches.write::<8>(place, lines.depth, patch),
+                    _ => self.patches.write::<SHORT>(place, lines.depth, patch),
                 }
+            }
+            for panel in some.clone().step_by(P) {
+                let lines: [&[Line]; P] = lines.some(panel);
+                let mut sums = [[[simd.splat_f32s(0.0); V]; P]; R];
+                for k in 0..lines[0].len().min(PATCH) {
+                    let lines: [&Line; P] = std::array::from_fn(|p| &lines[p][k]);
+                    add(
+                        simd,
+                        &mut sums,
+                        lines,
+                        #[inline(always)]
+                        |i| written[i][k],
+                    );
+                }
+                self.put::<S, R, P, V>(group, panel, sums);
             }
         }
     }
 
-    /// The sums of `N` columns, which are all: of `Q` pixels at a time, with vectors along their patches.
+    /// Writes the sums of some pixels in the columns of some panels.
     #[inline(always)]
-    fn few<S: Simd, const N: usize, const Q: usize>(&mut self, simd: S, weights: &[f32]) {
-        let Patches { copy, pitch, run } = self.patches;
-        let depth = weights.len() / N;
-        for group in self.places.chunks(Q) {
-            let mut sums = [[simd.splat_f32s(0.0); Q]; N];
-            for (y, at) in (0..depth).step_by(run).enumerate() {
-                let rows: [&[f32]; Q] = std::array::from_fn(|i| {
-                    let place = group[i.min(group.len() - 1)];
-                    &copy[place.patch as usize + y * pitch..][..run]
-                });
-                let weights: [&[f32]; N] =
-                    std::array::from_fn(|n| &weights[n * depth + at..][..run]);
-                for first in (0..run).step_by(S::F32_LANES) {
-                    let values: [S::f32s; Q] =
-                        std::array::from_fn(|i| vector(simd, rows[i], first));
-                    for (sums, weights) in sums.iter_mut().zip(weights) {
-                        let weight = vector(simd, weights, first);
-                        for (sum, &value) in sums.iter_mut().zip(&values) {
-                            *sum = simd.mul_add_e_f32s(weight, value, *sum);
-                        }
-                    }
-                }
-            }
-            for (i, place) in group.iter().enumerate() {
-                let pixel = &mut self.result[place.sums as usize..][..N];
-                for (value, sums) in pixel.iter_mut().zip(&sums) {
-                    *value = simd.reduce_sum_f32s(sums[i]);
+    fn put<S: Simd, const R: usize, const P: usize, const V: usize>(
+        &mut self,
+        pixels: &[Place],
+        panel: usize,
+        sums: Sums<S::f32s, R, P, V>,
+    ) {
+        // A loop of fixed length, so that the sums are never indexed and stay in registers.
+        for (i, sums) in sums.into_iter().enumerate() {
+            if let Some(place) = pixels.get(i) {
+                let pixel = &mut self.result[place.sums as usize..][..self.channels];
+                let panels = pixel[panel * WIDTH..].chunks_mut(WIDTH).zip(sums);
+                for (values, sums) in panels {
+                    store::<S, V>(sums, values);
                 }
             }
         }
     }
 }
 
-/// The values from `first` on that fill a vector, and zeros past the last.
-#[inline(always)]
-fn vector<S: Simd>(simd: S, values: &[f32], first: usize) -> S::f32s {
-    match values.get(first..first + S::F32_LANES) {
-        Some(whole) => S::as_simd_f32s(whole).0[0],
-        None => simd.partial_load_f32s(&values[first..]),
+impl Patches<'_> {
+    /// Writes the patch of a pixel, of `depth` values in runs of up to `N`.
+    #[inline(always)]
+    fn write<const N: usize>(&self, place: &Place, depth: usize, patch: &mut [f32]) {
+        let (mut from, mut to) = (place.patch as usize, 0);
+        while to < depth {
+            // As many values as a run may have: those of the next one come over the rest.
+            let values: &[f32; N] = step(&self.copy[from..]);
+            patch[to..to + N].copy_from_slice(values);
+            from += self.pitch;
+            to += self.run;
+        }
+    }
+}
+
+/// The panels of a phase.
+#[derive(Clone, Copy)]
+struct Panels<'a> {
+    /// Those of the first panel, and all that follow.
+    lines: &'a [Line],
+    /// Lines of a panel.
+    depth: usize,
+    /// Lines from a panel to the next.
+    all: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// Some panels, the first of which is number `panel`.
+    #[inline(always)]
+    fn some<const P: usize>(self, panel: usize) -> [&'a [Line]; P] {
+        std::array::from_fn(|p| &self.lines[(panel + p) * self.all..][..self.depth])
     }
 }

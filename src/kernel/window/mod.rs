@@ -6,17 +6,20 @@
 //! where they lie, and whose right operand is weights in panels ([`gather`]). Its transpose is one such product for
 //! each phase of the stride ([`geometry`]), with only those taps of the kernel that the phase's pixels see. The
 //! gradient of the weights is a product of patches, transposed, and what has a pixel for each window ([`gradient`]).
+//! Results of few channels are scattered instead ([`scatter`]).
 //!
 //! How work is shared out is a function of the shape alone, and so is the order of each sum.
 //!
 //! A value of the border is zero, and adds nothing but where it is multiplied by one that is not finite. So where
 //! the other operand has such a value, [`plain`] loops compute the whole.
 
+mod block;
 mod border;
 mod gather;
 mod geometry;
 mod gradient;
 pub(super) mod plain;
+mod scatter;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -126,7 +129,10 @@ pub(super) fn convolve(
 ) {
     let map = &map[..window.map_values()];
     let (w, out) = (&w[..window.weights()], &mut out[..window.out_values()]);
-    if !gather::gather(vectors, Geometry::convolution(*window), map, w, out, finish) {
+    let geometry = Geometry::convolution(*window);
+    if scatter::suits(geometry) {
+        scatter::scatter(vectors, geometry, map, w, out, finish);
+    } else if !gather::gather(vectors, geometry, map, w, out, finish) {
         plain::convolve(window, map, w, out, finish);
     }
 }
@@ -146,7 +152,10 @@ pub(super) fn convolve_transposed(
 ) {
     let map = &mut map[..window.map_values()];
     let (w, out) = (&w[..window.weights()], &out[..window.out_values()]);
-    if !gather::gather(vectors, Geometry::transpose(*window), out, w, map, finish) {
+    let geometry = Geometry::transpose(*window);
+    if scatter::suits(geometry) {
+        scatter::scatter(vectors, geometry, out, w, map, finish);
+    } else if !gather::gather(vectors, geometry, out, w, map, finish) {
         plain::convolve_transposed(window, out, w, map, finish);
     }
 }

@@ -83,6 +83,13 @@ fn windows() -> Vec<Window> {
         window(40, [14, 14, 8], 24, [3, 1, 1]),
         window(2, [40, 37, 24], 16, [3, 1, 1]),
         window(2, [41, 38, 24], 16, [4, 2, 1]),
+        // The same to few channels, and from few.
+        window(3, [40, 37, 16], 3, [3, 1, 1]),
+        window(3, [41, 38, 2], 24, [4, 2, 1]),
+        // Rows of more pixels than a block, and a patch that is not written out.
+        window(1, [3, 300, 4], 20, [3, 1, 1]),
+        window(1, [3, 300, 12], 3, [3, 1, 1]),
+        window(1, [15, 14, 1], 6, [13, 1, 0]),
         // So many weights that there is one part.
         window(3, [3, 4, 128], 130, [3, 1, 1]),
         // No images, and no channels.

@@ -1,9 +1,10 @@
 //! Tiles: a few pixels by a panel or two of 16 columns, summed in registers.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
-use super::border::Place;
-use crate::kernel::product::right::Line;
+use crate::kernel::product::right::{Line, WIDTH};
 
 /// Work on tiles, whose size depends on the vector instructions.
 pub(super) trait OnTiles: Sized {
@@ -43,6 +44,21 @@ impl<W: OnTiles> WithSimd for Tiled<W> {
     }
 }
 
+/// The panels of some columns that tiles of `P` panels are for, and the last one, if it has so few columns that tall
+/// ones are enough.
+#[inline(always)]
+pub(super) fn panels<S: Simd, const P: usize, const HALF: usize>(
+    columns: usize,
+) -> [Range<usize>; 2] {
+    let count = columns.div_ceil(WIDTH);
+    let last = (count - 1) / P * P;
+    let whole = match columns - last * WIDTH <= HALF * S::F32_LANES {
+        true => last,
+        false => count,
+    };
+    [0..whole, whole..count]
+}
+
 /// The sums of a tile: of each row, for each panel, its first vectors.
 pub(super) type Sums<V, const R: usize, const P: usize, const N: usize> = [[[V; N]; P]; R];
 
@@ -64,7 +80,7 @@ pub(super) struct Patches<'a> {
 pub(super) fn of_patches<S: Simd, const R: usize, const P: usize, const V: usize>(
     simd: S,
     patches: Patches<'_>,
-    places: [Place; R],
+    starts: [usize; R],
     panels: [&[Line]; P],
 ) -> Sums<S::f32s, R, P, V> {
     let Patches { copy, pitch, run } = patches;
@@ -73,8 +89,11 @@ pub(super) fn of_patches<S: Simd, const R: usize, const P: usize, const V: usize
     for (y, lines) in panels[0].chunks_exact(run).enumerate() {
         let len = lines.len();
         let panels: [&[Line]; P] = std::array::from_fn(|p| &panels[p][y * run..][..len]);
-        let rows: [&[f32]; R] =
-            std::array::from_fn(|i| &copy[places[i].patch as usize + at..][..len]);
+        // A loop, because `from_fn` would not always be inlined.
+        let mut rows: [&[f32]; R] = [&[]; R];
+        for (row, start) in rows.iter_mut().zip(starts) {
+            *row = &copy[start + at..][..len];
+        }
         at += pitch;
         let whole = len - len % STEP;
         for first in (0..whole).step_by(STEP) {
@@ -107,7 +126,7 @@ pub(super) fn of_patches<S: Simd, const R: usize, const P: usize, const V: usize
 
 /// The first values, of which there are enough.
 #[inline(always)]
-fn step<T, const N: usize>(values: &[T]) -> &[T; N] {
+pub(super) fn step<T, const N: usize>(values: &[T]) -> &[T; N] {
     let (chunks, _) = values.as_chunks();
     &chunks[0]
 }

@@ -1,54 +1,27 @@
-//! Weights in the order in which sums go over them.
+//! Weights in panels, in the order in which sums go over them.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::geometry::Geometry;
 use super::{LINES, Vectors};
-use crate::kernel::Real;
 use crate::kernel::product::right::{self, Line, WIDTH};
 use crate::kernel::product::{Layout, is_finite};
 use crate::kernel::scratch::scratch;
 
-/// Columns of a result up to which vectors lie along the patches, as a panel would be nearly empty.
-pub(super) const FEW: usize = 4;
-
-/// Channels from which that is done: a run has to have enough values for vectors.
-const LEAST_CHANNELS: usize = 8;
-
 /// Lines below which packing stays on one thread: some ten microseconds.
 const LEAST_WORK: usize = 2048;
 
-/// Weights by columns of the result, which are channels, and by k, which counts values of a patch.
-#[derive(Clone, Copy)]
-pub(super) enum Weights<'a> {
-    /// For each panel of 16 columns and each phase, a line for each k.
-    Panels(&'a [Line]),
-    /// For each phase and each of a few columns, the values of all k.
-    Columns(&'a [f32]),
-}
-
-/// Calls `f` with packed weights, if all are finite; says whether they are.
+/// Calls `f` with weights in panels, if all are finite; says whether they are. Columns are channels of the result. A
+/// panel has, for each phase, a line for each k, which counts values of a patch.
 pub(super) fn with(
     vectors: impl Vectors,
     geometry: Geometry,
     w: &[f32],
-    f: impl FnOnce(Weights<'_>),
+    f: impl FnOnce(&[Line]),
 ) -> bool {
     let columns = geometry.result()[2];
     let depth = depth(geometry);
-    if columns <= FEW && geometry.source()[2] >= LEAST_CHANNELS {
-        return is_finite(w) && {
-            match geometry.transposed {
-                false => f(Weights::Columns(w)),
-                true => f32::scratch(w.len(), |packed| {
-                    turn(geometry, w, packed);
-                    f(Weights::Columns(packed));
-                }),
-            }
-            true
-        };
-    }
     scratch(&LINES, columns.div_ceil(WIDTH) * depth, |lines| {
         let panels = lines.par_chunks_mut(depth.max(1)).enumerate();
         let panels = panels.with_min_len(LEAST_WORK.div_ceil(depth.max(1)));
@@ -61,7 +34,7 @@ pub(super) fn with(
             })
         });
         if finite {
-            f(Weights::Panels(lines));
+            f(lines);
         }
         finite
     })
@@ -86,22 +59,6 @@ fn places(geometry: Geometry) -> impl Iterator<Item = usize> {
         })
     });
     taps.flat_map(move |tap| (0..filters).map(move |f| (f * kernel * kernel + tap) * channels))
-}
-
-/// The weights of a transpose for each phase, by columns.
-fn turn(geometry: Geometry, w: &[f32], packed: &mut [f32]) {
-    let ([.., columns], [.., filters]) = (geometry.result(), geometry.source());
-    let (mut places, mut packed) = (places(geometry), packed);
-    for [vertical, horizontal] in geometry.pairs() {
-        let depth = vertical.taps * horizontal.taps * filters;
-        let (phase, rest) = packed.split_at_mut(depth * columns);
-        for (k, place) in places.by_ref().take(depth).enumerate() {
-            for column in 0..columns {
-                phase[column * depth + k] = w[place + column];
-            }
-        }
-        packed = rest;
-    }
 }
 
 /// A panel to pack.
