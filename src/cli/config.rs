@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::train::TrainArgs;
 use crate::error::{Error, Result};
-use crate::model::{ModelOptions, ModelSpec};
+use crate::model::{ModelOptions, ModelSpec, NetOptions};
 use crate::number::counted;
 use crate::option;
 use crate::shape::ImageShape;
@@ -38,8 +38,13 @@ pub(super) struct Resolved {
 impl Resolved {
     /// Checks of the model what does not need the images' size.
     pub(super) fn check_model(&self) -> Result<()> {
-        let spec = model(&self.model)?;
-        match spec.is_of_maps() {
+        let mut options = self.model.clone();
+        let needs_images = options.net.needs_images();
+        if needs_images {
+            options.net = NetOptions::default();
+        }
+        let spec = model(&options)?;
+        match needs_images || spec.is_of_maps() {
             true => spec.check_values()?,
             false => spec.validate()?,
         }

@@ -68,7 +68,7 @@ fn a_model_of_convolutions_trains_goes_on_and_is_all_that_other_models_are() {
     let header = String::from_utf8_lossy(&file);
     for tensor in [
         "\"encoder.0.weight\":{\"dtype\":\"F32\",\"shape\":[6,3,4,4]",
-        "\"encoder.5.weight\":{\"dtype\":\"F32\",\"shape\":[20,72]",
+        "\"encoder.6.weight\":{\"dtype\":\"F32\",\"shape\":[20,72]",
     ] {
         assert!(
             header.contains(tensor),
@@ -121,9 +121,12 @@ fn layers_that_do_not_go_together_are_shown_with_their_sizes() {
     colours(at);
     for (more, words) in [
         (
-            &["--encoder", "conv 4 /2, conv 4 k9"][..],
             &[
-                "encoder.2: a kernel of 9×9 does not fit into 5×6",
+                "--encoder",
+                "conv 4 k4 /2, conv 4 k4 /2, conv 4 k4 /2, conv 4 k4 /2",
+            ][..],
+            &[
+                "encoder.6: a kernel of 4×4 does not fit into 1×1",
                 "image: 10×12×3",
                 "encoder.0: 5×6×4",
             ][..],

@@ -122,6 +122,11 @@ impl NetOptions {
         !named && self.hidden.is_none() && self.encoder.is_none()
     }
 
+    /// Whether the encoder's layers are sized from the images.
+    pub fn needs_images(&self) -> bool {
+        self.is_auto() || self.net == Some(NetName::Conv)
+    }
+
     /// Another option that says what layers the encoder has.
     fn beside_encoder(&self) -> Option<&'static str> {
         let others = [
