@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::files;
-use crate::kernel::{Call, Field, Kernel, Precision};
+use crate::kernel::{Call, Element, Field, Kernel, Precision};
 
 /// How variants are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -265,7 +265,9 @@ pub(super) fn class(kernel: &Kernel, call: &Call) -> String {
     for (name, value) in &call.selectors {
         class += &format!(" {name}={value}");
     }
-    for Field { name, offset, .. } in kernel.fields {
+    // Floats are no sizes, or follow from them.
+    let sizes = kernel.fields.iter().filter(|field| field.scalar == Element::Word);
+    for Field { name, offset, .. } in sizes {
         let size: u32 = bytemuck::pod_read_unaligned(&call.params[*offset..offset + 4]);
         let most = u64::from(size).next_power_of_two();
         let fours = if size.is_multiple_of(4) { "/4" } else { "" };
