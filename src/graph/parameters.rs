@@ -31,7 +31,7 @@ impl Tensor {
     }
 
     /// Its values, out of an arena.
-    pub fn taken(&self, arena: &[f32]) -> Vec<f32> {
+    pub fn taken<T: Copy>(&self, arena: &[T]) -> Vec<T> {
         let own = &arena[self.offset..self.offset + self.len()];
         match &self.axes {
             None => own.to_vec(),
@@ -40,7 +40,7 @@ impl Tensor {
     }
 
     /// Puts its values into an arena.
-    pub fn put(&self, values: &[f32], arena: &mut [f32]) {
+    pub fn put<T: Copy>(&self, values: &[T], arena: &mut [T]) {
         let own = &mut arena[self.offset..self.offset + self.len()];
         match &self.axes {
             None => own.copy_from_slice(values),

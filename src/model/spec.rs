@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::layers::Activation;
 use crate::model::MOST_PARAMETERS;
 use crate::model::latents::{Latent, gaussian, point};
-use crate::model::nets::Net;
 use crate::model::nets::blocks::Blocks;
+use crate::model::nets::{Net, presets};
 use crate::model::objectives::Objective;
 use crate::ops::likelihood;
 use crate::shape::ImageShape;
@@ -176,6 +176,15 @@ impl ModelSpec {
         }
     }
 
+    /// A model of a few convolutions for the same images, of numbers of channels that no vector has.
+    pub fn of_convolutions() -> Self {
+        let reference = Self::reference();
+        Self {
+            encoder: presets::conv(reference.image, 10),
+            ..reference
+        }
+    }
+
     /// What training minimises.
     pub fn objective(&self) -> &'static Objective {
         self.objective.unwrap_or_else(|| self.kind.objective())
@@ -272,9 +281,10 @@ impl ModelSpec {
                 "give images of at least 1×1×1",
             ));
         }
-        let decoder = self.decoder_blocks();
-        let outputs = [&self.encoder, &decoder].map(Blocks::sizes);
-        if outputs.iter().any(|own| own.is_empty() || own.contains(&0)) {
+        // A mirror has zeros where the encoder's layers do not go together, which is told with their sizes.
+        let given = std::iter::once(&self.encoder).chain(&self.decoder);
+        let mut sizes = given.map(Blocks::sizes);
+        if sizes.any(|own| own.is_empty() || own.contains(&0)) {
             return Err(Error::config(
                 format!(
                     "{}: every hidden layer needs at least one unit",

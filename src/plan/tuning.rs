@@ -266,7 +266,10 @@ pub(super) fn class(kernel: &Kernel, call: &Call) -> String {
         class += &format!(" {name}={value}");
     }
     // Floats are no sizes, or follow from them.
-    let sizes = kernel.fields.iter().filter(|field| field.scalar == Element::Word);
+    let sizes = kernel
+        .fields
+        .iter()
+        .filter(|field| field.scalar == Element::Word);
     for Field { name, offset, .. } in sizes {
         let size: u32 = bytemuck::pod_read_unaligned(&call.params[*offset..offset + 4]);
         let most = u64::from(size).next_power_of_two();

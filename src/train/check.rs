@@ -12,7 +12,7 @@ use crate::train::{TrainOptions, Trainer};
 const BATCH: usize = 96;
 const IMAGES: usize = BATCH + 37;
 
-/// Trains two small models for a step on the CPU and on a device, step by step of their plans, and gives
+/// Trains small models for a step on the CPU and on a device, step by step of their plans, and gives
 /// how far each result is from the CPU's ([`plan::compare`]). Where the device has f16, the first one again with that.
 ///
 /// # Errors
@@ -42,11 +42,12 @@ pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
     Ok(all)
 }
 
-/// The reference model, in both precisions, and one that is different in everything.
-fn models() -> [(ModelSpec, Precision); 3] {
+/// The reference model, in both precisions, one that is different in everything, and one of convolutions.
+fn models() -> [(ModelSpec, Precision); 4] {
     [
         (ModelSpec::reference(), Precision::F32),
         (ModelSpec::odd(), Precision::F32),
+        (ModelSpec::of_convolutions(), Precision::F32),
         (ModelSpec::reference(), Precision::F16),
     ]
 }

@@ -56,6 +56,9 @@ class Case:
     schedule: tuple = ()  # (learning rate, share of beta) of each step
     free_bits: float = 0.0  # > 0: nats of each latent dimension's mean KL that are free
     precision: str = "f32"  # f16: operands of the matrix products are rounded
+    image: tuple = ()  # height, width and channels, of models whose layers are these texts
+    encoder: str = ""
+    decoder: str = ""
 
     def rows(self, step):
         """Rows of a step's batch."""
@@ -63,7 +66,7 @@ class Case:
         return self.last if short else self.batch
 
 
-OPTIONAL = {"epoch", "last", "schedule", "free_bits", "precision"}
+OPTIONAL = {"epoch", "last", "schedule", "free_bits", "precision", "image", "encoder", "decoder"}
 
 
 # Fixed sigmas are exact in float32.
@@ -91,7 +94,95 @@ CASES = [
     Case("vae-bernoulli-free-bits", 13, "vae", "tanh", "bernoulli", latent=4, free_bits=0.03125),
     Case("vae-bernoulli-f16", 179, "vae", "tanh", "bernoulli", values=9, hidden=(5,), latent=2,
          batch=3, steps=3, precision="f16"),
+    # Small networks of the kind that images of 28x28 and photographs have.
+    Case("vae-bernoulli-conv", 14, "vae", "tanh", "bernoulli", values=64, hidden=(), image=(8, 8, 1),
+         encoder="conv 3 k4 /2, conv 4 k4 /2, linear 6",
+         decoder="linear 6, linear 2x2x4, deconv 3 k4 *2, deconv 1 k4 *2"),
+    Case("vae-gaussian-conv-residual", 15, "vae", "silu", "gaussian", values=70, hidden=(), image=(5, 7, 2),
+         sigma=0.5, encoder="conv 4 k3 /2, residual(conv 3 k3, conv 4 k1)",
+         decoder="linear 3x4x4, residual(conv 5 k3, conv 4 k3), deconv 2 k3 *2 to 5x7"),
 ]
+
+
+class Residual(torch.nn.Sequential):
+    """x + f(x)"""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def split(text):
+    """The layers of a text, at the commas that are in no brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def activation(case):
+    return {"tanh": torch.nn.Tanh, "silu": torch.nn.SiLU}[case.activation]()
+
+
+def modules(case, text, sizes, plain):
+    """The modules of a text and the sizes of what they give, [channels, height, width] of a map; with `plain` without
+    an activation behind the last one."""
+    nn, found, layers = torch.nn, [], split(text)
+    for i, layer in enumerate(layers):
+        word = layer.split("(")[0].split()[0]
+        if word == "residual":
+            inner, _ = modules(case, layer[len("residual("):-1], sizes, True)
+            found.append(Residual(*inner))
+            continue
+        words = layer.split()
+        number = {w[0]: int(w[1:]) for w in words[2:] if w[0] in "k/*"}
+        kernel, stride = number.get("k", 3), number.get("/", number.get("*", 1))
+        pad = (kernel - 1) // 2
+        if word == "linear":
+            if len(sizes) == 3:
+                found.append(nn.Flatten())
+            to = [int(size) for size in words[1].split("x")]
+            found.append(nn.Linear(math.prod(sizes), math.prod(to)))
+            sizes = to if len(to) == 1 else [to[2], to[0], to[1]]
+        elif word == "conv":
+            found.append(nn.Conv2d(sizes[0], int(words[1]), kernel, stride, pad))
+            sizes = [int(words[1]), *((size + 2 * pad - kernel) // stride + 1 for size in sizes[1:])]
+        elif word == "deconv":
+            to = [int(size) for size in words[-1].split("x")] if "to" in words else [stride * size for size in sizes[1:]]
+            added = [t - (stride * (size - 1) + kernel - 2 * pad) for t, size in zip(to, sizes[1:])]
+            found.append(nn.ConvTranspose2d(sizes[0], int(words[1]), kernel, stride, pad, added))
+            sizes = [int(words[1]), *to]
+        if not (plain and i + 1 == len(layers)):
+            found.append(activation(case))
+        if word == "linear" and len(sizes) == 3:
+            found.append(nn.Unflatten(1, sizes))
+    return found, sizes
+
+
+class Maps(torch.nn.Module):
+    """A VAE whose layers are texts; images come with their channels last, as values."""
+
+    def __init__(self, case):
+        super().__init__()
+        self.image = case.image
+        height, width, channels = case.image
+        encoder, sizes = modules(case, case.encoder, [channels, height, width], False)
+        self.encoder = torch.nn.Sequential(*encoder)
+        self.mu = torch.nn.Linear(math.prod(sizes), case.latent)
+        self.logvar = torch.nn.Linear(math.prod(sizes), case.latent)
+        decoder, sizes = modules(case, case.decoder, [case.latent], True)
+        assert sizes == [channels, height, width], (case.name, sizes)
+        self.decoder = torch.nn.Sequential(*decoder)
+
+    def forward(self, x, eps):
+        images = x.reshape(-1, *self.image).permute(0, 3, 1, 2)
+        a = self.encoder(images).flatten(1)
+        mu, logvar = self.mu(a), self.logvar(a).clamp(-30, 30)
+        means = self.decoder(mu + (logvar / 2).exp() * eps)
+        return mu, logvar, means.permute(0, 2, 3, 1).flatten(1)
 
 
 def layer_sizes(case):
@@ -111,6 +202,8 @@ def layer_sizes(case):
 def initial_parameters(case):
     """PyTorch's default Linear initialisation, float32: weights [outputs, inputs]."""
     torch.manual_seed(case.seed)
+    if case.encoder:
+        return {name: value.detach().clone() for name, value in Maps(case).named_parameters()}
     params = {}
     for name, (inputs, outputs) in layer_sizes(case).items():
         layer = torch.nn.Linear(inputs, outputs)
@@ -179,6 +272,10 @@ def losses(case, params, x, eps):
         layer = HalfLinear.apply if case.precision == "f16" else F.linear
         return layer(a, params[f"{name}.weight"], params[f"{name}.bias"])
 
+    if case.encoder:
+        mu, logvar, out = torch.func.functional_call(Maps(case), params, (x, eps))
+        kl = 0.5 * (logvar.exp() + mu.square() - 1 - logvar).sum()
+        return reconstruction_loss(case, params, x, out), kl, kl
     act = ACTIVATIONS[case.activation]
     depth = len(case.hidden)
     a = x
@@ -199,16 +296,20 @@ def losses(case, params, x, eps):
     for i in range(depth):
         a = act(linear(f"fc{depth + 2 + i}", a))
     out = linear(f"fc{2 * depth + 2}", a)
+    return reconstruction_loss(case, params, x, out), kl, learned
+
+
+def reconstruction_loss(case, params, x, out):
+    """In nats, summed over the batch."""
     if case.likelihood == "bernoulli":
-        return F.binary_cross_entropy_with_logits(out, x, reduction="sum"), kl, learned
+        return F.binary_cross_entropy_with_logits(out, x, reduction="sum")
     if case.likelihood == "squared-error":
-        return (x - torch.sigmoid(out)).square().sum(), kl, learned
+        return (x - torch.sigmoid(out)).square().sum()
     if case.likelihood == "linear-squared-error":
-        return (x - out).square().sum(), kl, learned
+        return (x - out).square().sum()
     log_sigma = params.get("log_sigma", x.new_tensor([math.log(case.sigma)]))
     scaled = (x - out) / log_sigma.exp()
-    loss = (0.5 * scaled.square() + log_sigma + 0.5 * math.log(2 * math.pi)).sum()
-    return loss, kl, learned
+    return (0.5 * scaled.square() + log_sigma + 0.5 * math.log(2 * math.pi)).sum()
 
 
 def train(case, initial, x, eps, dtype):

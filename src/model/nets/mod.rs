@@ -2,7 +2,7 @@
 
 pub mod blocks;
 mod options;
-mod presets;
+pub(super) mod presets;
 mod sequence;
 
 pub use options::{NetName, NetOptions};

@@ -17,7 +17,7 @@ pub(super) fn suits_mlp(image: ImageShape) -> bool {
 
 /// Convolutions that halve an image until it has fewer than [`LEAST_HALVED`] rows or columns, the first to `width`
 /// channels, each further one to twice as many.
-pub(super) fn conv(image: ImageShape, width: usize) -> Blocks {
+pub(crate) fn conv(image: ImageShape, width: usize) -> Blocks {
     let mut least = image.height.min(image.width);
     let mut layers = Vec::new();
     while least >= LEAST_HALVED {
