@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::data::{Binarize, DataOptions};
     use crate::kernel::Precision;
-    use crate::model::{Activation, Likelihood, ModelKind};
+    use crate::model::{Activation, Likelihood, ModelKind, Sigma};
     use crate::plan::Tune;
     use crate::train::{KlWeight, LearningRate, Record, Span};
 
@@ -283,8 +283,7 @@ mod tests {
                 latent: 2,
                 activation: Activation::Gelu,
                 likelihood: Likelihood::Gaussian {
-                    sigma: 0.3,
-                    learned: true,
+                    sigma: Sigma::Learned(0.3),
                 },
                 beta: 0.5,
                 ..ModelSpec::reference()
@@ -391,8 +390,7 @@ mod tests {
         };
         assert_eq!(of("--likelihood bernoulli"), Likelihood::Bernoulli);
         let gaussian = Likelihood::Gaussian {
-            sigma: 0.5,
-            learned: false,
+            sigma: Sigma::Fixed(0.5),
         };
         assert_eq!(of("--likelihood gaussian"), gaussian);
     }

@@ -194,7 +194,7 @@ mod tests {
     use crate::cli::saved::ParametersArgs;
     use crate::data::{Images, Split, Values};
     use crate::model::Loss;
-    use crate::model::ModelKind;
+    use crate::model::{ModelKind, Sigma};
     use crate::shape::ImageShape;
     use crate::train::Record;
     use std::time::SystemTime;
@@ -302,8 +302,7 @@ mod tests {
     fn a_learned_sigma_is_printed() {
         let mut run = run();
         run.model.likelihood = Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: true,
+            sigma: Sigma::Learned(1.0),
         };
         let evaluation = evaluation(1.0);
         let lines = table(&args(), &chosen(), &run, &evaluation, Some(0.125));

@@ -71,14 +71,13 @@ mod tests {
     use super::*;
     use crate::data::{Reading, Scaling};
     use crate::export::tests::{model, weights};
-    use crate::model::{Activation, Likelihood, ModelKind};
+    use crate::model::{Activation, Likelihood, ModelKind, Sigma};
     use safetensors::SafeTensors;
 
     #[test]
     fn a_file_holds_the_parameters_and_describes_the_model() {
         let likelihood = Likelihood::Gaussian {
-            sigma: 0.5,
-            learned: true,
+            sigma: Sigma::Learned(0.5),
         };
         let spec = model(ModelKind::Vae, likelihood, Activation::LeakyRelu);
         let weights = weights(&spec);

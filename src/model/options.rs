@@ -1,15 +1,12 @@
 //! The options that describe a model, and what they make of it.
 
-use std::fmt;
-use std::str::FromStr;
-
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::nets::NetOptions;
 use super::objectives::{OBJECTIVES, Objective};
-use super::{Activation, Likelihood, ModelKind, ModelSpec};
+use super::{Activation, Likelihood, ModelKind, ModelSpec, Sigma};
 use crate::error::{Error, Result};
 use crate::option::{count, defaults, number};
 use crate::shape::ImageShape;
@@ -125,14 +122,8 @@ impl ModelOptions {
             LikelihoodName::SquaredError => Likelihood::SquaredError,
             LikelihoodName::LinearSquaredError => Likelihood::LinearSquaredError,
             LikelihoodName::Gaussian => {
-                let sigma = self.sigma.unwrap_or(Sigma {
-                    value: 1.0,
-                    learned: false,
-                });
-                return Ok(Likelihood::Gaussian {
-                    sigma: sigma.value,
-                    learned: sigma.learned,
-                });
+                let sigma = self.sigma.unwrap_or(Sigma::Fixed(1.0));
+                return Ok(Likelihood::Gaussian { sigma });
             }
         };
         match self.sigma {
@@ -151,10 +142,7 @@ impl From<&ModelSpec> for ModelOptions {
             Likelihood::Bernoulli => (LikelihoodName::Bernoulli, None),
             Likelihood::SquaredError => (LikelihoodName::SquaredError, None),
             Likelihood::LinearSquaredError => (LikelihoodName::LinearSquaredError, None),
-            Likelihood::Gaussian { sigma, learned } => {
-                let value = sigma;
-                (LikelihoodName::Gaussian, Some(Sigma { value, learned }))
-            }
+            Likelihood::Gaussian { sigma } => (LikelihoodName::Gaussian, Some(sigma)),
         };
         Self {
             model: spec.kind,
@@ -200,72 +188,6 @@ pub enum LikelihoodName {
     LinearSquaredError,
 }
 
-/// A Gaussian likelihood's standard deviation: a number, `learned`, or `learned:` and a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sigma {
-    /// It, or what it starts at.
-    pub value: f32,
-    /// Whether it is a parameter of the model.
-    pub learned: bool,
-}
-
-impl FromStr for Sigma {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (number, learned) = match text.trim().strip_prefix("learned") {
-            Some("") => ("1", true),
-            Some(rest) => (rest.strip_prefix(':').unwrap_or("none"), true),
-            None => (text, false),
-        };
-        let value = number.trim().parse();
-        let value = value.map_err(|_| "expected a number above 0, or `learned`")?;
-        Ok(Self { value, learned })
-    }
-}
-
-impl fmt::Display for Sigma {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self {
-                value: 1.0,
-                learned: true,
-            } => write!(f, "learned"),
-            Self {
-                value,
-                learned: true,
-            } => write!(f, "learned:{value}"),
-            Self { value, .. } => write!(f, "{value}"),
-        }
-    }
-}
-
-impl Serialize for Sigma {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.learned {
-            true => serializer.collect_str(self),
-            false => serializer.serialize_f32(self.value),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Sigma {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a number above 0, or \"learned\"")]
-        enum Written {
-            Number(f32),
-            Text(String),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Number(value) => Ok(Self {
-                value,
-                learned: false,
-            }),
-            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,12 +202,12 @@ mod tests {
 
     #[test]
     fn a_model_is_described_by_its_own_options() {
-        let gaussian = |sigma, learned| Likelihood::Gaussian { sigma, learned };
+        let gaussian = |sigma| Likelihood::Gaussian { sigma };
         let residual = "linear 6, residual(linear 3, linear 6)";
         for (likelihood, encoder, decoder) in [
             (Likelihood::Bernoulli, "linear 5, linear 6", None),
-            (gaussian(0.1, true), residual, None),
-            (gaussian(1.0, false), "linear 9", Some(residual)),
+            (gaussian(Sigma::Learned(0.1)), residual, None),
+            (gaussian(Sigma::Fixed(1.0)), "linear 9", Some(residual)),
         ] {
             let spec = ModelSpec {
                 likelihood,
@@ -330,22 +252,6 @@ mod tests {
     }
 
     #[test]
-    fn sigma_is_a_number_or_learned() {
-        for (text, value, learned) in [
-            ("0.5", 0.5, false),
-            ("learned", 1.0, true),
-            ("learned:0.1", 0.1, true),
-        ] {
-            let sigma: Sigma = text.parse().expect(text);
-            assert_eq!(sigma, Sigma { value, learned });
-            assert_eq!(sigma.to_string(), text);
-        }
-        for wrong in ["learn", "learned:", "learned0.5", "", "1,5"] {
-            assert!(wrong.parse::<Sigma>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn the_default_likelihood_follows_the_model() {
         let options = ModelOptions {
             model: ModelKind::Ae,
@@ -358,10 +264,7 @@ mod tests {
     #[test]
     fn sigma_without_a_gaussian_is_refused() {
         let options = ModelOptions {
-            sigma: Some(Sigma {
-                value: 0.5,
-                learned: false,
-            }),
+            sigma: Some(Sigma::Fixed(0.5)),
             ..ModelOptions::default()
         };
         let error = options.spec(ImageShape::new(1, 1, 1));

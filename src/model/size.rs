@@ -29,7 +29,7 @@ impl ModelSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Likelihood, ModelKind};
+    use crate::model::{Likelihood, ModelKind, Sigma};
 
     #[test]
     fn the_reference_model_has_the_parameters_of_its_layers() {
@@ -46,8 +46,7 @@ mod tests {
         assert_eq!(spec.parameter_count(), vae - (400 * 20 + 20));
         spec.kind = ModelKind::Vae;
         spec.likelihood = Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: true,
+            sigma: Sigma::Learned(1.0),
         };
         assert_eq!(spec.parameter_count(), vae + 1);
     }

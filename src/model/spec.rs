@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::layers::Activation;
-use crate::model::MOST_PARAMETERS;
 use crate::model::latents::{Latent, gaussian, point};
 use crate::model::nets::blocks::Blocks;
 use crate::model::nets::{Net, presets};
 use crate::model::objectives::Objective;
+use crate::model::{MOST_PARAMETERS, Sigma};
 use crate::ops::likelihood;
 use crate::shape::ImageShape;
 
@@ -57,10 +57,8 @@ pub enum Likelihood {
     Bernoulli,
     /// N(output, sigma²) for each value, with −½·log(2π·sigma²) kept.
     Gaussian {
-        /// Standard deviation, or its initial value where it is learned.
-        sigma: f32,
-        /// Whether sigma (one for all values) is a parameter of the model.
-        learned: bool,
+        /// Standard deviation of a value.
+        sigma: Sigma,
     },
     /// ‖x − sigmoid(output)‖², the loss of a plain autoencoder of values in [0, 1]; not a likelihood.
     SquaredError,
@@ -91,14 +89,19 @@ impl Likelihood {
     /// The standard deviation of a Gaussian, or what it starts at.
     pub fn sigma(&self) -> Option<f32> {
         match *self {
-            Self::Gaussian { sigma, .. } => Some(sigma),
+            Self::Gaussian { sigma } => Some(sigma.initial()),
             _ => None,
         }
     }
 
     /// Whether its sigma is a parameter of the model.
     pub fn learns_sigma(&self) -> bool {
-        matches!(self, Self::Gaussian { learned: true, .. })
+        matches!(
+            self,
+            Self::Gaussian {
+                sigma: Sigma::Learned(_)
+            }
+        )
     }
 
     /// Whether the loss is a squared error rather than a negative log-likelihood.
@@ -169,8 +172,7 @@ impl ModelSpec {
             latent: 7,
             activation: Activation::Gelu,
             likelihood: Likelihood::Gaussian {
-                sigma: 0.5,
-                learned: true,
+                sigma: Sigma::Learned(0.5),
             },
             ..Self::reference()
         }
@@ -342,7 +344,9 @@ impl ModelSpec {
             ));
         }
         match self.likelihood {
-            Likelihood::Gaussian { sigma, .. } if !(sigma.is_finite() && sigma > 0.0) => {
+            Likelihood::Gaussian { sigma }
+                if !(sigma.initial().is_finite() && sigma.initial() > 0.0) =>
+            {
                 Err(Error::config(
                     format!("`sigma = {sigma}`: expected a finite number above 0"),
                     "`sigma = 1`, or `sigma = learned`",

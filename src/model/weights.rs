@@ -446,8 +446,7 @@ mod tests {
         );
         let mut bigger = tiny();
         bigger.likelihood = crate::model::Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: true,
+            sigma: crate::model::Sigma::Learned(1.0),
         };
         let error = refused(&file_with(&bigger, |_, name, shape| {
             (name.to_owned(), Dtype::F32, shape.to_vec(), zeros(shape))

@@ -2,7 +2,7 @@
 
 use crate::data::Binarize;
 use crate::model::objectives::Term;
-use crate::model::{Allocation, Likelihood, Loss, MemoryUse, ModelSpec};
+use crate::model::{Allocation, Likelihood, Loss, MemoryUse, ModelSpec, Sigma};
 pub use crate::number::{counted, grouped};
 
 /// `71.9 MiB`
@@ -69,12 +69,11 @@ fn likelihood(spec: &ModelSpec) -> String {
     match spec.likelihood {
         Likelihood::Bernoulli => "Bernoulli likelihood".into(),
         Likelihood::Gaussian {
-            sigma,
-            learned: false,
-        } => format!("Gaussian likelihood of sigma {sigma}"),
-        Likelihood::Gaussian { sigma, .. } => {
-            format!("Gaussian likelihood of learned sigma, from {sigma}")
-        }
+            sigma: Sigma::Fixed(value),
+        } => format!("Gaussian likelihood of sigma {value}"),
+        Likelihood::Gaussian {
+            sigma: Sigma::Learned(start),
+        } => format!("Gaussian likelihood of learned sigma, from {start}"),
         Likelihood::SquaredError => "squared error of a sigmoid".into(),
         Likelihood::LinearSquaredError => "squared error".into(),
     }
@@ -243,8 +242,7 @@ mod tests {
             assert!(text.contains("BINARY DATA"), "{text}");
         }
         spec.likelihood = Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: false,
+            sigma: Sigma::Fixed(1.0),
         };
         assert_eq!(values(&spec, Binarize::None, true), None);
     }

@@ -276,7 +276,7 @@ mod tests {
     use super::*;
     use crate::data::{Binarize, DataOptions};
     use crate::kernel::Precision;
-    use crate::model::{Activation, Likelihood, ModelKind};
+    use crate::model::{Activation, Likelihood, ModelKind, Sigma};
     use crate::plan::Tune;
     use crate::shape::ImageShape;
     use crate::train::{Decay, KlWeight, LearningRate, Span};
@@ -335,8 +335,7 @@ mod tests {
                 latent: 3,
                 activation: Activation::LeakyRelu,
                 likelihood: Likelihood::Gaussian {
-                    sigma: 0.1,
-                    learned: true,
+                    sigma: Sigma::Learned(0.1),
                 },
                 ..ModelSpec::reference()
             },

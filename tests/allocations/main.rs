@@ -14,7 +14,7 @@ use std::alloc::System;
 
 use elbo::kernel::Precision;
 use elbo::model::plans::Update;
-use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec};
+use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec, Sigma};
 use elbo::plan::{CpuRuntime, PlanId, Runtime, Shared};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -49,8 +49,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Update)> {
     };
     let learned = ModelSpec {
         likelihood: Likelihood::Gaussian {
-            sigma: 0.5,
-            learned: true,
+            sigma: Sigma::Learned(0.5),
         },
         activation: Activation::Silu,
         ..vae.clone()

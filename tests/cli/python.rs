@@ -15,7 +15,7 @@ use elbo::data::{Binarize, Images, Reading, Split, Values};
 use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
 use elbo::files;
-use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Weights};
+use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
@@ -130,12 +130,10 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
 
 /// Every activation with every loss as VAE and AE, small; the reference model; one of rows of values; residual ones.
 fn models(folder: &Path) -> Vec<PathBuf> {
-    let gaussian = |learned| Likelihood::Gaussian {
-        sigma: 0.5,
-        learned,
-    };
+    let gaussian = |sigma| Likelihood::Gaussian { sigma };
     let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
-    let both = [Likelihood::Bernoulli, gaussian(false), gaussian(true)];
+    let (fixed, learned) = (Sigma::Fixed(0.5), Sigma::Learned(0.5));
+    let both = [Likelihood::Bernoulli, gaussian(fixed), gaussian(learned)];
     let mut all = vec![ModelSpec::reference()];
     for &activation in Activation::value_variants() {
         for kind in [ModelKind::Vae, ModelKind::Ae] {
@@ -165,7 +163,7 @@ fn models(folder: &Path) -> Vec<PathBuf> {
             decoder: Some(layers("residual(linear 8, linear 5), linear 6")),
             latent: 5,
             activation: Activation::Silu,
-            likelihood: gaussian(true),
+            likelihood: gaussian(learned),
             ..ModelSpec::reference()
         });
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use elbo::kernel::Precision;
 use elbo::model::plans::{Source, Update, buffers};
-use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
+use elbo::model::{Likelihood, Model, ModelKind, ModelSpec, Sigma};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan};
 use elbo::shape::ImageShape;
 use safetensors::SafeTensors;
@@ -77,8 +77,10 @@ impl Golden {
         };
         let likelihood = match case["likelihood"].as_str() {
             Some("gaussian") => Likelihood::Gaussian {
-                sigma: number("sigma") as f32,
-                learned: named(&case, "sigma_learned"),
+                sigma: match named(&case, "sigma_learned") {
+                    true => Sigma::Learned(number("sigma") as f32),
+                    false => Sigma::Fixed(number("sigma") as f32),
+                },
             },
             Some("squared-error") => Likelihood::SquaredError,
             Some("linear-squared-error") => Likelihood::LinearSquaredError,

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use elbo::model::plans::{Update, buffers};
-use elbo::model::{Activation, Blocks, Likelihood, Model, ModelKind, ModelSpec, Parameters};
+use elbo::model::{Activation, Blocks, Likelihood, Model, ModelKind, ModelSpec, Parameters, Sigma};
 use elbo::ops::activation::{IDENTITY, SILU};
 use elbo::ops::{elbo as loss, matmul};
 use elbo::plan::{CpuRuntime, Plan, PlanId, Runtime, Shared};
@@ -124,13 +124,11 @@ fn compare(report: &mut Report, title: &str, mut still: Still) {
 }
 
 const GAUSSIAN: Likelihood = Likelihood::Gaussian {
-    sigma: 0.6,
-    learned: false,
+    sigma: Sigma::Fixed(0.6),
 };
 
 const LEARNED: Likelihood = Likelihood::Gaussian {
-    sigma: 0.6,
-    learned: true,
+    sigma: Sigma::Learned(0.6),
 };
 
 #[test]

@@ -7,7 +7,7 @@ mod others;
 use elbo::graph::{Graph, Learning, Lowering, Parameters, Value, arenas};
 use elbo::layers::{Activation, LAYERS, activation, add, linear, reshape};
 use elbo::model::plans::Update;
-use elbo::model::{Likelihood, Model, ModelKind, ModelSpec};
+use elbo::model::{Likelihood, Model, ModelKind, ModelSpec, Sigma};
 use elbo::ops::{adam, copy};
 use elbo::plan::{CpuRuntime, Home, Plan, Runtime, Shared};
 
@@ -415,13 +415,14 @@ fn every_parameter_of_a_graph_is_updated_by_one_step() {
 
 #[test]
 fn every_parameter_of_a_model_is_updated_by_one_step() {
-    let sigma = |learned| Likelihood::Gaussian {
-        sigma: 0.5,
-        learned,
-    };
+    let gaussian = |sigma| Likelihood::Gaussian { sigma };
     let mut specs = Vec::new();
     for kind in [ModelKind::Vae, ModelKind::Ae] {
-        for likelihood in [sigma(false), sigma(true), Likelihood::Bernoulli] {
+        for likelihood in [
+            gaussian(Sigma::Fixed(0.5)),
+            gaussian(Sigma::Learned(0.5)),
+            Likelihood::Bernoulli,
+        ] {
             for activation in [Activation::Relu, Activation::Gelu] {
                 for encoder in [
                     "linear 9, linear 7",

@@ -2,7 +2,7 @@
 
 use elbo::data::{Binarize, Images, Split, Values};
 use elbo::device::Device;
-use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Weights};
+use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights};
 use elbo::rng::{Purpose, Stream};
 
 use crate::by_hand::{self, Near, noise};
@@ -196,11 +196,8 @@ fn bernoulli_draws_are_zeros_and_ones_as_often_as_the_means_say() {
 
 #[test]
 fn gaussian_draws_are_spread_by_sigma_about_the_means() {
-    for learned in [false, true] {
-        let likelihood = Likelihood::Gaussian {
-            sigma: 0.3,
-            learned,
-        };
+    for rule in [Sigma::Fixed(0.3), Sigma::Learned(0.3)] {
+        let likelihood = Likelihood::Gaussian { sigma: rule };
         let (spec, weights) = model(ModelKind::Vae, likelihood);
         let tensor = weights.iter().find(|(name, ..)| *name == "log_sigma");
         let sigma = match tensor {
@@ -208,7 +205,8 @@ fn gaussian_draws_are_spread_by_sigma_about_the_means() {
             Some((_, _, values)) => f64::from(values[0]).exp(),
             None => 0.3,
         };
-        assert_eq!(learned, (sigma - 0.3).abs() > 0.1, "{sigma}");
+        let is_found = rule != Sigma::Fixed(0.3);
+        assert_eq!(is_found, (sigma - 0.3).abs() > 0.1, "{sigma}");
         for (device, mut model) in on_devices(&spec, &weights, SEED) {
             let means = model.sample(IMAGES, false).expect("means");
             let draws = model.sample(IMAGES, true).expect("draws");
@@ -219,8 +217,8 @@ fn gaussian_draws_are_spread_by_sigma_about_the_means() {
                 squares += residual * residual;
             }
             let count = means.len() as f64;
-            assert_likely(&format!("{device}, learned {learned}: mean"), sum, count);
-            let what = format!("{device}, learned {learned}: variance");
+            assert_likely(&format!("{device}, {rule}: mean"), sum, count);
+            let what = format!("{device}, {rule}: variance");
             assert_likely(&what, squares - count, 2.0 * count);
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use elbo::data::{Dataset, Values, digits};
 use elbo::model::plans::buffers;
-use elbo::model::{Likelihood, Model, ModelSpec, Weights};
+use elbo::model::{Likelihood, Model, ModelSpec, Sigma, Weights};
 use elbo::plan::{self, Plan, PlanId, Runtime, Shared, Slice};
 use elbo::train::{Observer, State, TrainOptions, train};
 use elbo::{Error, Result};
@@ -136,8 +136,7 @@ fn a_nan_in_a_weight_is_found_within_the_epoch_and_named() {
 fn a_nan_in_an_image_is_found_within_the_epoch_and_named() {
     let spec = ModelSpec {
         likelihood: Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: false,
+            sigma: Sigma::Fixed(1.0),
         },
         ..digit_model()
     };

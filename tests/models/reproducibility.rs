@@ -4,7 +4,7 @@ use elbo::data::{Binarize, Dataset, Split, digits};
 use elbo::device::Device;
 use elbo::kernel::Precision;
 use elbo::model::plans::{Update, buffers};
-use elbo::model::{Inference, Likelihood, Loss, Model, ModelKind, ModelSpec};
+use elbo::model::{Inference, Likelihood, Loss, Model, ModelKind, ModelSpec, Sigma};
 use elbo::plan::{CpuRuntime, Runtime};
 use elbo::rng::Purpose;
 use elbo::train::{EpochRecord, Observer, TrainOptions, Trainer};
@@ -250,8 +250,7 @@ fn an_epoch_with_a_short_last_batch_means_over_every_image_once() {
 fn updates_fused_with_their_gradients_give_the_bits_of_both_apart() {
     let mut spec = small(ModelKind::Vae, 30, &[17, 12], 3);
     spec.likelihood = Likelihood::Gaussian {
-        sigma: 0.5,
-        learned: true,
+        sigma: Sigma::Learned(0.5),
     };
     let model = Model::new(&spec).expect("a model");
     let parameters = model.parameters();

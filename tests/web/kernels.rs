@@ -6,7 +6,7 @@ use std::fs;
 
 use elbo::kernel::{Access, Capabilities, Element};
 use elbo::model::plans::{self, Mode, Update};
-use elbo::model::{Activation, Likelihood, Model, ModelSpec};
+use elbo::model::{Activation, Likelihood, Model, ModelSpec, Sigma};
 use elbo::ops::{KERNELS, activation, activation_backward, add, copy, fma};
 use elbo::plan::{Builder, CpuRuntime, Difference, Plan, Runtime, Shared, Step};
 use elbo::shape::ImageShape;
@@ -234,8 +234,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         ..ModelSpec::reference()
     };
     let learned = Likelihood::Gaussian {
-        sigma: 0.5,
-        learned: true,
+        sigma: Sigma::Learned(0.5),
     };
     // Rows of a multiple of four, and of none.
     let wide = spec(36, 40, 8, Activation::Relu, Likelihood::Bernoulli);

@@ -7,7 +7,7 @@ use super::*;
 use crate::data::{Binarize, Images, Reading, Scaling, Split, Values};
 use crate::device::Device;
 use crate::export::tests::{model, weights};
-use crate::model::{Activation, Inference, Likelihood, ModelKind};
+use crate::model::{Activation, Inference, Likelihood, ModelKind, Sigma};
 use crate::shape::ImageShape;
 
 const TOLERANCE: f32 = 1e-5;
@@ -77,12 +77,13 @@ fn check(spec: &ModelSpec) {
 
 #[test]
 fn every_model_reads_back_as_what_the_program_computes() {
-    let gaussian = |learned| Likelihood::Gaussian {
-        sigma: 0.5,
-        learned,
-    };
+    let gaussian = |sigma| Likelihood::Gaussian { sigma };
     let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
-    let both = [Likelihood::Bernoulli, gaussian(false), gaussian(true)];
+    let both = [
+        Likelihood::Bernoulli,
+        gaussian(Sigma::Fixed(0.5)),
+        gaussian(Sigma::Learned(0.5)),
+    ];
     for &activation in Activation::value_variants() {
         for likelihood in both {
             check(&model(ModelKind::Vae, likelihood, activation));
@@ -106,8 +107,7 @@ fn a_model_of_rows_of_values_takes_and_gives_rows() {
 #[test]
 fn a_file_says_what_it_is() {
     let likelihood = Likelihood::Gaussian {
-        sigma: 0.5,
-        learned: true,
+        sigma: Sigma::Learned(0.5),
     };
     let spec = model(ModelKind::Vae, likelihood, Activation::LeakyRelu);
     let read = part(&spec, Part::Encoder);

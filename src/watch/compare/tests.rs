@@ -1,6 +1,6 @@
 use super::*;
 use crate::data::Binarize;
-use crate::model::{Likelihood, ModelKind};
+use crate::model::{Likelihood, ModelKind, Sigma};
 use crate::watch::run::tests::run;
 
 fn named(name: &str, change: impl FnOnce(&mut Run)) -> Run {
@@ -49,14 +49,12 @@ fn losses_of_different_meaning_are_told_apart() {
     let other: fn(&mut Run) = |run| run.config.record.data = "mnist".into();
     let gaussian: fn(&mut Run) = |run| {
         run.config.model.likelihood = Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: false,
+            sigma: Sigma::Fixed(1.0),
         };
     };
     let gaussian_binarised: fn(&mut Run) = |run| {
         run.config.model.likelihood = Likelihood::Gaussian {
-            sigma: 1.0,
-            learned: false,
+            sigma: Sigma::Fixed(1.0),
         };
         run.config.train.binarize = Binarize::Dynamic;
     };
