@@ -50,7 +50,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             progress,
         )
     })?;
-    let sigma = model.learned_sigma()?;
+    let sigma = model.found_sigma()?;
     if args.json {
         result(record(args, &chosen, run, &evaluation, sigma))?;
     } else {
@@ -142,9 +142,8 @@ fn table(
         };
         lines.push(row("bits per dimension", bits, rest));
     }
-    if let Some(sigma) = sigma {
-        let rest = "learned: the standard deviation of a value about its mean";
-        lines.push(row("sigma", sigma.into(), rest));
+    if let (Some(sigma), Some(rule)) = (sigma, spec.likelihood.sigma()) {
+        lines.push(row("sigma", sigma.into(), &text::sigma(rule)));
     }
     lines
 }

@@ -305,8 +305,8 @@ pub(super) fn results(folder: &RunFolder, ending: Ending, shown: Shown) -> anyho
     if let Some(last) = last {
         result(format_args!("train: {}", text::loss(spec, &last.train)))?;
         result(format_args!("test: {}", text::loss(spec, &last.test)))?;
-        if let Some(sigma) = last.sigma {
-            result(format_args!("sigma: {sigma:.4}, learned"))?;
+        if let (Some(sigma), Some(rule)) = (last.sigma, spec.likelihood.sigma()) {
+            result(format_args!("sigma: {sigma:.4}, {}", rule.rule()))?;
         }
     }
     Ok(())

@@ -46,12 +46,12 @@ impl Trained<'_> {
         }
     }
 
-    /// The Gaussian likelihood's standard deviation as it was learned, or as it was given.
+    /// The Gaussian likelihood's standard deviation as training found it, or as it was given.
     fn sigma(&self, model: &Model) -> Option<f32> {
-        let given = self.spec.likelihood.sigma()?;
-        let learned = model.log_sigma();
-        let learned = learned.and_then(|tensor| self.weights.get(&tensor.name));
-        Some(learned.map_or(given, |(_, values)| values[0].exp()))
+        let given = self.spec.likelihood.sigma()?.initial();
+        let found = model.log_sigma();
+        let found = found.and_then(|tensor| self.weights.get(&tensor.name));
+        Some(found.map_or(given, |(_, values)| values[0].exp()))
     }
 }
 

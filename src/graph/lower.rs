@@ -388,6 +388,11 @@ impl<'a> Lowering<'a> {
         });
     }
 
+    /// Says that a parameter has its update, by a step that is none of its layer's. It has no gradient then.
+    pub fn set_updated(&mut self, parameter: usize) {
+        self.updated[parameter] = true;
+    }
+
     /// The updates that are still due, after the norm of the gradient where it is bounded.
     ///
     /// # Panics

@@ -292,12 +292,12 @@ impl Inference {
         Ok(scores)
     }
 
-    /// The sigma of a Gaussian likelihood that was learned; `None` where it was not.
+    /// The sigma of a Gaussian likelihood that training found, learned or optimal; `None` where it was given.
     ///
     /// # Errors
     /// [`Error::Device`].
-    pub fn learned_sigma(&mut self) -> Result<Option<f32>> {
-        let log_sigma = self.session.learned_log_sigma()?;
+    pub fn found_sigma(&mut self) -> Result<Option<f32>> {
+        let log_sigma = self.session.found_log_sigma()?;
         Ok(log_sigma.map(f32::exp))
     }
 

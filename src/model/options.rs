@@ -43,10 +43,11 @@ pub struct ModelOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub likelihood: Option<LikelihoodName>,
     /// Standard deviation of the gaussian likelihood, in units of the values; `learned` makes it a parameter that
-    /// starts at 1, `learned:0.1` one that starts there [default: 1]
+    /// starts at 1, `learned:0.1` one that starts there; `optimal` takes the root mean squared error of each batch
+    /// (Rybkin et al. 2021) [default: 1]
     #[arg(
         long,
-        value_name = "NUMBER|learned",
+        value_name = "NUMBER|learned|optimal",
         allow_negative_numbers = true,
         help_heading = "Model"
     )]
@@ -208,6 +209,7 @@ mod tests {
             (Likelihood::Bernoulli, "linear 5, linear 6", None),
             (gaussian(Sigma::Learned(0.1)), residual, None),
             (gaussian(Sigma::Fixed(1.0)), "linear 9", Some(residual)),
+            (gaussian(Sigma::Optimal), "linear 9", None),
         ] {
             let spec = ModelSpec {
                 likelihood,

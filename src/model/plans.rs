@@ -269,7 +269,7 @@ impl Model {
         &self.parameters
     }
 
-    /// The tensor that is the logarithm of sigma, where that is learned.
+    /// The tensor that is the logarithm of sigma, where training finds it.
     pub fn log_sigma(&self) -> Option<&Tensor> {
         let parameter = self.net.log_sigma?;
         Some(self.parameters.first_tensor(parameter))

@@ -426,16 +426,16 @@ impl Session {
         Ok(decoded)
     }
 
-    /// Logarithm of the likelihood's sigma, learned or not.
+    /// Logarithm of the likelihood's sigma, given or found.
     pub(crate) fn log_sigma(&mut self) -> Result<f32> {
-        match self.learned_log_sigma()? {
-            Some(learned) => Ok(learned),
+        match self.found_log_sigma()? {
+            Some(found) => Ok(found),
             None => Ok(self.model.spec().log_sigma()),
         }
     }
 
-    /// The same where it is learned.
-    pub(crate) fn learned_log_sigma(&mut self) -> Result<Option<f32>> {
+    /// The same where training finds it.
+    pub(crate) fn found_log_sigma(&mut self) -> Result<Option<f32>> {
         let Some(tensor) = self.model.log_sigma() else {
             return Ok(None);
         };

@@ -86,22 +86,23 @@ impl Likelihood {
         }
     }
 
-    /// The standard deviation of a Gaussian, or what it starts at.
-    pub fn sigma(&self) -> Option<f32> {
+    /// The standard deviation of a Gaussian.
+    pub fn sigma(&self) -> Option<Sigma> {
         match *self {
-            Self::Gaussian { sigma } => Some(sigma.initial()),
+            Self::Gaussian { sigma } => Some(sigma),
             _ => None,
         }
     }
 
-    /// Whether its sigma is a parameter of the model.
+    /// The same where training finds it: it is a tensor of the model then.
+    pub fn found_sigma(&self) -> Option<Sigma> {
+        self.sigma()
+            .filter(|sigma| !matches!(sigma, Sigma::Fixed(_)))
+    }
+
+    /// Whether its sigma learns by a gradient.
     pub fn learns_sigma(&self) -> bool {
-        matches!(
-            self,
-            Self::Gaussian {
-                sigma: Sigma::Learned(_)
-            }
-        )
+        matches!(self.sigma(), Some(Sigma::Learned(_)))
     }
 
     /// Whether the loss is a squared error rather than a negative log-likelihood.
@@ -199,7 +200,8 @@ impl ModelSpec {
 
     /// Logarithm of a Gaussian likelihood's (initial) sigma; 0 for the others, which do not use it.
     pub fn log_sigma(&self) -> f32 {
-        self.likelihood.sigma().map_or(0.0, f32::ln)
+        let sigma = self.likelihood.sigma();
+        sigma.map_or(0.0, |sigma| sigma.initial().ln())
     }
 
     /// Checks that the images' values are in [0, 1] where the decoder's outputs are, or where they are
@@ -349,7 +351,7 @@ impl ModelSpec {
             {
                 Err(Error::config(
                     format!("`sigma = {sigma}`: expected a finite number above 0"),
-                    "`sigma = 1`, or `sigma = learned`",
+                    "`sigma = 1`, `sigma = learned` or `sigma = optimal`",
                 ))
             }
             _ if self.likelihood.is_squared_error() && self.kind == ModelKind::Vae => {

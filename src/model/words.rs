@@ -74,9 +74,20 @@ fn likelihood(spec: &ModelSpec) -> String {
         Likelihood::Gaussian {
             sigma: Sigma::Learned(start),
         } => format!("Gaussian likelihood of learned sigma, from {start}"),
+        Likelihood::Gaussian {
+            sigma: Sigma::Optimal,
+        } => "Gaussian likelihood of optimal sigma".into(),
         Likelihood::SquaredError => "squared error of a sigmoid".into(),
         Likelihood::LinearSquaredError => "squared error".into(),
     }
+}
+
+/// What the sigma of a Gaussian likelihood is: `learned: the standard deviation of a value about its mean`.
+pub fn sigma(sigma: Sigma) -> String {
+    format!(
+        "{}: the standard deviation of a value about its mean",
+        sigma.rule()
+    )
 }
 
 /// Whether the negative loss is the ELBO.

@@ -24,6 +24,7 @@ pub mod record;
 pub mod reparameterize;
 pub mod reparameterize_backward;
 pub mod schedule;
+pub mod sigma;
 pub mod square_sum;
 pub mod sum_parts;
 pub mod weight_update;
@@ -58,6 +59,7 @@ pub static KERNELS: &[&Kernel] = &[
     &reparameterize::KERNEL,
     &reparameterize_backward::KERNEL,
     &schedule::KERNEL,
+    &sigma::KERNEL,
     &square_sum::KERNEL,
     &sum_parts::KERNEL,
     &weight_update::KERNEL,

@@ -67,8 +67,8 @@ pub struct Epoch {
     /// KL of each latent dimension, mean over the test images, nats; empty for an autoencoder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kl_per_unit: Vec<f64>,
-    /// The learned standard deviation of a Gaussian likelihood, in units of the values as the model sees them; absent
-    /// where it is not learned.
+    /// The standard deviation of a Gaussian likelihood that training finds, learned or optimal, in units of the values
+    /// as the model sees them; absent where it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigma: Option<f32>,
     /// Training images per second.

@@ -52,7 +52,7 @@ pub struct EpochRecord {
     pub kl_weight: f64,
     /// What each latent dimension of a VAE carries, over the test images.
     pub units: Option<Units>,
-    /// The sigma of a Gaussian likelihood that learns it.
+    /// The sigma of a Gaussian likelihood, where training finds it.
     pub sigma: Option<f32>,
     /// Training images per second.
     pub images_per_s: f64,

@@ -315,7 +315,7 @@ impl Trainer {
             learning_rate,
             kl_weight,
             units,
-            sigma: self.session.learned_log_sigma()?.map(f32::exp),
+            sigma: self.session.found_log_sigma()?.map(f32::exp),
             images_per_s,
             seconds: self.seconds(),
         }))

@@ -54,6 +54,12 @@ fn models() -> Vec<(&'static str, ModelSpec, Update)> {
         activation: Activation::Silu,
         ..vae.clone()
     };
+    let optimal = ModelSpec {
+        likelihood: Likelihood::Gaussian {
+            sigma: Sigma::Optimal,
+        },
+        ..vae.clone()
+    };
     let fused = Update {
         fused: true,
         ..Update::default()
@@ -62,6 +68,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Update)> {
         ("a VAE", vae.clone(), fused),
         ("an autoencoder", ae, fused),
         ("a learned sigma", learned, fused),
+        ("an optimal sigma", optimal, fused),
         (
             "a bound of the gradient",
             vae.clone(),

@@ -127,7 +127,13 @@ fn values_out_of_range_are_refused() {
 
 #[test]
 fn options_that_contradict_each_other_are_refused() {
-    refused(&["train", "--sigma", "1"], CONFIG, &["--sigma", "gaussian"]);
+    for sigma in ["1", "learned", "optimal"] {
+        refused(
+            &["train", "--sigma", sigma],
+            CONFIG,
+            &["--sigma", "gaussian"],
+        );
+    }
     refused(
         &["train", "--model", "ae", "--beta", "4"],
         CONFIG,

@@ -185,25 +185,23 @@ fn rows_of_values_are_shown_as_lines() {
 }
 
 #[test]
-fn a_learned_sigma_is_in_what_training_prints_in_its_metrics_its_page_and_its_evaluation() {
+fn a_sigma_is_in_what_training_prints_in_its_metrics_its_page_and_its_evaluation() {
+    found_and_shown("learned");
+    found_and_shown("optimal");
+}
+
+fn found_and_shown(rule: &str) {
     let folder = temporary();
     let folder = folder.path();
     let values = (0..30 * SIDE * SIDE).map(|i| (i * i % 17) as f32 / 17.0);
     write(&folder.join("d.npy"), &floats("(30, 8, 8)", values));
-    let more = [
-        "--likelihood",
-        "gaussian",
-        "--sigma",
-        "learned",
-        "--lr",
-        "0.01",
-    ];
+    let more = ["--likelihood", "gaussian", "--sigma", rule, "--lr", "0.01"];
     let said = train(folder, "d.npy", &more);
     let last = epochs(&folder.join("run")).pop().expect("an epoch");
     let sigma = last["sigma"].as_f64().expect("a number");
     assert!(sigma > 0.0 && sigma != 1.0, "{sigma}");
     assert!(
-        said.contains(&format!("sigma: {sigma:.4}, learned")),
+        said.contains(&format!("sigma: {sigma:.4}, {rule}")),
         "{said}"
     );
     let page = fs::read_to_string(folder.join("run/report.html")).expect("a page");

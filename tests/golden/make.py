@@ -59,6 +59,7 @@ class Case:
     image: tuple = ()  # height, width and channels, of models whose layers are these texts
     encoder: str = ""
     decoder: str = ""
+    sigma_optimal: bool = False  # sigma of a step: the root mean squared error of its batch
 
     def rows(self, step):
         """Rows of a step's batch."""
@@ -66,7 +67,8 @@ class Case:
         return self.last if short else self.batch
 
 
-OPTIONAL = {"epoch", "last", "schedule", "free_bits", "precision", "image", "encoder", "decoder"}
+OPTIONAL = {"epoch", "last", "schedule", "free_bits", "precision", "image", "encoder", "decoder",
+            "sigma_optimal"}
 
 
 # Fixed sigmas are exact in float32.
@@ -101,6 +103,9 @@ CASES = [
     Case("vae-gaussian-conv-residual", 15, "vae", "silu", "gaussian", values=70, hidden=(), image=(5, 7, 2),
          sigma=0.5, encoder="conv 4 k3 /2, residual(conv 3 k3, conv 4 k1)",
          decoder="linear 3x4x4, residual(conv 5 k3, conv 4 k3), deconv 2 k3 *2 to 5x7"),
+    # Its sigma does not decay, and is no part of the norm.
+    Case("vae-gaussian-optimal-tanh", 14, "vae", "tanh", "gaussian", values=13, latent=2, weight_decay=0.1,
+         grad_clip=1.0, sigma_optimal=True),
 ]
 
 
@@ -209,7 +214,7 @@ def initial_parameters(case):
         layer = torch.nn.Linear(inputs, outputs)
         params[f"{name}.weight"] = layer.weight.detach().clone()
         params[f"{name}.bias"] = layer.bias.detach().clone()
-    if case.sigma_learned:
+    if case.sigma_learned or case.sigma_optimal:
         params["log_sigma"] = torch.tensor([math.log(case.sigma)])
     return params
 
@@ -308,6 +313,8 @@ def reconstruction_loss(case, params, x, out):
     if case.likelihood == "linear-squared-error":
         return (x - out).square().sum()
     log_sigma = params.get("log_sigma", x.new_tensor([math.log(case.sigma)]))
+    if case.sigma_optimal:
+        log_sigma = (x - out).square().mean().detach().log() / 2
     scaled = (x - out) / log_sigma.exp()
     return (0.5 * scaled.square() + log_sigma + 0.5 * math.log(2 * math.pi)).sum()
 
@@ -317,8 +324,9 @@ def train(case, initial, x, eps, dtype):
     params = {k: v.to(dtype, copy=True).requires_grad_() for k, v in initial.items()}
     x, eps = x.to(dtype), eps.to(dtype)
     rule = torch.optim.AdamW if case.weight_decay > 0 else torch.optim.Adam
-    optimizer = rule(params.values(), lr=case.lr, eps=1e-8, weight_decay=case.weight_decay)
-    record, kept = [], {}
+    learning = [p for k, p in params.items() if k != "log_sigma" or case.sigma_learned]
+    optimizer = rule(learning, lr=case.lr, eps=1e-8, weight_decay=case.weight_decay)
+    record, variances, kept = [], [], {}
     for step in range(case.steps):
         optimizer.zero_grad()
         rows = case.rows(step)
@@ -328,14 +336,20 @@ def train(case, initial, x, eps, dtype):
         (reconstruction + case.beta * share * learned).backward()
         record.append(torch.stack([reconstruction, kl]).detach())
         if step == 0:
-            kept.update({f"grad/{k}": p.grad.clone() for k, p in params.items()})
+            grads = {k: torch.zeros_like(p) if p.grad is None else p.grad.clone() for k, p in params.items()}
+            kept.update({f"grad/{k}": grad for k, grad in grads.items()})
         if case.grad_clip > 0:
             # By hand: torch's clip_grad_norm_ adds 1e-6 to the denominator.
-            norm = torch.cat([p.grad.flatten() for p in params.values()]).norm()
+            norm = torch.cat([p.grad.flatten() for p in learning]).norm()
             scale = (case.grad_clip / (norm / rows)).clamp(max=1)
-            for p in params.values():
+            for p in learning:
                 p.grad *= scale
         optimizer.step()
+        if case.sigma_optimal:
+            # The loss of a value is (1 + ln 2 pi sigma^2) / 2. The steps are an epoch of equal batches.
+            loss = reconstruction.detach() / x[step, :rows].numel()
+            variances.append((2 * loss - 1).exp() / (2 * math.pi))
+            params["log_sigma"] = torch.stack(variances).mean().log().reshape(1) / 2
         if step + 1 in (1, case.steps):
             kept.update({f"param{step + 1}/{k}": p.detach().clone() for k, p in params.items()})
     return torch.stack(record), kept

@@ -385,6 +385,36 @@ const SIMPLE: &[Fault] = &[
         "scalars[2] = schedule",
         "scalars[1] = schedule",
     ),
+    // The KL's column; the last lane left out; a sum for a mean; no bound of a small one, and one that hides a NaN; what
+    // the epoch before left; a mean of batches, not of images; the batch's sigma for the epoch's.
+    fault("sigma", "5 partials after 0", "[i].x", "[i].y"),
+    fault(
+        "sigma",
+        "64 partials after 0",
+        "i < GROUP; i++",
+        "i + 1u < GROUP; i++",
+    ),
+    fault("sigma", "5 partials after 0", " / f32(params.values)", ""),
+    fault(
+        "sigma",
+        "no error",
+        "select(error, LEAST_VARIANCE, error < LEAST_VARIANCE)",
+        "error",
+    ),
+    fault(
+        "sigma",
+        "an error that is NaN",
+        "error < LEAST_VARIANCE",
+        "!(error >= LEAST_VARIANCE)",
+    ),
+    fault("sigma", "5 partials after 0", "position == 0u", "false"),
+    fault(
+        "sigma",
+        "5 partials after 17",
+        "f32(params.rows) /",
+        "1.0 /",
+    ),
+    fault("sigma", "5 partials after 17", "log(after)", "log(s)"),
     // The last group left out; a column left out.
     fault(
         "square_sum",

@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 use elbo::kernel::{Call, Precision};
-use elbo::ops::{adam, clip, elbo as loss, kl_weight, matmul, record, schedule};
+use elbo::ops::{adam, clip, elbo as loss, kl_weight, matmul, record, schedule, sigma};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan, Step};
 
 use crate::golden::Golden;
@@ -182,6 +182,38 @@ const FAULTS: &[Fault] = &[
         what: "free bits left out",
         case: "vae-bernoulli-free-bits",
         put: |plan| drop_step(plan, "KL weight"),
+    },
+    Fault {
+        what: "the sigma of the epoch in place of the batch's",
+        case: "vae-gaussian-optimal-tanh",
+        put: |plan| {
+            let stored = step(plan, "squared errors").slices[3];
+            step(plan, "loss").slices[3] = stored;
+        },
+    },
+    Fault {
+        what: "a mean of sigma by other weights than the batches' rows",
+        case: "vae-gaussian-optimal-tanh",
+        put: |plan| {
+            let call = &mut step(plan, "sigma").call;
+            change(call, |p: &mut sigma::Params| p.rows = 1);
+        },
+    },
+    Fault {
+        what: "a sigma that decays",
+        case: "vae-gaussian-optimal-tanh",
+        put: |plan| {
+            let all = step(plan, "sigma").slices[4];
+            let update = plan
+                .steps
+                .iter_mut()
+                .find(|step| step.kernel.name == adam::KERNEL.name);
+            let update = update.expect("an update");
+            for slice in &mut update.slices[..4] {
+                slice.len = all.offset + all.len;
+            }
+            update.call = adam::call(all.offset + all.len, 0.1);
+        },
     },
     Fault {
         what: "operands of one product not rounded to f16",

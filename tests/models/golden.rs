@@ -17,7 +17,7 @@ use crate::skipped::skipped;
 use crate::support::{EPSILON, Report, Wide, byte_source, expose, gpu, load};
 
 /// Cases that must be there: a file that is lost is no file that agrees.
-const CASES: usize = 17;
+const CASES: usize = 18;
 
 /// One golden file.
 pub(crate) struct Golden {
@@ -78,6 +78,7 @@ impl Golden {
         let likelihood = match case["likelihood"].as_str() {
             Some("gaussian") => Likelihood::Gaussian {
                 sigma: match named(&case, "sigma_learned") {
+                    _ if has("sigma_optimal") => Sigma::Optimal,
                     true => Sigma::Learned(number("sigma") as f32),
                     false => Sigma::Fixed(number("sigma") as f32),
                 },
@@ -291,17 +292,22 @@ impl Golden {
                     limits.gradient(largest)
                 });
             }
+            let is_found = tensor.name == "log_sigma" && !self.spec.likelihood.learns_sigma();
+            let limit = |p: f64, steps: usize| match is_found {
+                true => limits.optimal_sigma(self.tensors["loss"][2 * (steps - 1)], steps - 1),
+                false => limits.parameter(p, steps),
+            };
             all(
                 "parameters, 1 step",
                 "param1",
                 &outcome.after_one,
-                &|p, _| limits.parameter(p, 1),
+                &|p, _| limit(p, 1),
             );
             all(
                 "parameters, all steps",
                 &format!("param{steps}"),
                 &outcome.after_all,
-                &|p, _| limits.parameter(p, steps),
+                &|p, _| limit(p, steps),
             );
         }
         report
@@ -393,6 +399,11 @@ impl Limits {
     /// Relative to the absolute terms of Σ (1 − r²) = g, which are at most 2n − g.
     fn sigma_gradient(&self, expected: f64) -> f64 {
         self.eps * SIGMA_ROUNDINGS * (2.0 * self.values - expected)
+    }
+
+    /// The loss is that of a value, ½ + ½ ln 2π + ln sigma, times the values.
+    fn optimal_sigma(&self, reconstruction: f64, updates: usize) -> f64 {
+        self.loss(0, reconstruction, updates) / self.values
     }
 
     fn update_error(&self) -> f64 {

@@ -421,6 +421,7 @@ fn every_parameter_of_a_model_is_updated_by_one_step() {
         for likelihood in [
             gaussian(Sigma::Fixed(0.5)),
             gaussian(Sigma::Learned(0.5)),
+            gaussian(Sigma::Optimal),
             Likelihood::Bernoulli,
         ] {
             for activation in [Activation::Relu, Activation::Gelu] {

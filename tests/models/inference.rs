@@ -196,7 +196,7 @@ fn bernoulli_draws_are_zeros_and_ones_as_often_as_the_means_say() {
 
 #[test]
 fn gaussian_draws_are_spread_by_sigma_about_the_means() {
-    for rule in [Sigma::Fixed(0.3), Sigma::Learned(0.3)] {
+    for rule in [Sigma::Fixed(0.3), Sigma::Learned(0.3), Sigma::Optimal] {
         let likelihood = Likelihood::Gaussian { sigma: rule };
         let (spec, weights) = model(ModelKind::Vae, likelihood);
         let tensor = weights.iter().find(|(name, ..)| *name == "log_sigma");

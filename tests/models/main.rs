@@ -18,6 +18,7 @@ mod parts;
 mod reproducibility;
 mod resume;
 mod schedules;
+mod sigma;
 #[path = "../shared/skipped.rs"]
 mod skipped;
 mod step_by_step;

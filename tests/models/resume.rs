@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use elbo::Result;
 use elbo::data::{Binarize, Dataset, digits};
 use elbo::device::Device;
-use elbo::model::{Likelihood, ModelKind, ModelSpec};
+use elbo::model::{Likelihood, ModelKind, ModelSpec, Sigma};
 use elbo::plan::{self, Runtime, Tune};
 use elbo::train::metrics::{Epoch, Line, Report};
 use elbo::train::{
@@ -149,24 +149,36 @@ fn assert_same(whole: &Kept, first: &Kept, second: &Kept, what: &str) {
 
 #[test]
 fn a_run_stopped_at_any_step_goes_on_to_the_same_bits_and_lines() {
-    let spec = digit_model();
+    // All of the first epoch, both sides of its end, some of the others, the last step.
+    let steps = (1..=14).chain([17, 20, 23, 24, 25, 30, 34, 35]);
+    stopped_and_resumed(&digit_model(), &steps.collect::<Vec<_>>());
+}
+
+/// The mean of an epoch's squared errors is part of the state.
+#[test]
+fn a_run_of_an_optimal_sigma_stopped_in_mid_epoch_goes_on_to_the_same_bits() {
+    let spec = ModelSpec {
+        likelihood: Likelihood::Gaussian {
+            sigma: Sigma::Optimal,
+        },
+        ..digit_model()
+    };
+    stopped_and_resumed(&spec, &[1, 7, 12, 13, 30]);
+}
+
+/// Compares runs that stop after so many steps with the one that does not.
+fn stopped_and_resumed(spec: &ModelSpec, stops: &[u64]) {
     for (device, open) in devices() {
-        let (ending, whole) = run(open(), &spec, None, &Pace::default(), Kept::default());
+        let (ending, whole) = run(open(), spec, None, &Pace::default(), Kept::default());
         assert_eq!(ending, Ending::Finished);
         assert_eq!(whole.lines.len(), 3 + 7, "epochs and reports");
-        // All of the first epoch, both sides of its end, some of the others, the last step.
-        for steps in (1..=14).chain([17, 20, 23, 24, 25, 30, 34, 35]) {
-            let (ending, first) = run(open(), &spec, None, &stop_after(steps), Kept::default());
+        for &steps in stops {
+            let (ending, first) = run(open(), spec, None, &stop_after(steps), Kept::default());
             assert_eq!(ending, Ending::Stopped);
             let state = first.state.as_ref().expect("a checkpoint at the stop");
             assert_eq!(state.position.steps, steps);
-            let (ending, second) = run(
-                open(),
-                &spec,
-                Some(state),
-                &Pace::default(),
-                Kept::default(),
-            );
+            let (ending, second) =
+                run(open(), spec, Some(state), &Pace::default(), Kept::default());
             assert_eq!(ending, Ending::Finished);
             let what = format!("{device}, stopped after {steps} steps");
             assert_same(&whole, &first, &second, &what);

@@ -233,12 +233,12 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         likelihood,
         ..ModelSpec::reference()
     };
-    let learned = Likelihood::Gaussian {
-        sigma: Sigma::Learned(0.5),
-    };
+    let gaussian = |sigma| Likelihood::Gaussian { sigma };
+    let learned = gaussian(Sigma::Learned(0.5));
     // Rows of a multiple of four, and of none.
     let wide = spec(36, 40, 8, Activation::Relu, Likelihood::Bernoulli);
     let narrow = spec(35, 33, 5, Activation::Silu, learned);
+    let optimal = spec(35, 33, 5, Activation::Tanh, gaussian(Sigma::Optimal));
     let rows = 37;
     let of = |spec: &ModelSpec, make: &dyn Fn(&Model, &plans::Source) -> Plan| {
         let source = source(spec, 3 * rows);
@@ -295,6 +295,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
             model.plan(&plans::LOG_WEIGHTS, Mode::Run, [rows, 3], Some(source))
         }),
         of(&wide, &|_, _| others.clone()),
+        train(&optimal, usual),
     ]
 }
 

@@ -27,7 +27,7 @@ pub struct Net {
     pub output: Value,
     /// Means of p(x|z): the output itself, or a function of it.
     pub mean: Value,
-    /// The parameter that is the logarithm of a learned sigma.
+    /// The parameter that is the logarithm of a sigma that training finds.
     pub log_sigma: Option<usize>,
 }
 
@@ -47,7 +47,7 @@ impl Net {
         }
         net.graph.output(net.posterior);
         net.graph.output(net.output);
-        if spec.likelihood.learns_sigma() {
+        if spec.likelihood.found_sigma().is_some() {
             let init = Init::Constant(spec.log_sigma());
             net.log_sigma = Some(net.graph.parameter("log_sigma", &[1], init));
         }

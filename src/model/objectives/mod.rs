@@ -2,6 +2,7 @@
 
 mod elbo;
 mod reconstruction;
+mod sigma;
 
 use std::fmt;
 
@@ -174,7 +175,7 @@ fn reconstruction_and_kl(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
         .transient("output gradient", of(learns, output.len));
     let d_heads = of(learns && beta.is_some(), heads.len);
     let d_heads = pass.lower.transient("heads gradient", d_heads);
-    let log_sigma = pass.log_sigma();
+    let log_sigma = sigma::log_sigma(pass);
     let latent = beta.map(|_| pass.spec.latent);
     let selector = pass.spec.likelihood.selector();
     let call = kernel::call(
@@ -195,7 +196,7 @@ fn reconstruction_and_kl(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
         sums: vec![Sums {
             partials,
             terms: 1 + usize::from(beta.is_some()),
-            of_sigma: true,
+            of_sigma: pass.spec.likelihood.learns_sigma(),
         }],
         gradients: learns.then_some(gradients),
     }

@@ -54,9 +54,9 @@ pub(super) fn cards(run: &Run) -> String {
             cards += &card("Active units", &active.to_string(), &rest);
         }
     }
-    if let Some(sigma) = run.last().and_then(|last| last.sigma) {
-        let rest = "learned: the standard deviation of a value about its mean";
-        cards += &card("Sigma", &format!("{sigma:.4}"), rest);
+    let found = run.last().and_then(|last| last.sigma);
+    if let (Some(sigma), Some(rule)) = (found, spec.likelihood.sigma()) {
+        cards += &card("Sigma", &format!("{sigma:.4}"), &words::sigma(rule));
     }
     if let Some(speed) = run.images_per_s() {
         cards += &card("Speed", &words::grouped(speed as u64), "images/s");

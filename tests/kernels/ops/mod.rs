@@ -19,6 +19,7 @@ mod record;
 mod reparameterize;
 mod reparameterize_backward;
 mod schedule;
+mod sigma;
 mod square_sum;
 mod sum_parts;
 pub(crate) mod weight_update;
@@ -49,6 +50,7 @@ pub(crate) fn cases() -> Vec<Case> {
         reparameterize::cases(),
         reparameterize_backward::cases(),
         schedule::cases(),
+        sigma::cases(),
         square_sum::cases(),
         sum_parts::cases(),
         weight_update::cases(),
