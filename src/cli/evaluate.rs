@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::saved::{self, Chosen, ViewArgs};
 use super::{result, text, with_bar};
-use crate::data::Binarize;
+use crate::data::{Binarize, Values};
 use crate::model::{Evaluation, Likelihood, ModelSpec};
 use crate::option;
 use crate::train::{RunConfig, RunFolder};
@@ -79,6 +79,16 @@ fn bits_per_dimension(spec: &ModelSpec, binary: bool, evaluation: &Evaluation) -
     meaningful.then_some(bits)
 }
 
+/// Bits that an 8-bit value costs by the ELBO of a Gaussian: the model sees value / 255, so that the density of the value
+/// itself is a 255th. It is taken at the values as they are. A bound on what a code of them needs would take the mean over
+/// noise that fills the steps between them (Theis, van den Oord & Bethge 2016), and this is none.
+fn bits_per_byte(chosen: &Chosen, run: &RunConfig, evaluation: &Evaluation) -> Option<f64> {
+    let is_scaled = matches!(chosen.images.values, Values::Bytes(_)) && !sees_bits(chosen, run);
+    run.model.likelihood.sigma().filter(|_| is_scaled)?;
+    let bits = bits_per_dimension(&run.model, false, evaluation)?;
+    Some(bits + 255_f64.log2())
+}
+
 fn table(
     args: &EvaluateArgs,
     chosen: &Chosen,
@@ -142,6 +152,10 @@ fn table(
         };
         lines.push(row("bits per dimension", bits, rest));
     }
+    if let Some(bits) = bits_per_byte(chosen, run, evaluation) {
+        let rest = "by the ELBO, of the density at the 8-bit values, without noise to fill the steps between them";
+        lines.push(row("bits per 8-bit value", bits, rest));
+    }
     if let (Some(sigma), Some(rule)) = (sigma, spec.likelihood.sigma()) {
         lines.push(row("sigma", sigma.into(), &text::sigma(rule)));
     }
@@ -176,6 +190,7 @@ fn record(
         "loss": evaluation.loss.total,
         "loss_is_negative_elbo": text::is_elbo(spec),
         "bits_per_dimension": bits_per_dimension(spec, sees_bits(chosen, run), evaluation),
+        "bits_per_8_bit_value": bits_per_byte(chosen, run, evaluation),
         "sigma": sigma,
         "importance_samples": args.importance_samples,
         "log_likelihood": evaluation.log_likelihood.map(|(mean, _)| mean),
@@ -191,7 +206,7 @@ fn record(
 mod tests {
     use super::*;
     use crate::cli::saved::ParametersArgs;
-    use crate::data::{Images, Split, Values};
+    use crate::data::{Images, Split};
     use crate::model::Loss;
     use crate::model::{ModelKind, Sigma};
     use crate::shape::ImageShape;
@@ -295,6 +310,24 @@ mod tests {
         assert!(!text.contains("ELBO") && !text.contains("KL"), "{text}");
         let json = record(&args(), &chosen(), &run, &evaluation, None);
         assert!(json["elbo"].is_null() && json["kl"].is_null());
+    }
+
+    #[test]
+    fn bytes_under_a_gaussian_have_bits_of_their_own_unit() {
+        let mut run = run();
+        run.model.likelihood = Likelihood::Gaussian {
+            sigma: Sigma::Optimal,
+        };
+        let bits = bits_per_byte(&chosen(), &run, &evaluation(1.0));
+        let expected = (105.0 / 784.0 + 255_f64.ln()) / 2_f64.ln();
+        assert!((bits.expect("bits") - expected).abs() < 1e-12);
+        assert!(text_of(&run, &evaluation(1.0)).contains("bits per 8-bit value"));
+        // Floats have no such unit, nor have bits.
+        let mut other = chosen();
+        other.images.values = Values::Floats(Vec::new());
+        assert_eq!(bits_per_byte(&other, &run, &evaluation(1.0)), None);
+        run.train.binarize = Binarize::Dynamic;
+        assert_eq!(bits_per_byte(&chosen(), &run, &evaluation(1.0)), None);
     }
 
     #[test]
