@@ -403,7 +403,8 @@ mod tests {
         assert!(resolved.train.kl_schedule.is_constant());
         assert_eq!(resolved.train.free_bits, 0.0);
         // One that is the file's own is refused for it.
-        assert!(merged("", &format!("model = \"ae\"\n{text}")).is_err());
+        let own = resolve("", &format!("model = \"ae\"\n{text}"));
+        assert!(own.check_model().is_err());
     }
 
     #[test]

@@ -449,7 +449,10 @@ mod tests {
                 &mut |_, _| (),
             );
             let mut plans = model.session.memory();
-            plans.retain(|part: &Allocation| part.name.starts_with("plan "));
+            // One for a row stays once it is there.
+            plans.retain(|part: &Allocation| {
+                part.name.starts_with("plan ") && part.name != "plan encode 1"
+            });
             (found.expect("an estimate").log_likelihood, plans)
         };
         let mut several = open();

@@ -44,7 +44,7 @@ fn shared() -> BTreeMap<&'static str, f64> {
 
 /// What WGSL alone has: a quarter turn of the normal distribution's circle, whether a product sums rows, and the rows
 /// of the slices for cooperative matrices.
-const OWN: [&str; 5] = ["HALF_PI", "SUM_ROWS", "ROW_A", "ROW_B", "ZERO"];
+const OWN: [&str; 6] = ["HALF_PI", "NOWHERE", "SUM_ROWS", "ROW_A", "ROW_B", "ZERO"];
 
 /// The named constants of a WGSL text, those that are one number as their value.
 fn named(text: &str) -> Vec<(String, Option<f64>)> {

@@ -269,7 +269,7 @@ mod tests {
                 "conv 8 k3 /0",
                 "a stride, 1 to 1024, as in `/2`, at character 12",
             ),
-            ("conv 8 k3 *2", "expected `,` at character 10: \" *2\""),
+            ("conv 8 k3 *2", "expected `,` at character 11: \"*2\""),
             ("linear 7x7", "channels, as in `linear 7x7x64`, at its end"),
             ("deconv 8 *2 to 7", "height and width"),
             ("linear 5)", "expected `,` at character 9: \")\""),
