@@ -4,9 +4,11 @@
 
 fn pixels() -> u32 { return params.out_height * params.out_width; }
 
-fn first_k() -> u32 { return part * params.images * pixels(); }
+fn first_k(number: u32) -> u32 { return number * params.images * pixels(); }
 
-fn end_k() -> u32 { return min(params.k, (part + 1u) * params.images * pixels()); }
+fn end_k(number: u32) -> u32 { return min(params.k, (number + 1u) * params.images * pixels()); }
+
+fn own_end() -> u32 { return end_k(part); }
 
 fn place(row: u32) -> u32 { return select(NOWHERE, part * params.m + row, row < params.m); }
 

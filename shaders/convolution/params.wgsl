@@ -29,12 +29,15 @@ struct Params {
 
 override WIDE: u32 = 0u;
 
+// The part that an invocation is at work on. A browser does not see that it is the same in all invocations of a
+// workgroup, so loops take their bounds from its number as a value.
 var<private> part: u32 = 0u;
 
 // The tile's number within its part; past the last part one behind the last.
 fn of_part(tile: u32, tiles: u32) -> u32 {
-    part = tile / tiles;
-    return select(tiles, tile - part * tiles, part < params.parts);
+    let number = tile / tiles;
+    part = number;
+    return select(tiles, tile - number * tiles, number < params.parts);
 }
 
 // A driver makes a loop over the lanes of a division of integers, and one instruction of a product of floats.

@@ -16,10 +16,10 @@ fn axis(phase: u32) -> Axis {
     return Axis(last, taps, i32((phase + params.pad) / params.stride) - i32(taps) + 1);
 }
 
-fn first_k() -> u32 { return 0u; }
+fn first_k(number: u32) -> u32 { return 0u; }
 
-fn end_k() -> u32 {
-    return axis(part / params.stride).taps * axis(part % params.stride).taps * params.features;
+fn end_k(number: u32) -> u32 {
+    return axis(number / params.stride).taps * axis(number % params.stride).taps * params.features;
 }
 
 // Image, and row and column of the phase, of a row of the product.

@@ -1,8 +1,8 @@
 // One product: rows are the pixels of out, k = (tap row, tap column, channel).
 
-fn first_k() -> u32 { return 0u; }
+fn first_k(number: u32) -> u32 { return 0u; }
 
-fn end_k() -> u32 { return params.k; }
+fn end_k(number: u32) -> u32 { return params.k; }
 
 fn place(row: u32) -> u32 { return select(NOWHERE, row, row < params.m); }
 

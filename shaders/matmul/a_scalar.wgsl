@@ -4,7 +4,7 @@
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 
 fn element_a(row: u32, k: u32) -> f32 {
-    if row >= params.m || k >= end_k() { return 0.0; }
+    if row >= params.m || k >= own_end() { return 0.0; }
     if TRANSPOSE_A == 0u { return a[row * params.k + k]; }
     return a[k * params.m + row];
 }

@@ -28,7 +28,7 @@ fn load_a(row: Rows, k: u32) -> mat4x4<f32> {
     }
     let width = params.m / 4u;
     let at = min(row / 4u, width - 1u);
-    let last = end_k() - 1u;
+    let last = own_end() - 1u;
     return transpose(mat4x4<f32>(
         four_of_a(min(k, last) * width + at, k <= last),
         four_of_a(min(k + 1u, last) * width + at, k + 1u <= last),

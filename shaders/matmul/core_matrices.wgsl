@@ -35,7 +35,9 @@ fn main(
 ) {
     let tiles_across = (params.n + 63u) / 64u;
     let tiles = (params.m + 63u) / 64u * tiles_across;
-    let tile = of_part(linear_workgroup(workgroup, count), tiles);
+    let all = linear_workgroup(workgroup, count);
+    let part_number = all / tiles;
+    let tile = of_part(all, tiles);
     let top = tile / tiles_across * 64u;
     let first = tile % tiles_across * 64u;
     let subgroup = index / 32u;
@@ -49,13 +51,13 @@ fn main(
     let column_b = 4u * (index % 16u);
     let rows = rows_a(top + row_a);
     let columns = columns_b(first + column_b);
-    let end = end_k();
+    let end = end_k(part_number);
     var upper_left = coop_mat16x16<f32, C>();
     var upper_right = coop_mat16x16<f32, C>();
     var lower_left = coop_mat16x16<f32, C>();
     var lower_right = coop_mat16x16<f32, C>();
     var sums = vec4<f32>(0.0);
-    for (var k = first_k(); k < end; k += 32u) {
+    for (var k = first_k(part_number); k < end; k += 32u) {
         let block_a = load_a(rows, k + k_a);
         let block_b = load_b(k + k_b, columns);
         for (var i = 0u; i < 4u; i++) {

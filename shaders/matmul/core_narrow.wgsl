@@ -11,12 +11,14 @@ fn main(
 ) {
     let tiles_across = (params.n + 3u) / 4u;
     let tiles = (params.m + 15u) / 16u * tiles_across;
-    let tile = of_part(linear_workgroup(workgroup, count) * 8u + lane, tiles);
+    let all = linear_workgroup(workgroup, count) * 8u + lane;
+    let part_number = all / tiles;
+    let tile = of_part(all, tiles);
     let row = tile / tiles_across * 16u;
     let column = tile % tiles_across * 4u;
     if row >= params.m { return; }
     let columns = columns_b(column);
-    let end = end_k();
+    let end = end_k(part_number);
     let ones = vec4<f32>(1.0);
     let rows0 = rows_a(row + 0u);
     var block0 = ZERO;
@@ -30,7 +32,7 @@ fn main(
     let rows3 = rows_a(row + 12u);
     var block3 = ZERO;
     var sums3 = vec4<f32>(0.0);
-    for (var k = first_k(); k < end; k += 4u) {
+    for (var k = first_k(part_number); k < end; k += 4u) {
         let b = load_b(k, columns);
         let a0 = load_a(rows0, k);
         block0 += b * a0;

@@ -12,7 +12,9 @@ fn main(
 ) {
     let tiles_across = (params.n + 7u) / 8u;
     let tiles = (params.m + 15u) / 16u * tiles_across;
-    let tile = of_part(linear_workgroup(workgroup, count) * 8u + lane, tiles);
+    let all = linear_workgroup(workgroup, count) * 8u + lane;
+    let part_number = all / tiles;
+    let tile = of_part(all, tiles);
     let row = tile / tiles_across * 16u;
     let column = tile % tiles_across * 8u;
     if row >= params.m { return; }
@@ -22,7 +24,7 @@ fn main(
     let rows1 = rows_a(row + 4u);
     let rows2 = rows_a(row + 8u);
     let rows3 = rows_a(row + 12u);
-    let end = end_k();
+    let end = end_k(part_number);
     let ones = vec4<f32>(1.0);
     var left0 = ZERO;
     var right0 = ZERO;
@@ -36,7 +38,7 @@ fn main(
     var left3 = ZERO;
     var right3 = ZERO;
     var sums3 = vec4<f32>(0.0);
-    for (var k = first_k(); k < end; k += 4u) {
+    for (var k = first_k(part_number); k < end; k += 4u) {
         let b0 = load_b(k, columns0);
         let b1 = load_b(k, columns1);
         let block0 = load_a(rows0, k);

@@ -26,7 +26,9 @@ fn main(
 ) {
     let tiles_across = (params.n + 63u) / 64u;
     let tiles = (params.m + 31u) / 32u * tiles_across;
-    let tile = of_part(linear_workgroup(workgroup, count), tiles);
+    let all = linear_workgroup(workgroup, count);
+    let part_number = all / tiles;
+    let tile = of_part(all, tiles);
     let row = tile / tiles_across * 32u;
     let first = tile % tiles_across * 64u;
     let column = first + 8u * lane;
@@ -34,7 +36,7 @@ fn main(
     let own_rows = rows_a(own_row);
     let columns0 = columns_b(column);
     let columns1 = columns_b(column + 4u);
-    let end = end_k();
+    let end = end_k(part_number);
     var sums = vec4<f32>(0.0);
     var left0 = ZERO;
     var right0 = ZERO;
@@ -52,7 +54,7 @@ fn main(
     var right6 = ZERO;
     var left7 = ZERO;
     var right7 = ZERO;
-    for (var k = first_k(); k < end; k += 4u) {
+    for (var k = first_k(part_number); k < end; k += 4u) {
         let own = load_a(own_rows, k);
         let b0 = load_b(k, columns0);
         let b1 = load_b(k, columns1);

@@ -25,7 +25,9 @@ fn main(
 ) {
     let tiles_across = (params.n + 31u) / 32u;
     let tiles = (params.m + 63u) / 64u * tiles_across;
-    let tile = of_part(linear_workgroup(workgroup, count), tiles);
+    let all = linear_workgroup(workgroup, count);
+    let part_number = all / tiles;
+    let tile = of_part(all, tiles);
     let row = tile / tiles_across * 64u;
     let first = tile % tiles_across * 32u;
     let column = first + 4u * lane;
@@ -33,7 +35,7 @@ fn main(
     let upper_rows = rows_a(own_row);
     let lower_rows = rows_a(own_row + 32u);
     let columns = columns_b(column);
-    let end = end_k();
+    let end = end_k(part_number);
     var upper_sums = vec4<f32>(0.0);
     var lower_sums = vec4<f32>(0.0);
     var upper0 = ZERO;
@@ -52,7 +54,7 @@ fn main(
     var lower6 = ZERO;
     var upper7 = ZERO;
     var lower7 = ZERO;
-    for (var k = first_k(); k < end; k += 4u) {
+    for (var k = first_k(part_number); k < end; k += 4u) {
         let upper = load_a(upper_rows, k);
         let lower = load_a(lower_rows, k);
         let b = load_b(k, columns);

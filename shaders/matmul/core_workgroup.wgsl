@@ -22,7 +22,9 @@ fn main(
 ) {
     let tiles_across = (params.n + TILE - 1u) / TILE;
     let tiles = (params.m + TILE - 1u) / TILE * tiles_across;
-    let tile = of_part(linear_workgroup(workgroup, count), tiles);
+    let all = linear_workgroup(workgroup, count);
+    let part_number = all / tiles;
+    let tile = of_part(all, tiles);
     let top = tile / tiles_across * TILE;
     let first = tile % tiles_across * TILE;
     let depth = TILE / 2u;
@@ -33,10 +35,10 @@ fn main(
     let along = 4u * (part / SIDE);
     let rows = rows_a(top + across);
     let columns = columns_b(first + across);
-    let end = end_k();
+    let end = end_k(part_number);
     var block = ZERO;
     var sums = vec4<f32>(0.0);
-    for (var k = first_k(); k < end; k += depth) {
+    for (var k = first_k(part_number); k < end; k += depth) {
         if lane < half {
             // Columns of the block of a are what a k needs side by side.
             let loaded = transpose(load_a(rows, k + along));

@@ -3,8 +3,10 @@
 
 fn of_part(tile: u32, tiles: u32) -> u32 { return tile; }
 
-fn first_k() -> u32 { return 0u; }
+fn first_k(number: u32) -> u32 { return 0u; }
 
-fn end_k() -> u32 { return params.k; }
+fn end_k(number: u32) -> u32 { return params.k; }
+
+fn own_end() -> u32 { return params.k; }
 
 fn place(row: u32) -> u32 { return select(NOWHERE, row, row < params.m); }

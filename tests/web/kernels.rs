@@ -239,6 +239,16 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
     let wide = spec(36, 40, 8, Activation::Relu, Likelihood::Bernoulli);
     let narrow = spec(35, 33, 5, Activation::Silu, learned);
     let optimal = spec(35, 33, 5, Activation::Tanh, gaussian(Sigma::Optimal));
+    // Convolutions there and back, of maps of a multiple of four channels, and of none.
+    let maps = ModelSpec {
+        image: ImageShape::new(8, 6, 4),
+        encoder: "conv 8 k4 /2, conv 5 k3 /2, linear 12"
+            .parse()
+            .expect("layers"),
+        latent: 3,
+        activation: Activation::Tanh,
+        ..ModelSpec::reference()
+    };
     let rows = 37;
     let of = |spec: &ModelSpec, make: &dyn Fn(&Model, &plans::Source) -> Plan| {
         let source = source(spec, 3 * rows);
@@ -296,6 +306,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         }),
         of(&wide, &|_, _| others.clone()),
         train(&optimal, usual),
+        train(&maps, usual),
     ]
 }
 

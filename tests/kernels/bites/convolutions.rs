@@ -57,7 +57,7 @@ pub(super) const CONVOLUTIONS: &[Fault] = &[
     fault(
         "convolution_weight_gradient",
         PARTS,
-        "min(params.k, (part + 1u) * params.images * pixels())",
+        "min(params.k, (number + 1u) * params.images * pixels())",
         "params.k",
     ),
     fault(
