@@ -223,6 +223,31 @@ fn is_rounding((_, share): &(String, f64)) -> bool {
     *share <= Difference::ROUNDING
 }
 
+/// A plan of the kernels that no model of [`plans`] has.
+fn others() -> Plan {
+    let mut builder = Builder::new("others");
+    let input = builder.shared(Shared::floats("input"), 21);
+    let copied = builder.transient("copied", 21);
+    let multiplied = builder.transient("multiplied", 21);
+    builder.step("copy", &copy::KERNEL, copy::call(21), &[input, copied]);
+    builder.step("fma", &fma::KERNEL, fma::call(21, 3), &[copied, multiplied]);
+    let summed = builder.transient("summed", 21);
+    builder.step(
+        "add",
+        &add::KERNEL,
+        add::call(21),
+        &[copied, multiplied, summed],
+    );
+    let through = builder.transient("through", 21);
+    builder.step(
+        "activation_backward",
+        &activation_backward::KERNEL,
+        activation_backward::call(activation::GELU, 21),
+        &[summed, copied, through],
+    );
+    builder.finish()
+}
+
 /// Plans that have every kernel between them, and their buffers.
 fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
     let spec = |values, hidden, latent, activation, likelihood| ModelSpec {
@@ -275,27 +300,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         fused: true,
         ..usual
     };
-    let mut builder = Builder::new("others");
-    let input = builder.shared(Shared::floats("input"), 21);
-    let copied = builder.transient("copied", 21);
-    let multiplied = builder.transient("multiplied", 21);
-    builder.step("copy", &copy::KERNEL, copy::call(21), &[input, copied]);
-    builder.step("fma", &fma::KERNEL, fma::call(21, 3), &[copied, multiplied]);
-    let summed = builder.transient("summed", 21);
-    builder.step(
-        "add",
-        &add::KERNEL,
-        add::call(21),
-        &[copied, multiplied, summed],
-    );
-    let through = builder.transient("through", 21);
-    builder.step(
-        "activation_backward",
-        &activation_backward::KERNEL,
-        activation_backward::call(activation::GELU, 21),
-        &[summed, copied, through],
-    );
-    let others = builder.finish();
+    let others = others();
     vec![
         train(&wide, scheduled),
         train(&narrow, clipped),
