@@ -63,3 +63,11 @@ fn derivative(saved: vec4<f32>) -> vec4<f32> {
         case IDENTITY, default: { return one; }
     }
 }
+
+// Derivative from the activation's input, for all of them.
+fn slope(x: vec4<f32>) -> vec4<f32> {
+    switch ACTIVATION {
+        case SILU, GELU: { return derivative(x); }
+        default: { return derivative(activate(x)); }
+    }
+}

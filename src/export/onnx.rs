@@ -237,6 +237,10 @@ fn tensor(trained: &Trained<'_>, constant: Constant) -> Result<Tensor> {
             (name, DataType::Float, dims, bytes(values))
         }
         Constant::Scalar { name, value } => (name, DataType::Float, vec![], bytes(&[value])),
+        Constant::Row { name, value, len } => {
+            let row = vec![value; len];
+            (name, DataType::Float, vec![len as i64], bytes(&row))
+        }
         Constant::Integers { name, values } => {
             let raw = values
                 .iter()

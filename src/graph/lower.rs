@@ -1,14 +1,16 @@
 //! From a graph to the steps of a plan.
 //!
 //! A layer knows its steps; only this file knows how they go together: gradients of a value that is used twice are added;
-//! an activation goes into the product before it where its derivative is a function of its output, and its derivative
-//! into the input gradient of the product behind it; the gradient of a parameter and the update by it are one step where
+//! an activation goes into the norm before it, with its derivative; or into the product before it where its derivative is a
+//! function of its output, and its derivative into the input gradient of the product behind it; the gradient of a parameter and the update by it are one step where
 //! nothing has to stand between.
+
+mod updates;
 
 use super::{Fusion, Graph, Node, Parameters, Value};
 use crate::kernel::{Call, Kernel, Precision};
-use crate::ops::{activation, adam, add, clip, copy, square_sum, sum_threads};
-use crate::plan::{Builder, MAX_BOUND, Plan, Shared, Slice};
+use crate::ops::{activation, add, copy};
+use crate::plan::{Builder, Plan, Shared, Slice};
 
 /// The runtime's buffers of what is learned. The first four are arenas of one layout.
 pub mod arenas {
@@ -65,9 +67,11 @@ pub struct Lowering<'a> {
     places: Vec<Option<Slice>>,
     gradients: Vec<Option<Slice>>,
     contributions: Vec<usize>,
+    /// Of each value: what its node keeps for the way back.
+    kept: Vec<Option<Slice>>,
     /// Of each parameter: whether it has its update.
     updated: Vec<bool>,
-    /// Whether a layer has asked for the activation before it.
+    /// Whether a layer has asked for the activation whose derivative is its to apply.
     has_asked: bool,
 }
 
@@ -86,6 +90,7 @@ impl<'a> Lowering<'a> {
             places: vec![None; values],
             gradients: vec![None; values],
             contributions: vec![0; values],
+            kept: vec![None; values],
             updated: vec![false; graph.parameters().len()],
             has_asked: false,
         }
@@ -189,9 +194,14 @@ impl<'a> Lowering<'a> {
         (slice, selector)
     }
 
-    /// The activation that a product applies itself, and what that is the value of.
+    /// The activation that a product or a norm applies itself, and what that is the value of.
     fn fused_activation(&self, node: &Node) -> Option<(Value, u32)> {
-        if !matches!(node.layer.fusion, Fusion::Product) || self.graph.readers(node.output) != 1 {
+        let takes_any = match node.layer.fusion {
+            Fusion::Norm => true,
+            Fusion::Product => false,
+            _ => return None,
+        };
+        if self.graph.readers(node.output) != 1 {
             return None;
         }
         let follower = self.graph.consumers(node.output).next()?;
@@ -199,7 +209,43 @@ impl<'a> Lowering<'a> {
             return None;
         };
         let selector = selector(&follower.attrs);
-        (!activation::derivative_needs_input(selector)).then_some((follower.output, selector))
+        let fits = takes_any || !activation::derivative_needs_input(selector);
+        fits.then_some((follower.output, selector))
+    }
+
+    /// The selector of the activation that a norm has applied, whose derivative its step back applies.
+    pub fn applied(&mut self, node: &Node) -> u32 {
+        self.has_asked = true;
+        let applied = self.fused_activation(node);
+        applied.map_or(activation::IDENTITY, |(_, selector)| selector)
+    }
+
+    /// Whether the norm before an activation applies it and its derivative.
+    fn is_in_norm(&self, node: &Node) -> bool {
+        let before = self.graph.producer(node.inputs[0]);
+        before.is_some_and(|before| {
+            matches!(before.layer.fusion, Fusion::Norm)
+                && matches!(self.fused_activation(before), Some((value, _)) if value == node.output)
+        })
+    }
+
+    /// Keeps what a node's step forward makes for its step back.
+    pub fn keep(&mut self, node: &Node, slice: Slice) {
+        self.kept[node.output.0] = Some(slice);
+    }
+
+    /// What a node's step forward has kept.
+    ///
+    /// # Panics
+    /// Where it has kept nothing, which is a fault of its layer.
+    pub fn kept(&self, node: &Node) -> Slice {
+        self.kept[node.output.0].unwrap_or_else(|| panic!("{} kept nothing", node.label()))
+    }
+
+    /// The gradient of an input as far as others have contributed to it, which the node's own step is to add: it is taken
+    /// away here.
+    pub fn gradient_so_far(&mut self, node: &Node, place: usize) -> Option<Slice> {
+        self.gradients[node.inputs[place].0].take()
     }
 
     /// The activation before an input of a product, whose derivative its input gradient applies: its selector, and
@@ -219,6 +265,9 @@ impl<'a> Lowering<'a> {
         let Fusion::Activation(selector) = producer.layer.fusion else {
             return None;
         };
+        if self.is_in_norm(producer) {
+            return None;
+        }
         Some(Before {
             selector: selector(&producer.attrs),
             saved: self.saved(producer, selector(&producer.attrs)),
@@ -238,21 +287,6 @@ impl<'a> Lowering<'a> {
     pub fn all_parameters(&mut self, node: &Node, arena: Shared) -> Slice {
         let arena = self.arena(arena);
         self.parameters.span(node.parameters.clone(), arena)
-    }
-
-    /// What an update reads beside its parameters: counters and scalars, and the weight decay.
-    ///
-    /// # Panics
-    /// In a plan in which nothing learns.
-    pub fn rates(&mut self) -> ([Slice; 2], f32) {
-        let Learning {
-            counters,
-            weight_decay,
-            ..
-        } = self.learning.expect("a plan that learns");
-        let counters = self.shared(counters, 3);
-        let scalars = self.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
-        ([counters, scalars], weight_decay)
     }
 
     // What models ask for.
@@ -300,7 +334,7 @@ impl<'a> Lowering<'a> {
     /// at once is.
     ///
     /// # Panics
-    /// Where a product leaves out the derivative of the activation before it, which is a fault of its layer.
+    /// Where a step leaves out the derivative of an activation that is its to apply, which is a fault of its layer.
     pub fn backward(
         &mut self,
         from: Value,
@@ -319,24 +353,23 @@ impl<'a> Lowering<'a> {
     }
 
     fn node_backward(&mut self, node: &Node, gradient: Slice, wanted: Option<Value>) {
+        if self.is_in_norm(node) {
+            return self.contribute(node.inputs[0], gradient);
+        }
         let learns = node.layer.learning.filter(|_| !node.parameters.is_empty());
         let update = learns.and_then(|learns| learns.update.filter(|_| self.updates_at_once(node)));
-        if let (Some(learns), None) = (learns, update) {
-            (learns.gradient)(self, node, gradient);
+        let apart = learns.and_then(|learns| learns.gradient);
+        if let (Some(gradient_of), None) = (apart, update) {
+            gradient_of(self, node, gradient);
         }
+        let learns_with_input = learns.is_some() && apart.is_none();
         for (place, &input) in node.inputs.iter().enumerate() {
-            if self.matters(input, wanted) {
-                let before = self
-                    .activation_before(node, place)
-                    .map(|before| before.value);
-                self.has_asked = before.is_none();
-                let of_input = (node.layer.input_gradient)(self, node, gradient, place);
-                assert!(
-                    self.has_asked,
-                    "{} leaves out a derivative",
-                    node.layer.name
-                );
-                self.contribute(before.unwrap_or(input), of_input);
+            let matters = self.matters(input, wanted);
+            if matters || learns_with_input {
+                let of_input = self.input_gradient(node, gradient, place);
+                if matters {
+                    self.contribute(of_input.0, of_input.1);
+                }
             }
         }
         // Not before the gradient of its input, which needs the parameters as they were.
@@ -346,17 +379,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Whether nothing has to stand between the gradient of a node's parameters and the update by it, and every device
-    /// can bind them as one.
-    fn updates_at_once(&self, node: &Node) -> bool {
-        let learning = self.learning.as_ref();
-        let len: usize = node
-            .parameters
-            .clone()
-            .map(|index| self.parameters.padded(index))
-            .sum();
-        learning.is_some_and(|learning| learning.fused && learning.grad_clip == 0.0)
-            && len <= MAX_BOUND
+    /// The gradient of an input, or of what the activation before it is of, and which of them it is.
+    fn input_gradient(&mut self, node: &Node, gradient: Slice, place: usize) -> (Value, Slice) {
+        let before = self
+            .activation_before(node, place)
+            .map(|before| before.value);
+        let is_norm = matches!(node.layer.fusion, Fusion::Norm);
+        let has_applied = is_norm && self.fused_activation(node).is_some();
+        self.has_asked = before.is_none() && !has_applied;
+        let found = (node.layer.input_gradient)(self, node, gradient, place);
+        let name = node.layer.name;
+        assert!(self.has_asked, "{name} leaves out a derivative");
+        (before.unwrap_or(node.inputs[place]), found)
     }
 
     /// Whether anybody asks for the gradient of a value: parameters before it, or the caller.
@@ -386,79 +420,6 @@ impl<'a> Lowering<'a> {
                 out
             }
         });
-    }
-
-    /// Says that a parameter has its update, by a step that is none of its layer's. It has no gradient then.
-    pub fn set_updated(&mut self, parameter: usize) {
-        self.updated[parameter] = true;
-    }
-
-    /// The updates that are still due, after the norm of the gradient where it is bounded.
-    ///
-    /// # Panics
-    /// In a plan in which nothing learns.
-    pub fn update(&mut self) {
-        let bound = self.learning.expect("a plan that learns").grad_clip;
-        if bound > 0.0 {
-            self.clip(bound);
-        }
-        if !self.updated.contains(&true) {
-            let all = self.arena(arenas::PARAMETERS);
-            return self.update_part(all, "update");
-        }
-        // Those that lie behind one another together.
-        let mut next = 0;
-        while let Some(first) = (next..self.updated.len()).find(|&index| !self.updated[index]) {
-            let rest = first..self.updated.len();
-            let end = rest.clone().find(|&index| self.updated[index]);
-            next = end.unwrap_or(rest.end);
-            let name = |index: usize| self.graph.parameters()[index].tensors.join("|");
-            let label = match next - first {
-                1 => format!("{} update", name(first)),
-                _ => format!("{} to {} update", name(first), name(next - 1)),
-            };
-            let arena = self.arena(arenas::PARAMETERS);
-            let part = self.parameters.span(first..next, arena);
-            self.update_part(part, &label);
-        }
-    }
-
-    /// The update of a part of the arena: a dispatch, or one for every part of it that a device can surely bind.
-    fn update_part(&mut self, part: Slice, label: &str) {
-        let [gradient, first, second] =
-            [arenas::GRADIENT, arenas::FIRST, arenas::SECOND].map(|arena| self.arena(arena));
-        let ([counters, scalars], weight_decay) = self.rates();
-        for (i, part) in part.bindable().enumerate() {
-            let of = |arena: Slice| Slice {
-                buffer: arena.buffer,
-                ..part
-            };
-            let slices = [part, of(gradient), of(first), of(second), counters, scalars];
-            let call = adam::call(part.len, weight_decay);
-            self.step(numbered(label, i), &adam::KERNEL, call, &slices);
-        }
-    }
-
-    fn clip(&mut self, bound: f32) {
-        let gradient = self.arena(arenas::GRADIENT);
-        let scalars = self.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
-        let parts: Vec<Slice> = gradient.bindable().collect();
-        let threads: Vec<usize> = parts.iter().map(|p| sum_threads(p.len) as usize).collect();
-        let all = threads.iter().sum();
-        let partials = self.transient("partial squares", all);
-        let mut offset = 0;
-        for (i, (&part, &len)) in parts.iter().zip(&threads).enumerate() {
-            let sums = Slice {
-                offset,
-                len,
-                ..partials
-            };
-            let (label, call) = (numbered("gradient norm", i), square_sum::call(part.len));
-            self.step(label, &square_sum::KERNEL, call, &[part, sums]);
-            offset += len;
-        }
-        let call = clip::call(all as u32, self.rows, bound);
-        self.step("gradient scale", &clip::KERNEL, call, &[partials, scalars]);
     }
 }
 

@@ -134,6 +134,9 @@ pub enum Fusion {
     /// A product. Its forward step applies the activation that [`Lowering::output`] names, and its input gradient the
     /// derivative of the activation that [`Lowering::before`] names.
     Product,
+    /// A norm. Its forward step applies any activation that [`Lowering::output`] names, and its step back the derivative
+    /// of the one that [`Lowering::applied`] names, which it computes anew from its own input.
+    Norm,
     /// An activation: its selector in [`crate::ops::activation`].
     Activation(fn(&Attrs) -> u32),
 }
@@ -164,8 +167,8 @@ pub struct Layer {
 /// How a layer's parameters learn, from the gradient of its output.
 #[derive(Clone, Copy)]
 pub struct Learns {
-    /// Computes the gradient of its parameters.
-    pub gradient: fn(&mut Lowering<'_>, &Node, Slice),
+    /// Computes the gradient of its parameters; `None` where the step of [`Layer::input_gradient`] does.
+    pub gradient: Option<fn(&mut Lowering<'_>, &Node, Slice)>,
     /// The same and the update by it in one step, without a gradient in memory.
     pub update: Option<fn(&mut Lowering<'_>, &Node, Slice)>,
 }

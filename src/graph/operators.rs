@@ -41,6 +41,15 @@ pub enum Constant {
         /// Its value.
         value: f32,
     },
+    /// The same number so many times in a row.
+    Row {
+        /// Its name.
+        name: String,
+        /// Each of its values.
+        value: f32,
+        /// How many they are.
+        len: usize,
+    },
     /// Whole numbers in a row.
     Integers {
         /// Its name.
@@ -56,6 +65,7 @@ impl Constant {
         match self {
             Self::Parameter { name, .. }
             | Self::Scalar { name, .. }
+            | Self::Row { name, .. }
             | Self::Integers { name, .. } => name,
         }
     }
@@ -190,6 +200,16 @@ impl Operators {
                 value: value as f32,
             });
         }
+        name.to_owned()
+    }
+
+    /// The same number so many times in a row. Returns its name.
+    pub fn row(&mut self, name: &str, value: f32, len: usize) -> String {
+        self.constants.push(Constant::Row {
+            name: name.to_owned(),
+            value,
+            len,
+        });
         name.to_owned()
     }
 

@@ -190,6 +190,7 @@ impl Real for f32 {
             halves.convert_to_f32_slice(values);
         }
     }
+    #[inline(always)]
     fn scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
         thread_local! {
             static KEPT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
@@ -279,6 +280,7 @@ impl Real for f64 {
             *value = f16::from_f64(*value).to_f64();
         }
     }
+    #[inline(always)]
     fn scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
         thread_local! {
             static KEPT: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };

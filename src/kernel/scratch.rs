@@ -7,7 +7,9 @@ use std::thread::LocalKey;
 /// finds another one.
 pub(super) type Kept<T> = LocalKey<RefCell<Vec<Vec<T>>>>;
 
-/// Calls `f` with `len` values of no meaning.
+/// Calls `f` with `len` values of no meaning. It is inlined, so that `f` is compiled for the vector instructions of its
+/// caller.
+#[inline(always)]
 pub(super) fn scratch<T: Clone + Default, R>(
     kept: &'static Kept<T>,
     len: usize,

@@ -20,7 +20,7 @@ pub static LAYER: Layer = Layer {
     forward,
     input_gradient,
     learning: Some(Learns {
-        gradient,
+        gradient: Some(gradient),
         update: Some(update),
     }),
     onnx,

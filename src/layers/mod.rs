@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod add;
 pub mod convolution;
+pub mod group_norm;
 pub mod linear;
 pub mod reshape;
 pub mod transposed_convolution;
@@ -18,6 +19,7 @@ pub static LAYERS: &[&Layer] = &[
     &activation::LAYER,
     &add::LAYER,
     &convolution::LAYER,
+    &group_norm::LAYER,
     &linear::LAYER,
     &reshape::LAYER,
     &transposed_convolution::LAYER,

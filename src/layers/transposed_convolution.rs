@@ -19,7 +19,7 @@ pub static LAYER: Layer = Layer {
     forward,
     input_gradient,
     learning: Some(Learns {
-        gradient,
+        gradient: Some(gradient),
         update: None,
     }),
     onnx,

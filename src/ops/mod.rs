@@ -14,6 +14,8 @@ pub mod copy;
 pub mod elbo;
 pub mod fma;
 pub mod gather;
+pub mod group_norm;
+pub mod group_norm_backward;
 pub mod kl_weight;
 pub mod latent_units;
 pub mod likelihood;
@@ -48,6 +50,8 @@ pub static KERNELS: &[&Kernel] = &[
     &elbo::KERNEL,
     &fma::KERNEL,
     &gather::KERNEL,
+    &group_norm::KERNEL,
+    &group_norm_backward::KERNEL,
     &kl_weight::KERNEL,
     &latent_units::KERNEL,
     &log_weight::KERNEL,
@@ -82,10 +86,14 @@ pub(crate) mod lib {
     pub(crate) const FOUR_LONGS: &str = include_str!("../../shaders/lib/four_longs.wgsl");
     pub(crate) const ADAM: &str = include_str!("../../shaders/lib/adam.wgsl");
     pub(crate) const ACTIVATION: &str = include_str!("../../shaders/lib/activation.wgsl");
+    pub(crate) const LANES_ALONE: &str = include_str!("../../shaders/lib/lanes_alone.wgsl");
+    pub(crate) const LANES_SHARED: &str = include_str!("../../shaders/lib/lanes_shared.wgsl");
     pub(crate) const LATENT: &str = include_str!("../../shaders/lib/latent.wgsl");
     pub(crate) const LIKELIHOOD: &str = include_str!("../../shaders/lib/likelihood.wgsl");
     pub(crate) const NORMAL: &str = include_str!("../../shaders/lib/normal.wgsl");
     pub(crate) const PHILOX: &str = include_str!("../../shaders/lib/philox.wgsl");
+    pub(crate) const UNITS_SCALAR: &str = include_str!("../../shaders/lib/units_scalar.wgsl");
+    pub(crate) const UNITS_VEC4: &str = include_str!("../../shaders/lib/units_vec4.wgsl");
 }
 
 /// Bound of logvar: exp must not overflow (`shaders/lib/latent.wgsl`).

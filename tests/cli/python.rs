@@ -68,6 +68,13 @@ fn weights(spec: &ModelSpec) -> Weights {
     let parameters = model.parameters();
     let mut arena = parameters.initial(3);
     arena.iter_mut().for_each(|value| *value *= SPREAD);
+    // What begins with the same number everywhere too.
+    for tensor in &parameters.tensors {
+        let own = &mut arena[tensor.offset..tensor.offset + tensor.len()];
+        if own.len() > 1 && own.iter().all(|value| *value == own[0]) {
+            own.copy_from_slice(&wave(own.len()));
+        }
+    }
     let mut tensors = parameters.tensors.iter();
     let head = format!("fc{}2.bias", spec.encoder.len() + 1);
     if let Some(bias) = tensors.find(|tensor| [&head, "logvar.bias"].contains(&&*tensor.name)) {
@@ -167,8 +174,34 @@ fn models(folder: &Path) -> Vec<PathBuf> {
             ..ModelSpec::reference()
         });
     }
+    prepare_all(folder, "model", &all)
+}
+
+/// Models of maps: every layer that takes one, and linear layers beside them.
+fn maps(folder: &Path) -> Vec<PathBuf> {
+    let layers = |text: &str| text.parse().expect("layers");
+    let encoder = "conv 8 k3 /2, norm 4, residual(norm 2, conv 6 k3, norm 3, conv 8 k1), linear 9";
+    let decoder = "linear 9, linear 3x3x6, norm 3, tanh, deconv 4 k3 *2 to 6x5, norm 2, conv 2 k3";
+    let spec = |kind, activation, decoder| ModelSpec {
+        kind,
+        image: ImageShape::new(6, 5, 2),
+        encoder: layers(encoder),
+        decoder,
+        latent: 5,
+        activation,
+        ..ModelSpec::reference()
+    };
+    let all = [
+        spec(ModelKind::Vae, Activation::Silu, None),
+        spec(ModelKind::Vae, Activation::Gelu, Some(layers(decoder))),
+        spec(ModelKind::Ae, Activation::Relu, None),
+    ];
+    prepare_all(folder, "maps", &all)
+}
+
+fn prepare_all(folder: &Path, name: &str, all: &[ModelSpec]) -> Vec<PathBuf> {
     let numbered = all.iter().enumerate().map(|(i, spec)| {
-        let path = folder.join(format!("model-{i}"));
+        let path = folder.join(format!("{name}-{i}"));
         prepare(&path, spec);
         path
     });
@@ -185,7 +218,7 @@ fn onnx_runtime_computes_what_the_program_does() {
         return;
     };
     let folder = temporary();
-    let models = models(folder.path());
+    let models = [models(folder.path()), maps(folder.path())].concat();
     let script = scripts().join("check_onnx.py");
     let arguments: Vec<&Path> = [&script]
         .into_iter()
@@ -212,6 +245,27 @@ fn pytorch_computes_what_the_program_does_by_the_page_for_python() {
     let script = scripts().join("check_torch.py");
     let arguments = [&script, &program].into_iter().chain(&models);
     let arguments: Vec<&Path> = arguments.map(PathBuf::as_path).collect();
+    let printed = run(&python, folder.path(), &arguments);
+    assert!(
+        printed.contains(&format!("{} models", models.len())),
+        "{printed}"
+    );
+    println!("PyTorch: {printed}");
+}
+
+#[test]
+fn pytorch_computes_what_models_of_maps_do_by_the_layers_of_their_file() {
+    let Some(python) = python(&["numpy", "safetensors", "torch"]) else {
+        return;
+    };
+    let folder = temporary();
+    let models = maps(folder.path());
+    let script = scripts().join("check_maps.py");
+    let arguments: Vec<&Path> = [&script]
+        .into_iter()
+        .chain(&models)
+        .map(PathBuf::as_path)
+        .collect();
     let printed = run(&python, folder.path(), &arguments);
     assert!(
         printed.contains(&format!("{} models", models.len())),

@@ -4,6 +4,7 @@
 //! Over 500 lines: three tables of faults, which are one list to look at.
 
 mod convolutions;
+mod norms;
 
 use elbo::kernel::{Bound, Call, Capabilities, Kernel, Precision, Variant};
 use elbo::ops::{self, KERNELS, activation};
@@ -11,6 +12,7 @@ use elbo::ops::{self, KERNELS, activation};
 use crate::harness::Case;
 use crate::{ops as suites, reflection, run};
 use convolutions::CONVOLUTIONS;
+use norms::NORMS;
 
 /// A wrong text in place of a right one.
 struct Fault {
@@ -623,8 +625,19 @@ fn faults_of_convolutions_are_found() {
 }
 
 #[test]
+fn faults_of_norms_are_found() {
+    assert_found(NORMS);
+}
+
+#[test]
 fn every_kernel_has_a_seeded_fault() {
-    let all = || SIMPLE.iter().chain(PRODUCTS).chain(CONVOLUTIONS);
+    let all = || {
+        SIMPLE
+            .iter()
+            .chain(PRODUCTS)
+            .chain(CONVOLUTIONS)
+            .chain(NORMS)
+    };
     let missing: Vec<&str> = KERNELS
         .iter()
         .map(|kernel| kernel.name)

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use elbo::kernel::{Capabilities, ELEMENTWISE_GROUP, Kernel};
-use elbo::ops::{LOGVAR_BOUND, activation, gather, likelihood, matmul, sigma};
+use elbo::ops::{LOGVAR_BOUND, activation, gather, group_norm, likelihood, matmul, sigma};
 use naga::{Expression, Literal};
 
 use crate::ops;
@@ -35,6 +35,7 @@ fn shared() -> BTreeMap<&'static str, f64> {
         ("GELU_CUBIC", activation::GELU_CUBIC),
         ("HALF_LOG_TWO_PI", likelihood::HALF_LOG_TWO_PI),
         ("LEAST_VARIANCE", sigma::LEAST_VARIANCE),
+        ("NORM_EPSILON", group_norm::NORM_EPSILON),
     ];
     // As a shader has them.
     let floats = floats.map(|(name, value)| (name, f64::from(value as f32)));

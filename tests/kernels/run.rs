@@ -245,12 +245,20 @@ pub(crate) fn variants(case: &Case) -> Vec<Variant> {
     if case.call.precision == Precision::F16 && !capabilities.half {
         return Vec::new();
     }
-    // Every core, also those that training never tries on a software driver.
-    let every = Capabilities {
-        software: false,
-        ..capabilities
+    // Every core, also those that training never tries on a software driver, and those that are for one alone.
+    let on = |software| {
+        let device = Capabilities {
+            software,
+            ..capabilities
+        };
+        (case.kernel.variants)(&case.call, &device)
     };
-    let mut variants = (case.kernel.variants)(&case.call, &every);
+    let mut variants = on(false);
+    for other in on(true) {
+        if variants.iter().all(|known| known.name != other.name) {
+            variants.push(other);
+        }
+    }
     if case.one_core && capabilities.software {
         // The core in workgroup memory compiles fastest.
         variants.truncate(1);

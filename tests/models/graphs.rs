@@ -150,6 +150,7 @@ fn cases() -> Vec<Case> {
     let y = sketch.reshape(h, &[3, 2]);
     all.push(sketch.case("other sizes", x, y));
     all.extend(maps::convolutions());
+    all.extend(maps::norms());
     all
 }
 

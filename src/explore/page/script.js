@@ -99,6 +99,33 @@ const KERNELS = {
     }
   },
 
+  // Each group of channels of each image at mean 0 and deviation 1, times weight[channels], plus bias[channels].
+  group_norm([images, pixels, channels, groups], { ACTIVATION = 0 }, [input, weight, bias, out, stats]) {
+    const activate = ACTIVATIONS[ACTIVATION];
+    const size = channels / groups;
+    for (let group = 0; group < images * groups; group++) {
+      const channel = (group % groups) * size;
+      const first = Math.floor(group / groups) * pixels * channels + channel;
+      const mean = (term) => {
+        let sum = 0;
+        for (let pixel = 0; pixel < pixels; pixel++) {
+          for (let i = 0, at = first + pixel * channels; i < size; i++) sum += term(input[at + i]);
+        }
+        return sum / (pixels * size);
+      };
+      const middle = mean((x) => x);
+      const reciprocal = 1 / Math.sqrt(mean((x) => (x - middle) ** 2) + 1e-5);
+      for (let pixel = 0; pixel < pixels; pixel++) {
+        for (let i = 0, at = first + pixel * channels; i < size; i++) {
+          const unit = (input[at + i] - middle) * reciprocal;
+          out[at + i] = activate(unit * weight[channel + i] + bias[channel + i]);
+        }
+      }
+      stats[2 * group] = middle;
+      stats[2 * group + 1] = reciprocal;
+    }
+  },
+
   copy([count], {}, [input, out]) {
     for (let i = 0; i < count; i++) out[i] = input[i];
   },

@@ -9,7 +9,9 @@
 use super::Net;
 use super::blocks::{Block, Blocks, Kernel};
 use crate::graph::{Attrs, Graph, Layer, Value};
-use crate::layers::{activation, add, convolution, linear, reshape, transposed_convolution};
+use crate::layers::{
+    activation, add, convolution, group_norm, linear, reshape, transposed_convolution,
+};
 use crate::model::ModelSpec;
 use crate::shape::ImageShape;
 
@@ -105,8 +107,8 @@ impl Sequence<'_> {
         }
     }
 
-    /// Blocks one after another, from x on: what they give, and how many places they take. With `plain` the last layer
-    /// has no activation.
+    /// Blocks one after another, from x on: what they give, and how many places they take. With `plain` no activation
+    /// follows the last one.
     fn blocks(
         &mut self,
         blocks: &Blocks,
@@ -115,20 +117,20 @@ impl Sequence<'_> {
         plain: bool,
     ) -> Result<(Value, usize), String> {
         let mut place = 0;
-        for (i, block) in blocks.iter().enumerate() {
-            let is_plain = plain && i + 1 == blocks.len();
-            if let Block::Residual(inner) = block {
-                x = self.residual(inner, &format!("{within}.{place}"), x)?;
-                place += 1;
-                continue;
-            }
+        let mut rest = blocks.iter().peekable();
+        while let Some(block) = rest.next() {
             // PyTorch flattens a map before a linear layer, and unflattens what becomes one.
             let is_map = self.graph.info(x).dims.len() == 3;
             place += usize::from(is_map && matches!(block, Block::Linear(_) | Block::Map(_)));
             let name = self.name(within, place);
             x = self.layer(block, &name, x)?;
             place += 1;
-            if !is_plain {
+            let has_activation = match (block, rest.peek()) {
+                (Block::Activation(_) | Block::Residual(_), _) => false,
+                (_, Some(next)) => !matches!(next, Block::Norm(_) | Block::Activation(_)),
+                (_, None) => !plain,
+            };
+            if has_activation {
                 let after = match self.number {
                     Some(_) => format!("{name} activation"),
                     None => format!("{within}.{place}"),
@@ -157,14 +159,7 @@ impl Sequence<'_> {
                 self.node(&convolution::LAYER, attrs, name, &[x])
             }
             Block::Deconv(kernel, to) => {
-                let to = match (to, &*self.graph.info(x).dims) {
-                    (Some(to), _) => *to,
-                    (None, &[height, width, _]) => {
-                        [height, width].map(|size| size.saturating_mul(kernel.stride))
-                    }
-                    // It is refused for what it takes.
-                    (None, _) => [0; 2],
-                };
+                let to = to.unwrap_or_else(|| self.enlarged(x, kernel.stride));
                 let Kernel {
                     channels,
                     size,
@@ -173,7 +168,21 @@ impl Sequence<'_> {
                 let attrs = transposed_convolution::attrs(channels, size, stride, to);
                 self.node(&transposed_convolution::LAYER, attrs, name, &[x])
             }
+            Block::Norm(groups) => {
+                self.node(&group_norm::LAYER, group_norm::attrs(*groups), name, &[x])
+            }
+            Block::Activation(function) => {
+                self.node(&activation::LAYER, function.attrs(), name, &[x])
+            }
             Block::Residual(inner) => self.residual(inner, &name, x),
+        }
+    }
+
+    /// So many times as many rows and columns as a map has; none of values, which a layer that needs a map refuses.
+    fn enlarged(&self, x: Value, times: usize) -> [usize; 2] {
+        match *self.graph.info(x).dims {
+            [height, width, _] => [height, width].map(|size| size.saturating_mul(times)),
+            _ => [0; 2],
         }
     }
 
@@ -234,4 +243,96 @@ impl Sequence<'_> {
 fn times(sizes: &[usize]) -> String {
     let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
     sizes.join("×")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(encoder: &str) -> ModelSpec {
+        ModelSpec {
+            image: crate::shape::ImageShape::new(8, 6, 3),
+            encoder: encoder.parse().expect(encoder),
+            ..ModelSpec::reference()
+        }
+    }
+
+    /// Names and kinds of all layers.
+    fn layers(encoder: &str) -> Vec<String> {
+        let net = build(&spec(encoder)).expect(encoder);
+        let nodes = net.graph.nodes().iter();
+        nodes
+            .map(|node| format!("{} {}", node.label(), node.layer.name))
+            .collect()
+    }
+
+    #[test]
+    fn the_activation_follows_layers_and_norms_but_where_another_stands() {
+        assert_eq!(
+            layers("conv 8 k3, norm 4, conv 8 k3 /2, tanh, linear 9"),
+            [
+                "encoder.0 convolution",
+                "encoder.1 group_norm",
+                "encoder.2 activation",
+                "encoder.3 convolution",
+                "encoder.4 activation",
+                "encoder.6 linear",
+                "encoder.7 activation",
+                "mu|logvar linear",
+                "decoder.0 linear",
+                "decoder.1 activation",
+                "decoder.2 linear",
+                "decoder.3 activation",
+                "decoder.5 transposed_convolution",
+                "decoder.6 activation",
+                "decoder.7 convolution",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_residual_block_may_begin_with_a_norm() {
+        let all = layers("conv 8 k3 /2, residual(norm 4, conv 6 k3, norm 3, conv 8 k3)");
+        assert_eq!(
+            all[..8],
+            [
+                "encoder.0 convolution",
+                "encoder.1 activation",
+                "encoder.2.0 group_norm",
+                "encoder.2.1 activation",
+                "encoder.2.2 convolution",
+                "encoder.2.3 group_norm",
+                "encoder.2.4 activation",
+                "encoder.2.5 convolution",
+            ]
+        );
+        assert_eq!(all[8..10], ["encoder.2 add", "mu|logvar linear"]);
+        // No activation behind the norm that a block ends in.
+        let all = layers("conv 8 k3, residual(conv 8 k3, norm 4)");
+        assert_eq!(
+            all[2..5],
+            [
+                "encoder.2.0 convolution",
+                "encoder.2.1 group_norm",
+                "encoder.2 add"
+            ]
+        );
+    }
+
+    #[test]
+    fn groups_that_do_not_share_the_channels_out_are_refused_with_the_sizes() {
+        let refused = |encoder: &str| build(&spec(encoder)).expect_err(encoder);
+        let error = refused("conv 8 k3, norm 3");
+        let (first, sizes) = error.split_once('\n').expect("the sizes");
+        assert_eq!(
+            first,
+            "encoder.1: 3 groups do not share out the 8 channels of a map of 8×6×8"
+        );
+        assert!(sizes.contains("encoder.0: 8×6×8"), "{sizes}");
+        let error = refused("linear 8, norm 2");
+        assert!(
+            error.starts_with("encoder.1: a norm needs a map"),
+            "{error}"
+        );
+    }
 }

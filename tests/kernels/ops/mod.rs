@@ -11,6 +11,8 @@ mod copy;
 mod elbo;
 mod fma;
 pub(crate) mod gather;
+mod group_norm;
+mod group_norm_backward;
 mod kl_weight;
 pub(crate) mod latent_units;
 mod log_weight;
@@ -42,6 +44,8 @@ pub(crate) fn cases() -> Vec<Case> {
         elbo::cases(),
         fma::cases(),
         gather::cases(),
+        group_norm::cases(),
+        group_norm_backward::cases(),
         kl_weight::cases(),
         latent_units::cases(),
         log_weight::cases(),

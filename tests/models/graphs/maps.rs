@@ -1,9 +1,9 @@
 //! Graphs of layers that take and give maps.
 
 use elbo::graph::Value;
-use elbo::layers::{Activation, convolution, transposed_convolution};
+use elbo::layers::{Activation, convolution, group_norm, transposed_convolution};
 
-use super::{Case, Sketch};
+use super::{Case, Sketch, plan};
 
 impl Sketch {
     fn conv(&mut self, x: Value, channels: usize, [kernel, stride]: [usize; 2]) -> Value {
@@ -11,6 +11,13 @@ impl Sketch {
         let attrs = convolution::attrs(channels, kernel, stride);
         let made = self.graph.node(&convolution::LAYER, attrs, &name, &[x]);
         made.expect("a convolution")
+    }
+
+    fn norm(&mut self, x: Value, groups: usize) -> Value {
+        let name = self.name();
+        let attrs = group_norm::attrs(groups);
+        let made = self.graph.node(&group_norm::LAYER, attrs, &name, &[x]);
+        made.expect("a norm")
     }
 
     fn deconv(
@@ -61,4 +68,70 @@ pub(super) fn convolutions() -> [Case; 3] {
         residual,
         sketch.case("linear layers between maps", x, y),
     ]
+}
+
+/// A norm that applies an activation, whose derivative the convolution behind it must not apply once more.
+fn with_norm(function: Activation) -> Case {
+    let (mut sketch, x) = Sketch::new(&[2, 3, 2]);
+    let h = sketch.conv(x, 4, [3, 1]);
+    let h = sketch.norm(h, 2);
+    let h = sketch.activation(h, function);
+    let y = sketch.conv(h, 3, [1, 1]);
+    sketch.case(format!("{function:?} behind a norm"), x, y)
+}
+
+/// A residual block that begins with a norm, which adds the gradient of what goes round it.
+fn residual_of_norms() -> Case {
+    let (mut sketch, x) = Sketch::new(&[3, 2, 2]);
+    let h = sketch.conv(x, 4, [3, 1]);
+    let inner = sketch.norm(h, 2);
+    let inner = sketch.activation(inner, Activation::Silu);
+    let inner = sketch.conv(inner, 6, [3, 1]);
+    let inner = sketch.norm(inner, 3);
+    let inner = sketch.activation(inner, Activation::Tanh);
+    let inner = sketch.conv(inner, 4, [1, 1]);
+    let y = sketch.add(inner, h);
+    sketch.case("a residual block of norms", x, y)
+}
+
+/// Every way in which norms and activations can be beside each other.
+pub(super) fn norms() -> Vec<Case> {
+    let mut all: Vec<Case> = Activation::ALL.into_iter().map(with_norm).collect();
+    all.push(residual_of_norms());
+    // Behind an activation, with none of its own; one whose output is read twice, before an activation; on the input.
+    let (mut sketch, x) = Sketch::new(&[2, 3, 4]);
+    let h = sketch.norm(x, 1);
+    let h = sketch.conv(h, 3, [3, 1]);
+    let h = sketch.activation(h, Activation::Tanh);
+    let h = sketch.norm(h, 3);
+    let inner = sketch.activation(h, Activation::Gelu);
+    let sum = sketch.add(inner, h);
+    let y = sketch.norm(sum, 1);
+    all.push(sketch.case("norms by themselves", x, y));
+    all
+}
+
+#[test]
+fn a_norm_applies_what_is_behind_it_and_adds_what_goes_round_it() {
+    let case = residual_of_norms();
+    let (plan, _) = plan(&case, false);
+    let count = |kernel: &str| {
+        let steps = plan.steps.iter();
+        steps.filter(|step| step.kernel.name == kernel).count()
+    };
+    let counts = ["group_norm", "group_norm_backward", "add"].map(count);
+    assert_eq!(counts, [2, 2, 1]);
+    assert_eq!(["activation", "activation_backward"].map(count), [0, 0]);
+    // Of the two input gradients of convolutions behind norms none applies a derivative.
+    let of_input = plan
+        .steps
+        .iter()
+        .filter(|step| step.kernel.name == "convolution_input_gradient");
+    assert!(
+        of_input
+            .clone()
+            .all(|step| step.call.selector("ACTIVATION") == 0)
+    );
+    let skips = plan.steps.iter().map(|step| step.call.selector("SKIP"));
+    assert_eq!(skips.sum::<u32>(), 1);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Block, Blocks, Kernel};
+use crate::layers::Activation;
 
 impl fmt::Display for Blocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,15 +38,25 @@ impl fmt::Display for Block {
                     size,
                     stride,
                 } = kernel;
-                write!(f, "deconv {channels} k{size} *{stride}")?;
-                match to {
-                    None => Ok(()),
-                    Some([height, width]) => write!(f, " to {height}x{width}"),
-                }
+                write!(f, "deconv {channels} k{size} *{stride}{}", to_size(*to))
             }
+            Self::Norm(groups) => write!(f, "norm {groups}"),
+            Self::Activation(function) => f.write_str(&word(*function)),
             Self::Residual(inner) => write!(f, "residual({inner})"),
         }
     }
+}
+
+/// The size that a map is brought to, where it is given.
+fn to_size(to: Option<[usize; 2]>) -> String {
+    to.map_or(String::new(), |[height, width]| {
+        format!(" to {height}x{width}")
+    })
+}
+
+/// An activation in one word.
+fn word(function: Activation) -> String {
+    function.name().replace(' ', "-")
 }
 
 /// What is left of a text that is read from the left.
@@ -62,7 +73,8 @@ const MOST_DEPTH: usize = 16;
 /// Rows of a kernel, and pixels from one window to the next.
 const MOST_STEPS: usize = 1024;
 
-const WORDS: &str = "`linear N`, `conv C kK /S`, `deconv C kK *S` or `residual(…)`";
+const WORDS: &str = "`linear N`, `conv C kK /S`, `deconv C kK *S`, `norm G`, an activation such as `relu`, or \
+                     `residual(…)`";
 
 impl<'a> Rest<'a> {
     /// What is left, without the space before it.
@@ -117,7 +129,7 @@ impl<'a> Rest<'a> {
 
     fn block(&mut self) -> Result<Block, String> {
         let at = self.at();
-        match self.take(|c| c.is_alphabetic()) {
+        match self.take(|c| c.is_alphabetic() || c == '-') {
             "linear" => self.linear(),
             "conv" => {
                 let what = "a number of channels, as in `conv 32 k3 /2`,";
@@ -130,6 +142,10 @@ impl<'a> Rest<'a> {
                 let kernel = self.kernel(channels, "*")?;
                 let to = self.skip("to").then(|| self.size()).transpose()?;
                 Ok(Block::Deconv(kernel, to))
+            }
+            "norm" => {
+                let what = "a number of groups, as in `norm 8`,";
+                Ok(Block::Norm(self.number(usize::MAX, what)?))
             }
             "residual" => {
                 let at = self.at();
@@ -148,7 +164,14 @@ impl<'a> Rest<'a> {
                 self.depth -= 1;
                 Ok(Block::Residual(inner))
             }
-            _ => Err(self.expected(WORDS, at)),
+            other => {
+                let known = Activation::ALL.into_iter();
+                let found = known.map(Block::Activation).find(|known| match known {
+                    Block::Activation(function) => word(*function) == other,
+                    _ => false,
+                });
+                found.ok_or_else(|| self.expected(WORDS, at))
+            }
         }
     }
 
@@ -231,6 +254,8 @@ mod tests {
             "linear 8, residual(linear 5, linear 8), residual(residual(linear 8), linear 8)",
             "conv 32 k4 /2, conv 64 k3, residual(conv 64 k3, conv 64 k1), linear 256",
             "linear 7x7x64, deconv 32 k4 *2, deconv 1 k3 *2 to 27x28",
+            "conv 8 k3, norm 4, leaky-relu, residual(norm 8, conv 8 k3), linear 5, relu",
+            "linear 9, tanh, linear 9, sigmoid, linear 9, silu, linear 9, gelu",
         ] {
             assert_eq!(blocks(text).to_string(), text);
         }
@@ -261,6 +286,13 @@ mod tests {
             ("residual(linear 5", "`,` or `)` at its end"),
             ("residual()", "at character 10: \")\""),
             ("conv", "a number of channels"),
+            (
+                "conv 8, norm",
+                "a number of groups, as in `norm 8`, at its end",
+            ),
+            ("conv 8, norm 0", "as in `norm 8`, at character 14"),
+            ("linear 5, leaky relu", "at character 11"),
+            ("linear 5, relu 3", "expected `,` at character 16"),
             (
                 "conv 8 k0",
                 "a size of the kernel, 1 to 1024, as in `k3`, at character 9: \"0\"",

@@ -1,0 +1,159 @@
+//! Group norm (Wu and He 2018) of a map `[height, width, channels]`: the values of each group of channels of an image are
+//! brought to mean 0 and deviation 1, then scaled and shifted by `weight` and `bias` `[channels]`, as PyTorch's
+//! `nn.GroupNorm`.
+
+use super::convolution::parameters;
+use crate::graph::{
+    Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
+    Wanted, arenas,
+};
+use crate::ops::group_norm::{Groups, NORM_EPSILON};
+use crate::ops::{group_norm, group_norm_backward, sum_parts};
+use crate::plan::Slice;
+
+/// The record.
+pub static LAYER: Layer = Layer {
+    name: "group_norm",
+    infer,
+    fusion: Fusion::Norm,
+    forward,
+    input_gradient,
+    // One step makes the gradients of input and parameters.
+    learning: Some(Learns {
+        gradient: None,
+        update: None,
+    }),
+    onnx,
+    torch,
+};
+
+/// A norm of channels in so many groups.
+pub fn attrs(groups: usize) -> Attrs {
+    Attrs::new(&[("groups", groups)])
+}
+
+fn infer(attrs: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
+    let &[&[height, width, channels]] = inputs else {
+        return Err(match *inputs {
+            [&[values]] => format!(
+                "a norm needs a map of height, width and channels, and gets {values} values; `linear 7x7x64` makes a map"
+            ),
+            _ => format!("expected one map, got {inputs:?}"),
+        });
+    };
+    let groups = attrs.get("groups");
+    if groups == 0 || !channels.is_multiple_of(groups) {
+        return Err(format!(
+            "{groups} groups do not share out the {channels} channels of a map of {height}×{width}×{channels}"
+        ));
+    }
+    let parameter = |name, value| Wanted {
+        name,
+        shape: vec![channels],
+        axes: None,
+        init: Init::Constant(value),
+    };
+    Ok(Inferred {
+        dims: vec![height, width, channels],
+        parameters: vec![parameter("weight", 1.0), parameter("bias", 0.0)],
+    })
+}
+
+fn groups(lower: &Lowering<'_>, node: &Node) -> Groups {
+    let dims = lower.dims(node.output);
+    Groups {
+        images: lower.rows,
+        pixels: dims[0] * dims[1],
+        channels: dims[2],
+        groups: node.attrs.get("groups"),
+    }
+}
+
+fn forward(lower: &mut Lowering<'_>, node: &Node) {
+    let input = lower.value(node.inputs[0]);
+    let [weight, bias] = parameters(lower, node, arenas::PARAMETERS);
+    let groups = groups(lower, node);
+    let name = format!("{} mean and deviation", node.label());
+    let stats = lower.transient(name, 2 * groups.images * groups.groups);
+    lower.keep(node, stats);
+    let (out, activation) = lower.output(node);
+    let call = group_norm::call(&groups, activation);
+    let slices = [input, weight, bias, out, stats];
+    lower.step(node.label(), &group_norm::KERNEL, call, &slices);
+}
+
+/// The gradients of the input and of the parameters.
+fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place: usize) -> Slice {
+    let (input, stats) = (lower.value(node.inputs[place]), lower.kept(node));
+    let both = lower.all_parameters(node, arenas::PARAMETERS);
+    let bias = lower.parameter(node.parameters.start + 1, arenas::PARAMETERS);
+    let (groups, activation) = (groups(lower, node), lower.applied(node));
+    let label = format!("{} gradient", node.label());
+    let d_input = lower.transient(format!("{} input gradient", node.label()), input.len);
+    let of_images = groups.images * groups.channels;
+    let [weights, biases] = ["weight", "bias"]
+        .map(|name| lower.transient(format!("{label}, {name} in parts"), of_images));
+    let skip = lower.gradient_so_far(node, place);
+    let bias = bias.offset - both.offset;
+    let call = group_norm_backward::call(&groups, bias, activation, skip.is_some());
+    // Without a connection around the norm another operand takes that place.
+    let skip = skip.unwrap_or(d_output);
+    let slices = [input, stats, both, d_output, skip, d_input, weights, biases];
+    lower.step(label.clone(), &group_norm_backward::KERNEL, call, &slices);
+    let [weight, bias] = parameters(lower, node, arenas::GRADIENT);
+    let parts = [groups.images, groups.channels];
+    lower.step(
+        format!("{label} sum"),
+        &sum_parts::KERNEL,
+        sum_parts::call(parts, parts),
+        &[weights, biases, weight, bias],
+    );
+    d_input
+}
+
+/// ONNX has no group norm before opset 18, which computed it otherwise than PyTorch: groups as channels of an instance norm.
+fn onnx(operators: &mut Operators, of: &Described<'_>) {
+    let &[height, width, channels] = of.output_dims else {
+        return;
+    };
+    let groups = of.node.attrs.get("groups");
+    let map = operators.channels_first(&of.inputs[0]);
+    let output = operators.made_channels_first(of.output);
+    let shape = |operators: &mut Operators, name: &str, sizes: &[usize]| {
+        let name = format!("{}.{name}", of.output);
+        // A size of 0 is that of the input: the batch.
+        let sizes: Vec<i64> = sizes.iter().map(|&size| size as i64).collect();
+        operators.integers(&name, &sizes);
+        name
+    };
+    let grouped = [0, groups, channels / groups * height * width];
+    let grouped = shape(operators, "grouped_shape", &grouped);
+    let whole = shape(operators, "shape", &[0, channels, height, width]);
+    let of_channels = shape(operators, "parameter_shape", &[channels, 1, 1]);
+    let one = operators.row(&format!("{}.one", of.output), 1.0, groups);
+    let zero = operators.row(&format!("{}.zero", of.output), 0.0, groups);
+    let x = operators.step("Reshape", &[&map, &grouped], of.output, "grouped");
+    let epsilon = [("epsilon", Attribute::Float(NORM_EPSILON as f32))];
+    let inputs = [&*x, &one, &zero];
+    let x = operators.step_with(
+        "InstanceNormalization",
+        &inputs,
+        of.output,
+        "units",
+        &epsilon,
+    );
+    let x = operators.step("Reshape", &[&x, &whole], of.output, "whole");
+    let [weight, bias] = ["weight", "bias"].map(|last| {
+        let name = format!("{}.{last}", of.name);
+        operators.parameter(&name, &[channels]);
+        let step = format!("of_channels.{last}");
+        operators.step("Reshape", &[&name, &of_channels], of.output, &step)
+    });
+    let x = operators.step("Mul", &[&x, &weight], of.output, "scaled");
+    operators.node("Add", &[&x, &bias], &output, &[]);
+}
+
+fn torch(of: &Described<'_>) -> String {
+    let groups = of.node.attrs.get("groups");
+    format!("nn.GroupNorm({groups}, {})", of.output_dims[2])
+}
