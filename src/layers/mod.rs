@@ -9,6 +9,7 @@ pub mod group_norm;
 pub mod linear;
 pub mod reshape;
 pub mod transposed_convolution;
+pub mod up;
 
 pub use activation::Activation;
 
@@ -23,4 +24,5 @@ pub static LAYERS: &[&Layer] = &[
     &linear::LAYER,
     &reshape::LAYER,
     &transposed_convolution::LAYER,
+    &up::LAYER,
 ];

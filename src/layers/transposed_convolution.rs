@@ -7,6 +7,7 @@ use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
     Wanted, arenas,
 };
+use crate::kernel::Window;
 use crate::ops::activation::IDENTITY;
 use crate::ops::{column_sums, convolution, sum_parts};
 use crate::plan::Slice;
@@ -66,23 +67,49 @@ fn infer(attrs: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
     })
 }
 
+/// A node's geometry.
+fn geometry(lower: &Lowering<'_>, node: &Node) -> Window {
+    window(lower, node, [node.output, node.inputs[0]])
+}
+
 fn forward(lower: &mut Lowering<'_>, node: &Node) {
+    let parameters = parameters(lower, node, arenas::PARAMETERS);
+    let window = geometry(lower, node);
+    product(lower, node, &window, parameters);
+}
+
+/// The product of a node, by this weight and bias.
+pub(super) fn product(
+    lower: &mut Lowering<'_>,
+    node: &Node,
+    window: &Window,
+    [weight, bias]: [Slice; 2],
+) {
     let input = lower.value(node.inputs[0]);
-    let [weight, bias] = parameters(lower, node, arenas::PARAMETERS);
-    let window = window(lower, node, [node.output, node.inputs[0]]);
     let (out, activation) = lower.output(node);
     lower.product(
         node.label(),
         &convolution::TRANSPOSED,
-        convolution::transposed(&window, activation),
+        convolution::transposed(window, activation),
         &[input, weight, out, bias],
     );
 }
 
 fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
+    let parameters = parameters(lower, node, arenas::GRADIENT);
+    let window = geometry(lower, node);
+    gradient_to(lower, node, &window, d_output, parameters);
+}
+
+/// The gradient of a node's weight and bias, to these slices.
+pub(super) fn gradient_to(
+    lower: &mut Lowering<'_>,
+    node: &Node,
+    window: &Window,
+    d_output: Slice,
+    [weight, bias]: [Slice; 2],
+) {
     let input = lower.value(node.inputs[0]);
-    let [weight, bias] = parameters(lower, node, arenas::GRADIENT);
-    let window = window(lower, node, [node.output, node.inputs[0]]);
     let label = format!("{} gradient", node.label());
     let (rows, outputs) = (d_output.len / bias.len, bias.len);
     let [parts, bias_parts] = [window.parts(), column_sums::parts(rows, outputs)];
@@ -94,7 +121,7 @@ fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
     lower.product(
         label.clone(),
         &convolution::WEIGHT_GRADIENT,
-        convolution::weight_gradient(&window),
+        convolution::weight_gradient(window),
         &[input, d_output, weights, unused],
     );
     lower.step(
@@ -112,16 +139,28 @@ fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
 }
 
 fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place: usize) -> Slice {
-    let window = window(lower, node, [node.output, node.inputs[0]]);
+    let window = geometry(lower, node);
+    let [weight, _] = parameters(lower, node, arenas::PARAMETERS);
+    input_gradient_by(lower, node, &window, weight, d_output, place)
+}
+
+/// The gradient of a node's input, by this weight.
+pub(super) fn input_gradient_by(
+    lower: &mut Lowering<'_>,
+    node: &Node,
+    window: &Window,
+    weight: Slice,
+    d_output: Slice,
+    place: usize,
+) -> Slice {
     let name = format!("{} input gradient", node.label());
     let d_input = lower.transient(name.clone(), lower.value(node.inputs[0]).len);
-    let [weight, _] = parameters(lower, node, arenas::PARAMETERS);
     // Without an activation before it nothing was saved, and another operand takes that place.
     let (activation, saved) = lower.before(node, place).unwrap_or((IDENTITY, weight));
     lower.product(
         name,
         &convolution::TRANSPOSED_INPUT_GRADIENT,
-        convolution::transposed_input_gradient(&window, activation),
+        convolution::transposed_input_gradient(window, activation),
         &[d_output, weight, d_input, saved],
     );
     d_input

@@ -21,6 +21,8 @@ pub mod latent_units;
 pub mod likelihood;
 pub mod log_weight;
 pub mod matmul;
+pub mod merge_taps;
+pub mod merge_taps_backward;
 pub mod product;
 pub mod record;
 pub mod reparameterize;
@@ -59,6 +61,8 @@ pub static KERNELS: &[&Kernel] = &[
     &matmul::LINEAR,
     &matmul::INPUT_GRADIENT,
     &matmul::WEIGHT_GRADIENT,
+    &merge_taps::KERNEL,
+    &merge_taps_backward::KERNEL,
     &record::KERNEL,
     &reparameterize::KERNEL,
     &reparameterize_backward::KERNEL,

@@ -181,7 +181,7 @@ fn models(folder: &Path) -> Vec<PathBuf> {
 fn maps(folder: &Path) -> Vec<PathBuf> {
     let layers = |text: &str| text.parse().expect("layers");
     let encoder = "conv 8 k3 /2, norm 4, residual(norm 2, conv 6 k3, norm 3, conv 8 k1), linear 9";
-    let decoder = "linear 9, linear 3x3x6, norm 3, tanh, deconv 4 k3 *2 to 6x5, norm 2, conv 2 k3";
+    let decoder = "linear 9, linear 3x3x6, norm 3, tanh, up 4 to 6x5, norm 2, deconv 4 k3 *1, up 3, conv 2 k4 /2";
     let spec = |kind, activation, decoder| ModelSpec {
         kind,
         image: ImageShape::new(6, 5, 2),

@@ -625,7 +625,7 @@ fn faults_of_convolutions_are_found() {
 }
 
 #[test]
-fn faults_of_norms_are_found() {
+fn faults_of_norms_and_merged_taps_are_found() {
     assert_found(NORMS);
 }
 

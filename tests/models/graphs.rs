@@ -151,6 +151,7 @@ fn cases() -> Vec<Case> {
     all.push(sketch.case("other sizes", x, y));
     all.extend(maps::convolutions());
     all.extend(maps::norms());
+    all.push(maps::doubled());
     all
 }
 

@@ -99,6 +99,21 @@ const KERNELS = {
     }
   },
 
+  // The weights of a transposed convolution of 4×4 taps that does what a convolution of 3×3 does behind a doubling of rows
+  // and columns.
+  merge_taps([channels, features], {}, [weight, merged]) {
+    const taps = [[2], [1, 2], [0, 1], [0]];
+    for (let at = 0; at < channels * 16 * features; at++) {
+      const tap = Math.floor(at / features);
+      const channel = Math.floor(tap / 16);
+      let sum = 0;
+      for (const y of taps[Math.floor(tap / 4) % 4]) {
+        for (const x of taps[tap % 4]) sum += weight[(channel * 9 + y * 3 + x) * features + (at % features)];
+      }
+      merged[at] = sum;
+    }
+  },
+
   // Each group of channels of each image at mean 0 and deviation 1, times weight[channels], plus bias[channels].
   group_norm([images, pixels, channels, groups], { ACTIVATION = 0 }, [input, weight, bias, out, stats]) {
     const activate = ACTIVATIONS[ACTIVATION];

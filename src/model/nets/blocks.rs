@@ -25,6 +25,9 @@ pub enum Block {
     /// A transposed convolution, to a map of this height and width; without them to one of `stride` times as many rows and
     /// columns.
     Deconv(Kernel, Option<[usize; 2]>),
+    /// Twice as many rows and columns, then a convolution of 3×3 to so many channels; to a map of this height and width, a
+    /// row or column less.
+    Up(usize, Option<[usize; 2]>),
     /// A group norm (Wu and He 2018) of so many groups of the channels.
     Norm(usize),
     /// A nonlinearity.
@@ -54,7 +57,7 @@ impl Block {
     fn takes_map(&self) -> Option<bool> {
         match self {
             Self::Linear(_) | Self::Map(_) => Some(false),
-            Self::Conv(_) | Self::Deconv(..) | Self::Norm(_) => Some(true),
+            Self::Conv(_) | Self::Deconv(..) | Self::Up(..) | Self::Norm(_) => Some(true),
             Self::Activation(_) => None,
             Self::Residual(inner) => inner.iter().find_map(Self::takes_map),
         }
@@ -64,7 +67,9 @@ impl Block {
     fn gives_map(&self) -> Option<bool> {
         match self {
             Self::Linear(_) => Some(false),
-            Self::Map(_) | Self::Conv(_) | Self::Deconv(..) | Self::Norm(_) => Some(true),
+            Self::Map(_) | Self::Conv(_) | Self::Deconv(..) | Self::Up(..) | Self::Norm(_) => {
+                Some(true)
+            }
             Self::Activation(_) => None,
             Self::Residual(inner) => inner.iter().rev().find_map(Self::gives_map),
         }
@@ -95,6 +100,8 @@ impl Block {
             Self::Deconv(kernel, None) => {
                 map(&|rows| rows.saturating_mul(kernel.stride), kernel.channels)
             }
+            Self::Up(channels, Some([height, width])) => vec![*height, *width, *channels],
+            Self::Up(channels, None) => map(&|rows| rows.saturating_mul(2), *channels),
             Self::Norm(_) | Self::Activation(_) | Self::Residual(_) => takes.to_vec(),
         }
     }
@@ -156,6 +163,7 @@ impl Blocks {
                 let own = size.unwrap_or([1; 2]);
                 [&kernel.sizes()[..], &own].concat()
             }
+            Block::Up(channels, size) => [&[*channels], &size.unwrap_or([1; 2])[..]].concat(),
             Block::Norm(groups) => vec![*groups],
             Block::Activation(_) => Vec::new(),
             Block::Residual(inner) => inner.sizes(),

@@ -10,7 +10,7 @@ use super::Net;
 use super::blocks::{Block, Blocks, Kernel};
 use crate::graph::{Attrs, Graph, Layer, Value};
 use crate::layers::{
-    activation, add, convolution, group_norm, linear, reshape, transposed_convolution,
+    activation, add, convolution, group_norm, linear, reshape, transposed_convolution, up,
 };
 use crate::model::ModelSpec;
 use crate::shape::ImageShape;
@@ -167,6 +167,10 @@ impl Sequence<'_> {
                 } = *kernel;
                 let attrs = transposed_convolution::attrs(channels, size, stride, to);
                 self.node(&transposed_convolution::LAYER, attrs, name, &[x])
+            }
+            Block::Up(channels, to) => {
+                let to = to.unwrap_or_else(|| self.enlarged(x, 2));
+                self.node(&up::LAYER, up::attrs(*channels, to), name, &[x])
             }
             Block::Norm(groups) => {
                 self.node(&group_norm::LAYER, group_norm::attrs(*groups), name, &[x])

@@ -1,8 +1,33 @@
-//! Faults of norms.
+//! Faults of norms, and of the taps that are merged.
 
 use super::{Fault, fault};
 
 pub(super) const NORMS: &[Fault] = &[
+    // A tap that is not merged; rows and columns exchanged; the opposite tap; a value too many.
+    fault(
+        "merge_taps",
+        "3 channels to 5",
+        "3u - max(merged, 1u)",
+        "2u - min(merged, 2u)",
+    ),
+    fault(
+        "merge_taps",
+        "3 channels to 5",
+        "(channel * 3u + y) * 3u + x",
+        "(channel * 3u + x) * 3u + y",
+    ),
+    fault(
+        "merge_taps_backward",
+        "3 channels to 5",
+        "2u - tap / 3u % 3u",
+        "tap / 3u % 3u",
+    ),
+    fault(
+        "merge_taps_backward",
+        "3 channels to 5",
+        "channels * 9u * params.features",
+        "channels * 9u * params.features + 1u",
+    ),
     // Over the wrong axis; a variance that cancels far from zero; no ε; no activation; the variance in the place of the
     // reciprocal.
     fault(

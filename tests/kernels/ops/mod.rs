@@ -17,6 +17,8 @@ mod kl_weight;
 pub(crate) mod latent_units;
 mod log_weight;
 pub(crate) mod matmul;
+mod merge_taps;
+mod merge_taps_backward;
 mod record;
 mod reparameterize;
 mod reparameterize_backward;
@@ -50,6 +52,8 @@ pub(crate) fn cases() -> Vec<Case> {
         latent_units::cases(),
         log_weight::cases(),
         matmul::cases(),
+        merge_taps::cases(),
+        merge_taps_backward::cases(),
         record::cases(),
         reparameterize::cases(),
         reparameterize_backward::cases(),

@@ -1,7 +1,7 @@
 //! Graphs of layers that take and give maps.
 
 use elbo::graph::Value;
-use elbo::layers::{Activation, convolution, group_norm, transposed_convolution};
+use elbo::layers::{Activation, convolution, group_norm, transposed_convolution, up};
 
 use super::{Case, Sketch, plan};
 
@@ -18,6 +18,13 @@ impl Sketch {
         let attrs = group_norm::attrs(groups);
         let made = self.graph.node(&group_norm::LAYER, attrs, &name, &[x]);
         made.expect("a norm")
+    }
+
+    fn up(&mut self, x: Value, channels: usize, to: [usize; 2]) -> Value {
+        let name = self.name();
+        let attrs = up::attrs(channels, to);
+        let made = self.graph.node(&up::LAYER, attrs, &name, &[x]);
+        made.expect("a doubled map")
     }
 
     fn deconv(
@@ -109,6 +116,18 @@ pub(super) fn norms() -> Vec<Case> {
     let y = sketch.norm(sum, 1);
     all.push(sketch.case("norms by themselves", x, y));
     all
+}
+
+/// Doubled maps, with a row or a column left out, that apply an activation and its derivative.
+pub(super) fn doubled() -> Case {
+    let (mut sketch, x) = Sketch::new(&[2, 2, 3]);
+    let h = sketch.conv(x, 2, [3, 1]);
+    let h = sketch.activation(h, Activation::Tanh);
+    let h = sketch.up(h, 4, [4, 3]);
+    let h = sketch.activation(h, Activation::Tanh);
+    let h = sketch.norm(h, 2);
+    let y = sketch.up(h, 2, [7, 6]);
+    sketch.case("doubled maps", x, y)
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl Block {
                 }
             }
             Self::Deconv(kernel, _) => Self::Conv(of(kernel)),
+            Self::Up(..) => Self::Conv(of(&Kernel {
+                channels: 0,
+                size: 3,
+                stride: 2,
+            })),
             Self::Norm(_) | Self::Activation(_) => self.clone(),
             Self::Residual(inner) => Self::Residual(inner.reversed(takes)),
         }
@@ -224,6 +229,12 @@ mod tests {
                 [8, 8, 3],
                 "conv 4 k3, residual(conv 6 k3, conv 4 k1), conv 5 k4",
                 "linear 7x7x5, deconv 4 k4 *1 to 8x8, residual(conv 6 k1, conv 4 k3), conv 3 k3",
+            ),
+            // Doubled maps, with the last row left out.
+            (
+                [5, 6, 3],
+                "up 4 to 9x12, norm 2, conv 6 k3",
+                "linear 9x12x6, conv 4 k3, conv 3 k3 /2",
             ),
             ([4, 4, 3], "linear 9", "linear 9"),
         ] {

@@ -40,6 +40,7 @@ impl fmt::Display for Block {
                 } = kernel;
                 write!(f, "deconv {channels} k{size} *{stride}{}", to_size(*to))
             }
+            Self::Up(channels, to) => write!(f, "up {channels}{}", to_size(*to)),
             Self::Norm(groups) => write!(f, "norm {groups}"),
             Self::Activation(function) => f.write_str(&word(*function)),
             Self::Residual(inner) => write!(f, "residual({inner})"),
@@ -73,7 +74,7 @@ const MOST_DEPTH: usize = 16;
 /// Rows of a kernel, and pixels from one window to the next.
 const MOST_STEPS: usize = 1024;
 
-const WORDS: &str = "`linear N`, `conv C kK /S`, `deconv C kK *S`, `norm G`, an activation such as `relu`, or \
+const WORDS: &str = "`linear N`, `conv C kK /S`, `deconv C kK *S`, `up C`, `norm G`, an activation such as `relu`, or \
                      `residual(…)`";
 
 impl<'a> Rest<'a> {
@@ -142,6 +143,12 @@ impl<'a> Rest<'a> {
                 let kernel = self.kernel(channels, "*")?;
                 let to = self.skip("to").then(|| self.size()).transpose()?;
                 Ok(Block::Deconv(kernel, to))
+            }
+            "up" => {
+                let what = "a number of channels, as in `up 32`,";
+                let channels = self.number(usize::MAX, what)?;
+                let to = self.skip("to").then(|| self.size()).transpose()?;
+                Ok(Block::Up(channels, to))
             }
             "norm" => {
                 let what = "a number of groups, as in `norm 8`,";
@@ -255,6 +262,7 @@ mod tests {
             "conv 32 k4 /2, conv 64 k3, residual(conv 64 k3, conv 64 k1), linear 256",
             "linear 7x7x64, deconv 32 k4 *2, deconv 1 k3 *2 to 27x28",
             "conv 8 k3, norm 4, leaky-relu, residual(norm 8, conv 8 k3), linear 5, relu",
+            "linear 7x7x8, up 8, up 4 to 27x28",
             "linear 9, tanh, linear 9, sigmoid, linear 9, silu, linear 9, gelu",
         ] {
             assert_eq!(blocks(text).to_string(), text);
@@ -286,6 +294,8 @@ mod tests {
             ("residual(linear 5", "`,` or `)` at its end"),
             ("residual()", "at character 10: \")\""),
             ("conv", "a number of channels"),
+            ("up k3", "as in `up 32`, at character 4"),
+            ("up 8 *2", "expected `,` at character 6"),
             (
                 "conv 8, norm",
                 "a number of groups, as in `norm 8`, at its end",
