@@ -248,6 +248,20 @@ fn others() -> Plan {
     builder.finish()
 }
 
+/// A model of maps there and back, whose channels are a multiple of four or are not, with norms.
+fn maps() -> ModelSpec {
+    let layers = |text: &str| text.parse().expect("layers");
+    let decoder = "linear 2x2x6, norm 2, up 8 to 4x3, deconv 4 k4 *2, residual(norm 2, conv 4 k3)";
+    ModelSpec {
+        image: ImageShape::new(8, 6, 4),
+        encoder: layers("conv 8 k4 /2, norm 2, conv 5 k3 /2, linear 12"),
+        decoder: Some(layers(decoder)),
+        latent: 3,
+        activation: Activation::Tanh,
+        ..ModelSpec::reference()
+    }
+}
+
 /// Plans that have every kernel between them, and their buffers.
 fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
     let spec = |values, hidden, latent, activation, likelihood| ModelSpec {
@@ -264,16 +278,6 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
     let wide = spec(36, 40, 8, Activation::Relu, Likelihood::Bernoulli);
     let narrow = spec(35, 33, 5, Activation::Silu, learned);
     let optimal = spec(35, 33, 5, Activation::Tanh, gaussian(Sigma::Optimal));
-    // Convolutions there and back, of maps of a multiple of four channels, and of none.
-    let maps = ModelSpec {
-        image: ImageShape::new(8, 6, 4),
-        encoder: "conv 8 k4 /2, conv 5 k3 /2, linear 12"
-            .parse()
-            .expect("layers"),
-        latent: 3,
-        activation: Activation::Tanh,
-        ..ModelSpec::reference()
-    };
     let rows = 37;
     let of = |spec: &ModelSpec, make: &dyn Fn(&Model, &plans::Source) -> Plan| {
         let source = source(spec, 3 * rows);
@@ -311,7 +315,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         }),
         of(&wide, &|_, _| others.clone()),
         train(&optimal, usual),
-        train(&maps, usual),
+        train(&maps(), usual),
     ]
 }
 
