@@ -316,6 +316,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Likelihood, Sigma};
     use crate::plan::MAX_BOUND;
 
     fn source(images: usize) -> Source {
@@ -324,20 +325,31 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_reference_job_takes_at_most_nineteen_dispatches() {
-        let spec = ModelSpec::reference();
-        let model = Model::new(&spec).expect("a model");
+    fn a_reference_step_takes_at_most_nineteen_dispatches_and_an_optimal_sigma_two_more() {
         let source = source(60_000);
-        let steps = |grad_clip, fused| {
+        let steps = |likelihood, grad_clip, fused| {
+            let spec = ModelSpec {
+                likelihood,
+                ..ModelSpec::reference()
+            };
             let update = Update {
                 grad_clip,
                 fused,
                 ..Update::default()
             };
+            let model = Model::new(&spec).expect("a model");
             model.train(128, &source, update).steps.len()
         };
-        assert_eq!((steps(0.0, false), steps(0.0, true)), (17, 16));
-        assert_eq!((steps(1.0, false), steps(1.0, true)), (19, 19));
+        let of = |likelihood| {
+            let updates = [(0.0, false), (0.0, true), (1.0, false), (1.0, true)];
+            updates.map(|(grad_clip, fused)| steps(likelihood, grad_clip, fused))
+        };
+        assert_eq!(of(Likelihood::Bernoulli), [17, 16, 19, 19]);
+        // Squared errors and the sigma of the batch.
+        let optimal = Likelihood::Gaussian {
+            sigma: Sigma::Optimal,
+        };
+        assert_eq!(of(optimal), [19, 18, 21, 21]);
     }
 
     #[test]

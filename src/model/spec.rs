@@ -179,11 +179,15 @@ impl ModelSpec {
         }
     }
 
-    /// A model of a few convolutions for the same images, of numbers of channels that no vector has.
+    /// A model of a few convolutions for the same images, of numbers of channels that no vector has, with a sigma that is
+    /// found from each batch.
     pub fn of_convolutions() -> Self {
         let reference = Self::reference();
         Self {
             encoder: presets::conv(reference.image, 10),
+            likelihood: Likelihood::Gaussian {
+                sigma: Sigma::Optimal,
+            },
             ..reference
         }
     }
