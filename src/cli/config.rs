@@ -43,6 +43,10 @@ impl Resolved {
         if needs_images {
             options.net = NetOptions::default();
         }
+        // Whether a sigma has a Gaussian waits for them too, where nobody said what the loss is.
+        if options.likelihood.is_none() {
+            options.sigma = None;
+        }
         let spec = model(&options)?;
         match needs_images || spec.is_of_maps() {
             true => spec.check_values()?,
@@ -159,18 +163,7 @@ fn forget(file: &mut Table, flags: &Table) {
     if replaced("model", &old) {
         file.remove("objective");
     }
-    // What says the encoder's layers anew. Those of a decoder were made for the others.
-    let layers = ["net", "hidden", "width", "encoder"];
-    let says_other = |key: &&str| {
-        flags
-            .get(*key)
-            .is_some_and(|new| file.get(*key) != Some(new))
-    };
-    if layers.iter().any(says_other) {
-        for key in layers.into_iter().chain(["decoder"]) {
-            file.remove(key);
-        }
-    }
+    forget_layers(file, flags);
     let other = file
         .get("likelihood")
         .is_some_and(|old| replaced("likelihood", old));
@@ -181,6 +174,31 @@ fn forget(file: &mut Table, flags: &Table) {
         if flags.contains_key(flag) {
             file.remove(key);
         }
+    }
+}
+
+/// Drops what the file says of layers that flags say anew. Those of a decoder were made for the others.
+fn forget_layers(file: &mut Table, flags: &Table) {
+    let replaced: Vec<&[&str]> = [
+        ("net", &["hidden", "width", "blocks", "encoder"][..]),
+        ("encoder", &["net", "hidden", "width", "blocks"]),
+        ("hidden", &["width", "encoder"]),
+        ("width", &["hidden", "encoder"]),
+        ("blocks", &["encoder"]),
+    ]
+    .into_iter()
+    .filter(|(key, _)| {
+        flags
+            .get(*key)
+            .is_some_and(|new| file.get(*key) != Some(new))
+    })
+    .map(|(_, others)| others)
+    .collect();
+    if !replaced.is_empty() {
+        file.remove("decoder");
+    }
+    for key in replaced.concat() {
+        file.remove(key);
     }
 }
 
@@ -205,7 +223,7 @@ mod tests {
     use super::*;
     use crate::data::{Binarize, DataOptions};
     use crate::kernel::Precision;
-    use crate::model::{Activation, Likelihood, ModelKind, Sigma};
+    use crate::model::{Activation, Likelihood, ModelKind, NetName, Sigma};
     use crate::plan::Tune;
     use crate::train::{KlWeight, LearningRate, Record, Span};
 
@@ -405,6 +423,28 @@ mod tests {
         // One that is the file's own is refused for it.
         let own = resolve("", &format!("model = \"ae\"\n{text}"));
         assert!(own.check_model().is_err());
+    }
+
+    #[test]
+    fn flags_for_layers_drop_those_of_the_file_that_they_replace() {
+        let of = |flags: &str, text: &str| resolve(flags, text).model.net;
+        let resnet = "net = \"resnet\"\nhidden = [9]\nblocks = 2\ndecoder = \"linear 9\"";
+        let net = of("--blocks 3", resnet);
+        assert_eq!(net.net, Some(NetName::Resnet));
+        assert_eq!((net.hidden, net.blocks), (Some(vec![9]), Some(3)));
+        assert_eq!(net.decoder, None);
+        let net = of("--width 7", resnet);
+        assert_eq!(
+            (net.hidden, net.width, net.blocks),
+            (None, Some(7), Some(2))
+        );
+        let only = NetOptions {
+            net: Some(NetName::Mlp),
+            ..NetOptions::default()
+        };
+        assert_eq!(of("--net mlp", resnet), only);
+        // What the file says already is nothing new.
+        assert_eq!(of("--blocks 2", resnet), of("", resnet));
     }
 
     #[test]

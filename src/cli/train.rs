@@ -15,9 +15,9 @@ use super::loading::Loading;
 use super::reporter::Reporter;
 use super::signals::Signals;
 use super::{find_device, note, text, warn};
-use crate::data::{self, Dataset, Look};
+use crate::data::{self, Binarize, Dataset, Look};
 use crate::error::{Error, Result};
-use crate::model::{Model, ModelSpec, Weights};
+use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Runtime};
 use crate::train::{
     DataConfig, Ending, Observer, Pace, Record, RunConfig, RunFolder, TrainOptions, Trainer,
@@ -77,13 +77,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let signals = Signals::listen()?;
     let folder = RunFolder::create(&path, run)?;
     if !args.quiet {
-        introduce(&folder, &ready.dataset);
+        introduce(&folder, &ready.dataset, Some(&resolved.model));
         batch.into_iter().for_each(note);
-        if spec.is_of_maps() && resolved.model.net.is_auto() {
-            note(
-                "  convolutions, for images of this size: --net, --width and --encoder choose other layers",
-            );
-        }
     }
     let Ready {
         runtime, dataset, ..
@@ -184,7 +179,12 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
             "--image-size and --channels, or a configuration without `image`",
         )),
         _ => {
-            let spec = resolved.model.spec(image)?;
+            let is_binary = dataset.look.as_ref().is_some_and(|look| look.binary);
+            let options = match is_binary || resolved.train.binarize != Binarize::None {
+                true => resolved.model.clone().of_binary_data(),
+                false => resolved.model.clone(),
+            };
+            let spec = options.spec(image)?;
             spec.validate()?;
             Ok(spec)
         }
@@ -224,8 +224,8 @@ fn say_values(look: Option<&Look>) {
     look.warnings.iter().for_each(warn);
 }
 
-/// Says what is about to be trained, on what.
-fn introduce(folder: &RunFolder, dataset: &Dataset) {
+/// Says what is about to be trained, on what. Of a model that was asked for also how to choose what was left to the images.
+fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>) {
     let run = folder.config();
     note(format_args!(
         "data: {}, {} training and {} test images of {}",
@@ -246,7 +246,16 @@ fn introduce(folder: &RunFolder, dataset: &Dataset) {
         text::model(&run.model),
         text::grouped(run.model.parameter_count())
     ));
+    if asked.is_some_and(|asked| asked.net.is_auto()) && run.model.is_of_maps() {
+        note(
+            "  convolutions, for images of this size: --net, --width and --encoder choose other layers",
+        );
+    }
     note(format_args!("loss: {}", text::objective(&run.model)));
+    let is_open = asked.is_some_and(|asked| asked.likelihood.is_none());
+    if is_open && matches!(run.model.likelihood, Likelihood::Gaussian { .. }) {
+        note("  a Gaussian, for images of this size: --likelihood and --sigma choose another loss");
+    }
     if let Some(kl) = run.train.kl_in_words() {
         note(format_args!("  {kl}"));
     }

@@ -2,15 +2,16 @@
 //!
 //! A layer knows its steps; only this file knows how they go together: gradients of a value that is used twice are added;
 //! an activation goes into the norm before it, with its derivative; or into the product before it where its derivative is a
-//! function of its output, and its derivative into the input gradient of the product behind it; the gradient of a parameter and the update by it are one step where
-//! nothing has to stand between.
+//! function of its output, and its derivative into the input gradient of the product behind it; the gradient of a parameter
+//! and the update by it are one step where nothing has to stand between.
 
+mod groups;
 mod updates;
 
 use super::{Fusion, Graph, Node, Parameters, Value};
 use crate::kernel::{Call, Kernel, Precision};
-use crate::ops::{activation, add, copy};
-use crate::plan::{Builder, Plan, Shared, Slice};
+use crate::ops::{activation, copy};
+use crate::plan::{Builder, MAX_BOUND, Plan, Shared, Slice};
 
 /// The runtime's buffers of what is learned. The first four are arenas of one layout.
 pub mod arenas {
@@ -73,6 +74,8 @@ pub struct Lowering<'a> {
     updated: Vec<bool>,
     /// Whether a layer has asked for the activation whose derivative is its to apply.
     has_asked: bool,
+    /// Most floats of a map that a step binds.
+    pub most_bound: usize,
 }
 
 impl<'a> Lowering<'a> {
@@ -93,6 +96,7 @@ impl<'a> Lowering<'a> {
             kept: vec![None; values],
             updated: vec![false; graph.parameters().len()],
             has_asked: false,
+            most_bound: MAX_BOUND,
         }
     }
 
@@ -308,7 +312,7 @@ impl<'a> Lowering<'a> {
         match place {
             Some(place) if place != found => {
                 let label = format!("{} to its place", self.graph.info(to).name);
-                self.step(label, &copy::KERNEL, copy::call(found.len), &[found, place]);
+                self.elementwise(&label, &copy::KERNEL, copy::call, &[found, place]);
                 self.set(to, place);
                 place
             }
@@ -411,12 +415,7 @@ impl<'a> Lowering<'a> {
             Some(sum) => {
                 let label = numbered(&format!("{} gradient", self.graph.info(value).name), count);
                 let out = self.transient(label.clone(), sum.len);
-                self.step(
-                    label,
-                    &add::KERNEL,
-                    add::call(sum.len),
-                    &[sum, gradient, out],
-                );
+                self.add(&label, [sum, gradient], out);
                 out
             }
         });

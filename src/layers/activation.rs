@@ -101,8 +101,9 @@ fn infer(_: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
 fn forward(lower: &mut Lowering<'_>, node: &Node) {
     let input = lower.value(node.inputs[0]);
     let (out, _) = lower.output(node);
-    let call = activation::call(Activation::of(&node.attrs).selector(), input.len);
-    lower.step(node.label(), &activation::KERNEL, call, &[input, out]);
+    let selector = Activation::of(&node.attrs).selector();
+    let call = |len| activation::call(selector, len);
+    lower.elementwise(&node.label(), &activation::KERNEL, call, &[input, out]);
 }
 
 fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, _: usize) -> Slice {
@@ -110,11 +111,10 @@ fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, _: usi
     let saved = lower.saved(node, selector);
     let name = format!("{} input gradient", node.label());
     let d_input = lower.transient(name.clone(), d_output.len);
-    let call = activation_backward::call(selector, d_output.len);
-    lower.step(
-        name,
+    lower.elementwise(
+        &name,
         &activation_backward::KERNEL,
-        call,
+        |len| activation_backward::call(selector, len),
         &[d_output, saved, d_input],
     );
     d_input

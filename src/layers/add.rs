@@ -1,7 +1,6 @@
 //! The sum of two values of the same sizes.
 
 use crate::graph::{Attrs, Described, Fusion, Inferred, Layer, Lowering, Node, Operators};
-use crate::ops::add;
 
 /// The record.
 pub static LAYER: Layer = Layer {
@@ -32,7 +31,7 @@ fn infer(_: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
 fn forward(lower: &mut Lowering<'_>, node: &Node) {
     let [a, b] = [0, 1].map(|place| lower.value(node.inputs[place]));
     let (out, _) = lower.output(node);
-    lower.step(node.label(), &add::KERNEL, add::call(out.len), &[a, b, out]);
+    lower.add(&node.label(), [a, b], out);
 }
 
 fn onnx(operators: &mut Operators, of: &Described<'_>) {

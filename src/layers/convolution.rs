@@ -1,9 +1,11 @@
 //! A convolution of a map `[height, width, channels]`: `weight` `[outputs, channels, kernel, kernel]` and `bias` `[outputs]`,
 //! as PyTorch's `nn.Conv2d` of as many zeros around the map as `(kernel - 1) / 2`, rounded down.
 
+use std::ops::Range;
+
 use crate::graph::{
     Attribute, Attrs, Axes, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node,
-    Operators, Wanted, arenas,
+    Operators, Wanted, arenas, numbered,
 };
 use crate::kernel::Window;
 use crate::ops::activation::IDENTITY;
@@ -127,19 +129,54 @@ fn forward(lower: &mut Lowering<'_>, node: &Node) {
     let [weight, bias] = parameters(lower, node, arenas::PARAMETERS);
     let window = window(lower, node, [node.inputs[0], node.output]);
     let (out, activation) = lower.output(node);
-    lower.product(
-        node.label(),
-        &convolution::CONVOLUTION,
-        convolution::convolution(&window, activation),
-        &[input, weight, out, bias],
-    );
+    let widths = [window.map, window.out].map(|sizes| sizes.iter().product());
+    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
+        let [input, out] = of_images([input, out], &images, widths);
+        lower.product(
+            numbered(&node.label(), i),
+            &convolution::CONVOLUTION,
+            convolution::convolution(&window.of_images(images.len()), activation),
+            &[input, weight, out, bias],
+        );
+    }
+}
+
+/// What slices of maps have of some images.
+pub(super) fn of_images<const N: usize>(
+    maps: [Slice; N],
+    images: &Range<usize>,
+    widths: [usize; N],
+) -> [Slice; N] {
+    std::array::from_fn(|i| maps[i].rows(images.clone(), widths[i]))
 }
 
 fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
     let input = lower.value(node.inputs[0]);
-    let [weight, bias] = parameters(lower, node, arenas::GRADIENT);
+    let to = parameters(lower, node, arenas::GRADIENT);
     let window = window(lower, node, [node.inputs[0], node.output]);
-    let (parts, label) = (window.parts(), format!("{} gradient", node.label()));
+    let widths = [window.map, window.out].map(|sizes| sizes.iter().product());
+    let (groups, label) = (lower.groups(&widths), format!("{} gradient", node.label()));
+    lower.sum_of_groups(&label, &groups, to, |lower, label, images, to| {
+        let [input, d_output] = of_images([input, d_output], &images, widths);
+        gradient_of(
+            lower,
+            label,
+            &window.of_images(images.len()),
+            [input, d_output],
+            to,
+        );
+    });
+}
+
+/// The gradient of weight and bias by some images.
+fn gradient_of(
+    lower: &mut Lowering<'_>,
+    label: &str,
+    window: &Window,
+    [input, d_output]: [Slice; 2],
+    [weight, bias]: [Slice; 2],
+) {
+    let parts = window.parts();
     let of_parts = |lower: &mut Lowering<'_>, whole: Slice, name: &str| match parts {
         1 => whole,
         _ => lower.transient(format!("{label}, {name} in parts"), parts * whole.len),
@@ -147,9 +184,9 @@ fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
     let [weights, biases] =
         [(weight, "weight"), (bias, "bias")].map(|(whole, name)| of_parts(lower, whole, name));
     lower.product(
-        label.clone(),
+        label,
         &convolution::WEIGHT_GRADIENT,
-        convolution::weight_gradient(&window),
+        convolution::weight_gradient(window),
         &[d_output, input, weights, biases],
     );
     if parts > 1 {
@@ -167,15 +204,33 @@ fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place:
     let name = format!("{} input gradient", node.label());
     let d_input = lower.transient(name.clone(), lower.value(node.inputs[0]).len);
     let [weight, _] = parameters(lower, node, arenas::PARAMETERS);
-    // Without an activation before it nothing was saved, and another operand takes that place.
-    let (activation, saved) = lower.before(node, place).unwrap_or((IDENTITY, weight));
-    lower.product(
-        name,
-        &convolution::INPUT_GRADIENT,
-        convolution::input_gradient(&window, activation),
-        &[d_output, weight, d_input, saved],
-    );
+    let before = lower.before(node, place);
+    let widths = [window.map, window.out].map(|sizes| sizes.iter().product());
+    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
+        let [d_input, d_output] = of_images([d_input, d_output], &images, widths);
+        let (activation, saved) = saved_of(before, &images, widths[0], weight);
+        lower.product(
+            numbered(&name, i),
+            &convolution::INPUT_GRADIENT,
+            convolution::input_gradient(&window.of_images(images.len()), activation),
+            &[d_output, weight, d_input, saved],
+        );
+    }
     d_input
+}
+
+/// The activation before a layer, and what it saved of some images. Without one nothing was saved, and another operand takes
+/// that place.
+pub(super) fn saved_of(
+    before: Option<(u32, Slice)>,
+    images: &Range<usize>,
+    width: usize,
+    other: Slice,
+) -> (u32, Slice) {
+    match before {
+        Some((activation, saved)) => (activation, saved.rows(images.clone(), width)),
+        None => (IDENTITY, other),
+    }
 }
 
 /// The attributes that a convolution and its transpose share.

@@ -2,10 +2,10 @@
 //! brought to mean 0 and deviation 1, then scaled and shifted by `weight` and `bias` `[channels]`, as PyTorch's
 //! `nn.GroupNorm`.
 
-use super::convolution::parameters;
+use super::convolution::{of_images, parameters};
 use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
-    Wanted, arenas,
+    Wanted, arenas, numbered,
 };
 use crate::ops::group_norm::{Groups, NORM_EPSILON};
 use crate::ops::{group_norm, group_norm_backward, sum_parts};
@@ -59,7 +59,8 @@ fn infer(attrs: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
     })
 }
 
-fn groups(lower: &Lowering<'_>, node: &Node) -> Groups {
+/// A node's geometry.
+fn geometry(lower: &Lowering<'_>, node: &Node) -> Groups {
     let dims = lower.dims(node.output);
     Groups {
         images: lower.rows,
@@ -72,14 +73,30 @@ fn groups(lower: &Lowering<'_>, node: &Node) -> Groups {
 fn forward(lower: &mut Lowering<'_>, node: &Node) {
     let input = lower.value(node.inputs[0]);
     let [weight, bias] = parameters(lower, node, arenas::PARAMETERS);
-    let groups = groups(lower, node);
+    let groups = geometry(lower, node);
     let name = format!("{} mean and deviation", node.label());
     let stats = lower.transient(name, 2 * groups.images * groups.groups);
     lower.keep(node, stats);
     let (out, activation) = lower.output(node);
-    let call = group_norm::call(&groups, activation);
-    let slices = [input, weight, bias, out, stats];
-    lower.step(node.label(), &group_norm::KERNEL, call, &slices);
+    let [map, of_stats, _] = widths(&groups);
+    for (i, images) in lower.groups(&widths(&groups)).into_iter().enumerate() {
+        let [input, out, stats] = of_images([input, out, stats], &images, [map, map, of_stats]);
+        let groups = groups.of_images(images.len());
+        let call = group_norm::call(&groups, activation);
+        let slices = [input, weight, bias, out, stats];
+        lower.step(
+            numbered(&node.label(), i),
+            &group_norm::KERNEL,
+            call,
+            &slices,
+        );
+    }
+}
+
+/// Values of an image: of the map, of its statistics, and of a sum over its pixels.
+fn widths(groups: &Groups) -> [usize; 3] {
+    let map = groups.pixels * groups.channels;
+    [map, 2 * groups.groups, groups.channels]
 }
 
 /// The gradients of the input and of the parameters.
@@ -87,19 +104,29 @@ fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place:
     let (input, stats) = (lower.value(node.inputs[place]), lower.kept(node));
     let both = lower.all_parameters(node, arenas::PARAMETERS);
     let bias = lower.parameter(node.parameters.start + 1, arenas::PARAMETERS);
-    let (groups, activation) = (groups(lower, node), lower.applied(node));
+    let (groups, activation) = (geometry(lower, node), lower.applied(node));
     let label = format!("{} gradient", node.label());
     let d_input = lower.transient(format!("{} input gradient", node.label()), input.len);
-    let of_images = groups.images * groups.channels;
-    let [weights, biases] = ["weight", "bias"]
-        .map(|name| lower.transient(format!("{label}, {name} in parts"), of_images));
+    let sums = groups.images * groups.channels;
+    let [weights, biases] =
+        ["weight", "bias"].map(|name| lower.transient(format!("{label}, {name} in parts"), sums));
     let skip = lower.gradient_so_far(node, place);
     let bias = bias.offset - both.offset;
-    let call = group_norm_backward::call(&groups, bias, activation, skip.is_some());
     // Without a connection around the norm another operand takes that place.
-    let skip = skip.unwrap_or(d_output);
-    let slices = [input, stats, both, d_output, skip, d_input, weights, biases];
-    lower.step(label.clone(), &group_norm_backward::KERNEL, call, &slices);
+    let maps = [input, d_output, skip.unwrap_or(d_output), d_input];
+    let [map, of_stats, of_sums] = widths(&groups);
+    for (i, images) in lower.groups(&widths(&groups)).into_iter().enumerate() {
+        let [input, d_output, skip_input, d_input] = of_images(maps, &images, [map; 4]);
+        let stats = stats.rows(images.clone(), of_stats);
+        let [weights, biases] = of_images([weights, biases], &images, [of_sums; 2]);
+        let groups = groups.of_images(images.len());
+        let call = group_norm_backward::call(&groups, bias, activation, skip.is_some());
+        let slices = [
+            input, stats, both, d_output, skip_input, d_input, weights, biases,
+        ];
+        let label = numbered(&label, i);
+        lower.step(label, &group_norm_backward::KERNEL, call, &slices);
+    }
     let [weight, bias] = parameters(lower, node, arenas::GRADIENT);
     let parts = [groups.images, groups.channels];
     lower.step(

@@ -2,13 +2,14 @@
 //! `[outputs]`, as PyTorch's `nn.ConvTranspose2d`. It is the input gradient of a convolution, so it gives any size that
 //! such a convolution takes.
 
-use super::convolution::{attributes, map, pad, parameters, size, weight, window};
+use super::convolution::{
+    attributes, map, of_images, pad, parameters, saved_of, size, weight, window,
+};
 use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
-    Wanted, arenas,
+    Wanted, arenas, numbered,
 };
 use crate::kernel::Window;
-use crate::ops::activation::IDENTITY;
 use crate::ops::{column_sums, convolution, sum_parts};
 use crate::plan::Slice;
 
@@ -87,12 +88,21 @@ pub(super) fn product(
 ) {
     let input = lower.value(node.inputs[0]);
     let (out, activation) = lower.output(node);
-    lower.product(
-        node.label(),
-        &convolution::TRANSPOSED,
-        convolution::transposed(window, activation),
-        &[input, weight, out, bias],
-    );
+    let widths = widths(window);
+    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
+        let [input, out] = of_images([input, out], &images, widths);
+        lower.product(
+            numbered(&node.label(), i),
+            &convolution::TRANSPOSED,
+            convolution::transposed(&window.of_images(images.len()), activation),
+            &[input, weight, out, bias],
+        );
+    }
+}
+
+/// Values of an image of the input and of the output.
+fn widths(window: &Window) -> [usize; 2] {
+    [window.out, window.map].map(|sizes| sizes.iter().product())
 }
 
 fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
@@ -107,10 +117,25 @@ pub(super) fn gradient_to(
     node: &Node,
     window: &Window,
     d_output: Slice,
-    [weight, bias]: [Slice; 2],
+    to: [Slice; 2],
 ) {
     let input = lower.value(node.inputs[0]);
-    let label = format!("{} gradient", node.label());
+    let widths = widths(window);
+    let (groups, label) = (lower.groups(&widths), format!("{} gradient", node.label()));
+    lower.sum_of_groups(&label, &groups, to, |lower, label, images, to| {
+        let maps = of_images([input, d_output], &images, widths);
+        gradient_of(lower, label, &window.of_images(images.len()), maps, to);
+    });
+}
+
+/// The same by some images.
+fn gradient_of(
+    lower: &mut Lowering<'_>,
+    label: &str,
+    window: &Window,
+    [input, d_output]: [Slice; 2],
+    [weight, bias]: [Slice; 2],
+) {
     let (rows, outputs) = (d_output.len / bias.len, bias.len);
     let [parts, bias_parts] = [window.parts(), column_sums::parts(rows, outputs)];
     let mut transient = |name, len| lower.transient(format!("{label}, {name}"), len);
@@ -119,7 +144,7 @@ pub(super) fn gradient_to(
     let unused = transient("sums of the input", parts * window.out[2]);
     let biases = transient("bias in parts", bias_parts * bias.len);
     lower.product(
-        label.clone(),
+        label,
         &convolution::WEIGHT_GRADIENT,
         convolution::weight_gradient(window),
         &[input, d_output, weights, unused],
@@ -155,14 +180,18 @@ pub(super) fn input_gradient_by(
 ) -> Slice {
     let name = format!("{} input gradient", node.label());
     let d_input = lower.transient(name.clone(), lower.value(node.inputs[0]).len);
-    // Without an activation before it nothing was saved, and another operand takes that place.
-    let (activation, saved) = lower.before(node, place).unwrap_or((IDENTITY, weight));
-    lower.product(
-        name,
-        &convolution::TRANSPOSED_INPUT_GRADIENT,
-        convolution::transposed_input_gradient(window, activation),
-        &[d_output, weight, d_input, saved],
-    );
+    let before = lower.before(node, place);
+    let widths = widths(window);
+    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
+        let [d_input, d_output] = of_images([d_input, d_output], &images, widths);
+        let (activation, saved) = saved_of(before, &images, widths[0], weight);
+        lower.product(
+            numbered(&name, i),
+            &convolution::TRANSPOSED_INPUT_GRADIENT,
+            convolution::transposed_input_gradient(&window.of_images(images.len()), activation),
+            &[d_output, weight, d_input, saved],
+        );
+    }
     d_input
 }
 

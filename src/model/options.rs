@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::nets::NetOptions;
+use super::nets::{self, NetOptions};
 use super::objectives::{OBJECTIVES, Objective};
 use super::{Activation, Likelihood, ModelKind, ModelSpec, Sigma};
 use crate::error::{Error, Result};
@@ -35,16 +35,18 @@ pub struct ModelOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latent: Option<usize>,
-    /// Activation function after every hidden layer
-    #[arg(long, value_enum, default_value_t = Activation::Relu, help_heading = "Model")]
-    pub activation: Activation,
-    /// Reconstruction loss [default: bernoulli for a vae, squared-error for an ae]
+    /// Activation function after every hidden layer [default: relu; silu for convolutions that --net sizes]
+    #[arg(long, value_enum, help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    /// Reconstruction loss [default: for an ae squared-error; for a vae bernoulli where the data are rows of values, binary
+    /// ones or grey images of up to 28x28, and gaussian for all others]
     #[arg(long, value_enum, help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub likelihood: Option<LikelihoodName>,
     /// Standard deviation of the gaussian likelihood, in units of the values; `learned` makes it a parameter that
     /// starts at 1, `learned:0.1` one that starts there; `optimal` takes the root mean squared error of each batch
-    /// (Rybkin et al. 2021) [default: 1]
+    /// (Rybkin et al. 2021) [default: 1 for rows of values and grey images of up to 28x28, optimal for all others]
     #[arg(
         long,
         value_name = "NUMBER|learned|optimal",
@@ -100,21 +102,40 @@ impl ModelOptions {
             true => 128,
             false => 20,
         });
+        // The convolutions of photographs end at a far lower loss with it.
+        let activation = match encoder.take_map() && self.net.encoder.is_none() {
+            true => Activation::Silu,
+            false => Activation::Relu,
+        };
         Ok(ModelSpec {
             kind: self.model,
             image,
             encoder,
             decoder: self.net.decoder.clone(),
             latent,
-            activation: self.activation,
-            likelihood: self.chosen_likelihood()?,
+            activation: self.activation.unwrap_or(activation),
+            likelihood: self.chosen_likelihood(image)?,
             beta: self.beta,
             objective: self.objective,
         })
     }
 
-    fn chosen_likelihood(&self) -> Result<Likelihood> {
+    /// The same for data of zeros and ones: what such values are likely under, where nobody said another.
+    #[must_use]
+    pub fn of_binary_data(self) -> Self {
+        let is_open = self.model == ModelKind::Vae && self.sigma.is_none();
+        Self {
+            likelihood: self
+                .likelihood
+                .or(is_open.then_some(LikelihoodName::Bernoulli)),
+            ..self
+        }
+    }
+
+    fn chosen_likelihood(&self, image: ImageShape) -> Result<Likelihood> {
+        let are_photographs = nets::are_photographs(image);
         let name = self.likelihood.unwrap_or(match self.model {
+            ModelKind::Vae if are_photographs => LikelihoodName::Gaussian,
             ModelKind::Vae => LikelihoodName::Bernoulli,
             ModelKind::Ae => LikelihoodName::SquaredError,
         });
@@ -123,7 +144,10 @@ impl ModelOptions {
             LikelihoodName::SquaredError => Likelihood::SquaredError,
             LikelihoodName::LinearSquaredError => Likelihood::LinearSquaredError,
             LikelihoodName::Gaussian => {
-                let sigma = self.sigma.unwrap_or(Sigma::Fixed(1.0));
+                let sigma = self.sigma.unwrap_or(match are_photographs {
+                    true => Sigma::Optimal,
+                    false => Sigma::Fixed(1.0),
+                });
                 return Ok(Likelihood::Gaussian { sigma });
             }
         };
@@ -150,7 +174,7 @@ impl From<&ModelSpec> for ModelOptions {
             image: Some(spec.image),
             net: NetOptions::from(spec),
             latent: Some(spec.latent),
-            activation: spec.activation,
+            activation: Some(spec.activation),
             likelihood: Some(likelihood),
             sigma,
             beta: spec.beta,
@@ -254,13 +278,39 @@ mod tests {
     }
 
     #[test]
-    fn the_default_likelihood_follows_the_model() {
-        let options = ModelOptions {
-            model: ModelKind::Ae,
+    fn the_default_likelihood_follows_the_model_and_its_data() {
+        let of = |model, sigma| ModelOptions {
+            model,
+            sigma,
             ..ModelOptions::default()
         };
-        let spec = options.spec(ImageShape::new(1, 1, 1)).expect("a model");
-        assert_eq!(spec.likelihood, Likelihood::SquaredError);
+        let likelihood = |options: ModelOptions, image: [usize; 3]| {
+            let [height, width, channels] = image;
+            let spec = options.spec(ImageShape::new(height, width, channels));
+            spec.expect("a model").likelihood
+        };
+        let gaussian = |sigma| Likelihood::Gaussian { sigma };
+        let (vae, row, photograph) = (ModelKind::Vae, [1, 9, 1], [32, 48, 3]);
+        let error = Likelihood::SquaredError;
+        assert_eq!(likelihood(of(ModelKind::Ae, None), row), error);
+        assert_eq!(likelihood(of(ModelKind::Ae, None), photograph), error);
+        assert_eq!(likelihood(of(vae, None), row), Likelihood::Bernoulli);
+        let optimal = gaussian(Sigma::Optimal);
+        assert_eq!(likelihood(of(vae, None), photograph), optimal);
+        let learned = Some(Sigma::Learned(0.1));
+        let own = gaussian(Sigma::Learned(0.1));
+        assert_eq!(likelihood(of(vae, learned), photograph), own);
+        // Zeros and ones, where no sigma is asked for.
+        let binary = of(vae, None).of_binary_data();
+        assert_eq!(likelihood(binary, photograph), Likelihood::Bernoulli);
+        let binary = of(vae, learned).of_binary_data();
+        assert_eq!(likelihood(binary, photograph), own);
+        let named = ModelOptions {
+            likelihood: Some(LikelihoodName::Gaussian),
+            ..of(vae, None)
+        };
+        assert_eq!(likelihood(named.clone(), row), gaussian(Sigma::Fixed(1.0)));
+        assert_eq!(likelihood(named, photograph), optimal);
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl ModelSpec {
     pub fn odd() -> Self {
         Self {
             kind: ModelKind::Ae,
-            encoder: Blocks::with_residuals(&[67]),
+            encoder: presets::of_values(&[67], 1),
             decoder: Some([35, 67].into()),
             latent: 7,
             activation: Activation::Gelu,
@@ -179,12 +179,12 @@ impl ModelSpec {
         }
     }
 
-    /// A model of a few convolutions for the same images, of numbers of channels that no vector has, with a sigma that is
-    /// found from each batch.
+    /// A model of a few convolutions and residual blocks for the same images, of numbers of channels that no vector has,
+    /// with a sigma that is found from each batch.
     pub fn of_convolutions() -> Self {
         let reference = Self::reference();
         Self {
-            encoder: presets::conv(reference.image, 10),
+            encoder: presets::of_maps(reference.image, 10, 1),
             likelihood: Likelihood::Gaussian {
                 sigma: Sigma::Optimal,
             },

@@ -62,6 +62,14 @@ pub struct Groups {
     pub groups: usize,
 }
 
+impl Groups {
+    /// The same of so many images.
+    #[must_use]
+    pub fn of_images(self, images: usize) -> Self {
+        Self { images, ..self }
+    }
+}
+
 /// The call for maps.
 pub fn call(groups: &Groups, activation: u32) -> Call {
     let params = Params {

@@ -26,6 +26,8 @@ pub use shared::Shared;
 pub use timing::{Times, measure, time_step};
 pub use tuning::{Basis, Choice, Memory, Tune, Tuning};
 
+use std::ops::Range;
+
 use crate::kernel::{Access, Call, Element, Kernel};
 
 /// Offsets of slices are multiples of this many elements: 256 bytes, WebGPU's offset alignment.
@@ -72,6 +74,16 @@ pub struct Slice {
 }
 
 impl Slice {
+    /// Rows of it, of `width` elements each.
+    #[must_use]
+    pub fn rows(self, rows: Range<usize>, width: usize) -> Self {
+        Self {
+            offset: self.offset + rows.start * width,
+            len: rows.len() * width,
+            ..self
+        }
+    }
+
     /// Cuts it into slices of at most [`MAX_BOUND`] elements.
     pub fn bindable(self) -> impl Iterator<Item = Self> {
         (0..self.len).step_by(MAX_BOUND).map(move |start| Self {

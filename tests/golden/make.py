@@ -103,6 +103,13 @@ CASES = [
     Case("vae-gaussian-conv-residual", 15, "vae", "silu", "gaussian", values=70, hidden=(), image=(5, 7, 2),
          sigma=0.5, encoder="conv 4 k3 /2, residual(conv 3 k3, conv 4 k1)",
          decoder="linear 3x4x4, residual(conv 5 k3, conv 4 k3), deconv 2 k3 *2 to 5x7"),
+    # Norms behind the layers of a chain, and residual blocks that begin with a norm, with maps that are doubled.
+    Case("vae-gaussian-norm", 16, "vae", "leaky-relu", "gaussian", values=192, hidden=(), image=(8, 8, 3),
+         sigma_optimal=True, encoder="conv 4 k3 /2, norm 2, conv 6 k3 /2, norm 3",
+         decoder="linear 2x2x6, deconv 4 k3 *2, norm 2, deconv 4 k3 *2, norm 1, conv 3 k3"),
+    Case("vae-gaussian-norm-residual", 17, "vae", "silu", "gaussian", values=72, hidden=(), image=(6, 4, 3),
+         sigma=0.5, encoder="conv 4 k3, residual(norm 2, conv 4 k3, norm 4, conv 4 k3), conv 6 k3 /2, norm 2",
+         decoder="linear 3x2x6, residual(norm 3, conv 4 k3, norm 2, conv 6 k3), up 4, norm 2, conv 3 k3"),
     # Its sigma does not decay, and is no part of the norm.
     Case("vae-gaussian-optimal-tanh", 14, "vae", "tanh", "gaussian", values=13, latent=2, weight_decay=0.1,
          grad_clip=1.0, sigma_optimal=True),
@@ -129,7 +136,8 @@ def split(text):
 
 
 def activation(case):
-    return {"tanh": torch.nn.Tanh, "silu": torch.nn.SiLU}[case.activation]()
+    kinds = {"tanh": torch.nn.Tanh, "silu": torch.nn.SiLU, "leaky-relu": torch.nn.LeakyReLU}
+    return kinds[case.activation]()
 
 
 def modules(case, text, sizes, plain):
@@ -160,7 +168,13 @@ def modules(case, text, sizes, plain):
             added = [t - (stride * (size - 1) + kernel - 2 * pad) for t, size in zip(to, sizes[1:])]
             found.append(nn.ConvTranspose2d(sizes[0], int(words[1]), kernel, stride, pad, added))
             sizes = [int(words[1]), *to]
-        if not (plain and i + 1 == len(layers)):
+        elif word == "up":
+            found.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(sizes[0], int(words[1]), 3, 1, 1)))
+            sizes = [int(words[1]), *(2 * size for size in sizes[1:])]
+        elif word == "norm":
+            found.append(nn.GroupNorm(int(words[1]), sizes[0]))
+        follows = layers[i + 1].split()[0] if i + 1 < len(layers) else ""
+        if follows != "norm" and not (plain and not follows):
             found.append(activation(case))
         if word == "linear" and len(sizes) == 3:
             found.append(nn.Unflatten(1, sizes))
@@ -207,10 +221,11 @@ def layer_sizes(case):
 def initial_parameters(case):
     """PyTorch's default Linear initialisation, float32: weights [outputs, inputs]."""
     torch.manual_seed(case.seed)
-    if case.encoder:
-        return {name: value.detach().clone() for name, value in Maps(case).named_parameters()}
     params = {}
-    for name, (inputs, outputs) in layer_sizes(case).items():
+    if case.encoder:
+        params = {name: value.detach().clone() for name, value in Maps(case).named_parameters()}
+    layers = {} if case.encoder else layer_sizes(case)
+    for name, (inputs, outputs) in layers.items():
         layer = torch.nn.Linear(inputs, outputs)
         params[f"{name}.weight"] = layer.weight.detach().clone()
         params[f"{name}.bias"] = layer.bias.detach().clone()

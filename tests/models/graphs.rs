@@ -9,7 +9,7 @@ use elbo::layers::{Activation, LAYERS, activation, add, linear, reshape};
 use elbo::model::plans::Update;
 use elbo::model::{Likelihood, Model, ModelKind, ModelSpec, Sigma};
 use elbo::ops::{adam, copy};
-use elbo::plan::{CpuRuntime, Home, Plan, Runtime, Shared};
+use elbo::plan::{CpuRuntime, Home, MAX_BOUND, Plan, Runtime, Shared};
 
 use crate::support::{Wide, byte_source, devices, small};
 
@@ -25,12 +25,22 @@ const D_X: Shared = Shared::floats("d_x");
 const D_Y: Shared = Shared::floats("d_y");
 const COUNTERS: Shared = Shared::words("counters");
 
-/// A graph with one input and one output.
+/// A graph with one input and one output, and how it is lowered.
 struct Case {
     name: String,
     graph: Graph,
     input: Value,
     output: Value,
+    rows: usize,
+    /// Most floats of a map that a step binds.
+    most_bound: usize,
+}
+
+impl Case {
+    /// Numbers of all rows of a value.
+    fn len(&self, value: Value) -> usize {
+        self.rows * self.graph.info(value).len()
+    }
 }
 
 /// Adds layers to a graph by names that count.
@@ -99,6 +109,8 @@ impl Sketch {
             graph,
             input,
             output,
+            rows: ROWS,
+            most_bound: MAX_BOUND,
         }
     }
 }
@@ -165,9 +177,9 @@ fn numbers(seed: usize, count: usize) -> Vec<f64> {
 /// Output, gradient of the input, and gradients of the parameters, of the sum of the outputs times `d_output`.
 fn plan(case: &Case, fused: bool) -> (Plan, Parameters) {
     let parameters = Parameters::new(&case.graph);
-    let width = |value| ROWS * case.graph.info(value).len();
     let mut lower = Lowering::new(&case.graph, &parameters, "a graph");
-    lower.rows = ROWS;
+    lower.rows = case.rows;
+    lower.most_bound = case.most_bound;
     lower.learn_by(Learning {
         counters: COUNTERS,
         weight_decay: 0.1,
@@ -180,7 +192,7 @@ fn plan(case: &Case, fused: bool) -> (Plan, Parameters) {
         (D_X, case.input),
         (D_Y, case.output),
     ]
-    .map(|(buffer, value)| lower.shared(buffer, width(value)));
+    .map(|(buffer, value)| lower.shared(buffer, case.len(value)));
     lower.set(case.input, x);
     lower.forward(case.output, Some(y));
     let found = lower.backward(case.output, d_y, Some(case.input));
@@ -202,8 +214,7 @@ fn prepare(
     plan: Plan,
     parameters: &Parameters,
 ) -> elbo::plan::PlanId {
-    let width = |value| ROWS * case.graph.info(value).len();
-    let (inputs, outputs) = (width(case.input), width(case.output));
+    let (inputs, outputs) = (case.len(case.input), case.len(case.output));
     for (buffer, len) in [
         (X, inputs),
         (D_X, inputs),
@@ -237,10 +248,9 @@ fn prepare(
 
 /// What a plan leaves: output, gradient of the input, gradients of the parameters.
 fn results(runtime: &mut dyn Runtime, case: &Case, parameters: &Parameters) -> [Vec<f32>; 3] {
-    let width = |value| ROWS * case.graph.info(value).len();
     [
-        (Y, width(case.output)),
-        (D_X, width(case.input)),
+        (Y, case.len(case.output)),
+        (D_X, case.len(case.input)),
         (arenas::GRADIENT, parameters.len),
     ]
     .map(|(buffer, len)| runtime.read(buffer, 0, len.max(1)).expect("results"))
@@ -250,7 +260,7 @@ fn results(runtime: &mut dyn Runtime, case: &Case, parameters: &Parameters) -> [
 fn worst(case: &Case, plan: Plan, parameters: &Parameters) -> f64 {
     let mut runtime = CpuRuntime::<f64>::new();
     let id = prepare(&mut runtime, case, plan, parameters);
-    let outputs = ROWS * case.graph.info(case.output).len();
+    let outputs = case.len(case.output);
     let weights = numbers(2, outputs);
     let loss = |runtime: &mut CpuRuntime<f64>, buffer: Shared, at: usize, shift: f64| {
         let before = runtime.floats(buffer)[at];
@@ -261,7 +271,7 @@ fn worst(case: &Case, plan: Plan, parameters: &Parameters) -> f64 {
         y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>()
     };
     runtime.run(id, 1).expect("a run");
-    let inputs = ROWS * case.graph.info(case.input).len();
+    let inputs = case.len(case.input);
     let d_x = runtime.wide(D_X, inputs);
     let gradient = runtime.wide(arenas::GRADIENT, parameters.len.max(1));
     let of_inputs = d_x.iter().enumerate().map(|(at, &found)| (X, at, found));

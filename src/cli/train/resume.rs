@@ -186,7 +186,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     let signals = Signals::listen()?;
     folder.go_on(&position, config)?;
     if !args.quiet {
-        introduce(&folder, &dataset);
+        introduce(&folder, &dataset, None);
         note(format_args!(
             "goes on at step {}, after {}",
             position.steps,

@@ -60,6 +60,12 @@ const PARTIALS: usize = 256 * 1024;
 const MOST_PARTS: usize = 16;
 
 impl Window {
+    /// The same of so many images.
+    #[must_use]
+    pub fn of_images(self, images: usize) -> Self {
+        Self { images, ..self }
+    }
+
     /// Parts of the images whose sums of the weight gradient are kept apart: each of as many whole images, the last
     /// ones maybe of fewer or none. A function of the shape alone.
     pub fn parts(&self) -> usize {

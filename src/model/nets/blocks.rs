@@ -181,15 +181,13 @@ impl Blocks {
         };
         Self(self.iter().map(of).collect())
     }
+}
 
-    /// Each level of a multilayer perceptron with a residual block of two layers behind it.
-    #[must_use]
-    pub fn with_residuals(widths: &[usize]) -> Self {
-        let level = |&width: &usize| {
-            let block = Block::Residual([width, width].as_slice().into());
-            [Block::Linear(width), block]
-        };
-        Self(widths.iter().flat_map(level).collect())
+/// The greatest divisor of both.
+pub(super) fn greatest_divisor(a: usize, b: usize) -> usize {
+    match b {
+        0 => a.max(1),
+        _ => greatest_divisor(b, a % b),
     }
 }
 

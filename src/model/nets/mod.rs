@@ -6,6 +6,7 @@ pub(super) mod presets;
 mod sequence;
 
 pub use options::{NetName, NetOptions};
+pub(super) use presets::are_photographs;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, Value};

@@ -29,7 +29,7 @@ pub struct NetOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
-    /// Channels of the first layer of a conv; each further one has twice as many, eight times as many at most [default: 32]
+    /// Channels of the first convolution; each further one has twice as many, eight times as many at most [default: 32]
     #[arg(
         long,
         value_parser = count::<usize>,
@@ -38,6 +38,15 @@ pub struct NetOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
+    /// Residual blocks behind each layer of a resnet [default: 1]
+    #[arg(
+        long,
+        value_parser = count::<usize>,
+        value_name = "NUMBER",
+        help_heading = "Model"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<usize>,
     /// Layers of the encoder: "conv 32 k4 /2, linear 512, residual(linear 256, linear 512)"; the activation follows each
     /// layer but the last of a residual block [default: what --net says]
     #[arg(long, value_name = "LAYERS", help_heading = "Model")]
@@ -59,7 +68,7 @@ pub enum NetName {
     Mlp,
     /// Convolutions, each of which halves the image
     Conv,
-    /// An mlp with a residual block of two linear layers behind each
+    /// What suits the images, with residual blocks of two layers behind each layer
     Resnet,
 }
 
@@ -80,51 +89,63 @@ impl NetOptions {
                 )),
             };
         }
-        let net = self.kind(image);
-        let widths = self.hidden.as_deref().unwrap_or(&[400]);
-        match (net, &self.hidden, self.width) {
-            (NetName::Conv, Some(_), _) => Err(Error::config(
-                "`hidden = …` is of linear layers, and `net = conv` has none",
+        let blocks = match (self.net, self.blocks) {
+            (Some(NetName::Resnet), blocks) => blocks.unwrap_or(1),
+            (_, None) => 0,
+            (_, Some(_)) => {
+                return Err(Error::config(
+                    "`blocks = …` is of a resnet, and the network is another",
+                    "`net = resnet`, or no `blocks = …`",
+                ));
+            }
+        };
+        match (self.is_of_maps(image), &self.hidden, self.width) {
+            (true, Some(_), _) => Err(Error::config(
+                "`hidden = …` is of linear layers, and the network is of convolutions",
                 "`width = 32`, the channels of its first layer",
             )),
-            (NetName::Conv, None, _) if image.sizes().len() == 1 => Err(Error::config(
+            (true, None, _) if image.sizes().len() == 1 => Err(Error::config(
                 format!(
-                    "`net = conv`: rows of {} values are no images",
+                    "the network is of convolutions, and rows of {} values are no images",
                     image.values()
                 ),
                 "`net = mlp`; or `image-size = HxW`, where the values are those of images",
             )),
-            (NetName::Conv, None, width) => Ok(presets::conv(image, width.unwrap_or(32))),
-            (_, _, Some(_)) => Err(Error::config(
+            (true, None, width) => Ok(presets::of_maps(image, width.unwrap_or(32), blocks)),
+            (false, _, Some(_)) => Err(Error::config(
                 "`width = …` is of convolutions, and the network has none",
                 "`net = conv`; or `hidden = 400`, the units of a hidden layer",
             )),
-            (NetName::Resnet, ..) => Ok(Blocks::with_residuals(widths)),
-            (NetName::Mlp | NetName::Auto, ..) => Ok(widths.into()),
+            (false, widths, None) => Ok(presets::of_values(
+                widths.as_deref().unwrap_or(&[400]),
+                blocks,
+            )),
         }
     }
 
-    /// Kind of network for images of a size; never [`NetName::Auto`].
-    pub fn kind(&self, image: ImageShape) -> NetName {
-        match (self.net, &self.hidden) {
-            (Some(NetName::Auto), _) | (None, None) => match presets::suits_mlp(image) {
-                true => NetName::Mlp,
-                false => NetName::Conv,
-            },
-            (None, Some(_)) => NetName::Mlp,
-            (Some(named), _) => named,
+    /// Whether the layers of a kind of network are convolutions.
+    fn is_of_maps(&self, image: ImageShape) -> bool {
+        match self.net {
+            Some(NetName::Mlp) => false,
+            Some(NetName::Conv) => true,
+            Some(NetName::Resnet) if self.width.is_some() => true,
+            _ => self.hidden.is_none() && presets::are_photographs(image),
         }
     }
 
     /// Whether the kind of network was left to the images.
     pub fn is_auto(&self) -> bool {
-        let named = matches!(self.net, Some(named) if named != NetName::Auto);
-        !named && self.hidden.is_none() && self.encoder.is_none()
+        matches!(self.net, None | Some(NetName::Auto)) && !self.is_of_linear_layers()
     }
 
     /// Whether the encoder's layers are sized from the images.
     pub fn needs_images(&self) -> bool {
-        self.is_auto() || self.net == Some(NetName::Conv)
+        self.net != Some(NetName::Mlp) && !self.is_of_linear_layers()
+    }
+
+    /// Whether they say all layers, or the widths of linear ones.
+    fn is_of_linear_layers(&self) -> bool {
+        self.encoder.is_some() || self.hidden.is_some()
     }
 
     /// Another option that says what layers the encoder has.
@@ -133,6 +154,7 @@ impl NetOptions {
             ("net", self.net.is_some()),
             ("hidden", self.hidden.is_some()),
             ("width", self.width.is_some()),
+            ("blocks", self.blocks.is_some()),
         ];
         others
             .into_iter()

@@ -1,6 +1,6 @@
 //! Encoders that are sized from the images.
 
-use super::blocks::{Block, Blocks, Kernel};
+use super::blocks::{Block, Blocks, Kernel, greatest_divisor};
 use crate::shape::ImageShape;
 
 /// A map with fewer rows or columns is not halved any more.
@@ -9,34 +9,52 @@ const LEAST_HALVED: usize = 8;
 /// Channels are doubled so often at most.
 const MOST_DOUBLED: u32 = 3;
 
-/// Whether linear layers do as well as convolutions: rows of values, and grey images as small as digits.
-pub(super) fn suits_mlp(image: ImageShape) -> bool {
+/// Groups of a norm, where they share the channels out.
+const GROUPS: usize = 8;
+
+/// Whether images are taken for photographs: neither rows of values, nor grey images as small as digits.
+pub(crate) fn are_photographs(image: ImageShape) -> bool {
     let is_small = image.channels == 1 && image.height.max(image.width) <= 28;
-    is_small || image.sizes().len() == 1
+    !is_small && image.sizes().len() > 1
+}
+
+/// Linear layers of these widths, with so many residual blocks of two layers behind each.
+pub(crate) fn of_values(widths: &[usize], blocks: usize) -> Blocks {
+    let level = |&width: &usize| {
+        let block = Block::Residual([width, width].into());
+        std::iter::once(Block::Linear(width)).chain(std::iter::repeat_n(block, blocks))
+    };
+    Blocks::new(widths.iter().flat_map(level).collect())
 }
 
 /// Convolutions that halve an image until it has fewer than [`LEAST_HALVED`] rows or columns, the first to `width`
-/// channels, each further one to twice as many.
-pub(crate) fn conv(image: ImageShape, width: usize) -> Blocks {
-    let mut least = image.height.min(image.width);
-    let mut layers = Vec::new();
-    while least >= LEAST_HALVED {
-        let doubled = (layers.len() as u32).min(MOST_DOUBLED);
-        layers.push(Block::Conv(Kernel {
-            channels: width.saturating_mul(1 << doubled),
-            size: 4,
-            stride: 2,
-        }));
-        least /= 2;
-    }
-    if layers.is_empty() {
-        layers.push(Block::Conv(Kernel {
-            channels: width,
-            size: 3,
-            stride: 1,
-        }));
-    }
-    Blocks::new(layers)
+/// channels, each further one to twice as many, with so many residual blocks behind each.
+pub(crate) fn of_maps(image: ImageShape, width: usize, blocks: usize) -> Blocks {
+    let least = image.height.min(image.width);
+    let halvings = (least / LEAST_HALVED)
+        .checked_ilog2()
+        .map_or(0, |log| log + 1);
+    let convolution = |channels, size, stride| {
+        Block::Conv(Kernel {
+            channels,
+            size,
+            stride,
+        })
+    };
+    let level = |number: u32| {
+        let channels = width.saturating_mul(1 << number.min(MOST_DOUBLED));
+        let layer = match halvings {
+            0 => convolution(channels, 3, 1),
+            _ => convolution(channels, 4, 2),
+        };
+        let half = [
+            Block::Norm(greatest_divisor(GROUPS, channels)),
+            convolution(channels, 3, 1),
+        ];
+        let block = Block::Residual(Blocks::new([half.clone(), half].concat()));
+        std::iter::once(layer).chain(std::iter::repeat_n(block, blocks))
+    };
+    Blocks::new((0..halvings.max(1)).flat_map(level).collect())
 }
 
 #[cfg(test)]
@@ -56,20 +74,33 @@ mod tests {
         ] {
             let [height, width, channels] = image;
             let image = ImageShape::new(height, width, channels);
-            assert_eq!(conv(image, 32).to_string(), layers);
+            assert_eq!(of_maps(image, 32, 0).to_string(), layers);
         }
     }
 
     #[test]
-    fn digits_and_rows_of_values_suit_linear_layers() {
-        for ([height, width, channels], suits) in [
-            ([28, 28, 1], true),
-            ([29, 28, 1], false),
-            ([28, 28, 3], false),
-            ([1, 900, 1], true),
+    fn a_resnet_has_residual_blocks_behind_each_layer() {
+        assert_eq!(
+            of_maps(ImageShape::new(20, 16, 3), 12, 2).to_string(),
+            "conv 12 k4 /2, residual(norm 4, conv 12 k3, norm 4, conv 12 k3), residual(norm 4, conv 12 k3, norm 4, conv 12 k3), \
+             conv 24 k4 /2, residual(norm 8, conv 24 k3, norm 8, conv 24 k3), residual(norm 8, conv 24 k3, norm 8, conv 24 k3)"
+        );
+        assert_eq!(
+            of_values(&[9, 4], 1).to_string(),
+            "linear 9, residual(linear 9, linear 9), linear 4, residual(linear 4, linear 4)"
+        );
+    }
+
+    #[test]
+    fn digits_and_rows_of_values_are_no_photographs() {
+        for ([height, width, channels], is_one) in [
+            ([28, 28, 1], false),
+            ([29, 28, 1], true),
+            ([28, 28, 3], true),
+            ([1, 900, 1], false),
         ] {
             let image = ImageShape::new(height, width, channels);
-            assert_eq!(suits_mlp(image), suits, "{image}");
+            assert_eq!(are_photographs(image), is_one, "{image}");
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use elbo::graph::Value;
 use elbo::layers::{Activation, convolution, group_norm, transposed_convolution, up};
+use elbo::plan::{CpuRuntime, Runtime, Step};
 
-use super::{Case, Sketch, plan};
+use super::{Case, Sketch, plan, prepare, results};
+use crate::support::devices;
 
 impl Sketch {
     fn conv(&mut self, x: Value, channels: usize, [kernel, stride]: [usize; 2]) -> Value {
@@ -153,4 +155,46 @@ fn a_norm_applies_what_is_behind_it_and_adds_what_goes_round_it() {
     );
     let skips = plan.steps.iter().map(|step| step.call.selector("SKIP"));
     assert_eq!(skips.sum::<u32>(), 1);
+}
+
+/// Maps that no step can bind at once, as a device may not bind more: steps go over some images after others.
+#[test]
+fn steps_that_are_cut_by_images_compute_the_same() {
+    let cases = convolutions().into_iter().chain(norms()).chain([doubled()]);
+    for mut case in cases {
+        case.rows = 150;
+        let mut reference = CpuRuntime::<f64>::new();
+        let (whole, parameters) = plan(&case, false);
+        let steps = whole.steps.len();
+        let id = prepare(&mut reference, &case, whole, &parameters);
+        reference.run(id, 1).expect("a run");
+        let expected = results(&mut reference, &case, &parameters);
+        let widths = case.graph.values().iter().map(|value| value.len());
+        case.most_bound = 64 * widths.max().expect("values");
+        for (device, mut runtime) in devices() {
+            let (cut, _) = plan(&case, false);
+            assert!(cut.steps.len() >= 2 * steps - 4, "{}", case.name);
+            for step in cut.steps.iter().filter(|step| is_of_maps(step)) {
+                let longest = step.slices.iter().map(|slice| slice.len).max();
+                assert!(longest <= Some(case.most_bound), "{}", step.label);
+            }
+            let id = prepare(runtime.as_mut(), &case, cut, &parameters);
+            runtime.run(id, 1).expect("a run");
+            let found = results(runtime.as_mut(), &case, &parameters);
+            for (found, expected) in found.iter().zip(&expected) {
+                let most = expected.iter().fold(1.0_f32, |most, v| most.max(v.abs()));
+                for (a, b) in found.iter().zip(expected) {
+                    let error = (a - b).abs();
+                    assert!(error <= 1e-5 * most, "{}: {device}: {a}, {b}", case.name);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a step computes maps from maps.
+fn is_of_maps(step: &Step) -> bool {
+    let kernels = ["convolution", "group_norm", "activation", "add"];
+    let name = step.kernel.name;
+    kernels.iter().any(|kernel| name.contains(kernel)) && !step.label.contains("weight")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use elbo::graph::{Described, Lowering, Operators, Parameters, Value};
 
-use super::{ROWS, X, cases};
+use super::{X, cases};
 
 /// A page without WebGPU computes by its script what decodes and encodes.
 #[test]
@@ -13,8 +13,8 @@ fn the_script_of_the_page_knows_the_kernels_of_every_layer() {
     for case in cases() {
         let parameters = Parameters::new(&case.graph);
         let mut lower = Lowering::new(&case.graph, &parameters, "a graph");
-        lower.rows = ROWS;
-        let x = lower.shared(X, ROWS * case.graph.info(case.input).len());
+        lower.rows = case.rows;
+        let x = lower.shared(X, case.len(case.input));
         lower.set(case.input, x);
         lower.forward(case.output, None);
         for step in lower.finish().steps {

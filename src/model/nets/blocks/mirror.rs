@@ -1,6 +1,6 @@
 //! The decoder of an encoder that has none of its own: its layers in reverse.
 
-use super::{Block, Blocks, Kernel};
+use super::{Block, Blocks, Kernel, greatest_divisor};
 
 /// A layer that goes the way back of another, to what that takes, with what belongs to it.
 struct Back {
@@ -53,14 +53,6 @@ impl Block {
             (Self::Norm(_), _) => None,
             (other, _) => Some(other.clone()),
         }
-    }
-}
-
-/// The greatest divisor of both.
-fn greatest_divisor(a: usize, b: usize) -> usize {
-    match b {
-        0 => a.max(1),
-        _ => greatest_divisor(b, a % b),
     }
 }
 
