@@ -2,10 +2,10 @@
 //! `[outputs]`, as PyTorch's `nn.ConvTranspose2d`. It is the input gradient of a convolution, so it gives any size that
 //! such a convolution takes.
 
-use super::convolution::{attributes, map, pad, parameters, size, weight, window};
+use super::convolution::{arguments, attributes, map, pad, parameters, size, weight, window};
 use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
-    Wanted, arenas,
+    Torch, Wanted, arenas,
 };
 use crate::kernel::Window;
 use crate::ops::activation::IDENTITY;
@@ -190,13 +190,11 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     operators.node("ConvTranspose", &inputs, &output, &attributes);
 }
 
-fn torch(of: &Described<'_>) -> String {
-    let [kernel, stride] = ["kernel", "stride"].map(|name| of.node.attrs.get(name));
-    let [down, across] = added(of);
-    format!(
-        "nn.ConvTranspose2d({}, {}, {kernel}, stride={stride}, padding={}, output_padding=({down}, {across}))",
-        of.input_dims[2],
-        of.output_dims[2],
-        pad(kernel)
-    )
+fn torch(of: &Described<'_>) -> Torch {
+    let added = match added(of) {
+        [0, 0] => String::new(),
+        [down, across] if down == across => format!(", output_padding={down}"),
+        [down, across] => format!(", output_padding=({down}, {across})"),
+    };
+    Torch::OfMaps(format!("nn.ConvTranspose2d({}{added})", arguments(of)))
 }
