@@ -21,7 +21,7 @@ const PARAMETERS: &str = "model.safetensors";
 const WIDTH: usize = 100;
 
 /// The files of a folder, by their names: `model.py`, the model as an `nn.Module`, and `model.safetensors`, as
-/// [`safetensors`] writes it.
+/// [`safetensors()`] writes it.
 ///
 /// | method | takes | gives |
 /// |---|---|---|

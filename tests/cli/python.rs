@@ -15,6 +15,7 @@ use elbo::data::{Binarize, Images, Reading, Split, Values};
 use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
 use elbo::files;
+use elbo::layers::LAYERS;
 use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
@@ -137,7 +138,7 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
 }
 
 /// Every activation with every loss as VAE and AE, small; the reference model; one of rows of values; residual ones.
-fn models(folder: &Path) -> Vec<PathBuf> {
+fn models() -> Vec<ModelSpec> {
     let gaussian = |sigma| Likelihood::Gaussian { sigma };
     let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
     let (fixed, learned) = (Sigma::Fixed(0.5), Sigma::Learned(0.5));
@@ -175,11 +176,11 @@ fn models(folder: &Path) -> Vec<PathBuf> {
             ..ModelSpec::reference()
         });
     }
-    prepare_all(folder, "model", &all)
+    all
 }
 
 /// Models of maps: every layer that takes one, and linear layers beside them.
-fn maps(folder: &Path) -> Vec<PathBuf> {
+fn maps() -> Vec<ModelSpec> {
     let layers = |text: &str| text.parse().expect("layers");
     let encoder = "conv 8 k3 /2, norm 4, residual(norm 2, conv 6 k3, norm 3, conv 8 k1), linear 9";
     let decoder = "linear 9, linear 3x3x6, norm 3, tanh, up 4 to 6x5, norm 2, deconv 4 k3 *1, up 3, conv 2 k4 /2";
@@ -192,17 +193,28 @@ fn maps(folder: &Path) -> Vec<PathBuf> {
         activation,
         ..ModelSpec::reference()
     };
-    let all = [
+    vec![
         spec(ModelKind::Vae, Activation::Silu, None),
         spec(ModelKind::Vae, Activation::Gelu, Some(layers(decoder))),
         spec(ModelKind::Ae, Activation::Relu, None),
-    ];
-    prepare_all(folder, "maps", &all)
+    ]
 }
 
-fn prepare_all(folder: &Path, name: &str, all: &[ModelSpec]) -> Vec<PathBuf> {
+/// A folder for each of these models, with every layer of the program among them.
+fn prepare_all(folder: &Path) -> Vec<PathBuf> {
+    let all = [models(), maps()].concat();
+    let used = |layer: &elbo::graph::Layer| {
+        let mut graphs = all.iter().map(|spec| Model::new(spec).expect("a model"));
+        graphs.any(|model| {
+            let mut nodes = model.graph().nodes().iter();
+            nodes.any(|node| node.layer.name == layer.name)
+        })
+    };
+    for layer in LAYERS {
+        assert!(used(layer), "no model here has the layer {}", layer.name);
+    }
     let numbered = all.iter().enumerate().map(|(i, spec)| {
-        let path = folder.join(format!("{name}-{i}"));
+        let path = folder.join(format!("model-{i}"));
         prepare(&path, spec);
         path
     });
@@ -219,7 +231,7 @@ fn onnx_runtime_computes_what_the_program_does() {
         return;
     };
     let folder = temporary();
-    let models = [models(folder.path()), maps(folder.path())].concat();
+    let models = prepare_all(folder.path());
     let script = scripts().join("check_onnx.py");
     let arguments: Vec<&Path> = [&script]
         .into_iter()
@@ -240,7 +252,7 @@ fn pytorch_computes_what_the_program_does_by_the_exported_file() {
         return;
     };
     let folder = temporary();
-    let models = [models(folder.path()), maps(folder.path())].concat();
+    let models = prepare_all(folder.path());
     check_torch(&python, folder.path(), &models);
 }
 
