@@ -28,11 +28,13 @@ pub(super) enum Kind {
     Onnx,
     /// A model's parameters.
     Safetensors,
+    /// A program of Python.
+    Py,
 }
 
 impl Kind {
     /// All there are.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Png,
         Self::Gif,
         Self::Npy,
@@ -42,6 +44,7 @@ impl Kind {
         Self::Html,
         Self::Onnx,
         Self::Safetensors,
+        Self::Py,
     ];
 
     /// The extension of its files.
@@ -56,6 +59,7 @@ impl Kind {
             Self::Html => "html",
             Self::Onnx => "onnx",
             Self::Safetensors => "safetensors",
+            Self::Py => "py",
         }
     }
 
@@ -106,11 +110,12 @@ pub(super) fn kind(option: &str, path: Option<&Path>, can: &[Kind]) -> Result<Ki
     Ok(found)
 }
 
-/// Refuses the name of a file for what will be a folder, and what is there already.
+/// Refuses the name of a file for what will be a folder of two files, and what is there already. `or` is what else a hint
+/// offers.
 ///
 /// # Errors
 /// [`Error::Config`] where the name is that of a file of this program, and as [`files::check_new`].
-pub(super) fn folder(option: &str, path: Option<&Path>) -> Result<()> {
+pub(super) fn folder(option: &str, path: Option<&Path>, or: &str) -> Result<()> {
     let Some(path) = path else {
         return Ok(());
     };
@@ -123,10 +128,7 @@ pub(super) fn folder(option: &str, path: Option<&Path>) -> Result<()> {
         };
         return Err(Error::config(
             format!("{option} {hint}: expected the name of a folder, for two files"),
-            format!(
-                "{option} {}, or --part with the name of one file",
-                stem.display()
-            ),
+            format!("{option} {}{or}", stem.display()),
         ));
     }
     files::check_new(path)

@@ -1,6 +1,4 @@
-//! Half a model as layers in their order, under names: what both formats say of it.
-
-use serde::Serialize;
+//! Half a model as layers in their order, under names: what formats are written from.
 
 use crate::error::{Error, Result};
 use crate::graph::{Described, Node};
@@ -114,97 +112,10 @@ impl Part {
     }
 }
 
-/// A layer as the description of a model has it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Layer {
-    /// Its name; its parameters are `<name>.weight`, `<name>.bias` and the like.
-    name: String,
-    /// Its kind.
-    layer: &'static str,
-    /// What makes it in PyTorch; empty where it is no module there.
-    torch: String,
-    /// Names of what it takes.
-    inputs: Vec<String>,
-    /// Name of what it gives.
-    output: String,
-}
-
-/// All layers of half a model, in order.
-///
-/// # Errors
-/// As [`Part::walk`].
-pub(super) fn layers(model: &Model, part: Part) -> Result<Vec<Layer>> {
-    let mut all = Vec::new();
-    part.walk(model, |of, _| {
-        all.push(Layer {
-            name: of.name.to_owned(),
-            layer: of.node.layer.name,
-            torch: (of.node.layer.torch)(of),
-            inputs: of.inputs.to_vec(),
-            output: of.output.to_owned(),
-        });
-    })?;
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Likelihood, ModelKind, ModelSpec};
-
-    fn lines(spec: &ModelSpec, part: Part) -> Vec<String> {
-        let model = Model::new(spec).expect("a model");
-        let line = |layer: Layer| {
-            let Layer {
-                name,
-                torch,
-                inputs,
-                output,
-                ..
-            } = layer;
-            format!("{}: {name} = {torch} of {}", output, inputs.join(", "))
-        };
-        let all = layers(&model, part).expect("layers");
-        all.into_iter().map(line).collect()
-    }
-
-    #[test]
-    fn layers_are_named_and_in_order() {
-        let mut spec = ModelSpec::reference();
-        spec.encoder = [8].into();
-        assert_eq!(
-            lines(&spec, Part::Encoder),
-            [
-                "flatten: flatten = nn.Flatten() of images",
-                "fc1: fc1 = nn.Linear(784, 8) of flatten",
-                "fc1 activation: fc1 activation = nn.ReLU() of fc1",
-                "mu: fc21 = nn.Linear(8, 20) of fc1 activation",
-                "logvar: fc22 = nn.Linear(8, 20) of fc1 activation",
-            ]
-        );
-        assert_eq!(
-            lines(&spec, Part::Decoder),
-            [
-                "fc3: fc3 = nn.Linear(20, 8) of z",
-                "fc3 activation: fc3 activation = nn.ReLU() of fc3",
-                "fc4: fc4 = nn.Linear(8, 784) of fc3 activation",
-                "unflatten: unflatten = nn.Unflatten(1, (28, 28, 1)) of fc4",
-                "means: means = nn.Sigmoid() of unflatten",
-            ]
-        );
-        spec.kind = ModelKind::Ae;
-        spec.likelihood = Likelihood::LinearSquaredError;
-        let encoder = lines(&spec, Part::Encoder);
-        assert_eq!(
-            encoder[3..],
-            ["code: fc2 = nn.Linear(8, 20) of fc1 activation"]
-        );
-        let decoder = lines(&spec, Part::Decoder);
-        assert_eq!(
-            decoder[3..],
-            ["means: unflatten = nn.Unflatten(1, (28, 28, 1)) of fc4"]
-        );
-    }
+    use crate::model::ModelSpec;
 
     #[test]
     fn layers_hold_all_parameters_of_a_model() {

@@ -1,7 +1,9 @@
-//! A trained model for other programs: files of ONNX and of safetensors, and arrays that flow through it.
+//! A trained model for other programs: files of ONNX and of safetensors, a program of PyTorch, and arrays that flow through
+//! it.
 
 mod layers;
 mod onnx;
+mod pytorch;
 mod safetensors;
 mod stream;
 
@@ -10,6 +12,7 @@ use crate::model::{Model, ModelSpec, Weights};
 
 pub use layers::Part;
 pub use onnx::onnx;
+pub use pytorch::pytorch;
 pub use safetensors::safetensors;
 pub use stream::{decode, encode};
 
@@ -35,6 +38,14 @@ impl Trained<'_> {
             (&[0.0], &[divisor]) => format!("values of the data / {divisor}"),
             (&[offset], &[divisor]) => format!("(values of the data - {offset}) / {divisor}"),
             _ => "(values of the data - offset) / divisor, each value by its own".to_owned(),
+        }
+    }
+
+    /// What the decoder gives.
+    fn means_in_words(&self) -> &'static str {
+        match self.spec.likelihood.mean_activation() {
+            Some(_) => "means of p(x|z), from 0 to 1",
+            None => "means of p(x|z), of the values that the encoder takes",
         }
     }
 

@@ -146,14 +146,12 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
             }
         }
         Part::Decoder => {
-            let range = match spec.likelihood.mean_activation() {
-                Some(_) => "means of p(x|z), from 0 to 1",
-                None => "means of p(x|z), of the values that the encoder takes",
-            };
             graph
                 .input
                 .push(floats(part.input(), &[spec.latent], "latent codes"));
-            graph.output.push(floats("means", &sizes, range));
+            graph
+                .output
+                .push(floats("means", &sizes, trained.means_in_words()));
         }
     }
     let mut operators = Operators::default();

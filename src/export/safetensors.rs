@@ -2,17 +2,15 @@
 
 use serde::Serialize;
 
-use super::layers::{Layer, Part, layers};
 use super::{SourceScaling, Trained};
 use crate::data::Binarize;
 use crate::error::{Error, Result};
-use crate::model::latents::Head;
 use crate::model::{Model, ModelSpec};
 
 /// The only key of the metadata. With more of them the bytes of two equal files differ.
 const KEY: &str = "elbo";
 
-/// What the description holds: all that is needed to compute with the parameters.
+/// What the description holds: what the parameters are of, and the values that the model takes.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct About<'a> {
@@ -21,12 +19,6 @@ struct About<'a> {
     /// Sizes of an image in an array.
     image: Vec<usize>,
     latent: usize,
-    /// From `images` to what q(z|x) is made of, or to the code.
-    encoder: Vec<Layer>,
-    /// What the encoder gives.
-    heads: &'static [Head],
-    /// From `z` to the means of p(x|z).
-    decoder: Vec<Layer>,
     /// Standard deviation of a Gaussian likelihood, as it is after training.
     sigma: Option<f32>,
     binarize: Binarize,
@@ -36,8 +28,8 @@ struct About<'a> {
 }
 
 /// The parameters under their names in a run folder, and in the metadata, under the key `elbo`, a JSON object that
-/// describes the model: layers in order with their activations, sizes of an image, likelihood, and `offset` and `divisor`
-/// of the values: the model takes (number of the data − offset) / divisor.
+/// describes the model: its options, the sizes of an image, and `offset` and `divisor` of the values: the model takes
+/// (number of the data − offset) / divisor.
 ///
 /// # Errors
 /// [`Error::Config`] where the parameters cannot be laid out.
@@ -48,9 +40,6 @@ pub fn safetensors(trained: &Trained<'_>) -> Result<Vec<u8>> {
         version: env!("CARGO_PKG_VERSION"),
         image: trained.spec.image.sizes(),
         latent: trained.spec.latent,
-        encoder: layers(&model, Part::Encoder)?,
-        heads: trained.spec.kind.latent().heads,
-        decoder: layers(&model, Part::Decoder)?,
         sigma: trained.sigma(&model),
         binarize: trained.binarize,
         scaling: trained.source_scaling(),
@@ -111,11 +100,6 @@ mod tests {
         let about = header.metadata().as_ref().expect("metadata");
         assert_eq!(about.len(), 1);
         let about: serde_json::Value = serde_json::from_str(&about[KEY]).expect("JSON");
-        assert_eq!(about["encoder"][1]["name"], "fc1");
-        assert_eq!(about["encoder"][1]["torch"], "nn.Linear(12, 7)");
-        assert_eq!(about["encoder"][2]["torch"], "nn.LeakyReLU(0.01)");
-        assert_eq!(about["encoder"][6]["output"], "logvar");
-        assert_eq!(about["decoder"][5]["output"], "means");
         assert_eq!(about["image"], serde_json::json!([3, 2, 2]));
         assert_eq!(about["binarize"], "none");
         assert_eq!(about["offset"], serde_json::json!([-1.5]));

@@ -7,11 +7,13 @@
 mod lower;
 mod operators;
 mod parameters;
+mod torch;
 
 pub(crate) use lower::numbered;
 pub use lower::{Learning, Lowering, arenas};
 pub use operators::{Attribute, Constant, Operator, Operators};
 pub use parameters::{Parameters, Tensor};
+pub use torch::Torch;
 
 use crate::plan::Slice;
 
@@ -160,8 +162,8 @@ pub struct Layer {
     pub learning: Option<Learns>,
     /// Writes its operators of ONNX: those of one of its names, from named inputs to a named output.
     pub onnx: fn(&mut Operators, &Described<'_>),
-    /// What makes it in PyTorch: `nn.Linear(784, 400)`, of one of its names. Empty where it is no module there.
-    pub torch: fn(&Described<'_>) -> String,
+    /// What it is in PyTorch, by one of its names.
+    pub torch: fn(&Described<'_>) -> Torch,
 }
 
 /// How a layer's parameters learn, from the gradient of its output.

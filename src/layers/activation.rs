@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{
-    Attribute, Attrs, Described, Fusion, Inferred, Layer, Lowering, Node, Operators,
+    Attribute, Attrs, Described, Fusion, Inferred, Layer, Lowering, Node, Operators, Torch,
 };
 use crate::ops::activation::{self, GELU_CUBIC, GELU_SCALE, LEAK};
 use crate::ops::activation_backward;
@@ -162,13 +162,24 @@ pub fn apply(operators: &mut Operators, activation: Activation, x: &str, out: &s
     }
 }
 
-fn torch(of: &Described<'_>) -> String {
-    match Activation::of(&of.node.attrs) {
-        Activation::Relu => "nn.ReLU()".to_owned(),
-        Activation::LeakyRelu => format!("nn.LeakyReLU({LEAK})"),
-        Activation::Tanh => "nn.Tanh()".to_owned(),
-        Activation::Sigmoid => "nn.Sigmoid()".to_owned(),
-        Activation::Silu => "nn.SiLU()".to_owned(),
-        Activation::Gelu => "nn.GELU(approximate=\"tanh\")".to_owned(),
+fn torch(of: &Described<'_>) -> Torch {
+    let (leaky, leaked) = (
+        format!("nn.LeakyReLU({LEAK})"),
+        format!("F.leaky_relu({{}}, {LEAK})"),
+    );
+    let (module, function) = match Activation::of(&of.node.attrs) {
+        Activation::Relu => ("nn.ReLU()", "F.relu({})"),
+        Activation::LeakyRelu => (&*leaky, &*leaked),
+        Activation::Tanh => ("nn.Tanh()", "torch.tanh({})"),
+        Activation::Sigmoid => ("nn.Sigmoid()", "torch.sigmoid({})"),
+        Activation::Silu => ("nn.SiLU()", "F.silu({})"),
+        Activation::Gelu => (
+            "nn.GELU(approximate=\"tanh\")",
+            "F.gelu({}, approximate=\"tanh\")",
+        ),
+    };
+    Torch::OfEach {
+        module: module.to_owned(),
+        function: function.to_owned(),
     }
 }

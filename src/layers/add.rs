@@ -1,6 +1,6 @@
 //! The sum of two values of the same sizes.
 
-use crate::graph::{Attrs, Described, Fusion, Inferred, Layer, Lowering, Node, Operators};
+use crate::graph::{Attrs, Described, Fusion, Inferred, Layer, Lowering, Node, Operators, Torch};
 
 /// The record.
 pub static LAYER: Layer = Layer {
@@ -12,9 +12,18 @@ pub static LAYER: Layer = Layer {
     input_gradient: |_, _, d_output, _| d_output,
     learning: None,
     onnx,
-    // A sum is no module of PyTorch's.
-    torch: |_| String::new(),
+    torch: |_| Torch::Around {
+        class: "Residual",
+        definition: RESIDUAL,
+    },
 };
+
+/// A sum is no module of PyTorch's.
+const RESIDUAL: &str = "\
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+";
 
 fn infer(_: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
     match *inputs {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::graph::{
     Attribute, Attrs, Axes, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node,
-    Operators, Wanted, arenas, numbered,
+    Operators, Torch, Wanted, arenas, numbered,
 };
 use crate::kernel::Window;
 use crate::ops::activation::IDENTITY;
@@ -256,12 +256,19 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     operators.node("Conv", &[&map, &weight, &bias], &output, &attributes);
 }
 
-fn torch(of: &Described<'_>) -> String {
+/// What PyTorch's convolutions are made with, without what they have anyway.
+pub(super) fn arguments(of: &Described<'_>) -> String {
     let [kernel, stride] = ["kernel", "stride"].map(|name| of.node.attrs.get(name));
-    format!(
-        "nn.Conv2d({}, {}, {kernel}, stride={stride}, padding={})",
-        of.input_dims[2],
-        of.output_dims[2],
-        pad(kernel)
-    )
+    let mut text = format!("{}, {}, {kernel}", of.input_dims[2], of.output_dims[2]);
+    if stride > 1 {
+        text += &format!(", stride={stride}");
+    }
+    if pad(kernel) > 0 {
+        text += &format!(", padding={}", pad(kernel));
+    }
+    text
+}
+
+fn torch(of: &Described<'_>) -> Torch {
+    Torch::OfMaps(format!("nn.Conv2d({})", arguments(of)))
 }

@@ -5,7 +5,7 @@
 use super::convolution::{of_images, parameters};
 use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
-    Wanted, arenas, numbered,
+    Torch, Wanted, arenas, numbered,
 };
 use crate::ops::group_norm::{Groups, NORM_EPSILON};
 use crate::ops::{group_norm, group_norm_backward, sum_parts};
@@ -180,7 +180,8 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     operators.node("Add", &[&x, &bias], &output, &[]);
 }
 
-fn torch(of: &Described<'_>) -> String {
+/// PyTorch's epsilon is [`NORM_EPSILON`] unless it is told another.
+fn torch(of: &Described<'_>) -> Torch {
     let groups = of.node.attrs.get("groups");
-    format!("nn.GroupNorm({groups}, {})", of.output_dims[2])
+    Torch::OfMaps(format!("nn.GroupNorm({groups}, {})", of.output_dims[2]))
 }

@@ -3,7 +3,7 @@
 
 use crate::graph::{
     Attribute, Attrs, Axes, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node,
-    Operators, Wanted, arenas,
+    Operators, Torch, Wanted, arenas,
 };
 use crate::ops::{matmul, weight_update};
 use crate::plan::{Shared, Slice};
@@ -182,8 +182,8 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     }
 }
 
-fn torch(of: &Described<'_>) -> String {
+fn torch(of: &Described<'_>) -> Torch {
     let [inputs, outputs] =
         [of.input_dims, of.output_dims].map(|sizes| sizes.iter().product::<usize>());
-    format!("nn.Linear({inputs}, {outputs})")
+    Torch::OfValues(format!("nn.Linear({inputs}, {outputs})"))
 }

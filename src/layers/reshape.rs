@@ -1,7 +1,7 @@
 //! The same numbers under other sizes: no step, as rows lie in memory one number behind the other.
 
 use crate::graph::{
-    Attribute, Attrs, Described, Fusion, Inferred, Layer, Lowering, Node, Operators,
+    Attribute, Attrs, Described, Fusion, Inferred, Layer, Lowering, Node, Operators, Torch,
 };
 
 /// The record.
@@ -63,12 +63,23 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     operators.node("Reshape", &[input, &shape], of.output, &[]);
 }
 
-fn torch(of: &Described<'_>) -> String {
-    match *of.output_dims {
-        [_] => "nn.Flatten()".to_owned(),
-        _ => {
-            let sizes: Vec<String> = of.output_dims.iter().map(ToString::to_string).collect();
-            format!("nn.Unflatten(1, ({}))", sizes.join(", "))
+/// The order of the numbers stays that of this program, where channels come last.
+fn torch(of: &Described<'_>) -> Torch {
+    let from = match *of.input_dims {
+        [_] => "",
+        [_, _, channels] if channels > 1 => ".movedim(1, -1).flatten(1)",
+        _ => ".flatten(1)",
+    };
+    let to = match *of.output_dims {
+        [_] => String::new(),
+        [height, width, 1] => format!(".unflatten(1, (1, {height}, {width}))"),
+        [height, width, channels] => {
+            format!(".unflatten(1, ({height}, {width}, {channels})).movedim(-1, 1)")
         }
-    }
+        ref sizes => {
+            let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+            format!(".unflatten(1, ({}))", sizes.join(", "))
+        }
+    };
+    Torch::Method(format!("{from}{to}"))
 }

@@ -3,11 +3,11 @@
 //! such a convolution takes.
 
 use super::convolution::{
-    attributes, map, of_images, pad, parameters, saved_of, size, weight, window,
+    arguments, attributes, map, of_images, pad, parameters, saved_of, size, weight, window,
 };
 use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
-    Wanted, arenas, numbered,
+    Torch, Wanted, arenas, numbered,
 };
 use crate::kernel::Window;
 use crate::ops::{column_sums, convolution, sum_parts};
@@ -219,13 +219,11 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     operators.node("ConvTranspose", &inputs, &output, &attributes);
 }
 
-fn torch(of: &Described<'_>) -> String {
-    let [kernel, stride] = ["kernel", "stride"].map(|name| of.node.attrs.get(name));
-    let [down, across] = added(of);
-    format!(
-        "nn.ConvTranspose2d({}, {}, {kernel}, stride={stride}, padding={}, output_padding=({down}, {across}))",
-        of.input_dims[2],
-        of.output_dims[2],
-        pad(kernel)
-    )
+fn torch(of: &Described<'_>) -> Torch {
+    let added = match added(of) {
+        [0, 0] => String::new(),
+        [down, across] if down == across => format!(", output_padding={down}"),
+        [down, across] => format!(", output_padding=({down}, {across})"),
+    };
+    Torch::OfMaps(format!("nn.ConvTranspose2d({}{added})", arguments(of)))
 }

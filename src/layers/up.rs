@@ -8,7 +8,7 @@ use super::convolution::{map, parameters};
 use super::transposed_convolution::{gradient_to, input_gradient_by, product};
 use crate::graph::{
     Attribute, Attrs, Axes, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node,
-    Operators, Wanted, arenas,
+    Operators, Torch, Wanted, arenas,
 };
 use crate::kernel::Window;
 use crate::ops::{merge_taps, merge_taps_backward};
@@ -164,13 +164,14 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     operators.node("Slice", &[&x, &none, &ends, &axes], &output, &[]);
 }
 
-fn torch(of: &Described<'_>) -> String {
-    let cut = match left_out(of) {
-        [0, 0] => String::new(),
-        [down, across] => format!(", nn.ZeroPad2d((0, -{across}, 0, -{down}))"),
+fn torch(of: &Described<'_>) -> Torch {
+    let [down, across] = left_out(of).map(|rows| -(rows as i64));
+    let cut = match (down, across) {
+        (0, 0) => String::new(),
+        _ => format!("    nn.ZeroPad2d((0, {across}, 0, {down})),\n"),
     };
-    format!(
-        "nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d({}, {}, 3, padding=1){cut})",
+    Torch::OfMaps(format!(
+        "nn.Sequential(\n    nn.Upsample(scale_factor=2),\n    nn.Conv2d({}, {}, 3, padding=1),\n{cut})",
         of.input_dims[2], of.output_dims[2]
-    )
+    ))
 }

@@ -19,6 +19,7 @@ mod options;
 mod other_data;
 mod outputs;
 mod python;
+mod pytorch;
 mod refused;
 mod runs;
 mod shown;

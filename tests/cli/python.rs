@@ -15,6 +15,7 @@ use elbo::data::{Binarize, Images, Reading, Split, Values};
 use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
 use elbo::files;
+use elbo::layers::LAYERS;
 use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
@@ -103,8 +104,9 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
         let bytes = export::onnx(&trained, part).expect("a file");
         files::create(&folder.join(part.file()), &bytes).expect("written");
     }
-    let bytes = export::safetensors(&trained).expect("a file");
-    files::create(&folder.join("model.safetensors"), &bytes).expect("written");
+    for (name, bytes) in export::pytorch(&trained).expect("files") {
+        files::create(&folder.join(name), &bytes).expect("written");
+    }
     let sizes = [vec![ROWS], spec.image.sizes()].concat();
     let pixels = wave(ROWS * spec.image.values());
     let z: Vec<f32> = wave(ROWS * spec.latent)
@@ -136,7 +138,7 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
 }
 
 /// Every activation with every loss as VAE and AE, small; the reference model; one of rows of values; residual ones.
-fn models(folder: &Path) -> Vec<PathBuf> {
+fn models() -> Vec<ModelSpec> {
     let gaussian = |sigma| Likelihood::Gaussian { sigma };
     let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
     let (fixed, learned) = (Sigma::Fixed(0.5), Sigma::Learned(0.5));
@@ -174,11 +176,11 @@ fn models(folder: &Path) -> Vec<PathBuf> {
             ..ModelSpec::reference()
         });
     }
-    prepare_all(folder, "model", &all)
+    all
 }
 
 /// Models of maps: every layer that takes one, and linear layers beside them.
-fn maps(folder: &Path) -> Vec<PathBuf> {
+fn maps() -> Vec<ModelSpec> {
     let layers = |text: &str| text.parse().expect("layers");
     let encoder = "conv 8 k3 /2, norm 4, residual(norm 2, conv 6 k3, norm 3, conv 8 k1), linear 9";
     let decoder = "linear 9, linear 3x3x6, norm 3, tanh, up 4 to 6x5, norm 2, deconv 4 k3 *1, up 3, conv 2 k4 /2";
@@ -191,17 +193,28 @@ fn maps(folder: &Path) -> Vec<PathBuf> {
         activation,
         ..ModelSpec::reference()
     };
-    let all = [
+    vec![
         spec(ModelKind::Vae, Activation::Silu, None),
         spec(ModelKind::Vae, Activation::Gelu, Some(layers(decoder))),
         spec(ModelKind::Ae, Activation::Relu, None),
-    ];
-    prepare_all(folder, "maps", &all)
+    ]
 }
 
-fn prepare_all(folder: &Path, name: &str, all: &[ModelSpec]) -> Vec<PathBuf> {
+/// A folder for each of these models, with every layer of the program among them.
+fn prepare_all(folder: &Path) -> Vec<PathBuf> {
+    let all = [models(), maps()].concat();
+    let used = |layer: &elbo::graph::Layer| {
+        let mut graphs = all.iter().map(|spec| Model::new(spec).expect("a model"));
+        graphs.any(|model| {
+            let mut nodes = model.graph().nodes().iter();
+            nodes.any(|node| node.layer.name == layer.name)
+        })
+    };
+    for layer in LAYERS {
+        assert!(used(layer), "no model here has the layer {}", layer.name);
+    }
     let numbered = all.iter().enumerate().map(|(i, spec)| {
-        let path = folder.join(format!("{name}-{i}"));
+        let path = folder.join(format!("model-{i}"));
         prepare(&path, spec);
         path
     });
@@ -218,7 +231,7 @@ fn onnx_runtime_computes_what_the_program_does() {
         return;
     };
     let folder = temporary();
-    let models = [models(folder.path()), maps(folder.path())].concat();
+    let models = prepare_all(folder.path());
     let script = scripts().join("check_onnx.py");
     let arguments: Vec<&Path> = [&script]
         .into_iter()
@@ -234,43 +247,23 @@ fn onnx_runtime_computes_what_the_program_does() {
 }
 
 #[test]
-fn pytorch_computes_what_the_program_does_by_the_page_for_python() {
+fn pytorch_computes_what_the_program_does_by_the_exported_file() {
     let Some(python) = python(&["numpy", "safetensors", "torch"]) else {
         return;
     };
     let folder = temporary();
-    let models = models(folder.path());
-    let program = folder.path().join("page.py");
-    fs::write(&program, block("python", "safe_open")).expect("a file");
-    let script = scripts().join("check_torch.py");
-    let arguments = [&script, &program].into_iter().chain(&models);
-    let arguments: Vec<&Path> = arguments.map(PathBuf::as_path).collect();
-    let printed = run(&python, folder.path(), &arguments);
-    assert!(
-        printed.contains(&format!("{} models", models.len())),
-        "{printed}"
-    );
-    println!("PyTorch: {printed}");
+    let models = prepare_all(folder.path());
+    check_torch(&python, folder.path(), &models);
 }
 
-#[test]
-fn pytorch_computes_what_models_of_maps_do_by_the_layers_of_their_file() {
-    let Some(python) = python(&["numpy", "safetensors", "torch"]) else {
-        return;
-    };
-    let folder = temporary();
-    let models = maps(folder.path());
-    let script = scripts().join("check_maps.py");
-    let arguments: Vec<&Path> = [&script]
-        .into_iter()
-        .chain(&models)
-        .map(PathBuf::as_path)
-        .collect();
-    let printed = run(&python, folder.path(), &arguments);
-    assert!(
-        printed.contains(&format!("{} models", models.len())),
-        "{printed}"
-    );
+/// Compares what the `model.py` of each folder computes with the arrays beside it.
+pub(crate) fn check_torch(python: &OsString, folder: &Path, models: &[PathBuf]) {
+    let script = scripts().join("check_torch.py");
+    let arguments = [&script].into_iter().chain(models);
+    let arguments: Vec<&Path> = arguments.map(PathBuf::as_path).collect();
+    let printed = run(python, folder, &arguments);
+    let count = format!("{} models", models.len());
+    assert!(printed.contains(&count), "{printed}");
     println!("PyTorch: {printed}");
 }
 
@@ -397,7 +390,7 @@ fn the_programs_of_the_page_compute_what_the_program_does() {
         return;
     };
     let folder = page_folder();
-    for command in ["--format onnx", "--format safetensors"] {
+    for command in ["--format onnx", "--format pytorch"] {
         fs::write(folder.path().join("commands"), block("sh", command)).expect("a file");
         run(
             &"sh".into(),
@@ -417,20 +410,23 @@ fn the_programs_of_the_page_compute_what_the_program_does() {
         }
     };
     check("onnxruntime", ["mu", "logvar", "means"]);
-    let seen = "torch.from_numpy(numpy.load('images.npy').astype('float32') / 255)";
-    let code = "torch.from_numpy(numpy.load('mu.npy'))";
-    let decoded = format!("decode({code})");
-    let [mu, logvar] = ["mu", "logvar"].map(|head| format!("encode({seen})['{head}']"));
-    check("safe_open", [&mu, &logvar, &decoded]);
-    let [mu, logvar] =
-        [0, 1].map(|head| format!("model.encode({seen}.flatten(1))[{head}].detach()"));
-    let decoded = format!("model.decode({code}).detach().reshape(-1, 28, 28, 1)");
-    check("load_file", [&mu, &logvar, &decoded]);
+    check("model.scaled", ["mu", "logvar", "means.movedim(1, -1)"]);
+    // That the page has the text of the file is a test of its own.
     assert_eq!(
         blocks("python").len(),
         4,
         "a block of the page that no test runs"
     );
+}
+
+#[test]
+fn the_page_shows_the_program_that_is_exported() {
+    let folder = page_folder();
+    let arguments = ["export", "runs/reference", "--format", "pytorch"];
+    accepted(folder.path(), &arguments);
+    let path = folder.path().join("runs/reference/pytorch/model.py");
+    let written = fs::read_to_string(path).expect("a program");
+    assert_eq!(written, block("python", "class VAE"));
 }
 
 #[test]

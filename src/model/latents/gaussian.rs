@@ -22,6 +22,7 @@ pub static LATENT: Latent = Latent {
             bound: Some(LOGVAR_BOUND),
         },
     ],
+    torch: "mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)",
     has_prior: true,
     code,
     backward,

@@ -10,6 +10,8 @@ use crate::plan::Slice;
 pub struct Latent {
     /// What the encoder gives for it, `[latent]` each, side by side.
     pub heads: &'static [Head],
+    /// A code in PyTorch, drawn by the names of the heads.
+    pub torch: &'static str,
     /// Whether it has a prior to draw from.
     pub has_prior: bool,
     /// Codes from what the encoder gives: draws where there is noise, otherwise their means.
@@ -21,12 +23,11 @@ pub struct Latent {
 }
 
 /// A part of what the encoder gives.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Head {
     /// Its name: `mu`, `logvar`, `code`.
     pub name: &'static str,
     /// What it is, in words.
-    #[serde(skip)]
     pub text: &'static str,
     /// It is used within plus and minus this.
     pub bound: Option<f64>,

@@ -11,6 +11,7 @@ pub static LATENT: Latent = Latent {
         text: "the latent code",
         bound: None,
     }],
+    torch: "code",
     has_prior: false,
     code: |_, posterior| Code {
         z: posterior,

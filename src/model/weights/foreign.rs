@@ -25,8 +25,10 @@ pub(super) fn name(bytes: &[u8]) -> Option<(String, &'static str)> {
         "safetensors.numpy.save_file in Python, with the arrays of h5py.File by the names of the model's parameters",
     );
     const ZIP: &str = "safetensors.numpy.save_file in Python, with the arrays in it by the names of the model's parameters";
+    // A safetensors file begins with the length of its header, which may be the two bytes that a pickle begins with.
+    let has_header = bytes.get(8) == Some(&b'{');
     let known = match bytes {
-        [0x80, 2..=5, ..] => PICKLE,
+        [0x80, 2..=5, ..] if !has_header => PICKLE,
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => NPY,
         [0x89, b'H', b'D', b'F', ..] => HDF5,
         [b'P', b'K', 3, 4, ..] => {
@@ -97,6 +99,8 @@ mod tests {
             assert!(how.contains(hint), "{how}");
         }
         assert_eq!(name(b"\x10\0\0\0\0\0\0\0{}"), None);
+        // A header of 640 bytes.
+        assert_eq!(name(b"\x80\x02\0\0\0\0\0\0{\"fc1.bias\":"), None);
         assert_eq!(name(b"PK\x03"), None);
         assert!(name(b"PK\x03\x04").is_some());
     }

@@ -1,35 +1,72 @@
-"""Runs a program of docs/python.md in every folder given: it reads model.safetensors there and defines `encode` and
-`decode`. Compares them with the arrays beside it."""
+"""Computes with the model.py of every folder given, and compares with the arrays beside it.
 
-import os
+Images are images.npy, or stored.npy as the data of a run have them. Means are means.npy, or decoded.npy in the units of the
+data."""
+
+import importlib.util
 import sys
 from pathlib import Path
 
 import numpy
 import torch
+from safetensors.torch import load_file, save_file
 
 TOLERANCE = 1e-5  # absolute below 1, relative above
 
 
+def imported(path):
+    spec = importlib.util.spec_from_file_location("model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def turned(tensor, to, source):
+    return tensor.movedim(source, to) if tensor.dim() == 4 else tensor
+
+
+def computed(model, array, has):
+    """What the model makes of the arrays of a folder, by the names of those that it has to equal, and the images."""
+    if has("stored"):
+        images = model.scaled(turned(array("stored"), to=1, source=-1))
+    else:
+        images = turned(array("images"), to=1, source=-1)
+    with torch.no_grad():
+        encoded = model.encode(images)
+        found = {"code": encoded} if has("code") else dict(zip(("mu", "logvar"), encoded, strict=True))
+        means = model.decode(array("z"))
+        if has("decoded"):
+            found["decoded"] = turned(model.unscaled(means), to=-1, source=1)
+        else:
+            found["means"] = turned(means, to=-1, source=1)
+    return found, images
+
+
+def check_learning(model, images):
+    """That all parameters get a gradient."""
+    given = model.train()(images)
+    (given if isinstance(given, torch.Tensor) else given[0]).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert name == "log_sigma" or parameter.grad is not None, name
+
+
 def main():
-    program = Path(sys.argv[1]).read_text()
     worst = 0.0
-    for folder in sys.argv[2:]:
-        os.chdir(folder)
-        defined = {}
-        exec(program, defined)
-        array = lambda name: torch.from_numpy(numpy.load(f"{name}.npy"))
-        with torch.no_grad():
-            found = defined["encode"](array("images"))
-            found["means"] = defined["decode"](array("z"))
-        assert len(found) == (2 if Path("code.npy").exists() else 3), f"{folder}: {list(found)}"
+    for folder in map(Path, sys.argv[1:]):
+        array = lambda name: torch.from_numpy(numpy.load(folder / f"{name}.npy"))
+        has = lambda name: (folder / f"{name}.npy").exists()
+        model = imported(folder / "model.py").load()
+        assert model.state_dict().keys() == load_file(folder / "model.safetensors").keys(), f"{folder}: names"
+        save_file(model.state_dict(), folder / "back.safetensors")
+        found, images = computed(model, array, has)
         for name, values in found.items():
             wanted = array(name)
             assert values.shape == wanted.shape, f"{folder}: {name} {values.shape}"
             error = (values - wanted).abs() / (TOLERANCE * wanted.abs().clamp(min=1))
             worst = max(worst, error.max().item())
             assert (error <= 1).all(), f"{folder}: {name} is off by {error.max()} of its tolerance"
-    print(f"{len(sys.argv) - 2} models, worst error {worst:.3f} of its tolerance")
+        check_learning(model, images)
+    print(f"{len(sys.argv) - 1} models, worst error {worst:.3f} of its tolerance")
 
 
 main()
