@@ -23,6 +23,8 @@ pub enum Purpose {
     EvaluationBinarisation = 7,
     /// Operands to measure and check kernels on.
     Tuning = 8,
+    /// Mirror images and shifts of training images.
+    Augmentation = 9,
 }
 
 /// Which numbers the rows of a batch draw.
@@ -74,6 +76,12 @@ pub fn draw(key: [u32; 2], purpose: u32, step: u32, block: u32) -> [u32; 4] {
 #[inline]
 pub fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// An integer as one of `0..count`, each as likely as any other up to `count` / 2³² (Lemire 2019).
+#[inline]
+pub fn below(bits: u32, count: u32) -> u32 {
+    ((u64::from(bits) * u64::from(count)) >> 32) as u32
 }
 
 /// Two standard normal values of two uniform ones (Box & Muller 1958): cosine and sine of an angle times a radius.

@@ -221,7 +221,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::data::{Binarize, DataOptions};
+    use crate::data::{Augment, Binarize, DataOptions};
     use crate::kernel::Precision;
     use crate::model::{Activation, Likelihood, ModelKind, NetName, Sigma};
     use crate::plan::Tune;
@@ -329,6 +329,10 @@ mod tests {
                 binarize: Binarize::Fixed,
                 seed: 4,
                 precision: Precision::F16,
+                augment: Augment {
+                    flip: true,
+                    crop: 5,
+                },
             },
             checkpoints: Checkpoints {
                 every: Some(Span::Minutes(3.0)),

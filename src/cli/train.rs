@@ -147,6 +147,7 @@ impl Ready {
     /// Checks what needs the images.
     fn check(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
         options.validate(self.dataset.train.len())?;
+        options.augment.check(spec.image, &self.dataset.reading)?;
         for images in [&self.dataset.train, &self.dataset.test] {
             spec.check_range(images, options.binarize)?;
         }
@@ -240,6 +241,9 @@ fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>
         note(format_args!(
             "  rows of values, which pictures show as lines: --image-size HxW for values of images"
         ));
+    }
+    if let Some(moves) = run.train.augment.in_words() {
+        note(format_args!("  {moves}"));
     }
     note(format_args!(
         "model: {}, {} parameters",

@@ -6,6 +6,7 @@
 //! Whatever a reader returns has passed `Dataset::check`.
 
 mod array;
+mod augment;
 mod axes;
 mod background;
 mod classes;
@@ -29,6 +30,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 pub use array::Arrays;
+pub use augment::Augment;
 pub use axes::Axes;
 pub use background::Background;
 pub use images::{Images, Values};

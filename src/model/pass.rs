@@ -1,12 +1,13 @@
 //! A way through a model, from some of its ports to others, as steps of a plan.
 
+use crate::data::Augment;
 use crate::graph::{Learning, Lowering, arenas};
 use crate::model::ModelSpec;
 use crate::model::latents::{Code, Encoded};
 use crate::model::nets::Net;
 use crate::model::objectives::{Gradients, log_terms};
 use crate::model::plans::{Mode, Model, Port, Source, Update, buffers};
-use crate::ops::{gather, log_weight, schedule};
+use crate::ops::{augment, gather, log_weight, schedule};
 use crate::plan::{Plan, Slice};
 use crate::rng::{Draws, Purpose};
 
@@ -170,8 +171,32 @@ impl<'a> Pass<'a> {
         image
     }
 
-    /// The next batch of the split, `[images, values]`.
+    /// The next batch of the split, `[images, values]`; in training its images are moved as is asked for.
     fn batch(&mut self, out: Slice) {
+        match self.mode {
+            Mode::Train(update) if !update.augment.is_none() => {
+                let still = self.lower.transient("x before its moves", out.len);
+                self.gather(still);
+                self.augment(update.augment, still, out);
+            }
+            _ => self.gather(out),
+        }
+    }
+
+    fn augment(&mut self, by: Augment, still: Slice, out: Slice) {
+        let source = self.source();
+        let draws = Draws {
+            seed: source.seed,
+            purpose: Purpose::Augmentation,
+            first: source.first_row,
+        };
+        let call = augment::call(self.images, self.spec.image, by.flip, by.crop, draws);
+        let slices = [self.counters(), still, out];
+        self.lower
+            .step("moved batch", &augment::KERNEL, call, &slices);
+    }
+
+    fn gather(&mut self, out: Slice) {
         let source = self.source();
         let images = self.lower.shared(source.image_words(), source.words);
         let order = self.lower.shared(source.order(), source.images);

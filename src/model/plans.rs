@@ -2,7 +2,7 @@
 
 pub mod buffers;
 
-use crate::data::Binarize;
+use crate::data::{Augment, Binarize};
 use crate::error::Result;
 use crate::graph::{Graph, Parameters, Tensor};
 use crate::kernel::Precision;
@@ -202,6 +202,8 @@ impl Source {
 /// Numbers of a training step beside the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Update {
+    /// How the images of a batch are moved.
+    pub augment: Augment,
     /// Decoupled weight decay.
     pub weight_decay: f32,
     /// Bound of the mean gradient's norm; 0 = none.

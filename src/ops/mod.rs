@@ -7,6 +7,7 @@ pub mod activation;
 pub mod activation_backward;
 pub mod adam;
 pub mod add;
+pub mod augment;
 pub mod clip;
 pub mod column_sums;
 pub mod convolution;
@@ -41,6 +42,7 @@ pub static KERNELS: &[&Kernel] = &[
     &activation_backward::KERNEL,
     &adam::KERNEL,
     &add::KERNEL,
+    &augment::KERNEL,
     &clip::KERNEL,
     &column_sums::KERNEL,
     &convolution::CONVOLUTION,

@@ -274,7 +274,7 @@ fn compare(prefix: &str, one: &toml::Table, other: &toml::Table, found: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Binarize, DataOptions};
+    use crate::data::{Augment, Binarize, DataOptions};
     use crate::kernel::Precision;
     use crate::model::{Activation, Likelihood, ModelKind, Sigma};
     use crate::plan::Tune;
@@ -362,6 +362,10 @@ mod tests {
                 binarize: Binarize::Dynamic,
                 seed: u64::MAX,
                 precision: Precision::F16,
+                augment: Augment {
+                    flip: true,
+                    crop: 4,
+                },
             },
             checkpoints: Checkpoints {
                 every: Some(Span::Minutes(2.5)),

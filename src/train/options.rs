@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::data::Binarize;
+use crate::data::{Augment, Binarize};
 use crate::error::{Error, Result};
 use crate::kernel::Precision;
 use crate::model::ModelSpec;
@@ -18,6 +18,10 @@ pub struct TrainOptions {
     /// Draw each value as 0 or 1 with its grey level as the probability: never, once, or anew whenever an image is used
     #[arg(long, value_enum, default_value_t = Binarize::None, help_heading = "Data")]
     pub binarize: Binarize,
+    /// How training images are moved.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub augment: Augment,
     /// Passes over the training images
     #[arg(long, value_name = "EPOCHS", value_parser = option::positive::<u32>, default_value_t = 10, help_heading = "Training")]
     pub epochs: u32,
@@ -161,6 +165,7 @@ impl TrainOptions {
     /// What a plan has to know of them, where an epoch has `batches`.
     pub(super) fn update(&self, fused: bool, batches: usize) -> Update {
         Update {
+            augment: self.augment,
             schedule: self.is_scheduled().then_some(batches),
             kl_share: !self.kl_schedule.is_constant(),
             free_bits: self.free_bits,

@@ -109,6 +109,9 @@ impl Trainer {
         let count = dataset.train.len();
         options.validate(count)?;
         options.check_model(spec)?;
+        options
+            .augment
+            .check(dataset.train.shape, &dataset.reading)?;
         let arena = model.parameters().initial(options.seed);
         let mut session = Session::new(runtime, model, &arena, options.seed)?;
         session.check_rows(options.batch_size)?;

@@ -31,6 +31,7 @@ mod starting;
 mod stopping;
 mod streams;
 mod support;
+mod training;
 #[path = "../shared/trial.rs"]
 mod trial;
 mod tuning;

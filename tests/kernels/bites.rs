@@ -96,6 +96,56 @@ const SIMPLE: &[Fault] = &[
         "4u * at < params.count",
         "4u * at <= params.count",
     ),
+    // A column off; a shift that is one-sided, that never is the greatest, or the same along both axes; the border instead
+    // of a reflection; draws that do not go by the whole batch; one draw for two images; a value too many.
+    fault(
+        "augment",
+        "5 images of 3×4×1, mirrored",
+        "params.width - 1u - x",
+        "params.width - x",
+    ),
+    fault(
+        "augment",
+        "33 images of 8×8×1, shifted by 7",
+        "i32(multiply_high(four.z, span)) - crop",
+        "i32(multiply_high(four.z, span))",
+    ),
+    fault(
+        "augment",
+        "33 images of 8×8×1, shifted by 7",
+        "2u * params.crop + 1u",
+        "2u * params.crop",
+    ),
+    fault(
+        "augment",
+        "33 images of 8×8×1, shifted by 7",
+        "multiply_high(four.z",
+        "multiply_high(four.y",
+    ),
+    fault(
+        "augment",
+        "33 images of 8×8×1, shifted by 7",
+        "last - abs(last - abs(at))",
+        "clamp(at, 0, last)",
+    ),
+    fault(
+        "augment",
+        "5 images of 5×3×3 from row 2",
+        "params.first + row",
+        "row",
+    ),
+    fault(
+        "augment",
+        "11 images of 1×2×3, mirrored",
+        "by = drawn(row);\n            }",
+        "}",
+    ),
+    fault(
+        "augment",
+        "5 images of 5×3×3, mirrored",
+        "if element < elements",
+        "if element <= elements",
+    ),
     // The second moment of g; no decay; 1 − exp(x) as it cancels; a moment that is not stored.
     fault("adam", "5 values", "g * g - before.v", "g - before.v"),
     fault(

@@ -1,6 +1,7 @@
 //! Whole models: against PyTorch, finite differences, plain loops, seeded faults and known results.
 
 mod accounting;
+mod augment;
 mod by_hand;
 mod choices;
 mod faults;

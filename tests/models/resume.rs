@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use elbo::Result;
-use elbo::data::{Binarize, Dataset, digits};
+use elbo::data::{Augment, Binarize, Dataset, digits};
 use elbo::device::Device;
 use elbo::model::{Likelihood, ModelKind, ModelSpec, Sigma};
 use elbo::plan::{self, Runtime, Tune};
@@ -69,7 +69,7 @@ fn data() -> Dataset {
     digits::generate(12 * 16 - 5, 40, 3)
 }
 
-/// Everything that changes from step to step: the rate, the weight of the KL, binarisation.
+/// Everything that changes from step to step: the rate, the weight of the KL, moves of the images, binarisation.
 fn options() -> TrainOptions {
     TrainOptions {
         epochs: 3,
@@ -86,6 +86,10 @@ fn options() -> TrainOptions {
         free_bits: 0.02,
         grad_clip: 5.0,
         binarize: Binarize::Dynamic,
+        augment: Augment {
+            flip: true,
+            crop: 3,
+        },
         log_every: 5,
         ..TrainOptions::default()
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 
+use elbo::data::Augment;
 use elbo::kernel::{Access, Capabilities, Element};
 use elbo::model::plans::{self, Mode, Update};
 use elbo::model::{Activation, Likelihood, Model, ModelSpec, Sigma};
@@ -304,6 +305,13 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         fused: true,
         ..usual
     };
+    let moved = Update {
+        augment: Augment {
+            flip: true,
+            crop: 2,
+        },
+        ..usual
+    };
     let others = others();
     vec![
         train(&wide, scheduled),
@@ -315,7 +323,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         }),
         of(&wide, &|_, _| others.clone()),
         train(&optimal, usual),
-        train(&maps(), usual),
+        train(&maps(), moved),
     ]
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod activation;
 mod activation_backward;
 mod adam;
 mod add;
+mod augment;
 mod clip;
 mod column_sums;
 pub(crate) mod convolution;
@@ -39,6 +40,7 @@ pub(crate) fn cases() -> Vec<Case> {
         activation_backward::cases(),
         adam::cases(),
         add::cases(),
+        augment::cases(),
         clip::cases(),
         column_sums::cases(),
         convolution::cases(),

@@ -1,0 +1,90 @@
+//! Options of how a model is trained: what they write, refuse, and hold to when a run goes on.
+
+use std::fs;
+use std::path::Path;
+
+use crate::formats::{npy, write};
+use crate::support::{CONFIG, accepted, few, few_images, model, refused_in, stderr, temporary};
+
+fn config(run: &Path) -> String {
+    fs::read_to_string(run.join("config.toml")).expect("the configuration")
+}
+
+#[test]
+fn moves_of_training_images_are_said_kept_and_held_to() {
+    let folder = temporary();
+    few_images(folder.path());
+    let run = folder.path().join("run");
+    let on_cpu = |more: &[&str]| {
+        let arguments = [&few(&["--device", "cpu"])[..], more].concat();
+        stderr(&accepted(folder.path(), &arguments))
+    };
+    let options = ["--epochs", "2", "--flip", "--crop", "2"];
+    let shown = on_cpu(&[&options[..], &["--out", "run"]].concat());
+    let words = "training images: mirrored or not, shifted by up to 2 pixels each way, at random";
+    assert!(shown.contains(words), "{shown}");
+    for line in ["flip = true", "crop = 2"] {
+        assert!(config(&run).lines().any(|found| found == line), "{line}");
+    }
+    // In parts, with what the run knows of itself, and without them.
+    on_cpu(&[&options[..], &["--out", "parts", "--stop-after", "7steps"]].concat());
+    accepted(folder.path(), &["train", "--resume", "parts"]);
+    let shown = on_cpu(&["--epochs", "2", "--out", "plain"]);
+    assert!(!shown.contains("at random"), "{shown}");
+    let bytes = |name: &str| model(&folder.path().join(name));
+    assert!(bytes("parts") == bytes("run"), "other parameters in parts");
+    assert!(bytes("plain") != bytes("run"), "the same without moves");
+    let plain = config(&folder.path().join("plain"));
+    assert!(plain.contains("crop = 0") && !plain.contains("flip"));
+
+    let words = ["crop: 2 in the run, 1 asked for"];
+    let arguments = ["train", "--resume", "run", "--epochs", "3", "--crop", "1"];
+    refused_in(folder.path(), &arguments, CONFIG, &words);
+}
+
+#[test]
+fn images_that_cannot_be_moved_are_refused_before_anything_is_written() {
+    let folder = temporary();
+    few_images(folder.path());
+    let rows: Vec<u8> = (0..40 * 30).map(|i| (i * i % 251) as u8).collect();
+    let table = npy("'|u1'", false, "(40, 30)", &rows);
+    write(&folder.path().join("rows.npy"), &table);
+    let refuse = |data: &str, more: &[&str], words: &[&str]| {
+        let arguments = ["train", "--device", "cpu", "--data", data, "--out", "run"];
+        let arguments = [&arguments[..], more].concat();
+        refused_in(folder.path(), &arguments, CONFIG, words);
+        assert!(!folder.path().join("run").exists());
+    };
+    for more in [&["--flip"][..], &["--crop", "1"]] {
+        let words = ["`--flip`", "rows of 30 values", "--image-size HxW"];
+        refuse("rows.npy", more, &words);
+        let more = [more, &["--standardize"]].concat();
+        let words = ["`--standardize` scales", "try: `--scale range`"];
+        refuse("few.npy", &more, &words);
+    }
+    let words = ["`--crop 8`: expected less than 8", "8×8×1", "`--crop 1`"];
+    refuse("few.npy", &["--crop", "8"], &words);
+    refuse("few.npy", &["--crop", "-1"], &["--crop"]);
+    // Of rows that are images, they are.
+    let arguments = [
+        "train",
+        "--device",
+        "cpu",
+        "--data",
+        "rows.npy",
+        "--image-size",
+        "5x6",
+        "--flip",
+        "--crop",
+        "4",
+        "--hidden",
+        "8",
+        "--latent",
+        "2",
+        "--epochs",
+        "1",
+        "--out",
+        "run",
+    ];
+    accepted(folder.path(), &arguments);
+}
