@@ -458,3 +458,25 @@ pub(super) const SOURCES: &[&str] = &[
     part!("b_patches_vec4"),
     part!("b_patches_scalar"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What shaders compute, in the same operations, each of which rounds as IEEE 754 has it. A quotient can only be wrong
+    /// where the true one is about to change.
+    #[test]
+    fn quotients_by_a_reciprocal_are_exact_below_the_bound_for_every_divisor() {
+        let quotient =
+            |value: usize, by: usize| ((value as f32 + 0.5) * (1.0 / by as f32)) as usize;
+        for by in 1..WIDE {
+            for first in (by..WIDE).step_by(by) {
+                for value in [first - 1, first] {
+                    assert_eq!(quotient(value, by), value / by, "{value} / {by}");
+                }
+            }
+        }
+        let wrong = |value| quotient(value, 3) != value / 3;
+        assert!((8 * WIDE..9 * WIDE).any(wrong), "a bound that is none");
+    }
+}

@@ -1,53 +1,65 @@
 //! Memory of transient buffers: those whose lifetimes do not meet share one.
 
+use std::cmp::Reverse;
+
 use super::{Buffer, Home, Step};
 use crate::kernel::Element;
 
 /// Assigns a memory to every transient buffer; returns the memories' element types and lengths.
 ///
-/// First fit, in order of first use. Memories are whole GPU buffers rather than parts of one, because a
-/// dispatch may not read one part of a buffer and write another.
+/// The longest buffers come first, and each goes into a memory that is free in all its lifetime (Pisarchyk and Lee 2020),
+/// so that no memory grows for a buffer, and short ones lie where long ones lay. Memories are whole GPU buffers rather than
+/// parts of one, because a dispatch may not read one part of a buffer and write another.
 pub(super) fn assign(buffers: &mut [Buffer], steps: &[Step]) -> Vec<(Element, usize)> {
-    let uses = |index: usize| {
-        steps
-            .iter()
-            .enumerate()
-            .filter(move |(_, step)| step.slices.iter().any(|s| s.buffer.0 == index))
-            .map(|(i, _)| i)
-    };
-    let mut order: Vec<(usize, usize, usize)> = (0..buffers.len())
-        .filter(|&i| matches!(buffers[i].home, Home::Transient(_)))
-        .map(|i| {
-            (
-                uses(i).next().unwrap_or(0),
-                uses(i).next_back().unwrap_or(0),
-                i,
-            )
-        })
-        .collect();
-    order.sort_unstable();
-    // Of each memory: element type, length, last use of what lives in it.
-    let mut memories: Vec<(Element, usize, usize)> = Vec::new();
-    for (first, last, index) in order {
+    let lifetimes = lifetimes(buffers.len(), steps);
+    let is_transient = |&i: &usize| matches!(buffers[i].home, Home::Transient(_));
+    let mut order: Vec<usize> = (0..buffers.len()).filter(is_transient).collect();
+    order.sort_by_key(|&i| (Reverse(buffers[i].len), i));
+    let mut memories: Vec<Memory> = Vec::new();
+    for index in order {
         let buffer = &mut buffers[index];
-        let free = memories
-            .iter()
-            .position(|&(element, _, until)| element == buffer.element && until < first);
-        let memory = match free {
+        let (first, last) = lifetimes[index];
+        let is_free = |memory: &Memory| {
+            let mut taken = memory.taken.iter();
+            memory.element == buffer.element && taken.all(|&(a, b)| last < a || b < first)
+        };
+        let memory = match memories.iter().position(is_free) {
             Some(memory) => memory,
             None => {
-                memories.push((buffer.element, 0, 0));
+                memories.push(Memory {
+                    element: buffer.element,
+                    len: buffer.len,
+                    taken: Vec::new(),
+                });
                 memories.len() - 1
             }
         };
-        memories[memory].1 = memories[memory].1.max(buffer.len);
-        memories[memory].2 = last;
+        memories[memory].taken.push((first, last));
         buffer.home = Home::Transient(memory);
     }
     memories
         .into_iter()
-        .map(|(element, len, _)| (element, len))
+        .map(|memory| (memory.element, memory.len))
         .collect()
+}
+
+/// A memory, and when it is taken: from one step to another.
+struct Memory {
+    element: Element,
+    len: usize,
+    taken: Vec<(usize, usize)>,
+}
+
+/// The first and the last step that uses each buffer; (0, 0) of one that none uses.
+fn lifetimes(buffers: usize, steps: &[Step]) -> Vec<(usize, usize)> {
+    let mut all: Vec<Option<(usize, usize)>> = vec![None; buffers];
+    for (i, step) in steps.iter().enumerate() {
+        for slice in &step.slices {
+            let lifetime = &mut all[slice.buffer.0];
+            *lifetime = Some((lifetime.map_or(i, |(first, _)| first), i));
+        }
+    }
+    all.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 #[cfg(test)]

@@ -197,3 +197,13 @@ fn sums_in_two_stages_have_few_workgroups_whatever_the_size() {
         }
     }
 }
+
+/// Maps of a pixel more than the tiles of a dimension hold, one channel wide.
+#[test]
+fn more_workgroups_than_a_dimension_holds_convolve() {
+    let map = [1024, 128 * MANY / 1024 + 1, 1];
+    let window = suites::convolution::window(1, map, 1, [1, 1, 0]);
+    for case in suites::convolution::there_and_back(&window) {
+        run_large(&case, |name| name == "registers 16x4");
+    }
+}

@@ -2,8 +2,9 @@
 
 use elbo::data::digits;
 use elbo::model::plans::{self, buffers};
-use elbo::model::{Allocation, MemoryUse, Model, ModelSpec};
-use elbo::plan::{self, CpuRuntime, Plan, Step};
+use elbo::model::{Activation, Allocation, MemoryUse, Model, ModelSpec};
+use elbo::plan::{self, CpuRuntime, Home, Plan, Step};
+use elbo::shape::ImageShape;
 use elbo::train::{TrainOptions, Trainer};
 
 use crate::support::byte_source;
@@ -197,4 +198,57 @@ fn counters_are_as_they_were_after_a_step_was_timed() {
         .read_words(buffers::COUNTERS.of("train"), 0, 3)
         .expect("read");
     assert_eq!(found, counters);
+}
+
+/// Convolutional and residual models for photographs, with norms, that learn.
+fn of_photographs() -> [Plan; 2] {
+    let norms =
+        "conv 8 k3 /2, norm 4, conv 16 k3 /2, norm 4, conv 32 k3 /2, norm 4, conv 64 k3 /2, norm 4";
+    let block = "residual(norm 4, conv 16 k3, norm 4, conv 16 k3)";
+    let residual = format!("conv 16 k3, {block}, {block}, conv 16 k3 /2, {block}, norm 4");
+    [norms, &residual].map(|encoder| {
+        let spec = ModelSpec {
+            image: ImageShape::new(64, 48, 3),
+            encoder: encoder.parse().expect("layers"),
+            activation: Activation::Silu,
+            ..ModelSpec::reference()
+        };
+        let model = Model::new(&spec).expect("a model");
+        let source = byte_source(60, spec.image.values(), 1);
+        model.train(16, &source, plans::Update::default())
+    })
+}
+
+#[test]
+fn memories_are_little_more_than_what_lives_at_once() {
+    for plan in of_photographs() {
+        let is_transient = |i: &usize| matches!(plan.buffers[*i].home, Home::Transient(_));
+        let uses = |i: usize, step: &Step| {
+            let buffers = step.slices.iter().map(|slice| plan.buffer(slice.buffer));
+            buffers
+                .map(|buffer| &buffer.name)
+                .any(|name| *name == plan.buffers[i].name)
+        };
+        let lifetimes: Vec<(usize, usize, usize)> = (0..plan.buffers.len())
+            .filter(is_transient)
+            .map(|i| {
+                let first = plan.steps.iter().position(|step| uses(i, step));
+                let last = plan.steps.iter().rposition(|step| uses(i, step));
+                let step = "a step that uses it";
+                (first.expect(step), last.expect(step), plan.buffers[i].len)
+            })
+            .collect();
+        let at = |step: usize| {
+            let lives = |&&(first, last, _): &&(usize, usize, usize)| first <= step && step <= last;
+            let alive = lifetimes.iter().filter(lives);
+            alive.map(|&(.., len)| len).sum::<usize>()
+        };
+        let most = (0..plan.steps.len()).map(at).max().expect("steps");
+        let held: usize = plan.memories.iter().map(|&(_, len)| len).sum();
+        println!("{held} values for {most}");
+        assert!(
+            held >= most && held <= most * 11 / 10,
+            "{held} values for {most}"
+        );
+    }
 }

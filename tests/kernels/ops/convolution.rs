@@ -185,6 +185,11 @@ pub(crate) fn weight_gradient(window: &Window) -> Case {
     )
 }
 
+/// A convolution and its transpose.
+pub(crate) fn there_and_back(window: &Window) -> [Case; 2] {
+    [Way::ToOut, Way::ToMap].map(|way| forward(window, way, RELU))
+}
+
 /// Shapes that every core runs: all channels wide, all narrow.
 fn on_every_core() -> [Window; 2] {
     [
