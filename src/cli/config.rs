@@ -329,6 +329,7 @@ mod tests {
                 binarize: Binarize::Fixed,
                 seed: 4,
                 precision: Precision::F16,
+                ema: 0.9,
                 augment: Augment {
                     flip: true,
                     crop: 5,

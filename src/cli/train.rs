@@ -263,6 +263,12 @@ fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>
     if let Some(kl) = run.train.kl_in_words() {
         note(format_args!("  {kl}"));
     }
+    if run.train.ema > 0.0 {
+        note(format_args!(
+            "  tests, pictures and the saved model go by an average of the parameters, of decay {}",
+            run.train.ema
+        ));
+    }
     if let Some(values) = text::values(&run.model, run.train.binarize, run.is_binary()) {
         note(format_args!("  {values}"));
     }

@@ -13,7 +13,7 @@ use crate::kernel::{Call, Kernel, Precision};
 use crate::ops::{activation, copy};
 use crate::plan::{Builder, MAX_BOUND, Plan, Shared, Slice};
 
-/// The runtime's buffers of what is learned. The first four are arenas of one layout.
+/// The runtime's buffers of what is learned. The first five are arenas of one layout.
 pub mod arenas {
     use crate::plan::Shared;
 
@@ -25,6 +25,8 @@ pub mod arenas {
     pub const FIRST: Shared = Shared::floats("first moment");
     /// Arena of Adam's second moments.
     pub const SECOND: Shared = Shared::floats("second moment");
+    /// Arena of averages of the parameters, where one is kept.
+    pub const AVERAGE: Shared = Shared::floats("average of the parameters");
     /// `[learning rate, gradient scale, relative KL weight]`
     pub const SCALARS: Shared = Shared::floats("scalars");
     /// Values of [`SCALARS`].
@@ -42,6 +44,8 @@ pub struct Learning {
     pub grad_clip: f32,
     /// Whether the gradient of a parameter and the update by it are one step where they can be.
     pub fused: bool,
+    /// Decay of the average of the parameters that is kept; 0 = none is.
+    pub ema: f32,
 }
 
 /// An activation before a product.
@@ -62,6 +66,8 @@ pub struct Lowering<'a> {
     pub rows: usize,
     /// What the operands of the matrix products are rounded to.
     pub precision: Precision,
+    /// The arena that parameters are read from: their own, or that of their averages.
+    pub reads: Shared,
     learning: Option<Learning>,
     /// Of each value: itself, where it is asked for, its gradient, and how many gradients that is the sum of.
     slices: Vec<Option<Slice>>,
@@ -88,6 +94,7 @@ impl<'a> Lowering<'a> {
             plan: Builder::new(name),
             rows: 0,
             precision: Precision::F32,
+            reads: arenas::PARAMETERS,
             learning: None,
             slices: vec![None; values],
             places: vec![None; values],
@@ -145,8 +152,12 @@ impl<'a> Lowering<'a> {
             .step(label, kernel, call.rounded(self.precision), slices);
     }
 
-    /// An arena.
+    /// An arena; for that of the parameters the one that they are read from.
     pub fn arena(&mut self, arena: Shared) -> Slice {
+        let arena = match arena {
+            arenas::PARAMETERS => self.reads,
+            other => other,
+        };
         self.shared(arena, self.parameters.len)
     }
 

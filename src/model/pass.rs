@@ -38,10 +38,12 @@ impl<'a> Pass<'a> {
         source: Option<&'a Source>,
         name: String,
     ) -> Self {
+        let mut lower = Lowering::new(&model.net().graph, model.parameters(), name);
+        lower.reads = mode.parameters();
         Self {
             spec: model.spec(),
             net: model.net(),
-            lower: Lowering::new(&model.net().graph, model.parameters(), name),
+            lower,
             from,
             to,
             mode,
@@ -119,7 +121,7 @@ impl<'a> Pass<'a> {
     pub(super) fn noise(&self) -> Option<Draws> {
         let purpose = match self.mode {
             Mode::Train(_) => Purpose::Epsilon,
-            Mode::Run => Purpose::EvaluationEpsilon,
+            Mode::Run | Mode::RunAverage => Purpose::EvaluationEpsilon,
         };
         let draws = || Draws {
             seed: self.source().seed,
@@ -133,7 +135,7 @@ impl<'a> Pass<'a> {
     pub(super) fn weighs_kl(&self) -> Option<f32> {
         match self.mode {
             Mode::Train(update) => update.weighs_kl().then_some(update.free_bits),
-            Mode::Run => None,
+            Mode::Run | Mode::RunAverage => None,
         }
     }
 
@@ -303,6 +305,7 @@ impl<'a> Pass<'a> {
             weight_decay: update.weight_decay,
             grad_clip: update.grad_clip,
             fused: update.fused,
+            ema: update.ema,
         });
     }
 

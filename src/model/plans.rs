@@ -108,8 +108,20 @@ pub const LOG_WEIGHTS: Task = Task::new(
 pub enum Mode {
     /// It does not.
     Run,
+    /// The same with averages in the place of the parameters.
+    RunAverage,
     /// It does: gradients and updates of all parameters follow the loss.
     Train(Update),
+}
+
+impl Mode {
+    /// The arena that a plan reads its parameters from.
+    pub fn parameters(self) -> Shared {
+        match self {
+            Self::RunAverage => buffers::AVERAGE,
+            Self::Run | Self::Train(_) => buffers::PARAMETERS,
+        }
+    }
 }
 
 /// A split of a data set on the device; each split has its own buffers.
@@ -219,6 +231,8 @@ pub struct Update {
     pub kl_share: bool,
     /// Nats of each latent dimension's KL that are free; 0 = none.
     pub free_bits: f32,
+    /// Decay of the average of the parameters that is kept; 0 = none is.
+    pub ema: f32,
 }
 
 impl Update {

@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) runtime: Box<dyn Runtime>,
     pub(crate) model: Model,
     pub(crate) seed: u64,
+    /// How plans run in which nothing is learned.
+    pub(crate) mode: Mode,
     prepared: HashMap<PlanKey, PlanId>,
     /// Elements of each shared buffer.
     allocated: HashMap<Shared, usize>,
@@ -102,6 +104,7 @@ impl Session {
             runtime,
             model,
             seed,
+            mode: Mode::Run,
             prepared: HashMap::new(),
             allocated: HashMap::new(),
         };
@@ -302,7 +305,7 @@ impl Session {
         }
         self.passes(
             &plans::EVALUATE,
-            Mode::Run,
+            self.mode,
             source.images,
             rows,
             Some(source),
@@ -378,7 +381,7 @@ impl Session {
     ) -> Result<()> {
         let rows = self.rows(source.images);
         self.allocate_batch(rows)?;
-        let passes = self.passes(task, Mode::Run, source.images, rows, Some(source))?;
+        let passes = self.passes(task, self.mode, source.images, rows, Some(source))?;
         let mut position = 0;
         for (plan, rows) in passes.each() {
             let batch = (position / passes.rows) as u32;
@@ -413,7 +416,7 @@ impl Session {
         let count = codes.len() / latent;
         let rows = self.rows(count);
         self.allocate_batch(rows)?;
-        let passes = self.passes(&plans::DECODE, Mode::Run, count, rows, None)?;
+        let passes = self.passes(&plans::DECODE, self.mode, count, rows, None)?;
         let mut decoded = Vec::with_capacity(count * values);
         let mut codes = codes;
         for (plan, rows) in passes.each() {
@@ -439,7 +442,8 @@ impl Session {
         let Some(tensor) = self.model.log_sigma() else {
             return Ok(None);
         };
-        let value = self.runtime.read(buffers::PARAMETERS, tensor.offset, 1)?;
+        let arena = self.mode.parameters();
+        let value = self.runtime.read(arena, tensor.offset, 1)?;
         Ok(value.first().copied())
     }
 }

@@ -8,6 +8,7 @@ pub mod activation_backward;
 pub mod adam;
 pub mod add;
 pub mod augment;
+pub mod average;
 pub mod clip;
 pub mod column_sums;
 pub mod convolution;
@@ -43,6 +44,7 @@ pub static KERNELS: &[&Kernel] = &[
     &adam::KERNEL,
     &add::KERNEL,
     &augment::KERNEL,
+    &average::KERNEL,
     &clip::KERNEL,
     &column_sums::KERNEL,
     &convolution::CONVOLUTION,

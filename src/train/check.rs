@@ -1,6 +1,6 @@
 //! Whether a device computes what the CPU computes.
 
-use crate::data::digits;
+use crate::data::{Augment, digits};
 use crate::device::{Device, Selection};
 use crate::error::Result;
 use crate::kernel::Precision;
@@ -29,6 +29,11 @@ pub fn check(selection: &Selection) -> Result<Vec<Difference>> {
             batch_size: BATCH,
             grad_clip: 1.0,
             precision,
+            ema: 0.5,
+            augment: Augment {
+                flip: true,
+                crop: 4,
+            },
             ..TrainOptions::default()
         };
         let trainer = |device| {

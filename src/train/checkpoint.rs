@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! checkpoints/step-0000004690/
-//!     model.safetensors     parameters
-//!     moments.safetensors   Adam's moments: first.<parameter>, second.<parameter>
-//!     state.json            where training is; the hashes of both, and of the data
+//!     model.safetensors        the model that is used: the parameters, or their average where one is kept
+//!     parameters.safetensors   beside an average: the parameters that training goes on with
+//!     moments.safetensors      Adam's moments: first.<parameter>, second.<parameter>
+//!     state.json               where training is; the hashes of the others, and of the data
 //! ```
 //!
 //! A folder is filled under another name, its files and itself synced, and then renamed. So a kill at any instant
@@ -28,6 +29,7 @@ use crate::train::{Position, State};
 const FORMAT: u32 = 2;
 
 pub(super) const MODEL: &str = "model.safetensors";
+const PARAMETERS: &str = "parameters.safetensors";
 const MOMENTS: &str = "moments.safetensors";
 const STATE: &str = "state.json";
 const FIRST: &str = "first.";
@@ -134,9 +136,11 @@ fn lay_out(
     mut take: impl FnMut(&str, &[u8]) -> Result<()>,
 ) -> Result<BTreeMap<String, String>> {
     let mut hashes = BTreeMap::new();
-    for name in [MODEL, MOMENTS] {
+    for name in [MODEL, PARAMETERS, MOMENTS] {
         let bytes = match name {
-            MODEL => state.weights.to_bytes(),
+            MODEL => state.model().to_bytes(),
+            PARAMETERS if state.average.is_none() => continue,
+            PARAMETERS => state.weights.to_bytes(),
             _ => Weights::serialized(state.first.named(FIRST).chain(state.second.named(SECOND))),
         };
         let bytes = bytes.map_err(Error::io(path, "lay out the checkpoint"))?;
@@ -259,7 +263,14 @@ pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<SavedState> {
         }
     };
     let (file, bytes) = read(MODEL)?;
-    let weights = Weights::from_bytes(&bytes, spec, &file)?;
+    let model = Weights::from_bytes(&bytes, spec, &file)?;
+    let (weights, average) = match manifest.files.contains_key(PARAMETERS) {
+        true => {
+            let (file, bytes) = read(PARAMETERS)?;
+            (Weights::from_bytes(&bytes, spec, &file)?, Some(model))
+        }
+        false => (model, None),
+    };
     let (file, bytes) = read(MOMENTS)?;
     let moments = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&file, e))?;
     let take = |prefix| Weights::take(&moments, prefix, spec, &file);
@@ -268,6 +279,7 @@ pub(super) fn load(path: &Path, spec: &ModelSpec) -> Result<SavedState> {
             weights,
             first: take(FIRST)?,
             second: take(SECOND)?,
+            average,
             position: manifest.position,
         },
         data: manifest.data,
@@ -320,6 +332,7 @@ mod tests {
             weights: weights(step),
             first: weights(step + 1),
             second: weights(step + 2),
+            average: (step % 2 == 1).then(|| weights(step + 3)),
             position: Position {
                 epochs: 3,
                 batches: 7,
@@ -349,12 +362,19 @@ mod tests {
     #[test]
     fn a_checkpoint_reads_back_to_the_last_bit() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = saved(folder.path(), 37);
-        let found = load(&path, &spec()).expect("a checkpoint");
-        assert_eq!(found.state, state(37));
-        assert_eq!(found.data, "hash");
-        assert_eq!(metrics_len(&path).expect("a length"), 1234);
-        assert_eq!(position(&path).expect("a position"), state(37).position);
+        // Without an average and with one.
+        for step in [36, 37] {
+            let path = saved(folder.path(), step);
+            let found = load(&path, &spec()).expect("a checkpoint");
+            assert_eq!(found.state, state(step));
+            assert_eq!(found.data, "hash");
+            assert_eq!(metrics_len(&path).expect("a length"), 1234);
+            assert_eq!(position(&path).expect("a position"), state(step).position);
+            assert_eq!(path.join(PARAMETERS).exists(), step == 37);
+            let used = fs::read(path.join(MODEL)).expect("the model");
+            let used = Weights::from_bytes(&used, &spec(), &path).expect("the model");
+            assert_eq!(&used, state(step).model());
+        }
     }
 
     #[test]
@@ -395,7 +415,7 @@ mod tests {
     fn every_cut_and_changed_bytes_of_a_file_are_refused_by_name() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = saved(folder.path(), 1);
-        for name in [MODEL, MOMENTS, STATE] {
+        for name in [MODEL, PARAMETERS, MOMENTS, STATE] {
             let file = path.join(name);
             let whole = fs::read(&file).expect("a file");
             let refused = |bytes: &[u8], what: String| {

@@ -362,6 +362,7 @@ mod tests {
                 binarize: Binarize::Dynamic,
                 seed: u64::MAX,
                 precision: Precision::F16,
+                ema: 0.99,
                 augment: Augment {
                     flip: true,
                     crop: 4,

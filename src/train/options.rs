@@ -84,6 +84,16 @@ pub struct TrainOptions {
         help_heading = "Training"
     )]
     pub grad_clip: f32,
+    /// Decay of an exponential moving average of the parameters, such as 0.999, that tests, pictures and the saved model go
+    /// by, while training goes on with the parameters themselves; 0 keeps none
+    #[arg(
+        long,
+        value_name = "DECAY",
+        value_parser = option::number::<f32>,
+        default_value_t = 0.0,
+        help_heading = "Training"
+    )]
+    pub ema: f32,
     /// Seed of everything random; equal seeds on one device give equal results
     #[arg(
         long,
@@ -173,6 +183,7 @@ impl TrainOptions {
             grad_clip: self.grad_clip,
             fused,
             precision: self.precision,
+            ema: self.ema,
         }
     }
 
@@ -226,6 +237,15 @@ impl TrainOptions {
         finite("weight-decay", self.weight_decay, usual.weight_decay)?;
         finite("grad-clip", self.grad_clip, usual.grad_clip)?;
         finite("free-bits", self.free_bits, usual.free_bits)?;
+        if !(0.0..1.0).contains(&self.ema) {
+            return Err(Error::config(
+                format!(
+                    "`ema = {}`: expected a decay below 1, or 0 for no average",
+                    self.ema
+                ),
+                "`ema = 0.999`",
+            ));
+        }
         if self.pictures_every == Some(0) {
             return Err(Error::config(
                 "`pictures-every = 0`: expected a number of epochs",

@@ -405,6 +405,7 @@ mod tests {
             weights: weights(),
             first: weights(),
             second: weights(),
+            average: None,
             position: position.clone(),
         };
         for step in [5, 10] {

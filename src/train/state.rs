@@ -17,8 +17,17 @@ pub struct State {
     pub first: Weights,
     /// Adam's second moments.
     pub second: Weights,
+    /// The average of the parameters, where one is kept.
+    pub average: Option<Weights>,
     /// Where training is.
     pub position: Position,
+}
+
+impl State {
+    /// The parameters that tests, pictures and exports go by: their average, where one is kept.
+    pub fn model(&self) -> &Weights {
+        self.average.as_ref().unwrap_or(&self.weights)
+    }
 }
 
 /// Where training is, and what it knows of the way there.

@@ -124,6 +124,9 @@ impl Trainer {
         session.allocate(buffers::FIRST, len)?;
         session.allocate(buffers::SECOND, len)?;
         session.allocate(buffers::SCALARS, buffers::SCALAR_COUNT)?;
+        if options.ema > 0.0 {
+            keeping::keep_average(&mut session, &arena)?;
+        }
         let scalars = [options.learning_rate, 1.0, 1.0];
         session.runtime.write(buffers::SCALARS, 0, &scalars)?;
         let batches = count.div_ceil(options.batch_size);
@@ -177,12 +180,21 @@ impl Trainer {
         self.session.runtime.as_mut()
     }
 
-    /// The parameters as they are now.
+    /// The parameters as they are now, which training goes on with.
     ///
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn weights(&mut self) -> Result<Weights> {
         keeping::arena(&mut self.session, buffers::PARAMETERS)
+    }
+
+    /// The parameters that tests, pictures and exports go by: their average, where one is kept.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`].
+    pub fn model(&mut self) -> Result<Weights> {
+        let arena = self.session.mode.parameters();
+        keeping::arena(&mut self.session, arena)
     }
 
     /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint. A failure leaves

@@ -12,6 +12,7 @@ mod filled;
 
 use std::alloc::System;
 
+use elbo::data::Augment;
 use elbo::kernel::Precision;
 use elbo::model::plans::Update;
 use elbo::model::{Activation, Likelihood, Model, ModelKind, ModelSpec, Sigma};
@@ -84,6 +85,18 @@ fn models() -> Vec<(&'static str, ModelSpec, Update)> {
                 schedule: Some(IMAGES),
                 kl_share: true,
                 free_bits: 0.1,
+                ..fused
+            },
+        ),
+        (
+            "images that are moved, and an average",
+            vae.clone(),
+            Update {
+                augment: Augment {
+                    flip: true,
+                    crop: 4,
+                },
+                ema: 0.9,
                 ..fused
             },
         ),

@@ -3,8 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::formats::{npy, write};
-use crate::support::{CONFIG, accepted, few, few_images, model, refused_in, stderr, temporary};
+use crate::support::{
+    CONFIG, accepted, epochs, few, few_images, model, newest, refused, refused_in, stderr, stdout,
+    temporary,
+};
 
 fn config(run: &Path) -> String {
     fs::read_to_string(run.join("config.toml")).expect("the configuration")
@@ -87,4 +92,88 @@ fn images_that_cannot_be_moved_are_refused_before_anything_is_written() {
         "run",
     ];
     accepted(folder.path(), &arguments);
+}
+
+/// A file of the newest checkpoint of a run.
+fn of_checkpoint(run: &Path, name: &str) -> Vec<u8> {
+    let folder = format!("checkpoints/step-{:010}", newest(run));
+    fs::read(run.join(folder).join(name)).expect("a file of a checkpoint")
+}
+
+#[test]
+fn a_run_with_an_average_is_used_by_it_and_goes_on_with_both() {
+    let folder = temporary();
+    few_images(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let on_cpu = |more: &[&str]| {
+        let arguments = [&few(&["--device", "cpu"])[..], more].concat();
+        stderr(&accepted(folder.path(), &arguments))
+    };
+    let shown = on_cpu(&["--epochs", "2", "--ema", "0.9", "--out", "run"]);
+    assert!(
+        shown.contains("an average of the parameters, of decay 0.9"),
+        "{shown}"
+    );
+    assert!(config(&at("run")).contains("ema = 0.9"));
+    on_cpu(&["--epochs", "2", "--out", "plain"]);
+    // Training is that without an average, whose model is what training goes on with.
+    let (model_of, plain) = (|name: &str| model(&at(name)), model(&at("plain")));
+    assert!(of_checkpoint(&at("run"), "parameters.safetensors") == plain);
+    assert!(of_checkpoint(&at("run"), "model.safetensors") == model_of("run"));
+    assert!(model_of("run") != plain, "the average is the parameters");
+    let losses = |run: &str, name: &str| epochs(&at(run))[1][name].as_f64().expect("a loss");
+    assert_eq!(losses("run", "train_loss"), losses("plain", "train_loss"));
+    assert_ne!(losses("run", "test_loss"), losses("plain", "test_loss"));
+    let arguments = ["evaluate", "run", "--device", "cpu", "--json"];
+    let measured: Value =
+        serde_json::from_str(&stdout(&accepted(folder.path(), &arguments))).expect("JSON");
+    // The noise is that of another pass, which the KL does not see.
+    assert_eq!(measured["kl"].as_f64(), Some(losses("run", "test_kl")));
+
+    let parts = [
+        "--epochs",
+        "2",
+        "--ema",
+        "0.9",
+        "--stop-after",
+        "7steps",
+        "--out",
+        "parts",
+    ];
+    on_cpu(&parts);
+    accepted(folder.path(), &["train", "--resume", "parts"]);
+    for file in [
+        "model.safetensors",
+        "parameters.safetensors",
+        "moments.safetensors",
+    ] {
+        let [one, other] = ["run", "parts"].map(|run| of_checkpoint(&at(run), file));
+        assert!(one == other, "{file}");
+    }
+    let words = ["ema: 0.9 in the run, 0.5 asked for"];
+    let arguments = ["train", "--resume", "run", "--epochs", "3", "--ema", "0.5"];
+    refused_in(folder.path(), &arguments, CONFIG, &words);
+    // Another run starts from the average.
+    on_cpu(&[
+        "--epochs",
+        "1",
+        "--lr",
+        "0",
+        "--init-from",
+        "run",
+        "--out",
+        "next",
+    ]);
+    assert!(model_of("next") == model_of("run"));
+}
+
+#[test]
+fn a_decay_that_is_none_is_refused() {
+    for ema in ["1", "-0.5", "nan", "2"] {
+        let words = [
+            &format!("`--ema {}`", ema.replace("nan", "NaN"))[..],
+            "`--ema 0.999`",
+        ];
+        refused(&["train", "--ema", ema], CONFIG, &words);
+    }
 }

@@ -358,6 +358,7 @@ fn run_folder(path: &Path) -> State {
         weights: weights(),
         first: weights(),
         second: weights(),
+        average: None,
         position: Position {
             steps: 7,
             best: Some(Best {

@@ -146,6 +146,31 @@ const SIMPLE: &[Fault] = &[
         "if element < elements",
         "if element <= elements",
     ),
+    // The decay alone at the start, and never; the parameter added to the average; a vec4 too many.
+    fault(
+        "average",
+        "61 values, step 2, decay 0.9",
+        "9.0 / (10.0 + f32(counters[0]))",
+        "0.0 * f32(counters[0])",
+    ),
+    fault(
+        "average",
+        "61 values, step 81, decay 0.9",
+        "max(params.rest, ",
+        "max(0.0, ",
+    ),
+    fault(
+        "average",
+        "61 values, step 1, decay 0.9",
+        "floats(parameters[at]) - before",
+        "floats(parameters[at])",
+    ),
+    fault(
+        "average",
+        "4 values",
+        "4u * at >= params.count",
+        "4u * at > params.count",
+    ),
     // The second moment of g; no decay; 1 − exp(x) as it cancels; a moment that is not stored.
     fault("adam", "5 values", "g * g - before.v", "g - before.v"),
     fault(

@@ -185,6 +185,7 @@ fn plan(case: &Case, fused: bool) -> (Plan, Parameters) {
         weight_decay: 0.1,
         grad_clip: 0.0,
         fused,
+        ema: 0.0,
     });
     let [x, y, d_x, d_y] = [
         (X, case.input),

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod augment;
+mod average;
 mod by_hand;
 mod choices;
 mod faults;

@@ -69,7 +69,8 @@ fn data() -> Dataset {
     digits::generate(12 * 16 - 5, 40, 3)
 }
 
-/// Everything that changes from step to step: the rate, the weight of the KL, moves of the images, binarisation.
+/// Everything that changes from step to step: the rate, the weight of the KL, moves of the images, binarisation,
+/// an average of the parameters.
 fn options() -> TrainOptions {
     TrainOptions {
         epochs: 3,
@@ -85,6 +86,7 @@ fn options() -> TrainOptions {
         },
         free_bits: 0.02,
         grad_clip: 5.0,
+        ema: 0.9,
         binarize: Binarize::Dynamic,
         augment: Augment {
             flip: true,

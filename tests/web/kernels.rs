@@ -295,6 +295,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         schedule: Some(3),
         kl_share: true,
         free_bits: 1e-4,
+        ema: 0.9,
         ..usual
     };
     let clipped = Update {

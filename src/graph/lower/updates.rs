@@ -2,7 +2,7 @@
 
 use super::{Learning, Lowering, arenas, numbered};
 use crate::graph::Node;
-use crate::ops::{adam, clip, square_sum, sum_threads};
+use crate::ops::{adam, average, clip, square_sum, sum_threads};
 use crate::plan::{MAX_BOUND, Slice};
 
 impl Lowering<'_> {
@@ -39,15 +39,24 @@ impl Lowering<'_> {
         self.updated[parameter] = true;
     }
 
-    /// The updates that are still due, after the norm of the gradient where it is bounded.
+    /// The updates that are still due, after the norm of the gradient where it is bounded; then the average of all
+    /// parameters, where one is kept.
     ///
     /// # Panics
     /// In a plan in which nothing learns.
     pub fn update(&mut self) {
-        let bound = self.learning.expect("a plan that learns").grad_clip;
-        if bound > 0.0 {
-            self.clip(bound);
+        let Learning { grad_clip, ema, .. } = self.learning.expect("a plan that learns");
+        if grad_clip > 0.0 {
+            self.clip(grad_clip);
         }
+        self.update_the_rest();
+        if ema > 0.0 {
+            self.average(ema);
+        }
+    }
+
+    /// The updates of what has none so far.
+    fn update_the_rest(&mut self) {
         if !self.updated.contains(&true) {
             let all = self.arena(arenas::PARAMETERS);
             return self.update_part(all, "update");
@@ -82,6 +91,22 @@ impl Lowering<'_> {
             let slices = [part, of(gradient), of(first), of(second), counters, scalars];
             let call = adam::call(part.len, weight_decay);
             self.step(numbered(label, i), &adam::KERNEL, call, &slices);
+        }
+    }
+
+    /// Moves the average of the parameters on, whatever has updated them.
+    fn average(&mut self, decay: f32) {
+        let [parameters, averages] =
+            [arenas::PARAMETERS, arenas::AVERAGE].map(|arena| self.arena(arena));
+        let ([counters, _], _) = self.rates();
+        for (i, part) in parameters.bindable().enumerate() {
+            let of_average = Slice {
+                buffer: averages.buffer,
+                ..part
+            };
+            let call = average::call(part.len, decay);
+            let slices = [part, of_average, counters];
+            self.step(numbered("average", i), &average::KERNEL, call, &slices);
         }
     }
 

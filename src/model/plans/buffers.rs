@@ -1,15 +1,18 @@
 //! The buffers that a runtime keeps for a model.
 
-pub use crate::graph::arenas::{FIRST, GRADIENT, PARAMETERS, SCALAR_COUNT, SCALARS, SECOND};
+pub use crate::graph::arenas::{
+    AVERAGE, FIRST, GRADIENT, PARAMETERS, SCALAR_COUNT, SCALARS, SECOND,
+};
 use crate::plan::Shared;
 
-/// Parameters and both moments.
-pub const STATE: [Shared; 3] = [PARAMETERS, FIRST, SECOND];
+/// Parameters and both moments; then the average of the parameters, where one is kept.
+pub const STATE: [Shared; 4] = [PARAMETERS, FIRST, SECOND, AVERAGE];
 /// Copies of them: the last good state.
-pub const GOOD: [Shared; 3] = [
+pub const GOOD: [Shared; 4] = [
     Shared::floats("parameters of the last good state"),
     Shared::floats("first moments of the last good state"),
     Shared::floats("second moments of the last good state"),
+    Shared::floats("average of the last good state"),
 ];
 /// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
 pub const UNITS: Shared = Shared::floats("latent units");

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::Trainer;
 use crate::error::{Error, Result};
 use crate::model::Weights;
-use crate::model::plans::buffers;
+use crate::model::plans::{Mode, buffers};
 use crate::model::session::Session;
 use crate::ops::copy;
 use crate::plan::{Builder, PlanId, Shared};
@@ -46,7 +46,7 @@ pub(super) enum Waiting {
     /// It is the last good state.
     Good,
     /// It is past.
-    Past(State),
+    Past(Box<State>),
 }
 
 /// A plan that copies the state on the device, unless that is too large.
@@ -56,7 +56,8 @@ pub(super) fn copying(session: &mut Session) -> Result<Option<PlanId>> {
     }
     let len = session.model.parameters().len;
     let mut builder = Builder::new("copy state");
-    for (from, to) in buffers::STATE.into_iter().zip(buffers::GOOD) {
+    let pairs = buffers::STATE.into_iter().zip(buffers::GOOD);
+    for (from, to) in pairs.take(arenas(session)) {
         session.allocate(to, len)?;
         let slices = [from, to].map(|buffer| builder.shared(buffer, len));
         builder.step(to.to_string(), &copy::KERNEL, copy::call(len), &slices);
@@ -64,9 +65,30 @@ pub(super) fn copying(session: &mut Session) -> Result<Option<PlanId>> {
     session.runtime.prepare(builder.finish()).map(Some)
 }
 
+/// Keeps an average of the parameters from here on, by which the model is tested and shown.
+pub(super) fn keep_average(session: &mut Session, arena: &[f32]) -> Result<()> {
+    session.allocate(buffers::AVERAGE, arena.len())?;
+    session.runtime.write(buffers::AVERAGE, 0, arena)?;
+    session.mode = Mode::RunAverage;
+    Ok(())
+}
+
+/// Arenas of a state.
+fn arenas(session: &Session) -> usize {
+    match session.mode {
+        Mode::RunAverage => 4,
+        _ => 3,
+    }
+}
+
+/// Bytes of a state on the host.
+pub(super) fn state_bytes(session: &Session) -> usize {
+    arenas(session) * session.model.parameters().count() * size_of::<f32>()
+}
+
 /// Bytes of a state; 0 where it is too large to be held beside another.
 fn held_bytes(session: &Session) -> usize {
-    let bytes = 3 * session.model.parameters().count() * size_of::<f32>();
+    let bytes = state_bytes(session);
     if bytes > MOST_HELD { 0 } else { bytes }
 }
 
@@ -116,6 +138,7 @@ impl Trainer {
     pub fn start_from(&mut self, weights: &Weights) -> Result<()> {
         let state = State {
             weights: weights.clone(),
+            average: (arenas(&self.session) == 4).then(|| weights.clone()),
             ..self.good_state()?.into_owned()
         };
         self.restore(&state)
@@ -138,6 +161,16 @@ impl Trainer {
             ));
         }
         state.position.check(&self.options)?;
+        if state.average.is_some() != (self.options.ema > 0.0) {
+            let (has, option) = match state.average {
+                Some(_) => ("an", "an `ema = …`"),
+                None => ("no", "no `ema = …`"),
+            };
+            return Err(Error::config(
+                format!("the state has {has} average of the parameters"),
+                format!("{option}, as the state is of"),
+            ));
+        }
         self.write(state)?;
         self.position = state.position.clone();
         self.before = state.position.seconds;
@@ -149,6 +182,7 @@ impl Trainer {
     /// Puts a state's arenas on the device.
     pub(super) fn write(&mut self, state: &State) -> Result<()> {
         let parts = [&state.weights, &state.first, &state.second];
+        let parts = parts.into_iter().chain(&state.average);
         for (buffer, tensors) in buffers::STATE.into_iter().zip(parts) {
             let arena = tensors.to_arena(self.session.model.parameters())?;
             self.session.runtime.write(buffer, 0, &arena)?;
@@ -173,7 +207,8 @@ impl Trainer {
             .best
             .is_some_and(|best| best.step == position.steps);
         if matches!(self.best, Waiting::Good) && !is_best {
-            self.best = Waiting::Past(self.good_state()?.into_owned());
+            let state = self.good_state()?.into_owned();
+            self.best = Waiting::Past(Box::new(state));
         }
         self.good = match self.copying {
             Some(plan) => {
@@ -213,13 +248,15 @@ impl Trainer {
 /// Reads a state from its buffers.
 fn read(
     session: &mut Session,
-    [weights, first, second]: [Shared; 3],
+    [weights, first, second, average]: [Shared; 4],
     position: Position,
 ) -> Result<State> {
+    let has_average = arenas(session) == 4;
     Ok(State {
         weights: arena(session, weights)?,
         first: arena(session, first)?,
         second: arena(session, second)?,
+        average: has_average.then(|| arena(session, average)).transpose()?,
         position,
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Trainer;
-use super::keeping::Good;
+use super::keeping::{self, Good};
 use crate::error::{Error, Result};
 use crate::model::{Allocation, MemoryUse};
 use crate::plan::{self, Difference, PlanId, Times};
@@ -99,10 +99,9 @@ impl Trainer {
             used_for,
             bytes: bytes as u64,
         };
-        let floats = 3 * self.session.model.parameters().count();
         let good = match self.good {
             Good::Device(_) => 0,
-            Good::Host(_) => size_of::<f32>() * floats,
+            Good::Host(_) => keeping::state_bytes(&self.session),
         };
         let all = [
             part("last good state", MemoryUse::Parameters, good),

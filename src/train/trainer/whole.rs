@@ -7,7 +7,8 @@ use crate::model::{ModelSpec, Weights};
 use crate::plan::Runtime;
 use crate::train::{Observer, Pace, TrainOptions};
 
-/// Trains a model on a data set and reports to `observer`; returns the trained parameters.
+/// Trains a model on a data set and reports to `observer`; returns the trained parameters, or
+/// their average where one is kept.
 ///
 /// ```
 /// use elbo::data::digits;
@@ -48,5 +49,5 @@ pub fn train(
 ) -> Result<Weights> {
     let mut trainer = Trainer::new(runtime, spec, options, dataset, 0)?;
     trainer.run(&Pace::default(), observer)?;
-    trainer.weights()
+    trainer.model()
 }

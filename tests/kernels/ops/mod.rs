@@ -5,6 +5,7 @@ mod activation_backward;
 mod adam;
 mod add;
 mod augment;
+mod average;
 mod clip;
 mod column_sums;
 pub(crate) mod convolution;
@@ -41,6 +42,7 @@ pub(crate) fn cases() -> Vec<Case> {
         adam::cases(),
         add::cases(),
         augment::cases(),
+        average::cases(),
         clip::cases(),
         column_sums::cases(),
         convolution::cases(),
