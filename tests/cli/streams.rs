@@ -134,7 +134,7 @@ fn a_stream_of_images_gives_the_codes_of_the_file() {
 #[test]
 fn encode_and_decode_compose_and_take_what_they_give() {
     let folder = temporary();
-    train(folder.path(), &[]);
+    train(folder.path(), &["--likelihood", "bernoulli"]);
     for count in [0, 1, MANY] {
         let codes = through(folder.path(), &ENCODE, &images(count));
         assert_eq!(array(&codes).0, [count as u64, LATENT as u64]);
@@ -327,7 +327,7 @@ fn a_broken_stream_is_refused_with_what_is_wrong() {
 #[test]
 fn images_beyond_the_range_of_the_likelihood_are_refused() {
     let folder = temporary();
-    train(folder.path(), &[]);
+    train(folder.path(), &["--likelihood", "bernoulli"]);
     let mut values = wave(2 * VALUES);
     values[VALUES + 1] = 1.5;
     let input = npy("'<f4'", false, "(2, 30)", &floats(&values));

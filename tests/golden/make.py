@@ -108,7 +108,7 @@ CASES = [
          sigma_optimal=True, encoder="conv 4 k3 /2, norm 2, conv 6 k3 /2, norm 3",
          decoder="linear 2x2x6, deconv 4 k3 *2, norm 2, deconv 4 k3 *2, norm 1, conv 3 k3"),
     Case("vae-gaussian-norm-residual", 17, "vae", "silu", "gaussian", values=72, hidden=(), image=(6, 4, 3),
-         sigma=0.5, encoder="conv 4 k3, residual(norm 2, conv 4 k3, norm 4, conv 4 k3), conv 6 k3 /2, norm 2",
+         sigma=0.5, encoder="conv 4 k3, residual(norm 2, conv 4 k3, norm 1, conv 4 k3), conv 6 k3 /2, norm 2",
          decoder="linear 3x2x6, residual(norm 3, conv 4 k3, norm 2, conv 6 k3), up 4, norm 2, conv 3 k3"),
     # Its sigma does not decay, and is no part of the norm.
     Case("vae-gaussian-optimal-tanh", 14, "vae", "tanh", "gaussian", values=13, latent=2, weight_decay=0.1,

@@ -93,8 +93,8 @@ const SIMPLE: &[Fault] = &[
     fault(
         "add",
         "4 values",
-        "4u * at < params.count",
-        "4u * at <= params.count",
+        "first >= params.count",
+        "first > params.count",
     ),
     // A column off; a shift that is one-sided, that never is the greatest, or the same along both axes; the border instead
     // of a reflection; draws that do not go by the whole batch; one draw for two images; a value too many.

@@ -196,5 +196,5 @@ fn steps_that_are_cut_by_images_compute_the_same() {
 fn is_of_maps(step: &Step) -> bool {
     let kernels = ["convolution", "group_norm", "activation", "add"];
     let name = step.kernel.name;
-    kernels.iter().any(|kernel| name.contains(kernel)) && !step.label.contains("weight")
+    kernels.iter().any(|kernel| name.contains(kernel)) && !name.contains("weight")
 }
