@@ -24,6 +24,9 @@ use crate::train::{
     warm_up,
 };
 
+/// Greatest magnitude of values that nobody has to scale, such as standardized ones.
+const MOST_UNSCALED: f32 = 16.0;
+
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     match &args.resume {
         Some(path) => resume::run(args, path),
@@ -49,12 +52,15 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let batch = resolved.fit_batch(ready.dataset.train.len());
     let spec = with_image(&resolved, &ready.dataset)?;
     ready.check(&spec, &resolved.train)?;
+    if resolved.model.likelihood.is_none() {
+        check_unscaled(&spec, &ready.dataset)?;
+    }
     // Before there is a folder: a file that does not fit leaves nothing behind.
     let init_from = earlier.as_ref().map(|initial| initial.from.clone());
     let weights = earlier.map(|initial| initial.weights(&spec)).transpose()?;
 
     if args.dry_run {
-        return show(ready, &spec, &resolved);
+        return show(ready, &spec, &resolved, args.quiet);
     }
     let path = match &args.out {
         Some(out) => out.clone(),
@@ -93,10 +99,18 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Shows what would be trained.
-fn show(ready: Ready, spec: &ModelSpec, resolved: &Resolved) -> anyhow::Result<ExitCode> {
+fn show(
+    ready: Ready,
+    spec: &ModelSpec,
+    resolved: &Resolved,
+    quiet: bool,
+) -> anyhow::Result<ExitCode> {
     let Ready {
         runtime, dataset, ..
     } = ready;
+    if !quiet {
+        introduce_model(spec, Some(&resolved.model));
+    }
     let split_seed = resolved.data.options.seed;
     let trainer = Trainer::new(runtime, spec, &resolved.train, &dataset, split_seed)?;
     dry_run::print(&Model::new(spec)?, &trainer.device_memory())?;
@@ -192,6 +206,21 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
     }
 }
 
+/// Refuses values that are far from those that a network learns, where nobody said that they are to be taken as they are.
+fn check_unscaled(spec: &ModelSpec, dataset: &Dataset) -> Result<()> {
+    let (least, most) = dataset.train.value_range();
+    let is_near = least >= -MOST_UNSCALED && most <= MOST_UNSCALED;
+    if is_near || !matches!(spec.likelihood, Likelihood::Gaussian { .. }) {
+        return Ok(());
+    }
+    Err(Error::config(
+        format!(
+            "the images' values reach from {least} to {most}, and a network learns those that are about 1"
+        ),
+        "`scale = …` with the greatest value that there can be, or `scale = range`; `likelihood = gaussian` takes them as they are",
+    ))
+}
+
 /// Refuses a size that was asked for and not given: some data sets cannot be resized.
 fn check_asked(asked: &DataConfig, dataset: &Dataset) -> Result<()> {
     let image = dataset.train.shape;
@@ -225,7 +254,7 @@ fn say_values(look: Option<&Look>) {
     look.warnings.iter().for_each(warn);
 }
 
-/// Says what is about to be trained, on what. Of a model that was asked for also how to choose what was left to the images.
+/// Says what is about to be trained, on what.
 fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>) {
     let run = folder.config();
     note(format_args!(
@@ -245,21 +274,7 @@ fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>
     if let Some(moves) = run.train.augment.in_words() {
         note(format_args!("  {moves}"));
     }
-    note(format_args!(
-        "model: {}, {} parameters",
-        text::model(&run.model),
-        text::grouped(run.model.parameter_count())
-    ));
-    if asked.is_some_and(|asked| asked.net.is_auto()) && run.model.is_of_maps() {
-        note(
-            "  convolutions, for images of this size: --net, --width and --encoder choose other layers",
-        );
-    }
-    note(format_args!("loss: {}", text::objective(&run.model)));
-    let is_open = asked.is_some_and(|asked| asked.likelihood.is_none());
-    if is_open && matches!(run.model.likelihood, Likelihood::Gaussian { .. }) {
-        note("  a Gaussian, for images of this size: --likelihood and --sigma choose another loss");
-    }
+    introduce_model(&run.model, asked);
     if let Some(kl) = run.train.kl_in_words() {
         note(format_args!("  {kl}"));
     }
@@ -276,4 +291,23 @@ fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>
         note(format_args!("  {range}"));
     }
     note(format_args!("run folder: {}", folder.path().display()));
+}
+
+/// Says what the model and its loss are. Of a model that was asked for also how to choose what was left to the images.
+fn introduce_model(spec: &ModelSpec, asked: Option<&ModelOptions>) {
+    note(format_args!(
+        "model: {}, {} parameters",
+        text::model(spec),
+        text::grouped(spec.parameter_count())
+    ));
+    if asked.is_some_and(|asked| asked.net.is_auto()) && spec.is_of_maps() {
+        note(
+            "  convolutions, for images of this kind: --net, --width, --encoder, --latent and --activation choose others",
+        );
+    }
+    note(format_args!("loss: {}", text::objective(spec)));
+    let is_open = asked.is_some_and(|asked| asked.likelihood.is_none());
+    if is_open && matches!(spec.likelihood, Likelihood::Gaussian { .. }) {
+        note("  a Gaussian, for images of this kind: --likelihood and --sigma choose another loss");
+    }
 }

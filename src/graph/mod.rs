@@ -330,6 +330,16 @@ impl Graph {
         &self.nodes
     }
 
+    /// Lets the parameters of the layer that makes a value be 0 at first, so that the value is.
+    pub fn start_at_zero(&mut self, value: Value) {
+        let producer = self.nodes.iter().find(|node| node.output == value);
+        if let Some(own) = producer.map(|node| node.parameters.clone()) {
+            for parameter in &mut self.parameters[own] {
+                parameter.init = Init::Constant(0.0);
+            }
+        }
+    }
+
     /// The node that makes a value; `None` for one that comes from elsewhere.
     pub fn producer(&self, value: Value) -> Option<&Node> {
         self.nodes.iter().find(|node| node.output == value)

@@ -291,15 +291,20 @@ impl ModelSpec {
         }
         // A mirror has zeros where the encoder's layers do not go together, which is told with their sizes.
         let given = std::iter::once(&self.encoder).chain(&self.decoder);
-        let mut sizes = given.map(Blocks::sizes);
-        if sizes.any(|own| own.is_empty() || own.contains(&0)) {
-            return Err(Error::config(
-                format!(
-                    "{}: every hidden layer needs at least one unit",
-                    self.layers_text()
+        for sizes in given.map(Blocks::sizes) {
+            let (fault, hint) = match (sizes.is_empty(), sizes.contains(&0)) {
+                (true, _) => (
+                    "at least one layer has to have outputs of its own",
+                    "`linear 400`, or `conv 32 k4 /2`",
                 ),
-                "`hidden = 400`, or a list such as `hidden = 512,256`",
-            ));
+                (_, true) => (
+                    "every hidden layer needs at least one unit",
+                    "`hidden = 400`, or a list such as `hidden = 512,256`",
+                ),
+                _ => continue,
+            };
+            let layers = self.layers_text();
+            return Err(Error::config(format!("{layers}: {fault}"), hint));
         }
         let count = self.parameter_count();
         if count > MOST_PARAMETERS {

@@ -126,14 +126,15 @@ fn layers_that_do_not_go_together_are_shown_with_their_sizes() {
                 "conv 4 k4 /2, conv 4 k4 /2, conv 4 k4 /2, conv 4 k4 /2",
             ][..],
             &[
-                "encoder.6: a kernel of 4×4 does not fit into 1×1",
+                "conv 4 k4 /2: a kernel of 4×4 does not fit into 1×1",
                 "image: 10×12×3",
-                "encoder.0: 5×6×4",
+                "conv 4 k4 /2: 5×6×4",
+                "conv 4 k4 /2: <-- here",
             ][..],
         ),
         (
             &["--encoder", "linear 8, conv 4"],
-            &["encoder.2: a convolution needs a map", "gets 8 values"],
+            &["conv 4 k3: a convolution needs a map", "gets 8 values"],
         ),
         (
             &["--encoder", "conv 4, residual(conv 5)"],

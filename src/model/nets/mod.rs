@@ -38,7 +38,8 @@ impl Net {
     /// # Errors
     /// [`Error::Config`] where layers do not go together.
     pub fn new(spec: &ModelSpec) -> Result<Self> {
-        let mut net = sequence::build(spec).map_err(|reason| mismatch(&reason))?;
+        let mut net = sequence::build(spec)
+            .map_err(|found| mismatch(&format!("{}\n{}", found.reason, found.trail)))?;
         if let Some(activation) = spec.likelihood.mean_activation() {
             let (attrs, inputs) = (activation.attrs(), [net.output]);
             let mean = net

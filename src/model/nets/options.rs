@@ -10,6 +10,9 @@ use crate::model::ModelSpec;
 use crate::option::count;
 use crate::shape::ImageShape;
 
+/// Most residual blocks behind a layer.
+const MOST_BLOCKS: usize = 64;
+
 /// What a user says of the layers.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -89,7 +92,19 @@ impl NetOptions {
                 )),
             };
         }
+        if self.width == Some(0) {
+            return Err(Error::config(
+                "`width = 0`: a convolution has at least one channel",
+                "`width = 32`",
+            ));
+        }
         let blocks = match (self.net, self.blocks) {
+            (Some(NetName::Resnet), Some(blocks)) if !(1..=MOST_BLOCKS).contains(&blocks) => {
+                return Err(Error::config(
+                    format!("`blocks = {blocks}`: expected 1 to {MOST_BLOCKS}"),
+                    "`blocks = 2`; or `net = conv`, which has no residual blocks",
+                ));
+            }
             (Some(NetName::Resnet), blocks) => blocks.unwrap_or(1),
             (_, None) => 0,
             (_, Some(_)) => {

@@ -28,7 +28,7 @@ pub(crate) fn of_values(widths: &[usize], blocks: usize) -> Blocks {
 }
 
 /// Convolutions that halve an image until it has fewer than [`LEAST_HALVED`] rows or columns, the first to `width`
-/// channels, each further one to twice as many, with so many residual blocks behind each.
+/// channels, each further one to twice as many. With residual blocks, so many of them behind each, there are norms.
 pub(crate) fn of_maps(image: ImageShape, width: usize, blocks: usize) -> Blocks {
     let least = image.height.min(image.width);
     let halvings = (least / LEAST_HALVED)
@@ -47,12 +47,12 @@ pub(crate) fn of_maps(image: ImageShape, width: usize, blocks: usize) -> Blocks 
             0 => convolution(channels, 3, 1),
             _ => convolution(channels, 4, 2),
         };
-        let half = [
-            Block::Norm(greatest_divisor(GROUPS, channels)),
-            convolution(channels, 3, 1),
-        ];
-        let block = Block::Residual(Blocks::new([half.clone(), half].concat()));
-        std::iter::once(layer).chain(std::iter::repeat_n(block, blocks))
+        let norm = Block::Norm(greatest_divisor(GROUPS, channels));
+        let same = convolution(channels, 3, 1);
+        let block = Block::Residual(Blocks::new(vec![same.clone(), norm.clone(), same]));
+        let behind = (blocks > 0).then_some(norm);
+        let blocks = std::iter::repeat_n(block, blocks);
+        std::iter::once(layer).chain(behind).chain(blocks)
     };
     Blocks::new((0..halvings.max(1)).flat_map(level).collect())
 }
@@ -82,8 +82,8 @@ mod tests {
     fn a_resnet_has_residual_blocks_behind_each_layer() {
         assert_eq!(
             of_maps(ImageShape::new(20, 16, 3), 12, 2).to_string(),
-            "conv 12 k4 /2, residual(norm 4, conv 12 k3, norm 4, conv 12 k3), residual(norm 4, conv 12 k3, norm 4, conv 12 k3), \
-             conv 24 k4 /2, residual(norm 8, conv 24 k3, norm 8, conv 24 k3), residual(norm 8, conv 24 k3, norm 8, conv 24 k3)"
+            "conv 12 k4 /2, norm 4, residual(conv 12 k3, norm 4, conv 12 k3), residual(conv 12 k3, norm 4, conv 12 k3), \
+             conv 24 k4 /2, norm 8, residual(conv 24 k3, norm 8, conv 24 k3), residual(conv 24 k3, norm 8, conv 24 k3)"
         );
         assert_eq!(
             of_values(&[9, 4], 1).to_string(),

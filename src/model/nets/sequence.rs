@@ -6,6 +6,8 @@
 //! `encoder.0`, within a residual block `encoder.2.0`, `mu`, `decoder.0`. There a map is flattened before a linear layer
 //! and unflattened behind one, which takes a place too. The heads are one layer side by side.
 
+use std::fmt;
+
 use super::Net;
 use super::blocks::{Block, Blocks, Kernel};
 use crate::graph::{Attrs, Graph, Layer, Value};
@@ -15,16 +17,20 @@ use crate::layers::{
 use crate::model::ModelSpec;
 use crate::shape::ImageShape;
 
-pub(super) fn build(spec: &ModelSpec) -> Result<Net, String> {
+pub(super) fn build(spec: &ModelSpec) -> Result<Net, Mismatch> {
     let decoder = spec.decoder_blocks();
     let is_chain = spec.encoder.widths().and(decoder.widths()).is_some();
     let mut sequence = Sequence {
         spec,
         graph: Graph::default(),
         number: is_chain.then_some(1),
+        trail: Trail::default(),
     };
     let ends = sequence.ends(&decoder);
-    ends.map_err(|reason| sequence.so_far(&reason))
+    ends.map_err(|reason| Mismatch {
+        reason,
+        trail: sequence.trail,
+    })
 }
 
 /// A graph in the making.
@@ -33,6 +39,8 @@ struct Sequence<'a> {
     graph: Graph,
     /// The number of the next linear layer, where they are numbered.
     number: Option<usize>,
+    /// The layers so far, as they were written.
+    trail: Trail,
 }
 
 impl Sequence<'_> {
@@ -42,12 +50,22 @@ impl Sequence<'_> {
         let sizes = spec.image.sizes();
         let image = self.graph.input("image", &sizes);
         let mut x = image;
+        self.trail.part("encoder");
+        // Before the images are there, layers of values do not say how many these are.
+        if spec.image != ImageShape::UNKNOWN {
+            self.trail.passed("image", &sizes);
+        }
         if sizes.len() > 1 && !spec.encoder.take_map() {
             x = self.reshape("flatten", &[spec.image.values()], x)?;
         }
         let (x, _) = self.blocks(&spec.encoder, "encoder", x, false)?;
         let posterior = self.heads(x)?;
         let code = self.graph.input("code", &[spec.latent]);
+        self.trail.part(match spec.decoder {
+            Some(_) => "decoder",
+            None => "decoder, the encoder's layers in reverse",
+        });
+        self.trail.passed("code", &[spec.latent]);
         let (x, place) = self.blocks(decoder, "decoder", code, decoder.give_map())?;
         let output = match self.graph.info(x).dims.len() {
             3 => self.image_of(x)?,
@@ -72,28 +90,28 @@ impl Sequence<'_> {
     }
 
     /// A map that the decoder ends in, where it is an image.
-    fn image_of(&self, x: Value) -> Result<Value, String> {
+    fn image_of(&mut self, x: Value) -> Result<Value, String> {
         let (found, image) = (&self.graph.info(x).dims, self.spec.image.sizes());
-        match *found == image {
-            true => Ok(x),
-            false => Err(format!(
-                "the decoder ends in a map of {}, and an image is {}; its last layer may be `conv {} k3`",
-                times(found),
-                times(&image),
-                self.spec.image.channels
-            )),
+        if *found == image {
+            return Ok(x);
         }
-    }
-
-    /// The sizes of all values so far, and what went wrong then.
-    fn so_far(&self, reason: &str) -> String {
-        let mut lines = vec![reason.to_owned()];
-        let is_known = self.spec.image != ImageShape::UNKNOWN;
-        for value in self.graph.values().iter().skip(usize::from(!is_known)) {
-            let name = value.name.trim_end_matches(" output");
-            lines.push(format!("  {name}: {}", times(&value.dims)));
-        }
-        lines.join("\n")
+        let wanted = times(&image);
+        self.trail.failed(&format!("image of {wanted}"));
+        let ends = format!(
+            "the decoder ends in a map of {}, and an image is {wanted}",
+            times(found)
+        );
+        Err(match (&**found, &*image) {
+            (&[height, width, _], &[to_height, to_width, channels])
+                if [height, width] == [to_height, to_width] =>
+            {
+                format!("{ends}; its last layer may be `conv {channels} k3`")
+            }
+            (_, &[height, width, _]) => {
+                format!("{ends}; `deconv` and `up` take a size to end in, `to {height}x{width}`")
+            }
+            _ => ends,
+        })
     }
 
     /// The name of a linear layer, at its place within others.
@@ -123,7 +141,7 @@ impl Sequence<'_> {
             let is_map = self.graph.info(x).dims.len() == 3;
             place += usize::from(is_map && matches!(block, Block::Linear(_) | Block::Map(_)));
             let name = self.name(within, place);
-            x = self.layer(block, &name, x)?;
+            x = self.traced(block, &name, x)?;
             place += 1;
             let has_activation = match (block, rest.peek()) {
                 (Block::Activation(_) | Block::Residual(_), _) => false,
@@ -142,6 +160,33 @@ impl Sequence<'_> {
             place += usize::from(matches!(block, Block::Map(_)));
         }
         Ok((x, place))
+    }
+
+    /// A layer without its activation, and what is said of it.
+    fn traced(&mut self, block: &Block, name: &str, x: Value) -> Result<Value, String> {
+        let text = match block {
+            Block::Residual(_) => {
+                self.trail.open("residual(");
+                ")".to_owned()
+            }
+            other => other.to_string(),
+        };
+        let made = self.layer(block, name, x);
+        if matches!(block, Block::Residual(_)) {
+            self.trail.close();
+        }
+        match made {
+            Ok(made) => {
+                self.trail.passed(&text, &self.graph.info(made).dims);
+                Ok(made)
+            }
+            Err(reason) => {
+                self.trail.failed(&text);
+                // Names of layers count what nobody wrote, such as activations.
+                let own = reason.strip_prefix(&format!("{name}: "));
+                Err(own.map_or(reason.clone(), |own| format!("{text}: {own}")))
+            }
+        }
     }
 
     /// A layer without its activation.
@@ -195,11 +240,13 @@ impl Sequence<'_> {
         let [takes, gives] = [x, y].map(|value| &self.graph.info(value).dims);
         if takes != gives {
             return Err(format!(
-                "{name}: residual({inner}) takes {} and gives {}",
+                "residual({inner}) takes {} and gives {}",
                 times(takes),
                 times(gives)
             ));
         }
+        // The block begins as the identity (Goyal et al. 2017): deep networks learn faster at first.
+        self.graph.start_at_zero(y);
         self.node(&add::LAYER, Attrs::default(), name.to_owned(), &[y, x])
     }
 
@@ -243,6 +290,59 @@ impl Sequence<'_> {
     }
 }
 
+/// Why layers do not go together, with what led there.
+pub(super) struct Mismatch {
+    pub(super) reason: String,
+    pub(super) trail: Trail,
+}
+
+/// Layers as they were written, a line for each with the size of what it gives, as far as they go together.
+#[derive(Default)]
+pub(super) struct Trail {
+    lines: Vec<String>,
+    depth: usize,
+    is_at_fault: bool,
+}
+
+impl Trail {
+    /// A heading.
+    fn part(&mut self, name: &str) {
+        self.lines.push(format!("  {name}"));
+    }
+
+    fn line(&mut self, text: &str) {
+        let indent = "  ".repeat(self.depth + 2);
+        self.lines.push(format!("{indent}{text}"));
+    }
+
+    fn open(&mut self, text: &str) {
+        self.line(text);
+        self.depth += 1;
+    }
+
+    fn close(&mut self) {
+        self.depth -= 1;
+    }
+
+    fn passed(&mut self, text: &str, sizes: &[usize]) {
+        self.line(&format!("{text}: {}", times(sizes)));
+    }
+
+    /// The layer at fault: the innermost one, which is told of first.
+    fn failed(&mut self, text: &str) {
+        if !self.is_at_fault {
+            self.line(&format!("{text}: <-- here"));
+            self.is_at_fault = true;
+        }
+    }
+}
+
+impl fmt::Display for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines.join("\n"))
+    }
+}
+
 /// Sizes as a text: 7×7×64.
 fn times(sizes: &[usize]) -> String {
     let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
@@ -263,7 +363,7 @@ mod tests {
 
     /// Names and kinds of all layers.
     fn layers(encoder: &str) -> Vec<String> {
-        let net = build(&spec(encoder)).expect(encoder);
+        let net = build(&spec(encoder)).ok().expect(encoder);
         let nodes = net.graph.nodes().iter();
         nodes
             .map(|node| format!("{} {}", node.label(), node.layer.name))
@@ -325,17 +425,36 @@ mod tests {
 
     #[test]
     fn groups_that_do_not_share_the_channels_out_are_refused_with_the_sizes() {
-        let refused = |encoder: &str| build(&spec(encoder)).expect_err(encoder);
+        let refused = |encoder: &str| {
+            let mismatch = build(&spec(encoder)).err().expect(encoder);
+            format!("{}\n{}", mismatch.reason, mismatch.trail)
+        };
         let error = refused("conv 8 k3, norm 3");
         let (first, sizes) = error.split_once('\n').expect("the sizes");
         assert_eq!(
             first,
-            "encoder.1: 3 groups do not share out the 8 channels of a map of 8×6×8"
+            "norm 3: 3 groups do not share out the 8 channels of a map of 8×6×8"
         );
-        assert!(sizes.contains("encoder.0: 8×6×8"), "{sizes}");
+        let lines = [
+            "  encoder",
+            "    image: 8×6×3",
+            "    conv 8 k3: 8×6×8",
+            "    norm 3: <-- here",
+        ];
+        assert_eq!(sizes, lines.join("\n"));
         let error = refused("linear 8, norm 2");
+        assert!(error.starts_with("norm 2: a norm needs a map"), "{error}");
+        // The layer at fault is the innermost one.
+        let error = refused("conv 8 k3, residual(norm 2, conv 6 k3, norm 4, conv 8 k3)");
+        let trail = "      norm 2: 8×6×8\n      conv 6 k3: 8×6×6\n      norm 4: <-- here";
+        assert!(error.ends_with(trail), "{error}");
+        let error = refused("conv 8 k3, residual(norm 2, conv 6 k3)");
         assert!(
-            error.starts_with("encoder.1: a norm needs a map"),
+            error.starts_with("residual(norm 2, conv 6 k3) takes 8×6×8 and gives 8×6×6"),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("      conv 6 k3: 8×6×6\n    ): <-- here"),
             "{error}"
         );
     }

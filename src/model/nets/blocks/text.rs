@@ -204,11 +204,18 @@ impl<'a> Rest<'a> {
             size: 3,
             stride: 1,
         };
+        let (mut has_size, mut has_stride) = (false, false);
         loop {
+            let at = self.at();
+            if has_size && at.starts_with('k') || has_stride && at.starts_with(sign) {
+                return Err(self.expected("`,`, as a kernel has one size and one stride,", at));
+            }
             if self.skip("k") {
+                has_size = true;
                 let what = format!("a size of the kernel, 1 to {MOST_STEPS}, as in `k3`,");
                 kernel.size = self.number(MOST_STEPS, &what)?;
             } else if self.skip(sign) {
+                has_stride = true;
                 let what = format!("a stride, 1 to {MOST_STEPS}, as in `{sign}2`,");
                 kernel.stride = self.number(MOST_STEPS, &what)?;
             } else {
