@@ -291,13 +291,14 @@ impl Sequence<'_> {
 }
 
 /// Why layers do not go together, with what led there.
+#[derive(Debug)]
 pub(super) struct Mismatch {
     pub(super) reason: String,
     pub(super) trail: Trail,
 }
 
 /// Layers as they were written, a line for each with the size of what it gives, as far as they go together.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Trail {
     lines: Vec<String>,
     depth: usize,
@@ -363,7 +364,7 @@ mod tests {
 
     /// Names and kinds of all layers.
     fn layers(encoder: &str) -> Vec<String> {
-        let net = build(&spec(encoder)).ok().expect(encoder);
+        let net = build(&spec(encoder)).expect(encoder);
         let nodes = net.graph.nodes().iter();
         nodes
             .map(|node| format!("{} {}", node.label(), node.layer.name))
@@ -426,7 +427,7 @@ mod tests {
     #[test]
     fn groups_that_do_not_share_the_channels_out_are_refused_with_the_sizes() {
         let refused = |encoder: &str| {
-            let mismatch = build(&spec(encoder)).err().expect(encoder);
+            let mismatch = build(&spec(encoder)).expect_err(encoder);
             format!("{}\n{}", mismatch.reason, mismatch.trail)
         };
         let error = refused("conv 8 k3, norm 3");
