@@ -38,14 +38,18 @@ impl Net {
     /// # Errors
     /// [`Error::Config`] where layers do not go together.
     pub fn new(spec: &ModelSpec) -> Result<Self> {
-        let mut net = sequence::build(spec)
-            .map_err(|found| mismatch(&format!("{}\n{}", found.reason, found.trail)))?;
+        let mut net = sequence::build(spec).map_err(|found| {
+            mismatch(
+                &format!("{}\n{}", found.reason, found.trail),
+                found.of_mirror,
+            )
+        })?;
         if let Some(activation) = spec.likelihood.mean_activation() {
             let (attrs, inputs) = (activation.attrs(), [net.output]);
             let mean = net
                 .graph
                 .node(&activation::LAYER, attrs, &["means".into()], &inputs);
-            net.mean = mean.map_err(|reason| mismatch(&reason))?;
+            net.mean = mean.map_err(|reason| mismatch(&reason, false))?;
         }
         net.graph.output(net.posterior);
         net.graph.output(net.output);
@@ -57,9 +61,15 @@ impl Net {
     }
 }
 
-fn mismatch(reason: &str) -> Error {
+fn mismatch(reason: &str, of_mirror: bool) -> Error {
+    let hint = match of_mirror {
+        true => "`decoder = …`, as the encoder's layers in reverse do not lead back to an image",
+        false => {
+            "layers each of which takes what the one before gives; a residual block gives as many values as it takes"
+        }
+    };
     Error::config(
         format!("the layers of the model do not go together: {reason}"),
-        "layers each of which takes what the one before gives; a residual block gives as many values as it takes",
+        hint,
     )
 }

@@ -29,6 +29,7 @@ pub(super) fn build(spec: &ModelSpec) -> Result<Net, Mismatch> {
     let ends = sequence.ends(&decoder);
     ends.map_err(|reason| Mismatch {
         reason,
+        of_mirror: spec.decoder.is_none() && sequence.trail.parts == 2,
         trail: sequence.trail,
     })
 }
@@ -294,6 +295,8 @@ impl Sequence<'_> {
 #[derive(Debug)]
 pub(super) struct Mismatch {
     pub(super) reason: String,
+    /// Whether it is in a decoder that nobody wrote.
+    pub(super) of_mirror: bool,
     pub(super) trail: Trail,
 }
 
@@ -301,6 +304,7 @@ pub(super) struct Mismatch {
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     lines: Vec<String>,
+    parts: usize,
     depth: usize,
     is_at_fault: bool,
 }
@@ -309,6 +313,7 @@ impl Trail {
     /// A heading.
     fn part(&mut self, name: &str) {
         self.lines.push(format!("  {name}"));
+        self.parts += 1;
     }
 
     fn line(&mut self, text: &str) {

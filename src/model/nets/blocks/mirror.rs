@@ -70,7 +70,20 @@ impl Blocks {
         match self.iter().find(|block| !block.belongs()) {
             // The one that gives the values of an image is not among a decoder's own.
             Some(Block::Linear(_) | Block::Map(_)) => {
-                back.pop();
+                let last = back.pop();
+                let before = back
+                    .last()
+                    .map_or(Block::linear(&gives), |back| back.layer.clone());
+                // Unless a map that is no image stands before it.
+                if let (Some(last), Some(true), &[height, width, channels]) =
+                    (last, before.gives_map(), image)
+                {
+                    back.push(Back {
+                        layer: Block::Map([height, width, channels]),
+                        own: Vec::new(),
+                        ..last
+                    });
+                }
             }
             _ => {
                 if let Some(last) = back.last_mut() {
@@ -229,6 +242,12 @@ mod tests {
                 "linear 9x12x6, conv 4 k3, conv 3 k3 /2",
             ),
             ([4, 4, 3], "linear 9", "linear 9"),
+            // A map that is made of values, by a layer whose way back makes an image of a map.
+            (
+                [6, 5, 3],
+                "linear 4x4x8, norm 2, conv 8 k3 /2",
+                "linear 2x2x8, deconv 8 k3 *2, linear 6x5x3",
+            ),
         ] {
             assert_eq!(blocks(encoder).mirrored(&image).to_string(), decoder);
         }
