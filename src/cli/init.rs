@@ -47,9 +47,9 @@ impl Initial {
     /// The parameters, where they are those of such a model.
     ///
     /// # Errors
-    /// As [`Weights::from_bytes`].
+    /// As [`Weights::to_begin_with`].
     pub(super) fn weights(self, spec: &ModelSpec) -> Result<Weights> {
-        Weights::from_bytes(&self.bytes, spec, &self.from.file)
+        Weights::to_begin_with(&self.bytes, spec, &self.from.file)
     }
 }
 

@@ -15,7 +15,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use self::seal::Seal;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::{Model, ModelSpec, Parameters};
+use crate::model::{Likelihood, Model, ModelSpec, Parameters, Sigma};
 
 /// Parameters of a model on the host, named and laid out as PyTorch's `nn.Linear` has them.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,6 +193,34 @@ impl Weights {
         if let Some(name) = extra.first() {
             let what = format!("tensor {name} is not part of the model");
             return Err(Error::model(path, what, FITTING));
+        }
+        Ok(weights)
+    }
+
+    /// The same to begin training with. The sigma of a Gaussian belongs to the loss, which may be another than that of the
+    /// file: one that is new begins as the model says, one that the model lacks is left out.
+    pub(crate) fn to_begin_with(bytes: &[u8], spec: &ModelSpec, path: &Path) -> Result<Self> {
+        let of_sigma = |sigma| ModelSpec {
+            likelihood: Likelihood::Gaussian { sigma },
+            ..spec.clone()
+        };
+        let with_sigma = Model::new(&of_sigma(Sigma::Optimal))?;
+        let Some(log_sigma) = with_sigma.log_sigma() else {
+            return Self::from_bytes(bytes, spec, path);
+        };
+        let file = SafeTensors::deserialize(bytes).ok();
+        let is_there = file.is_some_and(|file| file.tensor(&log_sigma.name).is_ok());
+        let is_wanted = Model::new(spec)?.log_sigma().is_some();
+        let sigma = match is_there {
+            _ if is_there == is_wanted => return Self::from_bytes(bytes, spec, path),
+            true => Sigma::Optimal,
+            false => Sigma::Fixed(1.0),
+        };
+        let mut weights = Self::from_bytes(bytes, &of_sigma(sigma), path)?;
+        weights.tensors.retain(|(name, ..)| *name != log_sigma.name);
+        if is_wanted {
+            let first = (log_sigma.name.clone(), vec![1], vec![spec.log_sigma()]);
+            weights.tensors.push(first);
         }
         Ok(weights)
     }

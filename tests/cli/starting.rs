@@ -180,3 +180,39 @@ fn training_starts_from_the_best_parameters_of_a_run_and_as_another_kind_of_mode
         &["first", "fc2.weight is missing"],
     );
 }
+
+#[test]
+fn a_run_may_begin_with_the_parameters_of_another_loss() {
+    let folder = temporary();
+    let at = folder.path();
+    few_images(at);
+    let optimal = ["--likelihood", "gaussian", "--sigma", "optimal"];
+    let begun = [&optimal[..], &["--epochs", "1", "--out", "first"]].concat();
+    train_few(at, &begun);
+    let codes = |run: &str| {
+        let file = format!("{run}.npy");
+        accepted(at, &["encode", run, "--device", "cpu", "--out", &file]);
+        fs::read(at.join(file)).expect("the codes")
+    };
+    let expected = codes("first");
+    // A sigma that is left out, one that is new, and one that begins elsewhere.
+    for (out, from, loss) in [
+        ("fixed", "first", &["--sigma", "0.5"][..]),
+        ("bernoulli", "first", &["--likelihood", "bernoulli"]),
+        ("again", "bernoulli", &optimal),
+        ("learned", "fixed", &["--sigma", "learned:0.5"]),
+    ] {
+        let frozen = [
+            "--epochs",
+            "1",
+            "--lr",
+            "0",
+            "--out",
+            out,
+            "--init-from",
+            from,
+        ];
+        train_few(at, &[&frozen[..], loss].concat());
+        assert!(codes(out) == expected, "{out}");
+    }
+}
