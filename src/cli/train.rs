@@ -15,7 +15,7 @@ use super::loading::Loading;
 use super::reporter::Reporter;
 use super::signals::Signals;
 use super::{find_device, note, text, warn};
-use crate::data::{self, Binarize, Dataset, Look};
+use crate::data::{self, Binarize, Dataset, Look, Values};
 use crate::error::{Error, Result};
 use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Runtime};
@@ -208,9 +208,12 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
 
 /// Refuses values that are far from those that a network learns, where nobody said that they are to be taken as they are.
 fn check_unscaled(spec: &ModelSpec, dataset: &Dataset) -> Result<()> {
+    let is_gaussian = matches!(spec.likelihood, Likelihood::Gaussian { .. });
+    if !is_gaussian || matches!(dataset.train.values, Values::Bytes(_)) {
+        return Ok(());
+    }
     let (least, most) = dataset.train.value_range();
-    let is_near = least >= -MOST_UNSCALED && most <= MOST_UNSCALED;
-    if is_near || !matches!(spec.likelihood, Likelihood::Gaussian { .. }) {
+    if least >= -MOST_UNSCALED && most <= MOST_UNSCALED {
         return Ok(());
     }
     Err(Error::config(

@@ -213,11 +213,14 @@ impl Operators {
         name.to_owned()
     }
 
-    /// Whole numbers in a row.
-    pub fn integers(&mut self, name: &str, values: &[i64]) {
+    /// Sizes or places in a row, for what makes an output. A size of 0 is that of the input, such as the batch. Returns their
+    /// name.
+    pub fn sizes(&mut self, output: &str, name: &str, sizes: &[usize]) -> String {
+        let name = format!("{output}.{name}");
         self.constants.push(Constant::Integers {
-            name: name.to_owned(),
-            values: values.to_vec(),
+            name: name.clone(),
+            values: sizes.iter().map(|&size| size as i64).collect(),
         });
+        name
     }
 }

@@ -1,13 +1,11 @@
 //! A convolution of a map `[height, width, channels]`: `weight` `[outputs, channels, kernel, kernel]` and `bias` `[outputs]`,
 //! as PyTorch's `nn.Conv2d` of as many zeros around the map as `(kernel - 1) / 2`, rounded down.
 
-use std::ops::Range;
-
 use crate::graph::{
     Attribute, Attrs, Axes, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node,
-    Operators, Torch, Wanted, arenas, numbered,
+    Operators, Torch, Value, Wanted, arenas, numbered,
 };
-use crate::kernel::Window;
+use crate::kernel::{Call, Kernel, Window};
 use crate::ops::activation::IDENTITY;
 use crate::ops::{convolution, sum_parts};
 use crate::plan::{Shared, Slice};
@@ -98,25 +96,30 @@ fn infer(attrs: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
     })
 }
 
-/// The geometry of a node whose windows are cut from `map` and make `out`.
-pub(super) fn window(
-    lower: &Lowering<'_>,
-    node: &Node,
-    [map, out]: [crate::graph::Value; 2],
-) -> Window {
-    let sizes = |value| match *lower.dims(value) {
+/// Height, width and channels of a value that is a map.
+pub(super) fn sizes(lower: &Lowering<'_>, map: Value) -> [usize; 3] {
+    match *lower.dims(map) {
         [height, width, channels] => [height, width, channels],
-        ref other => panic!("{}: no map: {other:?}", node.label()),
-    };
+        ref other => panic!("no map: {other:?}"),
+    }
+}
+
+/// The geometry of a node whose windows are cut from `map` and make `out`.
+pub(super) fn window(lower: &Lowering<'_>, node: &Node, [map, out]: [Value; 2]) -> Window {
     let kernel = node.attrs.get("kernel");
     Window {
         images: lower.rows,
-        map: sizes(map),
-        out: sizes(out),
+        map: sizes(lower, map),
+        out: sizes(lower, out),
         kernel,
         stride: node.attrs.get("stride"),
         pad: pad(kernel),
     }
+}
+
+/// A node's geometry.
+fn geometry(lower: &Lowering<'_>, node: &Node) -> Window {
+    window(lower, node, [node.inputs[0], node.output])
 }
 
 /// Weight and bias, in an arena.
@@ -124,51 +127,62 @@ pub(super) fn parameters(lower: &mut Lowering<'_>, node: &Node, arena: Shared) -
     [0, 1].map(|place| lower.parameter(node.parameters.start + place, arena))
 }
 
+/// A product from one map to another: its kernel, and its call for a geometry and the selector of an activation.
+pub(super) type Product = (&'static Kernel, fn(&Window, u32) -> Call);
+
+const FORWARD: Product = (&convolution::CONVOLUTION, convolution::convolution);
+const BACK: Product = (&convolution::INPUT_GRADIENT, convolution::input_gradient);
+
 fn forward(lower: &mut Lowering<'_>, node: &Node) {
+    let parameters = parameters(lower, node, arenas::PARAMETERS);
+    let window = geometry(lower, node);
+    forward_by(lower, node, &window, FORWARD, parameters);
+}
+
+/// A node's output, by a product with this weight and bias.
+pub(super) fn forward_by(
+    lower: &mut Lowering<'_>,
+    node: &Node,
+    window: &Window,
+    (kernel, call): Product,
+    [weight, bias]: [Slice; 2],
+) {
     let input = lower.value(node.inputs[0]);
-    let [weight, bias] = parameters(lower, node, arenas::PARAMETERS);
-    let window = window(lower, node, [node.inputs[0], node.output]);
     let (out, activation) = lower.output(node);
-    let widths = [window.map, window.out].map(|sizes| sizes.iter().product());
-    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
-        let [input, out] = of_images([input, out], &images, widths);
-        lower.product(
-            numbered(&node.label(), i),
-            &convolution::CONVOLUTION,
-            convolution::convolution(&window.of_images(images.len()), activation),
-            &[input, weight, out, bias],
-        );
+    let maps = [input, out];
+    for (i, images) in lower.groups(&maps).into_iter().enumerate() {
+        let [input, out] = lower.of_rows(maps, &images);
+        let call = call(&window.of_images(images.len()), activation);
+        let slices = [input, weight, out, bias];
+        lower.product(numbered(&node.label(), i), kernel, call, &slices);
     }
 }
 
-/// What slices of maps have of some images.
-pub(super) fn of_images<const N: usize>(
-    maps: [Slice; N],
-    images: &Range<usize>,
-    widths: [usize; N],
-) -> [Slice; N] {
-    std::array::from_fn(|i| maps[i].rows(images.clone(), widths[i]))
+fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
+    let to = parameters(lower, node, arenas::GRADIENT);
+    let window = geometry(lower, node);
+    gradient_by(lower, node, &window, d_output, to, gradient_of);
 }
 
-fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
-    let input = lower.value(node.inputs[0]);
-    let to = parameters(lower, node, arenas::GRADIENT);
-    let window = window(lower, node, [node.inputs[0], node.output]);
-    let widths = [window.map, window.out].map(|sizes| sizes.iter().product());
-    let (groups, label) = (lower.groups(&widths), format!("{} gradient", node.label()));
-    lower.sum_of_groups(&label, &groups, to, |lower, label, images, to| {
-        let [input, d_output] = of_images([input, d_output], &images, widths);
-        gradient_of(
-            lower,
-            label,
-            &window.of_images(images.len()),
-            [input, d_output],
-            to,
-        );
+/// Computes the gradients of weight and bias by some images, from the input and the gradient of the output.
+pub(super) type GradientOf = fn(&mut Lowering<'_>, &str, &Window, [Slice; 2], [Slice; 2]);
+
+/// The gradient of a node's weight and bias, to these slices.
+pub(super) fn gradient_by(
+    lower: &mut Lowering<'_>,
+    node: &Node,
+    window: &Window,
+    d_output: Slice,
+    to: [Slice; 2],
+    gradient_of: GradientOf,
+) {
+    let label = format!("{} gradient", node.label());
+    let maps = [lower.value(node.inputs[0]), d_output];
+    lower.sum_of_groups(&label, maps, to, |lower, label, images, maps, to| {
+        gradient_of(lower, label, &window.of_images(images), maps, to);
     });
 }
 
-/// The gradient of weight and bias by some images.
 fn gradient_of(
     lower: &mut Lowering<'_>,
     label: &str,
@@ -200,37 +214,35 @@ fn gradient_of(
 }
 
 fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place: usize) -> Slice {
-    let window = window(lower, node, [node.inputs[0], node.output]);
-    let name = format!("{} input gradient", node.label());
-    let d_input = lower.transient(name.clone(), lower.value(node.inputs[0]).len);
+    let window = geometry(lower, node);
     let [weight, _] = parameters(lower, node, arenas::PARAMETERS);
-    let before = lower.before(node, place);
-    let widths = [window.map, window.out].map(|sizes| sizes.iter().product());
-    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
-        let [d_input, d_output] = of_images([d_input, d_output], &images, widths);
-        let (activation, saved) = saved_of(before, &images, widths[0], weight);
-        lower.product(
-            numbered(&name, i),
-            &convolution::INPUT_GRADIENT,
-            convolution::input_gradient(&window.of_images(images.len()), activation),
-            &[d_output, weight, d_input, saved],
-        );
-    }
-    d_input
+    input_gradient_by(lower, node, &window, BACK, weight, (d_output, place))
 }
 
-/// The activation before a layer, and what it saved of some images. Without one nothing was saved, and another operand takes
-/// that place.
-pub(super) fn saved_of(
-    before: Option<(u32, Slice)>,
-    images: &Range<usize>,
-    width: usize,
-    other: Slice,
-) -> (u32, Slice) {
-    match before {
-        Some((activation, saved)) => (activation, saved.rows(images.clone(), width)),
-        None => (IDENTITY, other),
+/// The gradient of the input of a node at a place, by a product of that of the output with this weight.
+pub(super) fn input_gradient_by(
+    lower: &mut Lowering<'_>,
+    node: &Node,
+    window: &Window,
+    (kernel, call): Product,
+    weight: Slice,
+    (d_output, place): (Slice, usize),
+) -> Slice {
+    let name = format!("{} input gradient", node.label());
+    let d_input = lower.transient(name.clone(), lower.value(node.inputs[0]).len);
+    let before = lower.before(node, place);
+    let maps = [d_output, d_input];
+    for (i, images) in lower.groups(&maps).into_iter().enumerate() {
+        let [d_output, d_input] = lower.of_rows(maps, &images);
+        // Without an activation before it nothing was saved, and another operand takes that place.
+        let (activation, saved) = before.map_or((IDENTITY, weight), |(activation, saved)| {
+            (activation, saved.rows(images.clone(), window.images))
+        });
+        let call = call(&window.of_images(images.len()), activation);
+        let slices = [d_output, weight, d_input, saved];
+        lower.product(numbered(&name, i), kernel, call, &slices);
     }
+    d_input
 }
 
 /// The attributes that a convolution and its transpose share.

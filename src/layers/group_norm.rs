@@ -2,7 +2,7 @@
 //! brought to mean 0 and deviation 1, then scaled and shifted by `weight` and `bias` `[channels]`, as PyTorch's
 //! `nn.GroupNorm`.
 
-use super::convolution::{of_images, parameters};
+use super::convolution::{parameters, sizes};
 use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
     Torch, Wanted, arenas, numbered,
@@ -61,11 +61,11 @@ fn infer(attrs: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
 
 /// A node's geometry.
 fn geometry(lower: &Lowering<'_>, node: &Node) -> Groups {
-    let dims = lower.dims(node.output);
+    let [height, width, channels] = sizes(lower, node.output);
     Groups {
         images: lower.rows,
-        pixels: dims[0] * dims[1],
-        channels: dims[2],
+        pixels: height * width,
+        channels,
         groups: node.attrs.get("groups"),
     }
 }
@@ -78,25 +78,14 @@ fn forward(lower: &mut Lowering<'_>, node: &Node) {
     let stats = lower.transient(name, 2 * groups.images * groups.groups);
     lower.keep(node, stats);
     let (out, activation) = lower.output(node);
-    let [map, of_stats, _] = widths(&groups);
-    for (i, images) in lower.groups(&widths(&groups)).into_iter().enumerate() {
-        let [input, out, stats] = of_images([input, out, stats], &images, [map, map, of_stats]);
-        let groups = groups.of_images(images.len());
-        let call = group_norm::call(&groups, activation);
+    let of_images = [input, out, stats];
+    for (i, images) in lower.groups(&of_images).into_iter().enumerate() {
+        let [input, out, stats] = lower.of_rows(of_images, &images);
+        let call = group_norm::call(&groups.of_images(images.len()), activation);
         let slices = [input, weight, bias, out, stats];
-        lower.step(
-            numbered(&node.label(), i),
-            &group_norm::KERNEL,
-            call,
-            &slices,
-        );
+        let label = numbered(&node.label(), i);
+        lower.step(label, &group_norm::KERNEL, call, &slices);
     }
-}
-
-/// Values of an image: of the map, of its statistics, and of a sum over its pixels.
-fn widths(groups: &Groups) -> [usize; 3] {
-    let map = groups.pixels * groups.channels;
-    [map, 2 * groups.groups, groups.channels]
 }
 
 /// The gradients of the input and of the parameters.
@@ -113,12 +102,11 @@ fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place:
     let skip = lower.gradient_so_far(node, place);
     let bias = bias.offset - both.offset;
     // Without a connection around the norm another operand takes that place.
-    let maps = [input, d_output, skip.unwrap_or(d_output), d_input];
-    let [map, of_stats, of_sums] = widths(&groups);
-    for (i, images) in lower.groups(&widths(&groups)).into_iter().enumerate() {
-        let [input, d_output, skip_input, d_input] = of_images(maps, &images, [map; 4]);
-        let stats = stats.rows(images.clone(), of_stats);
-        let [weights, biases] = of_images([weights, biases], &images, [of_sums; 2]);
+    let skip_input = skip.unwrap_or(d_output);
+    let of_images = [input, stats, d_output, skip_input, d_input, weights, biases];
+    for (i, images) in lower.groups(&of_images).into_iter().enumerate() {
+        let [input, stats, rest @ ..] = lower.of_rows(of_images, &images);
+        let [d_output, skip_input, d_input, weights, biases] = rest;
         let groups = groups.of_images(images.len());
         let call = group_norm_backward::call(&groups, bias, activation, skip.is_some());
         let slices = [
@@ -146,17 +134,10 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     let groups = of.node.attrs.get("groups");
     let map = operators.channels_first(&of.inputs[0]);
     let output = operators.made_channels_first(of.output);
-    let shape = |operators: &mut Operators, name: &str, sizes: &[usize]| {
-        let name = format!("{}.{name}", of.output);
-        // A size of 0 is that of the input: the batch.
-        let sizes: Vec<i64> = sizes.iter().map(|&size| size as i64).collect();
-        operators.integers(&name, &sizes);
-        name
-    };
     let grouped = [0, groups, channels / groups * height * width];
-    let grouped = shape(operators, "grouped_shape", &grouped);
-    let whole = shape(operators, "shape", &[0, channels, height, width]);
-    let of_channels = shape(operators, "parameter_shape", &[channels, 1, 1]);
+    let grouped = operators.sizes(of.output, "grouped_shape", &grouped);
+    let whole = operators.sizes(of.output, "shape", &[0, channels, height, width]);
+    let of_channels = operators.sizes(of.output, "parameter_shape", &[channels, 1, 1]);
     let one = operators.row(&format!("{}.one", of.output), 1.0, groups);
     let zero = operators.row(&format!("{}.zero", of.output), 0.0, groups);
     let x = operators.step("Reshape", &[&map, &grouped], of.output, "grouped");

@@ -173,9 +173,7 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
         [height, width, channels] => {
             let flat = operators.step_with("Gemm", &inputs, of.output, "values", &transposed);
             let map = operators.made_channels_first(of.output);
-            let sizes = [0, channels, height, width].map(|size| size as i64);
-            let shape = format!("{}.shape", of.output);
-            operators.integers(&shape, &sizes);
+            let shape = operators.sizes(of.output, "shape", &[0, channels, height, width]);
             operators.node("Reshape", &[&flat, &shape], &map, &[]);
         }
         _ => operators.node("Gemm", &inputs, of.output, &transposed),

@@ -56,10 +56,7 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
             &[("axis", Attribute::Int(1))],
         );
     }
-    // A size of 0 is that of the input: the batch.
-    let sizes = std::iter::once(0).chain(of.output_dims.iter().map(|&size| size as i64));
-    let shape = format!("{}.shape", of.output);
-    operators.integers(&shape, &sizes.collect::<Vec<i64>>());
+    let shape = operators.sizes(of.output, "shape", &[&[0], of.output_dims].concat());
     operators.node("Reshape", &[input, &shape], of.output, &[]);
 }
 

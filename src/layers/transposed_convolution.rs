@@ -3,11 +3,12 @@
 //! such a convolution takes.
 
 use super::convolution::{
-    arguments, attributes, map, of_images, pad, parameters, saved_of, size, weight, window,
+    Product, arguments, attributes, forward_by, gradient_by, input_gradient_by, map, pad,
+    parameters, size, weight, window,
 };
 use crate::graph::{
     Attribute, Attrs, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node, Operators,
-    Torch, Wanted, arenas, numbered,
+    Torch, Wanted, arenas,
 };
 use crate::kernel::Window;
 use crate::ops::{column_sums, convolution, sum_parts};
@@ -73,63 +74,28 @@ fn geometry(lower: &Lowering<'_>, node: &Node) -> Window {
     window(lower, node, [node.output, node.inputs[0]])
 }
 
+/// From its input to its output.
+pub(super) const FORWARD: Product = (&convolution::TRANSPOSED, convolution::transposed);
+/// From the gradient of its output to that of its input.
+pub(super) const BACK: Product = (
+    &convolution::TRANSPOSED_INPUT_GRADIENT,
+    convolution::transposed_input_gradient,
+);
+
 fn forward(lower: &mut Lowering<'_>, node: &Node) {
     let parameters = parameters(lower, node, arenas::PARAMETERS);
     let window = geometry(lower, node);
-    product(lower, node, &window, parameters);
-}
-
-/// The product of a node, by this weight and bias.
-pub(super) fn product(
-    lower: &mut Lowering<'_>,
-    node: &Node,
-    window: &Window,
-    [weight, bias]: [Slice; 2],
-) {
-    let input = lower.value(node.inputs[0]);
-    let (out, activation) = lower.output(node);
-    let widths = widths(window);
-    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
-        let [input, out] = of_images([input, out], &images, widths);
-        lower.product(
-            numbered(&node.label(), i),
-            &convolution::TRANSPOSED,
-            convolution::transposed(&window.of_images(images.len()), activation),
-            &[input, weight, out, bias],
-        );
-    }
-}
-
-/// Values of an image of the input and of the output.
-fn widths(window: &Window) -> [usize; 2] {
-    [window.out, window.map].map(|sizes| sizes.iter().product())
+    forward_by(lower, node, &window, FORWARD, parameters);
 }
 
 fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
     let parameters = parameters(lower, node, arenas::GRADIENT);
     let window = geometry(lower, node);
-    gradient_to(lower, node, &window, d_output, parameters);
+    gradient_by(lower, node, &window, d_output, parameters, gradient_of);
 }
 
-/// The gradient of a node's weight and bias, to these slices.
-pub(super) fn gradient_to(
-    lower: &mut Lowering<'_>,
-    node: &Node,
-    window: &Window,
-    d_output: Slice,
-    to: [Slice; 2],
-) {
-    let input = lower.value(node.inputs[0]);
-    let widths = widths(window);
-    let (groups, label) = (lower.groups(&widths), format!("{} gradient", node.label()));
-    lower.sum_of_groups(&label, &groups, to, |lower, label, images, to| {
-        let maps = of_images([input, d_output], &images, widths);
-        gradient_of(lower, label, &window.of_images(images.len()), maps, to);
-    });
-}
-
-/// The same by some images.
-fn gradient_of(
+/// The gradients of weight and bias by some images, to these slices.
+pub(super) fn gradient_of(
     lower: &mut Lowering<'_>,
     label: &str,
     window: &Window,
@@ -166,33 +132,7 @@ fn gradient_of(
 fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place: usize) -> Slice {
     let window = geometry(lower, node);
     let [weight, _] = parameters(lower, node, arenas::PARAMETERS);
-    input_gradient_by(lower, node, &window, weight, d_output, place)
-}
-
-/// The gradient of a node's input, by this weight.
-pub(super) fn input_gradient_by(
-    lower: &mut Lowering<'_>,
-    node: &Node,
-    window: &Window,
-    weight: Slice,
-    d_output: Slice,
-    place: usize,
-) -> Slice {
-    let name = format!("{} input gradient", node.label());
-    let d_input = lower.transient(name.clone(), lower.value(node.inputs[0]).len);
-    let before = lower.before(node, place);
-    let widths = widths(window);
-    for (i, images) in lower.groups(&widths).into_iter().enumerate() {
-        let [d_input, d_output] = of_images([d_input, d_output], &images, widths);
-        let (activation, saved) = saved_of(before, &images, widths[0], weight);
-        lower.product(
-            numbered(&name, i),
-            &convolution::TRANSPOSED_INPUT_GRADIENT,
-            convolution::transposed_input_gradient(&window.of_images(images.len()), activation),
-            &[d_output, weight, d_input, saved],
-        );
-    }
-    d_input
+    input_gradient_by(lower, node, &window, BACK, weight, (d_output, place))
 }
 
 /// Rows and columns that PyTorch and ONNX add to the smallest map that a transposed convolution gives.

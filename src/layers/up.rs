@@ -4,8 +4,8 @@
 //! transposed convolution all the same, by weights that are merged before it ([`crate::ops::merge_taps`]). A last row or
 //! column may be left out, so that it gives odd sizes too.
 
-use super::convolution::{map, parameters};
-use super::transposed_convolution::{gradient_to, input_gradient_by, product};
+use super::convolution::{forward_by, gradient_by, input_gradient_by, map, parameters, sizes};
+use super::transposed_convolution::{BACK, FORWARD, gradient_of};
 use crate::graph::{
     Attribute, Attrs, Axes, Described, Fusion, Inferred, Init, Layer, Learns, Lowering, Node,
     Operators, Torch, Wanted, arenas,
@@ -71,14 +71,10 @@ fn infer(attrs: &Attrs, inputs: &[&[usize]]) -> Result<Inferred, String> {
 
 /// The geometry of the transposed convolution.
 fn window(lower: &Lowering<'_>, node: &Node) -> Window {
-    let sizes = |value| match *lower.dims(value) {
-        [height, width, channels] => [height, width, channels],
-        ref other => panic!("{}: no map: {other:?}", node.label()),
-    };
     Window {
         images: lower.rows,
-        map: sizes(node.output),
-        out: sizes(node.inputs[0]),
+        map: sizes(lower, node.output),
+        out: sizes(lower, node.inputs[0]),
         kernel: 4,
         stride: 2,
         pad: 1,
@@ -98,7 +94,7 @@ fn forward(lower: &mut Lowering<'_>, node: &Node) {
     let call = merge_taps::call(window.out[2], window.map[2]);
     lower.step(name, &merge_taps::KERNEL, call, &[weight, taps]);
     lower.keep(node, taps);
-    product(lower, node, &window, [taps, bias]);
+    forward_by(lower, node, &window, FORWARD, [taps, bias]);
 }
 
 fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
@@ -106,7 +102,7 @@ fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
     let window = window(lower, node);
     let label = format!("{} gradient", node.label());
     let taps = lower.transient(format!("{label}, merged weight"), merged(&window));
-    gradient_to(lower, node, &window, d_output, [taps, bias]);
+    gradient_by(lower, node, &window, d_output, [taps, bias], gradient_of);
     lower.step(
         format!("{label} of the taps"),
         &merge_taps_backward::KERNEL,
@@ -117,7 +113,7 @@ fn gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice) {
 
 fn input_gradient(lower: &mut Lowering<'_>, node: &Node, d_output: Slice, place: usize) -> Slice {
     let (window, taps) = (window(lower, node), lower.kept(node));
-    input_gradient_by(lower, node, &window, taps, d_output, place)
+    input_gradient_by(lower, node, &window, BACK, taps, (d_output, place))
 }
 
 /// Rows and columns that are left out: none, or one.
@@ -137,13 +133,7 @@ fn onnx(operators: &mut Operators, of: &Described<'_>) {
     operators.parameter(&bias, &[outputs]);
     let map = operators.channels_first(&of.inputs[0]);
     let output = operators.made_channels_first(of.output);
-    let mut sizes = |name: &str, sizes: &[usize]| {
-        let name = format!("{}.{name}", of.output);
-        // A size of 0 is that of the input: the batch.
-        let sizes: Vec<i64> = sizes.iter().map(|&size| size as i64).collect();
-        operators.integers(&name, &sizes);
-        name
-    };
+    let mut sizes = |name, sizes: &[usize]| operators.sizes(of.output, name, sizes);
     let apart = sizes("apart_shape", &[0, channels, height, 1, width, 1]);
     let twice = sizes("twice", &[1, 1, 1, 2, 1, 2]);
     let doubled = sizes("doubled_shape", &[0, channels, 2 * height, 2 * width]);

@@ -3,11 +3,12 @@
 //! Of the nine pixels that a window of the doubled map covers, only four are different ones: so its 3×3 taps come to 2×2 for
 //! each of the four places within a pixel of the map, 16 multiply-adds in place of 36.
 
-use super::merge_taps_backward::merged_taps;
+use std::ops::Range;
+
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
 crate::params! {
-    /// Parameters of [`KERNEL`].
+    /// Parameters of [`KERNEL`], and of the way back.
     pub struct Params {
         /// Channels of the map.
         channels: u32,
@@ -40,6 +41,12 @@ pub fn call(channels: usize, features: usize) -> Call {
         features: features as u32,
     };
     Call::new(params, &[])
+}
+
+/// The taps of the four along an axis that one of the three is part of.
+#[inline(always)]
+pub(super) fn merged_taps(tap: usize) -> Range<usize> {
+    2 - tap..4 - tap
 }
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {

@@ -1,18 +1,8 @@
 //! The gradient of the weights that [`super::merge_taps`] merges.
 
-use std::ops::Range;
-
+pub use super::merge_taps::call;
+use super::merge_taps::{Params, merged_taps};
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
-
-crate::params! {
-    /// Parameters of [`KERNEL`].
-    pub struct Params {
-        /// Channels of the map.
-        channels: u32,
-        /// Channels of the sums.
-        features: u32,
-    }
-}
 
 /// `d_weight = Mᵀ · d_merged · M` of each pair of channels.
 ///
@@ -30,21 +20,6 @@ pub static KERNEL: Kernel = Kernel {
     twin: twin::<f32>,
     oracle: twin::<f64>,
 };
-
-/// The call for weights from so many channels to so many.
-pub fn call(channels: usize, features: usize) -> Call {
-    let params = Params {
-        channels: channels as u32,
-        features: features as u32,
-    };
-    Call::new(params, &[])
-}
-
-/// The taps of the four along an axis that one of the three is part of.
-#[inline(always)]
-pub(super) fn merged_taps(tap: usize) -> Range<usize> {
-    2 - tap..4 - tap
-}
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [d_merged, d_weight] = bind(bound);

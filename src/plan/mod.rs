@@ -74,9 +74,10 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Rows of it, of `width` elements each.
+    /// Some of its rows, of which it has `count`.
     #[must_use]
-    pub fn rows(self, rows: Range<usize>, width: usize) -> Self {
+    pub fn rows(self, rows: Range<usize>, count: usize) -> Self {
+        let width = self.len / count;
         Self {
             offset: self.offset + rows.start * width,
             len: rows.len() * width,
@@ -84,13 +85,11 @@ impl Slice {
         }
     }
 
-    /// Cuts it into slices of at most [`MAX_BOUND`] elements.
-    pub fn bindable(self) -> impl Iterator<Item = Self> {
-        (0..self.len).step_by(MAX_BOUND).map(move |start| Self {
-            offset: self.offset + start,
-            len: MAX_BOUND.min(self.len - start),
-            ..self
-        })
+    /// Cuts it into slices of at most `most` elements.
+    pub fn cut(self, most: usize) -> impl Iterator<Item = Self> {
+        let part = move |start: usize| start..(start + most).min(self.len);
+        let starts = (0..self.len).step_by(most);
+        starts.map(move |start| self.rows(part(start), self.len))
     }
 }
 

@@ -8,17 +8,16 @@ use crate::ops::add;
 use crate::plan::{ALIGNMENT, Slice};
 
 impl Lowering<'_> {
-    /// The rows in groups: those of a group, of so many values each, can be bound by every device. Where that is not so of
+    /// The rows in groups: those of a group, of each of these slices, can be bound by every device. Where that is not so of
     /// any number of rows, whose first value lies where a slice may begin, all rows are one group; the device says then
     /// what it cannot bind.
-    pub fn groups(&self, widths: &[usize]) -> Vec<Range<usize>> {
-        let widest = widths.iter().copied().max().unwrap_or(1).max(1);
-        if self.rows * widest <= self.most_bound {
-            return std::iter::once(0..self.rows).collect();
-        }
-        let aligned = |width: &usize| ALIGNMENT >> width.trailing_zeros().min(ALIGNMENT.ilog2());
-        let unit = widths.iter().map(aligned).max().unwrap_or(1);
+    pub fn groups(&self, slices: &[Slice]) -> Vec<Range<usize>> {
+        let widths = || slices.iter().map(|slice| slice.len / self.rows);
+        let widest = widths().max().unwrap_or(1).max(1);
+        let aligned = |width: usize| ALIGNMENT >> width.trailing_zeros().min(ALIGNMENT.ilog2());
+        let unit = widths().map(aligned).max().unwrap_or(1);
         let rows = match self.most_bound / (widest * unit) {
+            _ if self.rows * widest <= self.most_bound => self.rows,
             0 => self.rows,
             units => units * unit,
         };
@@ -26,15 +25,21 @@ impl Lowering<'_> {
         (0..self.rows).step_by(rows).map(group).collect()
     }
 
-    /// Sums over all rows: each of the groups makes its own, to slices of the lengths of `to`, and they are added up in
-    /// order.
+    /// What slices have of some rows.
+    pub fn of_rows<const N: usize>(&self, slices: [Slice; N], rows: &Range<usize>) -> [Slice; N] {
+        slices.map(|slice| slice.rows(rows.clone(), self.rows))
+    }
+
+    /// Sums over all rows of two slices: each group of rows makes its own, to slices of the lengths of `to`, and they are
+    /// added up in order. `make` is told a label, how many rows the group has, and what the two slices have of them.
     pub fn sum_of_groups(
         &mut self,
         label: &str,
-        groups: &[Range<usize>],
+        slices: [Slice; 2],
         to: [Slice; 2],
-        mut make: impl FnMut(&mut Self, &str, Range<usize>, [Slice; 2]),
+        make: impl Fn(&mut Self, &str, usize, [Slice; 2], [Slice; 2]),
     ) {
+        let groups = self.groups(&slices);
         let mut sums: Option<[Slice; 2]> = None;
         for (i, rows) in groups.iter().enumerate() {
             let (label, is_last) = (numbered(label, i), i + 1 == groups.len());
@@ -46,7 +51,7 @@ impl Lowering<'_> {
                 true => to,
                 false => transients(self, "of a group"),
             };
-            make(self, &label, rows.clone(), own);
+            make(self, &label, rows.len(), self.of_rows(slices, rows), own);
             let Some(before) = sums else {
                 sums = Some(own);
                 continue;
@@ -56,12 +61,8 @@ impl Lowering<'_> {
                 false => transients(self, "so far"),
             };
             for place in [0, 1] {
-                let addends = [before, own].map(|sums| sums[place]);
-                self.add(
-                    &format!("{label}, added {}", place + 1),
-                    addends,
-                    both[place],
-                );
+                let label = format!("{label}, added {}", place + 1);
+                self.add(&label, [before[place], own[place]], both[place]);
             }
             sums = Some(both);
         }
@@ -75,15 +76,14 @@ impl Lowering<'_> {
         call: impl Fn(usize) -> Call,
         slices: &[Slice],
     ) {
-        let len = slices.first().map_or(0, |slice| slice.len);
-        let most = self.most_bound.next_multiple_of(ALIGNMENT);
-        for (i, start) in (0..len).step_by(most).enumerate() {
-            let range = start..(start + most).min(len);
-            let parts: Vec<Slice> = slices
-                .iter()
-                .map(|slice| slice.rows(range.clone(), 1))
-                .collect();
-            self.step(numbered(label, i), kernel, call(range.len()), &parts);
+        let mut cuts: Vec<_> = slices
+            .iter()
+            .map(|slice| slice.cut(self.most_bound))
+            .collect();
+        for i in 0.. {
+            let parts: Vec<Slice> = cuts.iter_mut().filter_map(Iterator::next).collect();
+            let Some(first) = parts.first() else { break };
+            self.step(numbered(label, i), kernel, call(first.len), &parts);
         }
     }
 

@@ -83,7 +83,7 @@ impl Lowering<'_> {
         let [gradient, first, second] =
             [arenas::GRADIENT, arenas::FIRST, arenas::SECOND].map(|arena| self.arena(arena));
         let ([counters, scalars], weight_decay) = self.rates();
-        for (i, part) in part.bindable().enumerate() {
+        for (i, part) in part.cut(MAX_BOUND).enumerate() {
             let of = |arena: Slice| Slice {
                 buffer: arena.buffer,
                 ..part
@@ -99,7 +99,7 @@ impl Lowering<'_> {
         let [parameters, averages] =
             [arenas::PARAMETERS, arenas::AVERAGE].map(|arena| self.arena(arena));
         let ([counters, _], _) = self.rates();
-        for (i, part) in parameters.bindable().enumerate() {
+        for (i, part) in parameters.cut(MAX_BOUND).enumerate() {
             let of_average = Slice {
                 buffer: averages.buffer,
                 ..part
@@ -113,7 +113,7 @@ impl Lowering<'_> {
     fn clip(&mut self, bound: f32) {
         let gradient = self.arena(arenas::GRADIENT);
         let scalars = self.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
-        let parts: Vec<Slice> = gradient.bindable().collect();
+        let parts: Vec<Slice> = gradient.cut(MAX_BOUND).collect();
         let threads: Vec<usize> = parts.iter().map(|p| sum_threads(p.len) as usize).collect();
         let all = threads.iter().sum();
         let partials = self.transient("partial squares", all);

@@ -73,12 +73,14 @@ pub(super) fn keep_average(session: &mut Session, arena: &[f32]) -> Result<()> {
     Ok(())
 }
 
+/// Whether an average of the parameters is kept.
+fn has_average(session: &Session) -> bool {
+    session.mode == Mode::RunAverage
+}
+
 /// Arenas of a state.
 fn arenas(session: &Session) -> usize {
-    match session.mode {
-        Mode::RunAverage => 4,
-        _ => 3,
-    }
+    buffers::STATE.len() - usize::from(!has_average(session))
 }
 
 /// Bytes of a state on the host.
@@ -138,7 +140,7 @@ impl Trainer {
     pub fn start_from(&mut self, weights: &Weights) -> Result<()> {
         let state = State {
             weights: weights.clone(),
-            average: (arenas(&self.session) == 4).then(|| weights.clone()),
+            average: has_average(&self.session).then(|| weights.clone()),
             ..self.good_state()?.into_owned()
         };
         self.restore(&state)
@@ -161,7 +163,7 @@ impl Trainer {
             ));
         }
         state.position.check(&self.options)?;
-        if state.average.is_some() != (self.options.ema > 0.0) {
+        if state.average.is_some() != has_average(&self.session) {
             let (has, option) = match state.average {
                 Some(_) => ("an", "an `ema = …`"),
                 None => ("no", "no `ema = …`"),
@@ -251,12 +253,13 @@ fn read(
     [weights, first, second, average]: [Shared; 4],
     position: Position,
 ) -> Result<State> {
-    let has_average = arenas(session) == 4;
     Ok(State {
         weights: arena(session, weights)?,
         first: arena(session, first)?,
         second: arena(session, second)?,
-        average: has_average.then(|| arena(session, average)).transpose()?,
+        average: has_average(session)
+            .then(|| arena(session, average))
+            .transpose()?,
         position,
     })
 }
