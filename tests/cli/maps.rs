@@ -158,6 +158,20 @@ fn layers_that_do_not_go_together_are_shown_with_their_sizes() {
         ),
         (&["--net", "conv", "--hidden", "8"], &["`--width 32`"]),
         (&["--net", "mlp", "--width", "8"], &["`--net conv`"]),
+        (&["--width", "0"], &["at least one channel"]),
+        (&["--blocks", "2"], &["`--blocks` is of a resnet"]),
+        (
+            &["--net", "resnet", "--blocks", "0"],
+            &["expected 1 to 64", "`--net conv`"],
+        ),
+        (
+            &["--net", "resnet", "--blocks", "65"],
+            &["expected 1 to 64"],
+        ),
+        (
+            &["--encoder", "relu"],
+            &["outputs of its own", "`linear 400`"],
+        ),
     ] {
         let arguments = [&["train", "--data", "colours.npy", "--device", "cpu"], more].concat();
         refused_in(at, &arguments, CONFIG, words);
@@ -175,4 +189,27 @@ fn layers_that_do_not_go_together_are_shown_with_their_sizes() {
         CONFIG,
         &["rows of 2 values are no images", "`--net mlp`"],
     );
+}
+
+#[test]
+fn values_far_beyond_one_are_refused_where_nobody_chose_the_loss() {
+    let folder = temporary();
+    let at = folder.path();
+    let values: Vec<u8> = (0..24 * 300)
+        .flat_map(|i| (((i * 37) % 255) as f32).to_le_bytes())
+        .collect();
+    let array = npy("'<f4'", false, "(24, 10, 10, 3)", &values);
+    write(&at.join("far.npy"), &array);
+    let train = [
+        "train", "--data", "far.npy", "--device", "cpu", "--epochs", "1",
+    ];
+    let words = [
+        "reach from 0 to 254",
+        "--scale range",
+        "--likelihood gaussian",
+    ];
+    refused_in(at, &train, CONFIG, &words);
+    for more in [["--scale", "254"], ["--likelihood", "gaussian"]] {
+        accepted(at, &[&train[..], &more, &["--dry-run"]].concat());
+    }
 }

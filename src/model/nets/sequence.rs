@@ -166,17 +166,11 @@ impl Sequence<'_> {
     /// A layer without its activation, and what is said of it.
     fn traced(&mut self, block: &Block, name: &str, x: Value) -> Result<Value, String> {
         let text = match block {
-            Block::Residual(_) => {
-                self.trail.open("residual(");
-                ")".to_owned()
-            }
+            // What is before its bracket has been told of by then.
+            Block::Residual(_) => ")".to_owned(),
             other => other.to_string(),
         };
-        let made = self.layer(block, name, x);
-        if matches!(block, Block::Residual(_)) {
-            self.trail.close();
-        }
-        match made {
+        match self.layer(block, name, x) {
             Ok(made) => {
                 self.trail.passed(&text, &self.graph.info(made).dims);
                 Ok(made)
@@ -237,7 +231,9 @@ impl Sequence<'_> {
     }
 
     fn residual(&mut self, inner: &Blocks, name: &str, x: Value) -> Result<Value, String> {
+        self.trail.open("residual(");
         let (y, _) = self.blocks(inner, name, x, true)?;
+        self.trail.close();
         let [takes, gives] = [x, y].map(|value| &self.graph.info(value).dims);
         if takes != gives {
             return Err(format!(
@@ -358,6 +354,7 @@ fn times(sizes: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::{Init, ParameterInfo};
 
     fn spec(encoder: &str) -> ModelSpec {
         ModelSpec {
@@ -425,6 +422,24 @@ mod tests {
                 "encoder.2.0 convolution",
                 "encoder.2.1 group_norm",
                 "encoder.2 add"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_residual_block_begins_as_the_identity() {
+        let net = build(&spec("conv 8 k3, residual(conv 6 k3, conv 8 k3)")).expect("a net");
+        let zero = Init::Constant(0.0);
+        let at_zero = |parameter: &&ParameterInfo| parameter.init == zero;
+        let names = net.graph.parameters().iter().filter(at_zero);
+        let names: Vec<&str> = names.map(|parameter| &*parameter.tensors[0]).collect();
+        assert_eq!(
+            names,
+            [
+                "encoder.2.2.weight",
+                "encoder.2.2.bias",
+                "decoder.3.2.weight",
+                "decoder.3.2.bias"
             ]
         );
     }

@@ -319,6 +319,11 @@ mod tests {
                 "a stride, 1 to 1024, as in `/2`, at character 12",
             ),
             ("conv 8 k3 *2", "expected `,` at character 11: \"*2\""),
+            (
+                "conv 8 k3 k5",
+                "one size and one stride, at character 11: \"k5\"",
+            ),
+            ("deconv 8 *2 k4 *3", "one stride, at character 16: \"*3\""),
             ("linear 7x7", "channels, as in `linear 7x7x64`, at its end"),
             ("deconv 8 *2 to 7", "height and width"),
             ("linear 5)", "expected `,` at character 9: \")\""),
