@@ -38,6 +38,7 @@ pub struct Gpu {
     /// Largest buffer, bytes.
     buffer_limit: u64,
     faults: Arc<Mutex<Vec<String>>>,
+    adapter: wgpu::Adapter,
 }
 
 /// Every adapter of the compute backends, in wgpu's order.
@@ -216,7 +217,16 @@ impl Gpu {
             binding_limit: available.max_storage_buffer_binding_size,
             buffer_limit: available.max_buffer_size,
             faults,
+            adapter: adapter.clone(),
         })
+    }
+
+    /// Opens a further device of the same adapter.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver refuses it.
+    pub fn another(&self) -> Result<Self> {
+        Self::open(&self.adapter, self.half)
     }
 
     /// What tells this adapter and its driver from others, see [`AdapterSummary::identity`].

@@ -60,7 +60,7 @@ impl MemoryUse {
 /// A part of the memory of a device or of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Allocation {
-    /// Name of the buffer, or of the plan whose transient buffers live in it.
+    /// Name of the buffer, or of what lies in it.
     pub name: String,
     /// What it is for.
     pub used_for: MemoryUse,

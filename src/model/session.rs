@@ -127,7 +127,7 @@ impl Session {
         Ok(())
     }
 
-    /// What it holds on the device: shared buffers by name, then the memories of each plan. Shaders, and what
+    /// What it holds on the device: shared buffers by name, then the memories of its plans. Shaders, and what
     /// the driver keeps for itself, are not in it.
     pub(crate) fn memory(&self) -> Vec<Allocation> {
         let shared = self.allocated.iter().map(|(&buffer, &len)| Allocation {
@@ -137,16 +137,11 @@ impl Session {
         });
         let mut all: Vec<_> = shared.collect();
         all.sort_by(|a, b| (a.used_for, &a.name).cmp(&(b.used_for, &b.name)));
-        let plans = self.prepared.values().map(|&id| self.runtime.plan(id));
-        let mut plans: Vec<_> = plans
-            .map(|plan| Allocation {
-                name: format!("plan {}", plan.name),
-                used_for: MemoryUse::Activations,
-                bytes: plan.bytes(),
-            })
-            .collect();
-        plans.sort_by(|a, b| a.name.cmp(&b.name));
-        all.extend(plans);
+        all.push(Allocation {
+            name: "transient buffers of the plans".to_owned(),
+            used_for: MemoryUse::Activations,
+            bytes: self.runtime.memory(),
+        });
         all
     }
 

@@ -1,4 +1,4 @@
-//! What steps cost by their records, and what plans hold of a device's memory.
+//! What plans and their steps cost by their records.
 
 use super::{ALIGNMENT, Plan, Step};
 use crate::kernel::Access;
@@ -40,13 +40,5 @@ impl Plan {
     /// Operations of its matrix products.
     pub fn operations(&self) -> u64 {
         self.steps.iter().map(Step::operations).sum()
-    }
-
-    /// Bytes of the memories of its transient buffers.
-    pub fn bytes(&self) -> u64 {
-        self.memories
-            .iter()
-            .map(|&(_, len)| buffer_bytes(len))
-            .sum()
     }
 }

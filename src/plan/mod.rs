@@ -8,6 +8,7 @@ mod account;
 mod inspect;
 mod memory;
 mod pipelines;
+mod pool;
 mod prepared;
 mod run_cpu;
 mod run_gpu;
@@ -45,7 +46,8 @@ pub struct BufferId(usize);
 pub enum Home {
     /// In the runtime: it outlives the plan's runs.
     Shared(Shared),
-    /// In the plan's memory of this index; content is undefined before the first write of a run.
+    /// In the plan's memory of this index, which other plans of the runtime use too: content is undefined before the first
+    /// write of a run.
     Transient(usize),
 }
 

@@ -1,6 +1,6 @@
 //! Pipelines of a GPU, made once for each text and set of constants.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -58,6 +58,21 @@ impl Pipelines {
         let pipeline = make(gpu, layout, &label(kernel, variant), &key)?;
         self.made.insert(key, pipeline.clone());
         Ok(pipeline)
+    }
+
+    /// The places of calls whose pipelines are not made, of each pipeline the first.
+    pub(super) fn missing<'a>(
+        &self,
+        wanted: impl Iterator<Item = (&'static Kernel, &'a Call, &'a Variant)>,
+    ) -> Vec<usize> {
+        let mut seen = HashSet::new();
+        let mut is_missing = |(_, call, variant): (_, &Call, &Variant)| {
+            let key = key(call, variant);
+            !self.made.contains_key(&key) && seen.insert(key)
+        };
+        let places = wanted.enumerate();
+        let missing = places.filter_map(|(place, one)| is_missing(one).then_some(place));
+        missing.collect()
     }
 
     /// Makes the pipelines of several calls on all threads, so that [`Pipelines::get`] finds them.

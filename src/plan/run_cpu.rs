@@ -5,6 +5,7 @@ use std::mem;
 
 use arrayvec::ArrayVec;
 
+use super::pool::Pool;
 use super::prepared::PreparedPlans;
 use super::{BufferId, Home, Plan, PlanId, Runtime, Shared, Slice, Step};
 use crate::error::Result;
@@ -12,6 +13,20 @@ use crate::kernel::{Access, Bound, Call, Element, Kernel, Real, parallel};
 
 /// Most bindings of a kernel (WebGPU's default limit of storage buffers).
 const MAX_BINDINGS: usize = 8;
+
+/// Finds a place for a storage: an empty one, or a new one.
+fn place<F>(storage: &mut Vec<Storage<F>>, free: &mut Vec<usize>, made: Storage<F>) -> usize {
+    match free.pop() {
+        Some(index) => {
+            storage[index] = made;
+            index
+        }
+        None => {
+            storage.push(made);
+            storage.len() - 1
+        }
+    }
+}
 
 /// A float type whose twins the runtime can call.
 pub trait TwinFloat: Real {
@@ -84,7 +99,7 @@ struct Prepared {
     plan: Plan,
     /// Storage index of each buffer of the plan.
     storage: Vec<usize>,
-    /// Those of its memories.
+    /// Places of its memories in the pool.
     memories: Vec<usize>,
 }
 
@@ -94,6 +109,8 @@ pub struct CpuRuntime<F: TwinFloat> {
     /// Storages that are empty, for others to come.
     free: Vec<usize>,
     shared: HashMap<Shared, usize>,
+    /// Storage indices of the memories.
+    pool: Pool<usize>,
     plans: PreparedPlans<Prepared>,
 }
 
@@ -110,6 +127,7 @@ impl<F: TwinFloat> CpuRuntime<F> {
             storage: Vec::new(),
             free: Vec::new(),
             shared: HashMap::new(),
+            pool: Pool::default(),
             plans: PreparedPlans::default(),
         }
     }
@@ -126,20 +144,6 @@ impl<F: TwinFloat> CpuRuntime<F> {
         match self.shared.get(&buffer) {
             Some(&index) => &mut self.storage[index],
             None => panic!("no buffer of {buffer}"),
-        }
-    }
-
-    /// Finds a place for a storage.
-    fn place(&mut self, made: Storage<F>) -> usize {
-        match self.free.pop() {
-            Some(index) => {
-                self.storage[index] = made;
-                index
-            }
-            None => {
-                self.storage.push(made);
-                self.storage.len() - 1
-            }
         }
     }
 
@@ -225,7 +229,8 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
                 Ok(true)
             }
             None => {
-                let index = self.place(Storage::new(element, len));
+                let made = Storage::new(element, len);
+                let index = place(&mut self.storage, &mut self.free, made);
                 self.shared.insert(buffer, index);
                 Ok(false)
             }
@@ -255,15 +260,16 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     }
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
-        let memories = plan.memories.iter();
-        let memories: Vec<usize> = memories
-            .map(|&(element, len)| self.place(Storage::new(element, len)))
-            .collect();
+        let (all, free) = (&mut self.storage, &mut self.free);
+        let places = self.pool.take(&plan.memories, |_, element, len| {
+            Ok(place(all, free, Storage::new(element, len)))
+        })?;
+        let memories = self.pool.at(&places);
         let storage = plan
             .buffers
             .iter()
             .map(|buffer| match buffer.home {
-                Home::Transient(memory) => memories[memory],
+                Home::Transient(memory) => *memories[memory],
                 Home::Shared(shared) => match self.shared.get(&shared) {
                     Some(&index) => index,
                     None => panic!("{}: no buffer of {shared}", plan.name),
@@ -273,12 +279,13 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
         Ok(self.plans.add(Prepared {
             plan,
             storage,
-            memories,
+            memories: places,
         }))
     }
 
     fn release(&mut self, plan: PlanId) {
-        for memory in self.plans.remove(plan).memories {
+        let memories = self.plans.remove(plan).memories;
+        for memory in self.pool.give_back(&memories) {
             self.storage[memory] = Storage::default();
             self.free.push(memory);
         }
@@ -298,6 +305,10 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
 
     fn plan(&self, plan: PlanId) -> &Plan {
         &self.plans.get(plan).plan
+    }
+
+    fn memory(&self) -> u64 {
+        self.pool.bytes()
     }
 
     fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
@@ -340,57 +351,5 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
 
     fn choices(&self) -> Vec<(String, String)> {
         Vec::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::activation;
-    use crate::plan::Builder;
-
-    const INPUT: Shared = Shared::floats("input");
-    const OUTPUT: Shared = Shared::floats("output");
-
-    /// A plan of two steps with a memory between them.
-    fn plan(len: usize) -> Plan {
-        let mut plan = Builder::new("two steps");
-        let [input, output] = [INPUT, OUTPUT].map(|buffer| plan.shared(buffer, len));
-        let between = plan.transient("between", len);
-        for slices in [[input, between], [between, output]] {
-            let call = activation::call(activation::TANH, len);
-            plan.step("tanh", &activation::KERNEL, call, &slices);
-        }
-        plan.finish()
-    }
-
-    #[test]
-    fn memories_are_those_of_the_plans_that_are_there() {
-        let mut runtime = CpuRuntime::<f32>::new();
-        for buffer in [INPUT, OUTPUT] {
-            runtime.allocate(buffer, 8).expect("a buffer");
-        }
-        runtime.write(INPUT, 0, &[1.0; 8]).expect("a buffer");
-        let held = |runtime: &CpuRuntime<f32>| {
-            let lens = runtime.storage.iter().map(Storage::len);
-            (runtime.storage.len(), lens.sum::<usize>())
-        };
-        let stays = runtime.prepare(plan(8)).expect("a plan");
-        let before = held(&runtime);
-        let mut earlier = vec![stays];
-        for len in [3, 8, 1, 5] {
-            let id = runtime.prepare(plan(len)).expect("a plan");
-            assert!(!earlier.contains(&id));
-            assert_eq!(held(&runtime), (before.0 + 1, before.1 + len));
-            for id in [id, stays] {
-                runtime.write(OUTPUT, 0, &[0.0; 8]).expect("a buffer");
-                runtime.run(id, 1).expect("a run");
-                let found = runtime.read(OUTPUT, 0, 8).expect("a buffer");
-                assert_eq!(found[0], 1.0_f32.tanh().tanh());
-            }
-            runtime.release(id);
-            assert_eq!(held(&runtime), (before.0 + 1, before.1));
-            earlier.push(id);
-        }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 
 use super::pipelines::Pipelines;
+use super::pool::Pool;
 use super::prepared::PreparedPlans;
 use super::tuning::Memory;
 use super::{Choice, Home, Plan, PlanId, Runtime, Shared, Slice, Step, Tuning, buffer_bytes};
@@ -39,6 +40,8 @@ struct PreparedStep {
 struct Prepared {
     plan: Plan,
     memories: Vec<wgpu::Buffer>,
+    /// Their places in the pool.
+    places: Vec<usize>,
     steps: Vec<PreparedStep>,
     /// Runs of the plan a submission: doubled until one takes about as long as it should, then settled.
     runs: u32,
@@ -58,6 +61,7 @@ pub struct GpuRuntime {
     choices: IndexMap<String, String>,
     shared: HashMap<Shared, (wgpu::Buffer, usize)>,
     pipelines: Pipelines,
+    pool: Pool<wgpu::Buffer>,
     plans: PreparedPlans<Prepared>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
@@ -100,6 +104,7 @@ impl GpuRuntime {
             choices: IndexMap::new(),
             shared: HashMap::new(),
             pipelines: Pipelines::default(),
+            pool: Pool::default(),
             plans: PreparedPlans::default(),
             in_flight: VecDeque::new(),
         }
@@ -363,20 +368,21 @@ impl Runtime for GpuRuntime {
             let name = &plan.buffer(slice.buffer).name;
             self.gpu.check_binding(name, 4 * slice.len as u64)?;
         }
-        let memories = plan
-            .memories
-            .iter()
-            .enumerate()
-            .map(|(i, &(_, len))| {
-                self.gpu
-                    .buffer(&format!("{} memory {i}", plan.name), buffer_bytes(len))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let steps = self.prepare_steps(&plan, &memories)?;
-        self.gpu.check()?;
+        let places = self.pool.take(&plan.memories, |i, _, len| {
+            let label = format!("{} memory {i}", plan.name);
+            self.gpu.buffer(&label, buffer_bytes(len))
+        })?;
+        let memories: Vec<_> = self.pool.at(&places).into_iter().cloned().collect();
+        if self.capabilities.software {
+            self.warm_up(&plan);
+        }
+        let steps = self.prepare_steps(&plan, &memories);
+        let steps = steps.and_then(|steps| self.gpu.check().map(|()| steps));
+        let steps = steps.inspect_err(|_| drop(self.pool.give_back(&places)))?;
         Ok(self.plans.add(Prepared {
             plan,
             memories,
+            places,
             steps,
             runs: 1,
             settled: false,
@@ -386,7 +392,8 @@ impl Runtime for GpuRuntime {
 
     fn release(&mut self, plan: PlanId) {
         // What is under way keeps what it needs until it is done.
-        self.plans.remove(plan);
+        let Prepared { places, .. } = self.plans.remove(plan);
+        self.pool.give_back(&places);
     }
 
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {
@@ -417,6 +424,10 @@ impl Runtime for GpuRuntime {
 
     fn plan(&self, plan: PlanId) -> &Plan {
         &self.plans.get(plan).plan
+    }
+
+    fn memory(&self) -> u64 {
+        self.pool.bytes()
     }
 
     fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {

@@ -7,7 +7,8 @@ use crate::plan::{CpuRuntime, GpuRuntime, Plan, PlanId, Shared, Slice, Tuning};
 /// An executor of plans with its buffers.
 ///
 /// Buffers of floats hold `f32` for the host; offsets and lengths count elements. Shared buffers are there as long as the
-/// runtime; what a plan needs beside them is there from [`Runtime::prepare`] to [`Runtime::release`].
+/// runtime; what a plan needs beside them is there from [`Runtime::prepare`] to [`Runtime::release`]. All plans share that
+/// memory: a run of one ends what another has left in its transient buffers.
 pub trait Runtime: Send {
     /// Makes a shared buffer, zeroed; one of a sufficient length stays as it is.
     /// Returns whether it replaced a shorter one, to which plans that were prepared earlier still refer.
@@ -52,7 +53,7 @@ pub trait Runtime: Send {
     /// [`crate::Error::Device`] where memory is short or a shader does not compile.
     fn prepare(&mut self, plan: Plan) -> Result<PlanId>;
 
-    /// Gives back a plan with the memories of its transient buffers. What was compiled for it stays, for others like it.
+    /// Gives back a plan, with the memories of its transient buffers that no other plan uses. What was compiled for it stays, for others like it.
     ///
     /// # Panics
     /// Where it was given back before, as every use of it after this does.
@@ -66,6 +67,9 @@ pub trait Runtime: Send {
 
     /// A prepared plan.
     fn plan(&self, plan: PlanId) -> &Plan;
+
+    /// Bytes of the memories in which the transient buffers of all prepared plans live.
+    fn memory(&self) -> u64;
 
     /// Runs one step of a plan `times` times in a row, and waits for it.
     ///

@@ -49,7 +49,7 @@ fn every_step_stands_beside_the_roofs_and_the_memory() {
         "images/s",
         "roofs",
         "device memory",
-        "plan train 32",
+        "transient buffers of the plans",
         "host memory",
         "last good state",
     ] {

@@ -130,7 +130,7 @@ fn bytes_of_a_step_do_not_depend_on_the_number_of_images() {
 }
 
 #[test]
-fn memory_is_listed_by_buffer_and_by_plan() {
+fn memory_is_listed_by_buffer_and_plans_share_theirs() {
     let (train, test) = (300, 100);
     let dataset = digits::generate(train, test, 0);
     let options = TrainOptions::default();
@@ -156,12 +156,10 @@ fn memory_is_listed_by_buffer_and_by_plan() {
     let plan = reference(train);
     let memories = plan.memories.iter();
     let memories: u64 = memories.map(|&(_, len)| buffer(4 * len as u64)).sum();
-    assert_eq!(bytes("plan train 128"), memories);
+    // The plan for the rest of the images and the one for the test images lie in those of the largest.
+    assert_eq!(bytes("transient buffers of the plans"), memories);
     // At least what lives at once: x, the outputs and their gradient.
     assert!(memories > 3 * 4 * ROWS * VALUES);
-    // The rest of the images has a plan of its own, and so have the test images.
-    assert!(bytes("plan train 44") < memories);
-    bytes("plan evaluate 100");
     let parts = MemoryUse::ALL.map(|used_for| Allocation::total_for(&device, used_for));
     assert_eq!(parts.iter().sum::<u64>(), Allocation::total(&device));
     assert_eq!(

@@ -71,6 +71,27 @@ fn a_plan_that_was_given_back_is_never_another_one() {
 }
 
 #[test]
+fn plans_share_memory_and_none_of_their_results() {
+    for (device, mut runtime) in devices() {
+        let runtime = runtime.as_mut();
+        with_buffers(runtime);
+        let large = runtime.prepare(plan(LEN)).expect("a plan");
+        let memory = runtime.memory();
+        assert_eq!(memory, 2 * 4 * LEN as u64, "{device}");
+        let small = runtime.prepare(plan(100)).expect("a plan");
+        assert_eq!(runtime.memory(), memory, "{device}");
+        let expected = last(runtime, large, LEN);
+        for (id, len) in [(small, 100), (large, LEN), (small, 100)] {
+            assert_eq!(last(runtime, id, len), expected, "{device}");
+        }
+        runtime.release(large);
+        assert_eq!(last(runtime, small, 100), expected, "{device}");
+        runtime.release(small);
+        assert_eq!(runtime.memory(), 0, "{device}");
+    }
+}
+
+#[test]
 fn a_device_has_the_memory_of_plans_that_were_given_back() {
     let Some(gpu) = gpu() else { return };
     let device = gpu.device.clone();

@@ -78,6 +78,9 @@ impl Runtime for Counting {
     fn plan(&self, plan: PlanId) -> &Plan {
         self.inner.plan(plan)
     }
+    fn memory(&self) -> u64 {
+        self.inner.memory()
+    }
     fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
         self.inner.run_step(plan, step, times)
     }
