@@ -6,8 +6,9 @@
 
 use std::cell::RefCell;
 use std::mem;
+use std::ops::Range;
 
-use pulp::{Arch, Simd};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::right::{self, Line, WIDTH};
@@ -17,6 +18,9 @@ use super::{LEAST_WORK, Layout, grow, is_finite, is_zero};
 /// Panels packed at a time: some, because reading short pieces of rows is slow; few, because they have to stay
 /// near.
 const GROUP: usize = 4;
+
+/// Tiles that are computed before their rows are finished: few, because the rows have to be near then.
+const NEAR: usize = 8;
 
 /// Samples by which the zeros of a tile's rows are judged.
 const SAMPLES: usize = 32;
@@ -47,12 +51,15 @@ pub(super) fn product(
     let mut tiles = TILES.take();
     let left = Left { a, k };
     cut(arch, left, m, &mut tiles);
-    let job = Job {
-        arch,
+    let operands = Operands {
         left,
+        tiles: &tiles,
         b,
         n,
-        tiles: &tiles,
+    };
+    let job = Job {
+        arch,
+        operands,
         height: height(arch),
         finish,
     };
@@ -244,13 +251,19 @@ impl OnTiles for Pack<'_> {
     }
 }
 
+/// What is multiplied.
+#[derive(Clone, Copy)]
+struct Operands<'a> {
+    left: Left<'a>,
+    tiles: &'a [Tile],
+    b: (&'a [f32], Layout),
+    n: usize,
+}
+
 /// A product that is shared out.
 struct Job<'a, G> {
     arch: Arch,
-    left: Left<'a>,
-    b: (&'a [f32], Layout),
-    n: usize,
-    tiles: &'a [Tile],
+    operands: Operands<'a>,
     /// Rows of a tile.
     height: usize,
     finish: &'a G,
@@ -260,8 +273,9 @@ impl<G: Fn(usize, usize, &mut [f32]) + Sync> Job<'_, G> {
     /// Into how many parts to cut rows and columns, so that the largest takes the least time.
     fn parts(&self, m: usize) -> [usize; 2] {
         let threads = rayon::current_num_threads();
-        let parts = (m * self.n * self.left.k / LEAST_WORK).clamp(1, threads);
-        let (tiles, panels) = (self.tiles.len(), self.n.div_ceil(WIDTH));
+        let Operands { left, tiles, n, .. } = self.operands;
+        let parts = (m * n * left.k / LEAST_WORK).clamp(1, threads);
+        let (tiles, panels) = (tiles.len(), n.div_ceil(WIDTH));
         let time = |columns: usize| {
             let tiles = tiles.div_ceil(parts.div_ceil(columns));
             panels.div_ceil(columns) as f64 * (tiles as f64 + PACKING)
@@ -280,77 +294,150 @@ impl<G: Fn(usize, usize, &mut [f32]) + Sync> Job<'_, G> {
             return;
         }
         let mut lines = LINES.take();
-        let task = Task {
-            job: self,
-            at: block.at,
-            c,
-            lines: &mut lines,
-        };
-        self.arch.dispatch(Tiled(task));
+        let width = GROUP * WIDTH;
+        grow(&mut lines, GROUP * self.operands.left.k);
+        for first in (0..block.size[1]).step_by(width) {
+            let columns = first..block.size[1].min(first + width);
+            let group = Group {
+                operands: self.operands,
+                first: block.at[1],
+                columns: columns.clone(),
+            };
+            let has_zeros = self.arch.dispatch(Packing {
+                group: &group,
+                lines: &mut lines,
+            });
+            let rows = NEAR * self.height;
+            for (i, c) in c.chunks_mut(rows).enumerate() {
+                let row = block.at[0] + i * rows;
+                // Calls of their own: compiled into one, whatever finishes a row would take registers from the sums.
+                self.arch.dispatch(Tiled(Sums {
+                    group: &group,
+                    row,
+                    c,
+                    lines: &lines,
+                    has_zeros,
+                }));
+                self.arch.dispatch(Finishing {
+                    finish: self.finish,
+                    group: &group,
+                    row,
+                    c,
+                });
+            }
+        }
         LINES.set(lines);
     }
 }
 
-/// Some columns of some rows.
-struct Task<'a, 'c, G> {
-    job: &'a Job<'a, G>,
-    /// The first row and column.
-    at: [usize; 2],
-    c: &'a mut [&'c mut [f32]],
-    lines: &'a mut Vec<Line>,
+/// A few panels.
+struct Group<'a> {
+    operands: Operands<'a>,
+    /// The first column of the block that they are of.
+    first: usize,
+    /// Their columns of the block.
+    columns: Range<usize>,
 }
 
-impl<G: Fn(usize, usize, &mut [f32])> OnTiles for Task<'_, '_, G> {
+impl Group<'_> {
+    /// Lines of its panels.
+    fn lines(&self) -> usize {
+        self.columns.len().div_ceil(WIDTH) * self.operands.left.k
+    }
+}
+
+/// Packs the right operand's columns; gives whether any zeros may be left out.
+struct Packing<'a> {
+    group: &'a Group<'a>,
+    lines: &'a mut [Line],
+}
+
+impl WithSimd for Packing<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> bool {
+        let Operands { left, tiles, b, n } = self.group.operands;
+        let lines = &mut self.lines[..self.group.lines()];
+        let first = self.group.first + self.group.columns.start;
+        right::pack(b, [left.k, n], first, lines);
+        // What is left out has to be zero times a finite value.
+        tiles.iter().any(|tile| tile.packed.is_some()) && is_finite(bytemuck::cast_slice(lines))
+    }
+}
+
+/// Computes some rows as far as a group's columns.
+struct Sums<'a, 'c> {
+    group: &'a Group<'a>,
+    /// The first row.
+    row: usize,
+    /// The rows' pieces.
+    c: &'a mut [&'c mut [f32]],
+    lines: &'a [Line],
+    has_zeros: bool,
+}
+
+impl OnTiles for Sums<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn on_tiles<S: Simd, const R: usize, const V: usize>(self, simd: S) {
-        let Self { job, c, lines, .. } = self;
-        let (depth, n, [row, column]) = (job.left.k, job.n, self.at);
-        let parts = job.tiles.iter().any(|tile| tile.packed.is_some());
-        grow(lines, GROUP * depth);
-        let columns = c[0].len();
-        for first in (0..columns).step_by(GROUP * WIDTH) {
-            let columns = first..columns.min(first + GROUP * WIDTH);
-            let lines = &mut lines[..columns.len().div_ceil(WIDTH) * depth];
-            right::pack(job.b, [depth, n], column + first, lines);
-            // What is left out has to be zero times a finite value.
-            let parts = parts && is_finite(bytemuck::cast_slice(lines));
-            for (i, c) in c.chunks_mut(R).enumerate() {
-                let tile = row / R + i;
-                let rows: [&[f32]; R] = job.left.rows(tile);
-                let tile = &job.tiles[tile];
-                let packed = tile.packed.filter(|_| parts);
-                for (lines, at) in lines.chunks(depth).zip(columns.clone().step_by(WIDTH)) {
-                    let sums: [[S::f32s; V]; R] = match packed {
-                        Some(count) => {
-                            let columns = &tile.columns.as_chunks::<R>().0[..count];
-                            let places = &tile.places[..count];
-                            let lines = places.iter().map(|&k| &lines[k as usize]);
-                            sum(
-                                simd,
-                                lines.enumerate(),
-                                #[inline(always)]
-                                |k| values(&columns[k]),
-                            )
-                        }
-                        None => {
-                            let rows: [&[f32]; R] =
-                                std::array::from_fn(|i| &rows[i][..lines.len()]);
-                            sum(
-                                simd,
-                                lines.iter().enumerate(),
-                                #[inline(always)]
-                                |k| move |i: usize| rows[i][k],
-                            )
-                        }
-                    };
-                    store::<S, R, V>(sums, c.iter_mut().map(|row| &mut **row), at);
-                }
+        let Operands { left, tiles, .. } = self.group.operands;
+        let lines = &self.lines[..self.group.lines()];
+        for (i, c) in self.c.chunks_mut(R).enumerate() {
+            let tile = self.row / R + i;
+            let rows: [&[f32]; R] = left.rows(tile);
+            let tile = &tiles[tile];
+            let packed = tile.packed.filter(|_| self.has_zeros);
+            let columns = self.group.columns.clone().step_by(WIDTH);
+            for (lines, at) in lines.chunks(left.k).zip(columns) {
+                let sums: [[S::f32s; V]; R] = match packed {
+                    Some(count) => {
+                        let columns = &tile.columns.as_chunks::<R>().0[..count];
+                        let places = &tile.places[..count];
+                        let lines = places.iter().map(|&k| &lines[k as usize]);
+                        sum(
+                            simd,
+                            lines.enumerate(),
+                            #[inline(always)]
+                            |k| values(&columns[k]),
+                        )
+                    }
+                    None => {
+                        let rows: [&[f32]; R] = std::array::from_fn(|i| &rows[i][..lines.len()]);
+                        sum(
+                            simd,
+                            lines.iter().enumerate(),
+                            #[inline(always)]
+                            |k| move |i: usize| rows[i][k],
+                        )
+                    }
+                };
+                store::<S, R, V>(sums, c.iter_mut().map(|row| &mut **row), at);
             }
-            for (i, c) in c.iter_mut().enumerate() {
-                (job.finish)(row + i, column + first, &mut c[columns.clone()]);
-            }
+        }
+    }
+}
+
+/// Finishes rows as far as a group's columns.
+struct Finishing<'a, 'c, G> {
+    finish: &'a G,
+    group: &'a Group<'a>,
+    /// The first row.
+    row: usize,
+    /// The rows' pieces.
+    c: &'a mut [&'c mut [f32]],
+}
+
+impl<G: Fn(usize, usize, &mut [f32])> WithSimd for Finishing<'_, '_, G> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let columns = &self.group.columns;
+        for (i, c) in self.c.iter_mut().enumerate() {
+            let first = self.group.first + columns.start;
+            (self.finish)(self.row + i, first, &mut c[columns.clone()]);
         }
     }
 }

@@ -108,7 +108,7 @@ impl<C: Rows<f32>> WithSimd for Task<'_, C> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, _: S) {
         self.c.take(
             self.first,
             self.memory,
@@ -120,7 +120,7 @@ impl<C: Rows<f32>> WithSimd for Task<'_, C> {
                     left: self.left,
                     c,
                 };
-                Tiled(block).with_simd(simd);
+                block.compute();
             },
         );
     }
@@ -132,6 +132,14 @@ struct Block<'a> {
     first: usize,
     left: &'a mut Vec<f32>,
     c: &'a mut [f32],
+}
+
+impl Block<'_> {
+    /// A call of its own: compiled into one with what is made of the rows, that would take registers from the sums.
+    #[inline(never)]
+    fn compute(self) {
+        self.job.arch.dispatch(Tiled(self));
+    }
 }
 
 impl OnTiles for Block<'_> {
