@@ -18,7 +18,7 @@ use super::{find_device, note, text, warn};
 use crate::data::{self, Binarize, Dataset, Look, Values};
 use crate::error::{Error, Result};
 use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
-use crate::plan::{self, Runtime};
+use crate::plan::{self, Predicted, Runtime};
 use crate::train::{
     DataConfig, Ending, Observer, Pace, Record, RunConfig, RunFolder, TrainOptions, Trainer,
     warm_up,
@@ -48,7 +48,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.out {
         RunFolder::check_new(out)?;
     }
-    let ready = Ready::make(&resolved, args.quiet)?;
+    let ready = Ready::make(&resolved, args.quiet, args.dry_run)?;
     let batch = resolved.fit_batch(ready.dataset.train.len());
     let spec = with_image(&resolved, &ready.dataset)?;
     ready.check(&spec, &resolved.train)?;
@@ -111,9 +111,10 @@ fn show(
     if !quiet {
         introduce_model(spec, Some(&resolved.model));
     }
+    dry_run::print_layers(&Model::new(spec)?)?;
     let split_seed = resolved.data.options.seed;
     let trainer = Trainer::new(runtime, spec, &resolved.train, &dataset, split_seed)?;
-    dry_run::print(&Model::new(spec)?, &trainer.device_memory())?;
+    dry_run::print_memory(&trainer.device_memory())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -141,13 +142,16 @@ struct Ready {
 
 impl Ready {
     /// The images are read while the device gets ready for them.
-    fn make(resolved: &Resolved, quiet: bool) -> Result<Self> {
+    fn make(resolved: &Resolved, quiet: bool, dry_run: bool) -> Result<Self> {
         let source = &resolved.data.source;
         let loading = Loading::start(source, resolved.data.options.clone(), quiet);
         let (device, lines) = find_device(&resolved.compute.device, resolved.train.precision)?;
         loading.note(lines);
         let name = device.name();
-        let mut runtime = plan::open(device, resolved.compute.tune);
+        let mut runtime: Box<dyn Runtime> = match dry_run {
+            true => Box::new(Predicted::new(device)),
+            false => plan::open(device, resolved.compute.tune),
+        };
         if let Some(expected) = data::expect(source) {
             warm_up(runtime.as_mut(), &resolved.model, &resolved.train, expected);
         }

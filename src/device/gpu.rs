@@ -276,7 +276,7 @@ impl Gpu {
     /// [`Error::Device`] where a buffer cannot be that large or memory is short; both say how much was
     /// asked for.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
-        self.check_size("a buffer", label, bytes, self.buffer_limit)?;
+        self.check_buffer(label, bytes)?;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -297,6 +297,14 @@ impl Gpu {
                 "a smaller `batch-size = …` or model, or `device = cpu`",
             )),
         }
+    }
+
+    /// Checks that a buffer can have `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where none can be that large.
+    pub fn check_buffer(&self, label: &str, bytes: u64) -> Result<()> {
+        self.check_size("a buffer", label, bytes, self.buffer_limit)
     }
 
     /// Checks that a kernel can be given `bytes` at once.

@@ -13,6 +13,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use self::seal::Seal;
+use crate::device::check_memory;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Likelihood, Model, ModelSpec, Parameters, Sigma};
@@ -31,6 +32,7 @@ impl Weights {
     pub fn initial(spec: &ModelSpec, seed: u64) -> Result<Self> {
         let model = Model::new(spec)?;
         let parameters = model.parameters();
+        check_memory("the parameters", 4 * parameters.len as u64)?;
         Ok(Self::from_arena(parameters, &parameters.initial(seed)))
     }
 

@@ -9,6 +9,7 @@ mod inspect;
 mod memory;
 mod pipelines;
 mod pool;
+mod predicted;
 mod prepared;
 mod run_cpu;
 mod run_gpu;
@@ -19,6 +20,7 @@ mod tuning;
 
 pub use account::buffer_bytes;
 pub use inspect::{Difference, Fault, compare, find_fault};
+pub use predicted::Predicted;
 pub use prepared::PlanId;
 pub use run_cpu::CpuRuntime;
 pub use run_gpu::GpuRuntime;

@@ -8,8 +8,12 @@ use arrayvec::ArrayVec;
 use super::pool::Pool;
 use super::prepared::PreparedPlans;
 use super::{BufferId, Home, Plan, PlanId, Runtime, Shared, Slice, Step};
+use crate::device::check_memory;
 use crate::error::Result;
 use crate::kernel::{Access, Bound, Call, Element, Kernel, Real, parallel};
+
+/// What [`Runtime::fuses_updates`] says: the gradient stays in the nearest cache.
+pub(super) const FUSES_UPDATES: bool = true;
 
 /// Most bindings of a kernel (WebGPU's default limit of storage buffers).
 const MAX_BINDINGS: usize = 8;
@@ -52,11 +56,17 @@ enum Storage<F> {
 }
 
 impl<F: Real> Storage<F> {
-    fn new(element: Element, len: usize) -> Self {
-        match element {
+    /// One of zeros. `what` is what it is for.
+    fn new(element: Element, len: usize, what: &str) -> Result<Self> {
+        let size = match element {
+            Element::Float => size_of::<F>(),
+            Element::Word => size_of::<u32>(),
+        };
+        check_memory(what, (size as u64).saturating_mul(len as u64))?;
+        Ok(match element {
             Element::Float => Self::Floats(vec![F::ZERO; len]),
             Element::Word => Self::Words(vec![0; len]),
-        }
+        })
     }
 
     fn len(&self) -> usize {
@@ -225,11 +235,11 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
         match self.shared.get(&buffer) {
             Some(&index) if self.storage[index].len() >= len => Ok(false),
             Some(&index) => {
-                self.storage[index] = Storage::new(element, len);
+                self.storage[index] = Storage::new(element, len, &buffer.to_string())?;
                 Ok(true)
             }
             None => {
-                let made = Storage::new(element, len);
+                let made = Storage::new(element, len, &buffer.to_string())?;
                 let index = place(&mut self.storage, &mut self.free, made);
                 self.shared.insert(buffer, index);
                 Ok(false)
@@ -262,7 +272,9 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
         let (all, free) = (&mut self.storage, &mut self.free);
         let places = self.pool.take(&plan.memories, |_, element, len| {
-            Ok(place(all, free, Storage::new(element, len)))
+            let what = format!("the activations of {}", plan.name);
+            let made = Storage::new(element, len, &what)?;
+            Ok(place(all, free, made))
         })?;
         let memories = self.pool.at(&places);
         let storage = plan
@@ -345,8 +357,7 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     }
 
     fn fuses_updates(&self) -> bool {
-        // The gradient stays in the nearest cache.
-        true
+        FUSES_UPDATES
     }
 
     fn choices(&self) -> Vec<(String, String)> {

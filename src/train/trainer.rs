@@ -20,6 +20,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::Dataset;
+use crate::device::check_memory;
 use crate::error::Result;
 use crate::model::plans::{self, Mode, Source, buffers};
 use crate::model::session::{Measured, Passes, Session, add_rows};
@@ -112,6 +113,7 @@ impl Trainer {
         options
             .augment
             .check(dataset.train.shape, &dataset.reading)?;
+        check_memory("the parameters", 4 * model.parameters().len as u64)?;
         let arena = model.parameters().initial(options.seed);
         let mut session = Session::new(runtime, model, &arena, options.seed)?;
         session.check_rows(options.batch_size)?;

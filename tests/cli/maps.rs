@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::{Command, Output};
 
 use crate::formats::{npy, write};
 use crate::support::{CONFIG, accepted, metrics, model, refused_in, stdout, temporary};
+#[cfg(unix)]
+use crate::support::{DEVICE, assert_refused, stderr};
 
 /// Writes `colours.npy`: 96 images of 10×12 RGB values.
 fn colours(folder: &Path) {
@@ -112,6 +116,47 @@ fn images_choose_convolutions_and_a_dry_run_shows_them() {
         shown.contains("fc1") && !shown.contains("convolution"),
         "{shown}"
     );
+}
+
+/// Runs the program with so much address space, KiB.
+#[cfg(unix)]
+fn within(folder: &Path, kibibytes: usize, arguments: &[&str]) -> Output {
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit -v {kibibytes}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_elbo")]);
+    let output = shell.args(arguments).current_dir(folder).output();
+    output.expect("a shell")
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dry_run_says_what_training_takes_and_does_not_take_it() {
+    let folder = temporary();
+    let at = folder.path();
+    colours(at);
+    let train = ["train", "--data", "colours.npy", "--device", "cpu"];
+    let memory = |text: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("device memory: "));
+        line.expect("the memory").to_owned()
+    };
+    let more = ["--width", "4", "--epochs", "1", "--batch-size", "7"];
+    let dry = accepted(at, &[&train[..], &more, &["--dry-run"]].concat());
+    let run = accepted(at, &[&train[..], &more, &["--out", "run"]].concat());
+    assert_eq!(memory(&stdout(&dry)), memory(&stderr(&run)));
+    // Maps of 2.4 GiB each, where there is one.
+    let large = ["--encoder", "conv 60000 k3, conv 2 k3", "--out", "large"];
+    let dry = within(at, 1 << 20, &[&train[..], &large, &["--dry-run"]].concat());
+    assert!(dry.status.success(), "{}", stderr(&dry));
+    assert!(memory(&stdout(&dry)).contains("activations "));
+    let run = within(at, 1 << 20, &[&train[..], &large].concat());
+    let words = [
+        "no memory for the activations of train",
+        "GiB",
+        "--batch-size",
+    ];
+    assert_refused(&run, &train, DEVICE, &words);
 }
 
 #[test]

@@ -80,21 +80,18 @@ fn the_reference_job_on_the_cpu_ends_at_the_published_loss() {
 }
 
 #[test]
-#[ignore = "three runs of ten epochs, minutes"]
+#[ignore = "ten epochs, a minute"]
 fn the_reference_job_with_operands_in_f16_ends_at_the_published_loss() {
     let Some(folder) = mnist_folder() else { return };
-    let (dataset, spec) = (read(&folder), ModelSpec::reference());
-    let losses = [1, 2, 3].map(|seed| {
-        let options = TrainOptions {
-            seed,
-            precision: Precision::F16,
-            ..TrainOptions::default()
-        };
-        run(cpu(), &spec, &options, &dataset).0.total
-    });
-    let mean = losses.iter().sum::<f64>() / 3.0;
-    println!("test loss of three seeds: {losses:.2?}, mean {mean:.3}");
-    assert!((mean - REFERENCE).abs() <= 0.3, "{mean}");
+    let options = TrainOptions {
+        seed: 1,
+        precision: Precision::F16,
+        ..TrainOptions::default()
+    };
+    let (loss, _) = run(cpu(), &ModelSpec::reference(), &options, &read(&folder));
+    let loss = loss.total;
+    println!("test loss: {loss:.3}");
+    assert!((loss - REFERENCE).abs() <= 0.5, "{loss}");
 }
 
 #[test]
@@ -107,6 +104,24 @@ fn the_reference_job_on_the_gpu_ends_at_the_published_loss() {
     let loss = loss.total;
     println!("test loss: {loss:.3}");
     assert!((loss - REFERENCE).abs() <= 0.5, "{loss}");
+}
+
+#[test]
+#[ignore = "ten epochs of convolutions, minutes"]
+fn convolutions_end_at_the_loss_of_pytorch() {
+    let Some(folder) = mnist_folder() else { return };
+    let spec = ModelSpec {
+        encoder: "conv 32 k4 /2, conv 64 k4 /2, linear 256"
+            .parse()
+            .expect("layers"),
+        latent: 32,
+        ..ModelSpec::reference()
+    };
+    let (loss, _) = job(cpu(), &spec, 1, 10, &read(&folder));
+    let loss = loss.total;
+    println!("test loss: {loss:.3}");
+    // PyTorch's seeds 1 to 7 end at 98.94 to 101.40.
+    assert!((98.2..=102.0).contains(&loss), "{loss}");
 }
 
 /// Squared error per image between test images and their reconstructions from the mean code.

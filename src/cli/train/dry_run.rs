@@ -3,8 +3,13 @@
 use crate::cli::{result, text};
 use crate::model::{Allocation, LayerSummary, Model};
 
-/// Prints the layers of a model, and the memory that training it takes.
-pub(super) fn print(model: &Model, memory: &[Allocation]) -> anyhow::Result<()> {
+/// Prints the memory that training takes.
+pub(super) fn print_memory(memory: &[Allocation]) -> anyhow::Result<()> {
+    result(format_args!("device memory: {}", text::memory(memory)))
+}
+
+/// Prints the layers of a model.
+pub(super) fn print_layers(model: &Model) -> anyhow::Result<()> {
     let layers = model.summary();
     let header = ["layer", "kind", "output", "parameters", "multiply-adds"].map(str::to_owned);
     let sum = |of: fn(&LayerSummary) -> u64| text::grouped(layers.iter().map(of).sum());
@@ -27,7 +32,7 @@ pub(super) fn print(model: &Model, memory: &[Allocation]) -> anyhow::Result<()> 
             "{name:a$}  {kind:b$}  {output:c$}  {parameters:>d$}  {multiply_adds:>e$}"
         ))?;
     }
-    result(format_args!("device memory: {}", text::memory(memory)))
+    Ok(())
 }
 
 fn row(layer: &LayerSummary) -> [String; 5] {

@@ -150,7 +150,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         (None, Some(known)) => Some(init::again(known)?),
         _ => None,
     };
-    let ready = Ready::make(&resolved, args.quiet)?;
+    let ready = Ready::make(&resolved, args.quiet, false)?;
     let spec = with_image(&resolved, &ready.dataset)?;
     ready.check(&spec, &resolved.train)?;
     let fingerprint = ready.dataset.fingerprint();
