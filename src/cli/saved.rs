@@ -181,6 +181,9 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
     });
     if let Some(other) = &other {
         data::check_options(other, which.source.names())?;
+        if shape.height == 1 && run.data.options.image_size.is_none() {
+            data::check_rows(other, shape.values())?;
+        }
     }
     let own = DataOptions {
         whole: split == Split::All,

@@ -89,6 +89,23 @@ fn columns_of_another_table_are_taken_by_the_names_that_the_model_knows() {
 }
 
 #[test]
+fn pictures_are_no_rows_for_a_model_of_a_table() {
+    let folder = temporary();
+    let folder = folder.path();
+    table(folder, "own.csv", &["a", "b", "kind"]);
+    train(folder, "own.csv", &["--label-column", "kind"]);
+    fs::create_dir(folder.join("photos")).expect("a folder");
+    for i in 0..3u8 {
+        let picture = image::GrayImage::from_pixel(8, 6, image::Luma([60 * i]));
+        let path = folder.join(format!("photos/{i}.png"));
+        picture.save(path).expect("a picture");
+    }
+    let arguments = [&["encode", "run", "--data", "photos"][..], &CPU].concat();
+    let words = ["photos: expected rows of 2 values", "found pictures"];
+    refused_in(folder, &arguments, DATA_OR_MODEL, &words);
+}
+
+#[test]
 fn arrays_of_another_file_are_named_for_it() {
     let folder = temporary();
     let folder = folder.path();
