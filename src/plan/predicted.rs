@@ -14,7 +14,8 @@ pub struct Predicted {
     device: Device,
     shared: HashMap<Shared, usize>,
     pool: Pool<()>,
-    plans: PreparedPlans<Plan>,
+    /// Plans, with the places of their memories.
+    plans: PreparedPlans<(Plan, Vec<usize>)>,
 }
 
 impl Predicted {
@@ -61,12 +62,13 @@ impl Runtime for Predicted {
         if let Device::Gpu(gpu) = &self.device {
             run_gpu::check(gpu, &plan)?;
         }
-        self.pool.take(&plan.memories, |_, _, _| Ok(()))?;
-        Ok(self.plans.add(plan))
+        let places = self.pool.take(&plan.memories, |_, _, _| Ok(()))?;
+        Ok(self.plans.add((plan, places)))
     }
 
     fn release(&mut self, plan: PlanId) {
-        self.plans.remove(plan);
+        let (_, places) = self.plans.remove(plan);
+        self.pool.give_back(&places);
     }
 
     fn run(&mut self, _: PlanId, _: u32) -> Result<()> {
@@ -74,7 +76,7 @@ impl Runtime for Predicted {
     }
 
     fn plan(&self, plan: PlanId) -> &Plan {
-        self.plans.get(plan)
+        &self.plans.get(plan).0
     }
 
     fn memory(&self) -> u64 {

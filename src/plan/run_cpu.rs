@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 
 use super::pool::Pool;
 use super::prepared::PreparedPlans;
-use super::{BufferId, Home, Plan, PlanId, Runtime, Shared, Slice, Step};
+use super::{BufferId, Home, Plan, PlanId, Runtime, Shared, Slice, Step, buffer_bytes};
 use crate::device::check_memory;
 use crate::error::Result;
 use crate::kernel::{Access, Bound, Call, Element, Kernel, Real, parallel};
@@ -56,17 +56,12 @@ enum Storage<F> {
 }
 
 impl<F: Real> Storage<F> {
-    /// One of zeros. `what` is what it is for.
-    fn new(element: Element, len: usize, what: &str) -> Result<Self> {
-        let size = match element {
-            Element::Float => size_of::<F>(),
-            Element::Word => size_of::<u32>(),
-        };
-        check_memory(what, (size as u64).saturating_mul(len as u64))?;
-        Ok(match element {
+    /// One of zeros.
+    fn new(element: Element, len: usize) -> Self {
+        match element {
             Element::Float => Self::Floats(vec![F::ZERO; len]),
             Element::Word => Self::Words(vec![0; len]),
-        })
+        }
     }
 
     fn len(&self) -> usize {
@@ -235,11 +230,13 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
         match self.shared.get(&buffer) {
             Some(&index) if self.storage[index].len() >= len => Ok(false),
             Some(&index) => {
-                self.storage[index] = Storage::new(element, len, &buffer.to_string())?;
+                check_memory(&buffer.to_string(), buffer_bytes(len))?;
+                self.storage[index] = Storage::new(element, len);
                 Ok(true)
             }
             None => {
-                let made = Storage::new(element, len, &buffer.to_string())?;
+                check_memory(&buffer.to_string(), buffer_bytes(len))?;
+                let made = Storage::new(element, len);
                 let index = place(&mut self.storage, &mut self.free, made);
                 self.shared.insert(buffer, index);
                 Ok(false)
@@ -270,11 +267,12 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     }
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
+        let wanted = plan.memories.iter().map(|&(_, len)| buffer_bytes(len));
+        let more = wanted.sum::<u64>().saturating_sub(self.pool.bytes());
+        check_memory(&format!("the activations of {}", plan.name), more)?;
         let (all, free) = (&mut self.storage, &mut self.free);
         let places = self.pool.take(&plan.memories, |_, element, len| {
-            let what = format!("the activations of {}", plan.name);
-            let made = Storage::new(element, len, &what)?;
-            Ok(place(all, free, made))
+            Ok(place(all, free, Storage::new(element, len)))
         })?;
         let memories = self.pool.at(&places);
         let storage = plan

@@ -145,7 +145,7 @@ fn a_dry_run_says_what_training_takes_and_does_not_take_it() {
     let dry = accepted(at, &[&train[..], &more, &["--dry-run"]].concat());
     let run = accepted(at, &[&train[..], &more, &["--out", "run"]].concat());
     assert_eq!(memory(&stdout(&dry)), memory(&stderr(&run)));
-    // Maps of 2.4 GiB each, where there is one.
+    // Maps of 2.4 GiB each, where there is one GiB in all.
     let large = ["--encoder", "conv 60000 k3, conv 2 k3", "--out", "large"];
     let dry = within(at, 1 << 20, &[&train[..], &large, &["--dry-run"]].concat());
     assert!(dry.status.success(), "{}", stderr(&dry));
