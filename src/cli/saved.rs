@@ -167,6 +167,24 @@ impl Chosen {
     }
 }
 
+/// Refuses pictures for a model of rows of values: brought to their size they would be rows that mean nothing.
+fn check_rows(run: &RunConfig, other: &str) -> Result<()> {
+    let shape = run.model.image;
+    // Of data that are gone nobody knows what they were.
+    let own_are_pictures = || data::is_pictures(&run.data.source).unwrap_or(true);
+    if shape.height > 1 || !data::is_pictures(other)? || own_are_pictures() {
+        return Ok(());
+    }
+    Err(Error::data(
+        other,
+        format!(
+            "expected rows of {} values, as the model learned from, and found pictures",
+            shape.values()
+        ),
+        "give a table or an array of such rows",
+    ))
+}
+
 /// Loads images of the run's own data or those of another source, brought to the size that the model takes.
 /// Without a `split`: the test images of the run's data, all images of another source.
 /// Warns where the run's data are no longer those that it was trained on.
@@ -181,9 +199,7 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
     });
     if let Some(other) = &other {
         data::check_options(other, which.source.names())?;
-        if shape.height == 1 && run.data.options.image_size.is_none() {
-            data::check_rows(other, shape.values())?;
-        }
+        check_rows(run, other)?;
     }
     let own = DataOptions {
         whole: split == Split::All,

@@ -41,7 +41,7 @@ pub use scaling::{Meaning, Reading, RowReading, Scale, Scaling};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use source::Source;
-pub use source::{check_options, check_rows, names};
+pub use source::{check_options, is_pictures, names};
 pub use stored::Stored;
 
 use crate::error::{Error, Result};

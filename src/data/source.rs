@@ -114,21 +114,12 @@ pub fn check_options<'a>(source: &str, names: impl IntoIterator<Item = &'a str>)
     Source::of(source)?.check(names)
 }
 
-/// Refuses pictures where a row of values is wanted: brought to its size they would be rows that mean nothing.
+/// Whether a source is a folder of pictures.
 ///
 /// # Errors
-/// [`Error::Data`] for them, and what [`load`](super::load) says of a source that there is not.
-pub fn check_rows(source: &str, values: usize) -> Result<()> {
-    match Source::of(source)? {
-        Source::Pictures => Err(Error::data(
-            source,
-            format!(
-                "expected rows of {values} values, as the model learned from, and found pictures"
-            ),
-            "give a table or an array of such rows",
-        )),
-        _ => Ok(()),
-    }
+/// What [`load`](super::load) says of a source that there is not.
+pub fn is_pictures(source: &str) -> Result<bool> {
+    Ok(Source::of(source)? == Source::Pictures)
 }
 
 /// Names of the options that are not as they are where nobody gives any.

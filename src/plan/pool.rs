@@ -88,14 +88,13 @@ impl<M> Pool<M> {
         over.map(|pooled| pooled.memory).collect()
     }
 
-    /// The memories at some places.
+    /// The memory at a place.
     ///
     /// # Panics
-    /// Where one was given back by all.
-    pub(super) fn at(&self, places: &[usize]) -> Vec<&M> {
-        let all = places.iter().map(|&place| &self.memories[place]);
-        let all = all.map(|pooled| &pooled.as_ref().expect("a memory of a plan").memory);
-        all.collect()
+    /// Where it was given back by all.
+    pub(super) fn at(&self, place: usize) -> &M {
+        let pooled = self.memories[place].as_ref();
+        &pooled.expect("a memory of a plan").memory
     }
 
     /// Bytes of all of them.
@@ -118,17 +117,20 @@ mod tests {
     fn plans_share_memories_and_the_last_one_gives_them_back() {
         let mut pool = Pool::default();
         let make = |_: usize, _: Element, len: usize| Ok(len);
+        let at = |pool: &Pool<usize>, places: &[usize]| -> Vec<usize> {
+            places.iter().map(|&place| *pool.at(place)).collect()
+        };
         let large = pool.take(&floats([1000, 500, 500]), make).expect("large");
-        assert_eq!(pool.at(&large), [&1000, &500, &500]);
+        assert_eq!(at(&pool, &large), [1000, 500, 500]);
         // The shortest that fits, no place twice, and nothing new.
         let small = pool.take(&floats([400, 300, 200]), make).expect("small");
-        assert_eq!(pool.at(&small), [&500, &500, &1000]);
+        assert_eq!(at(&pool, &small), [500, 500, 1000]);
         // Words are not floats.
         let words = pool.take(&[(Element::Word, 10)], make).expect("words");
         assert_eq!(pool.bytes(), 4 * (1024 + 512 + 512 + 64));
         assert_eq!(pool.give_back(&large), [0; 0]);
         let other = pool.take(&floats([600, 600]), make).expect("another");
-        assert_eq!(pool.at(&other), [&1000, &600]);
+        assert_eq!(at(&pool, &other), [1000, 600]);
         assert_eq!(pool.give_back(&small), [500, 500]);
         assert_eq!(pool.give_back(&other), [1000, 600]);
         assert_eq!(pool.give_back(&words), [10]);

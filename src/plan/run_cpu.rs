@@ -274,12 +274,11 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
         let places = self.pool.take(&plan.memories, |_, element, len| {
             Ok(place(all, free, Storage::new(element, len)))
         })?;
-        let memories = self.pool.at(&places);
         let storage = plan
             .buffers
             .iter()
             .map(|buffer| match buffer.home {
-                Home::Transient(memory) => *memories[memory],
+                Home::Transient(memory) => *self.pool.at(places[memory]),
                 Home::Shared(shared) => match self.shared.get(&shared) {
                     Some(&index) => index,
                     None => panic!("{}: no buffer of {shared}", plan.name),
@@ -360,5 +359,58 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
 
     fn choices(&self) -> Vec<(String, String)> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::activation;
+    use crate::plan::Builder;
+
+    const INPUT: Shared = Shared::floats("input");
+    const OUTPUT: Shared = Shared::floats("output");
+
+    /// A plan of two steps with a memory between them.
+    fn plan(len: usize) -> Plan {
+        let mut plan = Builder::new("two steps");
+        let [input, output] = [INPUT, OUTPUT].map(|buffer| plan.shared(buffer, len));
+        let between = plan.transient("between", len);
+        for slices in [[input, between], [between, output]] {
+            let call = activation::call(activation::TANH, len);
+            plan.step("tanh", &activation::KERNEL, call, &slices);
+        }
+        plan.finish()
+    }
+
+    #[test]
+    fn memories_are_those_that_the_plans_that_are_there_need() {
+        let mut runtime = CpuRuntime::<f32>::new();
+        for buffer in [INPUT, OUTPUT] {
+            runtime.allocate(buffer, 80).expect("a buffer");
+        }
+        runtime.write(INPUT, 0, &[1.0; 80]).expect("a buffer");
+        let held = |runtime: &CpuRuntime<f32>| {
+            let lens = runtime.storage.iter().map(Storage::len);
+            (runtime.storage.len(), lens.sum::<usize>())
+        };
+        let stays = runtime.prepare(plan(8)).expect("a plan");
+        let before = held(&runtime);
+        let mut earlier = vec![stays];
+        // Short ones lie in the memory of the one that stays.
+        for (len, more) in [(30, 30), (3, 0), (80, 80), (8, 0), (1, 0)] {
+            let id = runtime.prepare(plan(len)).expect("a plan");
+            assert!(!earlier.contains(&id));
+            assert_eq!(held(&runtime), (before.0 + 1, before.1 + more));
+            for id in [id, stays] {
+                runtime.write(OUTPUT, 0, &[0.0; 8]).expect("a buffer");
+                runtime.run(id, 1).expect("a run");
+                let found = runtime.read(OUTPUT, 0, 8).expect("a buffer");
+                assert_eq!(found[0], 1.0_f32.tanh().tanh());
+            }
+            runtime.release(id);
+            assert_eq!(held(&runtime), (before.0 + 1, before.1));
+            earlier.push(id);
+        }
     }
 }

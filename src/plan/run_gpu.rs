@@ -42,9 +42,8 @@ struct PreparedStep {
 
 struct Prepared {
     plan: Plan,
-    memories: Vec<wgpu::Buffer>,
-    /// Their places in the pool.
-    places: Vec<usize>,
+    /// Places of its memories in the pool.
+    memories: Vec<usize>,
     steps: Vec<PreparedStep>,
     /// Runs of the plan a submission: doubled until one takes about as long as it should, then settled.
     runs: u32,
@@ -151,7 +150,7 @@ impl GpuRuntime {
     fn bind_group(
         &mut self,
         plan: &Plan,
-        memories: &[wgpu::Buffer],
+        memories: &[usize],
         step: &Step,
         params: wgpu::BufferBinding<'_>,
     ) -> wgpu::BindGroup {
@@ -170,15 +169,10 @@ impl GpuRuntime {
         group(&self.gpu, &step.label, &layout, params, storage)
     }
 
-    fn of_slice<'a>(
-        &'a self,
-        plan: &Plan,
-        memories: &'a [wgpu::Buffer],
-        slice: &Slice,
-    ) -> &'a wgpu::Buffer {
+    fn of_slice<'a>(&'a self, plan: &Plan, memories: &[usize], slice: &Slice) -> &'a wgpu::Buffer {
         let buffer = plan.buffer(slice.buffer);
         match buffer.home {
-            Home::Transient(memory) => &memories[memory],
+            Home::Transient(memory) => self.pool.at(memories[memory]),
             Home::Shared(shared) => self.shared(shared),
         }
     }
@@ -234,11 +228,7 @@ impl GpuRuntime {
         (buffer, places)
     }
 
-    fn prepare_steps(
-        &mut self,
-        plan: &Plan,
-        memories: &[wgpu::Buffer],
-    ) -> Result<Vec<PreparedStep>> {
+    fn prepare_steps(&mut self, plan: &Plan, memories: &[usize]) -> Result<Vec<PreparedStep>> {
         let (params, places) = self.params(plan);
         let mut order: Vec<usize> = (0..plan.steps.len()).collect();
         // The longest products first: they deserve the tuning budget.
@@ -378,21 +368,19 @@ impl Runtime for GpuRuntime {
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
         check(&self.gpu, &plan)?;
-        let places = self.pool.take(&plan.memories, |i, _, len| {
+        let memories = self.pool.take(&plan.memories, |i, _, len| {
             let label = format!("{} memory {i}", plan.name);
             self.gpu.buffer(&label, buffer_bytes(len))
         })?;
-        let memories: Vec<_> = self.pool.at(&places).into_iter().cloned().collect();
         if self.capabilities.software {
             self.warm_up(&plan);
         }
         let steps = self.prepare_steps(&plan, &memories);
         let steps = steps.and_then(|steps| self.gpu.check().map(|()| steps));
-        let steps = steps.inspect_err(|_| drop(self.pool.give_back(&places)))?;
+        let steps = steps.inspect_err(|_| drop(self.pool.give_back(&memories)))?;
         Ok(self.plans.add(Prepared {
             plan,
             memories,
-            places,
             steps,
             runs: 1,
             settled: false,
@@ -402,8 +390,8 @@ impl Runtime for GpuRuntime {
 
     fn release(&mut self, plan: PlanId) {
         // What is under way keeps what it needs until it is done.
-        let Prepared { places, .. } = self.plans.remove(plan);
-        self.pool.give_back(&places);
+        let Prepared { memories, .. } = self.plans.remove(plan);
+        self.pool.give_back(&memories);
     }
 
     fn run(&mut self, plan: PlanId, times: u32) -> Result<()> {

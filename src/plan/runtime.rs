@@ -53,7 +53,8 @@ pub trait Runtime: Send {
     /// [`crate::Error::Device`] where memory is short or a shader does not compile.
     fn prepare(&mut self, plan: Plan) -> Result<PlanId>;
 
-    /// Gives back a plan, with the memories of its transient buffers that no other plan uses. What was compiled for it stays, for others like it.
+    /// Gives back a plan, with the memories of its transient buffers that no other plan uses. What was compiled for it
+    /// stays, for others like it.
     ///
     /// # Panics
     /// Where it was given back before, as every use of it after this does.

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use std::process::{Command, Output};
 
 use crate::formats::{npy, write};
 use crate::support::{CONFIG, accepted, metrics, model, refused_in, stdout, temporary};
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use crate::support::{DEVICE, assert_refused, stderr};
 
 /// Writes `colours.npy`: 96 images of 10×12 RGB values.
@@ -119,7 +119,7 @@ fn images_choose_convolutions_and_a_dry_run_shows_them() {
 }
 
 /// Runs the program with so much address space, KiB.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn within(folder: &Path, kibibytes: usize, arguments: &[&str]) -> Output {
     let mut shell = Command::new("sh");
     let script = format!("ulimit -v {kibibytes}; exec \"$0\" \"$@\"");
@@ -128,7 +128,7 @@ fn within(folder: &Path, kibibytes: usize, arguments: &[&str]) -> Output {
     output.expect("a shell")
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_dry_run_says_what_training_takes_and_does_not_take_it() {
     let folder = temporary();

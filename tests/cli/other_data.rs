@@ -88,21 +88,38 @@ fn columns_of_another_table_are_taken_by_the_names_that_the_model_knows() {
     );
 }
 
+/// A folder of pictures of five columns.
+fn pictures(folder: &Path, height: u32, count: u32) {
+    fs::create_dir(folder).expect("a folder");
+    for i in 0..count {
+        let value = |x, _| image::Luma([(30 * i + 40 * x) as u8]);
+        let picture = image::GrayImage::from_fn(5, height, value);
+        let saved = picture.save(folder.join(format!("{i}.png")));
+        saved.expect("a picture");
+    }
+}
+
 #[test]
 fn pictures_are_no_rows_for_a_model_of_a_table() {
     let folder = temporary();
     let folder = folder.path();
     table(folder, "own.csv", &["a", "b", "kind"]);
     train(folder, "own.csv", &["--label-column", "kind"]);
-    fs::create_dir(folder.join("photos")).expect("a folder");
-    for i in 0..3u8 {
-        let picture = image::GrayImage::from_pixel(8, 6, image::Luma([60 * i]));
-        let path = folder.join(format!("photos/{i}.png"));
-        picture.save(path).expect("a picture");
-    }
+    pictures(&folder.join("photos"), 6, 3);
     let arguments = [&["encode", "run", "--data", "photos"][..], &CPU].concat();
     let words = ["photos: expected rows of 2 values", "found pictures"];
     refused_in(folder, &arguments, DATA_OR_MODEL, &words);
+}
+
+#[test]
+fn pictures_of_one_row_are_taken_by_a_model_of_such() {
+    let folder = temporary();
+    let folder = folder.path();
+    for (name, count) in [("own", 6), ("others", 4)] {
+        pictures(&folder.join(name), 1, count);
+    }
+    train(folder, "own", &[]);
+    assert_eq!(codes(folder, "others", &[]).len(), 4 * 2);
 }
 
 #[test]

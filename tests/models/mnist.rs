@@ -80,18 +80,21 @@ fn the_reference_job_on_the_cpu_ends_at_the_published_loss() {
 }
 
 #[test]
-#[ignore = "ten epochs, a minute"]
+#[ignore = "three runs of ten epochs, minutes"]
 fn the_reference_job_with_operands_in_f16_ends_at_the_published_loss() {
     let Some(folder) = mnist_folder() else { return };
-    let options = TrainOptions {
-        seed: 1,
-        precision: Precision::F16,
-        ..TrainOptions::default()
-    };
-    let (loss, _) = run(cpu(), &ModelSpec::reference(), &options, &read(&folder));
-    let loss = loss.total;
-    println!("test loss: {loss:.3}");
-    assert!((loss - REFERENCE).abs() <= 0.5, "{loss}");
+    let (dataset, spec) = (read(&folder), ModelSpec::reference());
+    let losses = [1, 2, 3].map(|seed| {
+        let options = TrainOptions {
+            seed,
+            precision: Precision::F16,
+            ..TrainOptions::default()
+        };
+        run(cpu(), &spec, &options, &dataset).0.total
+    });
+    let mean = losses.iter().sum::<f64>() / 3.0;
+    println!("test loss of three seeds: {losses:.2?}, mean {mean:.3}");
+    assert!((mean - REFERENCE).abs() <= 0.3, "{mean}");
 }
 
 #[test]

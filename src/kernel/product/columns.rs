@@ -300,8 +300,8 @@ impl<G: Fn(usize, usize, &mut [f32]) + Sync> Job<'_, G> {
             let columns = first..block.size[1].min(first + width);
             let group = Group {
                 operands: self.operands,
-                first: block.at[1],
-                columns: columns.clone(),
+                first: block.at[1] + first,
+                columns,
             };
             let has_zeros = self.arch.dispatch(Packing {
                 group: &group,
@@ -333,9 +333,9 @@ impl<G: Fn(usize, usize, &mut [f32]) + Sync> Job<'_, G> {
 /// A few panels.
 struct Group<'a> {
     operands: Operands<'a>,
-    /// The first column of the block that they are of.
+    /// Their first column.
     first: usize,
-    /// Their columns of the block.
+    /// Where their columns are in a piece.
     columns: Range<usize>,
 }
 
@@ -359,8 +359,7 @@ impl WithSimd for Packing<'_> {
     fn with_simd<S: Simd>(self, _: S) -> bool {
         let Operands { left, tiles, b, n } = self.group.operands;
         let lines = &mut self.lines[..self.group.lines()];
-        let first = self.group.first + self.group.columns.start;
-        right::pack(b, [left.k, n], first, lines);
+        right::pack(b, [left.k, n], self.group.first, lines);
         // What is left out has to be zero times a finite value.
         tiles.iter().any(|tile| tile.packed.is_some()) && is_finite(bytemuck::cast_slice(lines))
     }
@@ -434,10 +433,9 @@ impl<G: Fn(usize, usize, &mut [f32])> WithSimd for Finishing<'_, '_, G> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let columns = &self.group.columns;
+        let Group { first, columns, .. } = self.group;
         for (i, c) in self.c.iter_mut().enumerate() {
-            let first = self.group.first + columns.start;
-            (self.finish)(self.row + i, first, &mut c[columns.clone()]);
+            (self.finish)(self.row + i, *first, &mut c[columns.clone()]);
         }
     }
 }

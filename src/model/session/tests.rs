@@ -122,15 +122,17 @@ fn a_longer_buffer_ends_the_plans_that_use_the_one_before_and_no_others() {
     let all = codes(&session, 9);
     let latent = session.model.spec().latent;
     let few = used(&mut session, 5);
-    let has_plan = |session: &Session, name: &str| {
-        let plans = session.prepared.values();
-        let mut plans = plans.map(|&id| &session.runtime.plan(id).name);
-        plans.any(|known| known == name)
+    let plan = |session: &Session, name: &str| {
+        let mut plans = session.prepared.values();
+        plans
+            .find(|&&id| session.runtime.plan(id).name == name)
+            .copied()
     };
-    assert!(has_plan(&session, "evaluate 5") && has_plan(&session, "reconstruct 5"));
+    let evaluation = plan(&session, "evaluate 5");
+    assert!(evaluation.is_some() && plan(&session, "reconstruct 5").is_some());
     // More rows than the buffers of a batch have.
     session.decode(&all[..9 * latent]).expect("means");
-    assert!(has_plan(&session, "evaluate 5"));
-    assert!(!has_plan(&session, "reconstruct 5"));
+    assert_eq!(plan(&session, "evaluate 5"), evaluation);
+    assert_eq!(plan(&session, "reconstruct 5"), None);
     assert_eq!(used(&mut session, 5), few);
 }

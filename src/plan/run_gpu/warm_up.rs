@@ -28,9 +28,10 @@ impl GpuRuntime {
         // The longest shaders first.
         let work = |i: usize| (plan.steps[i].kernel.multiply_adds)(&plan.steps[i].call);
         missing.sort_by_key(|&i| Reverse(work(i)));
-        if self.capabilities.software
-            && let [first, others @ ..] = &missing[..]
-        {
+        let [first, others @ ..] = &missing[..] else {
+            return Ok(());
+        };
+        if self.capabilities.software {
             let start = Instant::now();
             self.idle(plan, &variants, &[*first])?;
             if start.elapsed() > COMPILED {
