@@ -57,6 +57,14 @@ pub enum Error {
         /// The next thing to try.
         hint: String,
     },
+    /// The device was lost: reset by its driver or its watchdog, or removed. It can be opened again.
+    #[error(
+        "{what}\n  try: the same once more; if it stays, a newer driver, a smaller `batch-size = …`, or `device = cpu`"
+    )]
+    Lost {
+        /// The device's name, and what it was lost at.
+        what: String,
+    },
     /// Training produced a value that is not finite.
     #[error("step {step}: {tensor} is not finite\n  try: {hint}")]
     NotFinite {
@@ -148,6 +156,11 @@ impl Error {
         }
     }
 
+    /// A [`Error::Lost`].
+    pub fn lost(what: impl Into<String>) -> Self {
+        Self::Lost { what: what.into() }
+    }
+
     /// Turns an [`io::Error`] into an [`Error::Io`]; meant for `map_err(Error::io(path, "read it"))`.
     pub fn io(path: impl AsRef<Path>, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.as_ref().to_owned();
@@ -167,7 +180,7 @@ impl Error {
             Self::Config { .. } => 2,
             Self::Internal { .. } => 70,
             Self::Data { .. } | Self::Model { .. } => 3,
-            Self::Device { .. } => 4,
+            Self::Device { .. } | Self::Lost { .. } => 4,
             Self::NotFinite { .. } | Self::Diverged { .. } => 5,
         }
     }

@@ -47,7 +47,11 @@ pub(super) fn run(args: &DevicesArgs) -> anyhow::Result<()> {
             }
         }
         if args.check {
-            let (line, fault) = agreement(&check(&Selection::Index(adapter.index))?);
+            let (line, fault) = match check(&Selection::Index(adapter.index)) {
+                Ok(differences) => agreement(&differences),
+                // The next one may work.
+                Err(error) => failure(&error),
+            };
             result(line)?;
             wrong = wrong.or(fault.map(|fault| format!("{}: {fault}", adapter.name)));
         }
@@ -80,6 +84,13 @@ fn agreement(differences: &[Difference]) -> (String, Option<String>) {
         format!("{title} {count} results of training steps agree with the CPU's{worst}"),
         None,
     )
+}
+
+/// A line on a device that could not be checked, and what is wrong.
+fn failure(error: &Error) -> (String, Option<String>) {
+    let text = error.to_string();
+    let what = text.lines().next().unwrap_or_default().to_owned();
+    (format!("         check    FAILED: {what}"), Some(what))
 }
 
 /// What is remembered of an adapter: where, then a line for each class of products.

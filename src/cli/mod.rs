@@ -93,31 +93,47 @@ enum Command {
 /// # Errors
 /// A [`crate::Error`], or the [`io::Error`] of stdout.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
-        Command::Train(args) => return train::run(&args),
-        Command::Sample(args) => sample::run(&args),
-        Command::Reconstruct(args) => reconstruct::run(&args),
-        Command::Encode(args) => encode::run(&args),
-        Command::Decode(args) => decode::run(&args),
-        Command::Evaluate(args) => evaluate::run(&args),
-        Command::Score(args) => score::run(&args),
-        Command::Export(args) => export::run(&args),
-        Command::Interpolate(args) => interpolate::run(&args),
-        Command::Traverse(args) => traverse::run(&args),
-        Command::Manifold(args) => manifold::run(&args),
-        Command::Latents(args) => latents::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Compare(args) => compare::run(&args),
-        Command::Runs(args) => runs::run(&args),
-        Command::Explore(args) => explore::run(&args),
-        Command::Devices(args) => devices::run(&args),
-        Command::Bench(args) => bench::run(&args),
-    }?;
-    Ok(ExitCode::SUCCESS)
+    let command = &cli.command;
+    if let Command::Train(args) = command {
+        return train::run(args);
+    }
+    let outcome = run_once(command).or_else(|error| match error.downcast_ref() {
+        Some(crate::Error::Lost { what }) if streams::are_untouched() => {
+            warn(format_args!("{what}\n  once more, from the start"));
+            run_once(command)
+        }
+        _ => Err(error),
+    });
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs a command that may be run again where it has written nothing.
+fn run_once(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Train(args) => train::run(args).map(drop),
+        Command::Sample(args) => sample::run(args),
+        Command::Reconstruct(args) => reconstruct::run(args),
+        Command::Encode(args) => encode::run(args),
+        Command::Decode(args) => decode::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Score(args) => score::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Interpolate(args) => interpolate::run(args),
+        Command::Traverse(args) => traverse::run(args),
+        Command::Manifold(args) => manifold::run(args),
+        Command::Latents(args) => latents::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Runs(args) => runs::run(args),
+        Command::Explore(args) => explore::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Bench(args) => bench::run(args),
+    }
 }
 
 /// A line of results.
 fn result(line: impl fmt::Display) -> anyhow::Result<()> {
+    streams::touch();
     writeln!(io::stdout(), "{line}").context("stdout: cannot write the results")
 }
 

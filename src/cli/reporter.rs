@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::model::Units;
 use crate::train::metrics::{Line, Report};
 use crate::train::{
-    DIVERGENCE_HINT, Ending, EpochRecord, Observer, Pictures, Progress, RunFolder, Start, State,
+    DIVERGENCE_HINT, Ending, EpochRecord, Observer, Pictures, Progress, RunConfig, RunFolder,
+    Start, State,
 };
 use crate::watch::Status;
 use crate::watch::report::Renewal;
@@ -95,6 +96,43 @@ impl<'a> Reporter<'a> {
             fingerprint: Some(fingerprint),
             ..self
         }
+    }
+
+    /// What the run was made from.
+    pub(super) fn config(&self) -> &RunConfig {
+        self.folder.config()
+    }
+
+    /// What the last checkpoint of the run holds; `None` before the first one.
+    pub(super) fn last_state(&self) -> Result<Option<State>> {
+        Ok(self.folder.last_state()?.map(|saved| saved.state))
+    }
+
+    /// Says that the device was lost, which of how many times in a row, and takes back what was measured since the
+    /// checkpoint to go on from.
+    pub(super) fn go_on(
+        &mut self,
+        error: &Error,
+        from: Option<&State>,
+        (losses, most): (u32, u32),
+    ) -> Result<()> {
+        let position = from.map(|state| state.position.clone());
+        let (Error::Lost { what } | Error::Device { what, .. }) = error else {
+            return Ok(());
+        };
+        let place = match &position {
+            Some(position) => format!("the checkpoint of step {}", position.steps),
+            None => "the start".to_owned(),
+        };
+        self.say(&format!(
+            "warning: {what}\n  it is opened again, and training goes on from {place} (try {losses} of {most})"
+        ));
+        self.resumed |= position.is_some();
+        let position = position.unwrap_or_default();
+        let mut config = self.folder.config().clone();
+        let device = config.record.device.clone();
+        config.record.go_on(&position, device);
+        self.folder.go_on(&position, config)
     }
 
     /// Ends the display; prints the results, or says what is left of a run that failed.

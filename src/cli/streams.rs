@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Read, StdoutLock, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
@@ -10,6 +11,19 @@ use super::out::Kind;
 use super::{note, result};
 use crate::error::Error;
 use crate::files::NewFile;
+
+/// Whether anything was read from stdin, or written to stdout or a file of results.
+static TOUCHED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that the command cannot be run again: what it has read or written is no longer as it was.
+pub(super) fn touch() {
+    TOUCHED.store(true, Ordering::Relaxed);
+}
+
+/// Whether the command could be run again from its start.
+pub(super) fn are_untouched() -> bool {
+    !TOUCHED.load(Ordering::Relaxed)
+}
 
 /// Whether a path means stdin or stdout.
 pub(super) fn is_stream(path: &Path) -> bool {
@@ -26,6 +40,7 @@ pub(super) fn input(path: &Path) -> anyhow::Result<(Box<dyn Read>, PathBuf)> {
             )
             .into());
         }
+        touch();
         // Whole batches are read at once: a buffer would be one more copy.
         return Ok((Box::new(io::stdin().lock()), "stdin".into()));
     }
@@ -70,6 +85,7 @@ impl Output {
     pub(super) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match self {
             Self::Stdout { reader, beside } => {
+                touch();
                 to_reader(reader, *beside, |stdout| stdout.write_all(bytes))
             }
             Self::File(file) => Ok(file.write(bytes)?),
@@ -84,6 +100,7 @@ impl Output {
             }
             Self::File(file) => {
                 let path = file.path().to_owned();
+                touch();
                 file.finish()?;
                 Ok(Some(path))
             }

@@ -2,6 +2,7 @@
 
 mod args;
 mod dry_run;
+mod losses;
 mod resume;
 
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use std::time::SystemTime;
 
 pub(super) use args::TrainArgs;
 
+use self::losses::From;
 use super::config::{self, Resolved};
 use super::init;
 use super::loading::Loading;
@@ -17,12 +19,9 @@ use super::signals::Signals;
 use super::{find_device, note, text, warn};
 use crate::data::{self, Binarize, Dataset, Look, Values};
 use crate::error::{Error, Result};
-use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
+use crate::model::{Likelihood, Model, ModelOptions, ModelSpec};
 use crate::plan::{self, Predicted, Runtime};
-use crate::train::{
-    DataConfig, Ending, Observer, Pace, Record, RunConfig, RunFolder, TrainOptions, Trainer,
-    warm_up,
-};
+use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, Trainer, warm_up};
 
 /// Greatest magnitude of values that nobody has to scale, such as standardized ones.
 const MOST_UNSCALED: f32 = 16.0;
@@ -89,12 +88,10 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let Ready {
         runtime, dataset, ..
     } = ready;
-    let split_seed = folder.config().data.options.seed;
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown());
-    let trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset, split_seed);
-    let pace = args.pace(resolved.checkpoints);
-    let outcome = trainer
-        .and_then(|mut trainer| train_from(&mut trainer, weights.as_ref(), &pace, &mut reporter));
+    let from = weights.map_or(From::Seed, From::Weights);
+    let job = args.job(&dataset, resolved.checkpoints);
+    let outcome = job.train(runtime, from, &mut reporter);
     reporter.finish(outcome)
 }
 
@@ -113,28 +110,15 @@ fn show(
     }
     dry_run::print_layers(&Model::new(spec)?)?;
     let split_seed = resolved.data.options.seed;
-    let trainer = Trainer::new(runtime, spec, &resolved.train, &dataset, split_seed)?;
+    let trainer = Trainer::new(runtime?, spec, &resolved.train, &dataset, split_seed)?;
     dry_run::print_memory(&trainer.device_memory())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Trains, from given parameters where there are some: they are kept at once, as their file may change.
-fn train_from(
-    trainer: &mut Trainer,
-    weights: Option<&Weights>,
-    pace: &Pace,
-    reporter: &mut Reporter<'_>,
-) -> Result<Ending> {
-    if let Some(weights) = weights {
-        trainer.start_from(weights)?;
-        reporter.checkpoint(&trainer.state()?)?;
-    }
-    trainer.run(pace, reporter)
-}
-
 /// What has to be there before training starts.
 struct Ready {
-    runtime: Box<dyn Runtime>,
+    /// Lost already, or there.
+    runtime: Result<Box<dyn Runtime>>,
     /// Name of the device.
     device: String,
     dataset: Dataset,
@@ -152,9 +136,18 @@ impl Ready {
             true => Box::new(Predicted::new(device)),
             false => plan::open(device, resolved.compute.tune),
         };
-        if let Some(expected) = data::expect(source) {
-            warm_up(runtime.as_mut(), &resolved.model, &resolved.train, expected);
-        }
+        let warm = match data::expect(source) {
+            Some(expected) => {
+                let options = &resolved.train;
+                warm_up(runtime.as_mut(), &resolved.model, options, expected)
+            }
+            None => Ok(()),
+        };
+        let runtime = match warm {
+            // What to do about it is known once the images are there.
+            Err(lost @ Error::Lost { .. }) => Err(lost),
+            warm => warm.map(|()| Ok(runtime))?,
+        };
         Ok(Self {
             runtime,
             device: name,

@@ -1,8 +1,12 @@
 //! GPUs through wgpu: finding adapters, opening one, and turning its errors into ours.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+mod calls;
+mod faults;
 
+use std::sync::Arc;
+
+use self::faults::{Fault, Faults};
+use super::guard::guard;
 use crate::device::AdapterSummary;
 use crate::error::{Error, Result};
 
@@ -17,10 +21,8 @@ const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
 
 /// An open GPU.
 pub struct Gpu {
-    /// The device.
-    pub device: wgpu::Device,
-    /// Its queue.
-    pub queue: wgpu::Queue,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
     /// What the driver says of itself.
     pub info: wgpu::AdapterInfo,
     /// Lanes of a subgroup, where subgroup operations exist and the size never varies.
@@ -37,16 +39,30 @@ pub struct Gpu {
     binding_limit: u64,
     /// Largest buffer, bytes.
     buffer_limit: u64,
-    faults: Arc<Mutex<Vec<String>>>,
+    faults: Arc<Faults>,
     adapter: wgpu::Adapter,
 }
 
-/// Every adapter of the compute backends, in wgpu's order.
+/// Every adapter of the compute backends, in wgpu's order. A backend that fails twice is left out, with a warning.
 pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = BACKENDS;
-    let instance = wgpu::Instance::new(descriptor);
-    pollster::block_on(instance.enumerate_adapters(BACKENDS))
+    let found = BACKENDS.iter().map(|backend| {
+        // Once more, as there may have been no memory for a moment.
+        let found = enumerate_of(backend).or_else(|_| enumerate_of(backend));
+        found.unwrap_or_else(|reason| {
+            log::warn!("no adapters of {backend:?}: its driver failed: {reason}");
+            Vec::new()
+        })
+    });
+    found.flatten().collect()
+}
+
+fn enumerate_of(backend: wgpu::Backends) -> std::result::Result<Vec<wgpu::Adapter>, String> {
+    guard(|| {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = backend;
+        let instance = wgpu::Instance::new(descriptor);
+        pollster::block_on(instance.enumerate_adapters(backend))
+    })
 }
 
 /// Order of preference: 0 is best.
@@ -187,22 +203,24 @@ impl Gpu {
             experimental_features: experimental(matrices),
             ..Default::default()
         };
-        let (device, queue) =
-            pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
-                Error::device(
-                    format!("{}: cannot be opened: {error}", info.name),
-                    "a newer driver, or `device = cpu`",
-                )
-            })?;
-        let faults = Arc::new(Mutex::new(Vec::new()));
+        let opened = guard(|| pollster::block_on(adapter.request_device(&descriptor)))
+            .map_err(|panic| format!("its driver failed, and so did wgpu: {panic}"))
+            .and_then(|opened| opened.map_err(|error| error.to_string()));
+        let (device, queue) = opened.map_err(|reason| {
+            Error::device(
+                format!("{}: cannot be opened: {reason}", info.name),
+                "a newer driver, or `device = cpu`",
+            )
+        })?;
+        let faults = Arc::new(Faults::default());
         let uncaptured = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            note(&uncaptured, error.to_string());
+            uncaptured.note(Fault::from(error));
         }));
         let lost = Arc::clone(&faults);
         device.set_device_lost_callback(move |reason, message| {
             if reason != wgpu::DeviceLostReason::Destroyed {
-                note(&lost, format!("the device was lost: {message}"));
+                lost.give_up(message);
             }
         });
         Ok(Self {
@@ -239,66 +257,6 @@ impl Gpu {
         is_software(&self.info)
     }
 
-    /// The first error that the driver reported since the last check.
-    ///
-    /// # Errors
-    /// [`Error::Device`] with the driver's words.
-    pub fn check(&self) -> Result<()> {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        if faults.is_empty() {
-            return Ok(());
-        }
-        let first = faults.remove(0);
-        faults.clear();
-        Err(self.failed(&first))
-    }
-
-    /// Waits for a submission, or for all of them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where the device was lost meanwhile.
-    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let poll = wgpu::PollType::Wait {
-            submission_index: submission,
-            timeout: None,
-        };
-        // wgpu 30 panics where the device is lost inside this call.
-        match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
-            Ok(Ok(_)) => self.check(),
-            Ok(Err(error)) => Err(self.failed(&error.to_string())),
-            Err(_) => Err(self.failed("the device was lost")),
-        }
-    }
-
-    /// Makes a zeroed storage buffer of `bytes`, a multiple of 4.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where a buffer cannot be that large or memory is short; both say how much was
-    /// asked for.
-    pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
-        self.check_buffer(label, bytes)?;
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size: bytes,
-            usage: wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        match pollster::block_on(scope.pop()) {
-            None => Ok(buffer),
-            Some(error) => Err(Error::device(
-                format!(
-                    "{}: no memory for {label} ({}): {error}",
-                    self.info.name,
-                    mebibytes(bytes.next_multiple_of(1 << 20))
-                ),
-                "a smaller `batch-size = …` or model, or `device = cpu`",
-            )),
-        }
-    }
-
     /// Checks that a buffer can have `bytes`.
     ///
     /// # Errors
@@ -329,19 +287,13 @@ impl Gpu {
             "a smaller data set, model or `batch-size = …`, or `device = cpu`",
         ))
     }
-
-    fn failed(&self, what: &str) -> Error {
-        Error::device(
-            format!("{}: {what}", self.info.name),
-            "a newer driver, a smaller `batch-size = …`, or `device = cpu`",
-        )
-    }
 }
 
-fn note(faults: &Mutex<Vec<String>>, message: String) {
-    log::error!("{message}");
-    faults
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(message);
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        if self.faults.broke_it() {
+            // wgpu 30 panics at the end of a device, or of a queue, some of whose parts were not made.
+            std::mem::forget((self.device.clone(), self.queue.clone()));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Devices: which there are, which one to take.
 
 pub mod gpu;
+mod guard;
 mod hardware;
 mod host;
 

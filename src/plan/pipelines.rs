@@ -1,7 +1,10 @@
 //! Pipelines of a GPU, made once for each text and set of constants.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rayon::iter::Either;
 use rayon::prelude::*;
 
 use crate::device::Gpu;
@@ -25,18 +28,25 @@ pub(super) struct Pipelines {
 
 impl Pipelines {
     /// The layout of a kernel's bindings, as its record has them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver refuses.
     pub(super) fn group_layout(
         &mut self,
         gpu: &Gpu,
         kernel: &'static Kernel,
-    ) -> wgpu::BindGroupLayout {
-        self.layouts(gpu, kernel).group.clone()
+    ) -> Result<wgpu::BindGroupLayout> {
+        Ok(self.layouts(gpu, kernel)?.group.clone())
     }
 
-    fn layouts(&mut self, gpu: &Gpu, kernel: &'static Kernel) -> &Layouts {
-        self.layouts
-            .entry(kernel.name)
-            .or_insert_with(|| layouts(&gpu.device, kernel))
+    fn layouts(&mut self, gpu: &Gpu, kernel: &'static Kernel) -> Result<&Layouts> {
+        Ok(match self.layouts.entry(kernel.name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let what = format!("the bindings of kernel {}", kernel.name);
+                free.insert(gpu.make(&what, |device| layouts(device, kernel))?)
+            }
+        })
     }
 
     /// The pipeline of a variant.
@@ -54,7 +64,7 @@ impl Pipelines {
         if let Some(pipeline) = self.made.get(&key) {
             return Ok(pipeline.clone());
         }
-        let layout = &self.layouts(gpu, kernel).pipeline;
+        let layout = &self.layouts(gpu, kernel)?.pipeline;
         let pipeline = make(gpu, layout, &label(kernel, variant), &key)?;
         self.made.insert(key, pipeline.clone());
         Ok(pipeline)
@@ -78,26 +88,42 @@ impl Pipelines {
     /// Makes the pipelines of several calls on all threads, so that [`Pipelines::get`] finds them.
     ///
     /// # Errors
-    /// [`Error::Device`] where the driver does not take a shader.
+    /// [`Error::Device`] where the driver does not take a shader, with the place of the call that it is of where that shader
+    /// is to blame.
     pub(super) fn make_all<'a>(
         &mut self,
         gpu: &Gpu,
         wanted: impl Iterator<Item = (&'static Kernel, &'a Call, &'a Variant)>,
-    ) -> Result<()> {
+    ) -> Result<(), (Option<usize>, Error)> {
         let mut missing = HashMap::new();
-        for (kernel, call, variant) in wanted {
+        for (place, (kernel, call, variant)) in wanted.enumerate() {
             let key = key(call, variant);
             if !self.made.contains_key(&key) {
-                let layout = self.layouts(gpu, kernel).pipeline.clone();
-                missing.insert(key, (layout, label(kernel, variant)));
+                let layouts = self.layouts(gpu, kernel).map_err(|error| (None, error))?;
+                let layout = layouts.pipeline.clone();
+                missing.insert(key, (layout, label(kernel, variant), place));
             }
         }
-        let made = missing.into_par_iter().map(|(key, (layout, label))| {
-            let pipeline = make(gpu, &layout, &label, &key)?;
-            Ok((key, pipeline))
-        });
-        self.made.extend(made.collect::<Result<Vec<_>>>()?);
-        Ok(())
+        let is_blamed = AtomicBool::new(false);
+        let made = missing
+            .into_par_iter()
+            .map(|(key, (layout, label, place))| {
+                let made = make(gpu, &layout, &label, &key);
+                let pipeline = made.map_err(|error| {
+                    // Those behind the first fail with the device.
+                    let blamed = gpu.is_to_blame() && !is_blamed.swap(true, Ordering::Relaxed);
+                    (blamed.then_some(place), error)
+                })?;
+                Ok((key, pipeline))
+            });
+        let (made, failed): (Vec<_>, Vec<(Option<usize>, Error)>) =
+            made.partition_map(|one| match one {
+                Ok(made) => Either::Left(made),
+                Err(failed) => Either::Right(failed),
+            });
+        self.made.extend(made);
+        let first = failed.into_iter().max_by_key(|(place, _)| place.is_some());
+        first.map_or(Ok(()), Err)
     }
 }
 
@@ -117,17 +143,13 @@ fn make(
     label: &str,
     (source, constants): &Key,
 ) -> Result<wgpu::ComputePipeline> {
-    let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let module = gpu
-        .device
-        .create_shader_module(wgpu::ShaderModuleDescriptor {
+    let values: Vec<(&str, f64)> = constants.iter().map(|&(n, v)| (n, f64::from(v))).collect();
+    gpu.make(&format!("shader {label}"), |device| {
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(label),
             source: wgpu::ShaderSource::Wgsl(source.as_str().into()),
         });
-    let values: Vec<(&str, f64)> = constants.iter().map(|&(n, v)| (n, f64::from(v))).collect();
-    let pipeline = gpu
-        .device
-        .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(label),
             layout: Some(layout),
             module: &module,
@@ -138,14 +160,8 @@ fn make(
                 zero_initialize_workgroup_memory: false,
             },
             cache: None,
-        });
-    match pollster::block_on(scope.pop()) {
-        None => Ok(pipeline),
-        Some(error) => Err(Error::device(
-            format!("{}: shader {label}: {error}", gpu.info.name),
-            "a newer driver, or `device = cpu`",
-        )),
-    }
+        })
+    })
 }
 
 fn layouts(device: &wgpu::Device, kernel: &'static Kernel) -> Layouts {

@@ -4,7 +4,6 @@ mod choose;
 mod warm_up;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -15,7 +14,7 @@ use super::prepared::PreparedPlans;
 use super::tuning::Memory;
 use super::{Choice, Home, Plan, PlanId, Runtime, Shared, Slice, Step, Tuning, buffer_bytes};
 use crate::device::Gpu;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::{Capabilities, Element, Variant};
 
 /// What [`Runtime::fuses_updates`] says: no faster on any that was measured.
@@ -75,7 +74,7 @@ fn group(
     layout: &wgpu::BindGroupLayout,
     params: wgpu::BufferBinding<'_>,
     storage: Vec<wgpu::BufferBinding<'_>>,
-) -> wgpu::BindGroup {
+) -> Result<wgpu::BindGroup> {
     let bindings = std::iter::once(params).chain(storage);
     let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
         .zip(bindings)
@@ -84,10 +83,12 @@ fn group(
             resource: wgpu::BindingResource::Buffer(buffer),
         })
         .collect();
-    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some(label),
-        layout,
-        entries: &entries,
+    gpu.make(&format!("the bindings of {label}"), |device| {
+        device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(label),
+            layout,
+            entries: &entries,
+        })
     })
 }
 
@@ -153,9 +154,9 @@ impl GpuRuntime {
         memories: &[usize],
         step: &Step,
         params: wgpu::BufferBinding<'_>,
-    ) -> wgpu::BindGroup {
+    ) -> Result<wgpu::BindGroup> {
         // A clone is a handle.
-        let layout = self.pipelines.group_layout(&self.gpu, step.kernel);
+        let layout = self.pipelines.group_layout(&self.gpu, step.kernel)?;
         let storage = step
             .slices
             .iter()
@@ -177,9 +178,8 @@ impl GpuRuntime {
         }
     }
 
-    fn submit(&self, steps: &[&PreparedStep], times: u32) -> wgpu::SubmissionIndex {
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        {
+    fn submit(&self, steps: &[&PreparedStep], times: u32) -> Result<wgpu::SubmissionIndex> {
+        self.gpu.submit(|encoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some("plan"),
                 timestamp_writes: None,
@@ -192,8 +192,7 @@ impl GpuRuntime {
                     pass.dispatch_workgroups(x, y, z);
                 }
             }
-        }
-        self.gpu.queue.submit([encoder.finish()])
+        })
     }
 
     /// Lets a submission run beside the next ones, but not more than [`IN_FLIGHT`] at once.
@@ -208,7 +207,7 @@ impl GpuRuntime {
     }
 
     /// Parameters of all steps in one uniform buffer; returns it with the offset and size of each.
-    fn params(&self, plan: &Plan) -> (wgpu::Buffer, Vec<(u64, u64)>) {
+    fn params(&self, plan: &Plan) -> Result<(wgpu::Buffer, Vec<(u64, u64)>)> {
         let mut bytes = Vec::new();
         let mut places = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
@@ -218,18 +217,17 @@ impl GpuRuntime {
             bytes.extend_from_slice(&step.call.params);
             bytes.resize(bytes.len().next_multiple_of(16), 0);
         }
-        let buffer = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("parameters of the plan"),
-            size: bytes.len().max(16) as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        self.gpu.queue.write_buffer(&buffer, 0, &bytes);
-        (buffer, places)
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let label = format!("{} parameters of kernels", plan.name);
+        let buffer = self
+            .gpu
+            .buffer_for(usage, &label, bytes.len().max(16) as u64)?;
+        self.gpu.write(&buffer, 0, &bytes)?;
+        Ok((buffer, places))
     }
 
     fn prepare_steps(&mut self, plan: &Plan, memories: &[usize]) -> Result<Vec<PreparedStep>> {
-        let (params, places) = self.params(plan);
+        let (params, places) = self.params(plan)?;
         let mut order: Vec<usize> = (0..plan.steps.len()).collect();
         // The longest products first: they deserve the tuning budget.
         let work = |i: usize| (plan.steps[i].kernel.multiply_adds)(&plan.steps[i].call);
@@ -242,7 +240,7 @@ impl GpuRuntime {
         let mut chosen: Vec<Option<Variant>> = plan.steps.iter().map(|_| None).collect();
         for i in order {
             let step = &plan.steps[i];
-            let mut variants = (step.kernel.variants)(&step.call, &self.offered());
+            let mut variants = self.variants(step);
             chosen[i] = Some(if variants.len() == 1 {
                 variants.swap_remove(0)
             } else {
@@ -254,16 +252,13 @@ impl GpuRuntime {
         }
         self.memory.save();
         let chosen: Vec<Variant> = chosen.into_iter().flatten().collect();
-        let wanted = plan.steps.iter().zip(&chosen);
-        self.pipelines.make_all(
-            &self.gpu,
-            wanted.map(|(step, variant)| (step.kernel, &step.call, variant)),
-        )?;
+        let all: Vec<usize> = (0..plan.steps.len()).collect();
+        self.compile(plan, &chosen, &all)?;
         let steps = plan.steps.iter().zip(chosen).enumerate();
         steps
             .map(|(i, (step, variant))| {
                 Ok(PreparedStep {
-                    group: self.bind_group(plan, memories, step, params(i)),
+                    group: self.bind_group(plan, memories, step, params(i))?,
                     pipeline: self
                         .pipelines
                         .get(&self.gpu, step.kernel, &step.call, &variant)?,
@@ -280,50 +275,13 @@ impl GpuRuntime {
         for (i, part) in values.chunks(PART).enumerate() {
             let at = 4 * (offset + i * PART) as u64;
             let bytes = bytemuck::cast_slice(part);
-            self.gpu.queue.write_buffer(buffer, at, bytes);
+            self.gpu.write(buffer, at, bytes)?;
             if values.len() > PART {
-                let submission = self.gpu.queue.submit([]);
+                let submission = self.gpu.submit(|_| {})?;
                 self.gpu.wait(Some(submission))?;
             }
         }
         self.gpu.check()
-    }
-
-    fn read_buffer(&self, buffer: &wgpu::Buffer, offset: usize, len: usize) -> Result<Vec<u32>> {
-        if len == 0 {
-            return Ok(Vec::new());
-        }
-        let bytes = 4 * len as u64;
-        let staging = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, 4 * offset as u64, &staging, 0, bytes);
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        let (sender, receiver) = mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |mapped| {
-            // The receiver is gone only where an error was returned already.
-            let _ = sender.send(mapped);
-        });
-        self.gpu.wait(Some(submission))?;
-        let failed = |what: String| {
-            Error::device(
-                format!("{}: reading back failed: {what}", self.gpu.info.name),
-                "a newer driver, or `device = cpu`",
-            )
-        };
-        match receiver.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(failed(error.to_string())),
-            Err(error) => return Err(failed(error.to_string())),
-        }
-        let view = staging
-            .get_mapped_range(..)
-            .map_err(|e| failed(e.to_string()))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
     }
 }
 
@@ -350,20 +308,18 @@ impl Runtime for GpuRuntime {
     fn read(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<f32>> {
         buffer.must_hold(Element::Float);
         self.in_flight.clear();
-        let words = self.read_buffer(self.shared(buffer), offset, len)?;
+        let words = self.gpu.read(self.shared(buffer), 4 * offset as u64, len)?;
         Ok(words.into_iter().map(f32::from_bits).collect())
     }
 
     fn read_words(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<u32>> {
         buffer.must_hold(Element::Word);
         self.in_flight.clear();
-        self.read_buffer(self.shared(buffer), offset, len)
+        self.gpu.read(self.shared(buffer), 4 * offset as u64, len)
     }
 
-    fn warm_up(&mut self, plan: &Plan) {
-        if let Err(error) = self.make_ready(plan) {
-            log::info!("{}: warming up failed: {error}", plan.name);
-        }
+    fn warm_up(&mut self, plan: &Plan) -> Result<()> {
+        self.make_ready(plan)
     }
 
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
@@ -372,10 +328,11 @@ impl Runtime for GpuRuntime {
             let label = format!("{} memory {i}", plan.name);
             self.gpu.buffer(&label, buffer_bytes(len))
         })?;
-        if self.capabilities.software {
-            self.warm_up(&plan);
-        }
-        let steps = self.prepare_steps(&plan, &memories);
+        let ready = match self.capabilities.software {
+            true => self.make_ready(&plan),
+            false => Ok(()),
+        };
+        let steps = ready.and_then(|()| self.prepare_steps(&plan, &memories));
         let steps = steps.and_then(|steps| self.gpu.check().map(|()| steps));
         let steps = steps.inspect_err(|_| drop(self.pool.give_back(&memories)))?;
         Ok(self.plans.add(Prepared {
@@ -401,7 +358,7 @@ impl Runtime for GpuRuntime {
             let runs = prepared.runs.min(left);
             let steps: Vec<&PreparedStep> = prepared.steps.iter().collect();
             let start = Instant::now();
-            let submission = self.submit(&steps, runs);
+            let submission = self.submit(&steps, runs)?;
             left -= runs;
             if prepared.settled || runs < prepared.runs {
                 self.queue(submission)?;
@@ -430,7 +387,7 @@ impl Runtime for GpuRuntime {
 
     fn run_step(&mut self, plan: PlanId, step: usize, times: u32) -> Result<()> {
         self.in_flight.clear();
-        let submission = self.submit(&[&self.plans.get(plan).steps[step]], times);
+        let submission = self.submit(&[&self.plans.get(plan).steps[step]], times)?;
         self.gpu.wait(Some(submission))
     }
 
@@ -438,7 +395,7 @@ impl Runtime for GpuRuntime {
         self.in_flight.clear();
         let prepared = self.plans.get(plan);
         let buffer = self.of_slice(&prepared.plan, &prepared.memories, &slice);
-        self.read_buffer(buffer, slice.offset, slice.len)
+        self.gpu.read(buffer, 4 * slice.offset as u64, slice.len)
     }
 
     fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()> {

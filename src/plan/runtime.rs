@@ -42,9 +42,13 @@ pub trait Runtime: Send {
     fn read_words(&mut self, buffer: Shared, offset: usize, len: usize) -> Result<Vec<u32>>;
 
     /// Does what can be done for a plan while its data are on their way, so that [`Runtime::prepare`] of one like
-    /// it takes less time. No buffer has to be there. What fails here fails again there, and is reported then.
-    fn warm_up(&mut self, plan: &Plan) {
+    /// it takes less time. No buffer has to be there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device failed: it cannot be used any more.
+    fn warm_up(&mut self, plan: &Plan) -> Result<()> {
         let _ = plan;
+        Ok(())
     }
 
     /// Makes a plan ready to run. Its shared buffers must have been allocated.

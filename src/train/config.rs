@@ -12,7 +12,9 @@ use crate::draw::Shades;
 use crate::error::{Error, Result};
 use crate::model::{ModelOptions, ModelSpec};
 use crate::option;
-use crate::train::{Checkpoints, Compute, DataConfig, RunOptions, TrainOptions, read_table, utc};
+use crate::train::{
+    Checkpoints, Compute, DataConfig, Position, RunOptions, TrainOptions, read_table, utc,
+};
 
 /// A run, fully resolved: what `config.toml` of a run folder holds.
 ///
@@ -92,6 +94,16 @@ impl Record {
             device_memory: BTreeMap::new(),
             resumed: Vec::new(),
         }
+    }
+
+    /// Notes that the run goes on from `position`, on `device`.
+    pub fn go_on(&mut self, position: &Position, device: String) {
+        self.resumed.push(Resumed {
+            at: utc(SystemTime::now()),
+            step: position.steps,
+            device: std::mem::replace(&mut self.device, device),
+            version: env!("CARGO_PKG_VERSION").into(),
+        });
     }
 }
 

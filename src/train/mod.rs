@@ -23,7 +23,7 @@ pub use checkpoint::SavedState;
 pub use config::{Change, InitFrom, Record, Resumed, RunConfig};
 pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};
 pub use options::TrainOptions;
-pub use pace::{Checkpoints, Pace};
+pub use pace::{Checkpoints, Clock, Pace};
 pub use run_folder::{Progressed, RunFolder, Which};
 pub use run_options::{Compute, DataConfig, RunOptions, anchored, read_table};
 pub use schedule::{Course, Decay, KlWeight, LearningRate};

@@ -94,8 +94,9 @@ impl Pace {
     }
 }
 
-/// A pace under way.
-pub(super) struct Clock {
+/// A pace under way, from [`Trainer::clock`](crate::train::Trainer::clock). A run that goes on from an earlier state keeps
+/// it: what was to stop it still does.
+pub struct Clock {
     /// Steps from one checkpoint to the next.
     every_steps: Option<u64>,
     every_time: Option<Duration>,

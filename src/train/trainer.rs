@@ -199,24 +199,37 @@ impl Trainer {
         keeping::arena(&mut self.session, arena)
     }
 
-    /// Trains until the end, a stop, or until the observer breaks off; each of them leaves a checkpoint. A failure leaves
-    /// one of the last epoch's end where that has none and can still be read from the device.
+    /// A clock that starts where training is.
+    pub fn clock(&self, pace: &Pace) -> Clock {
+        Clock::start(pace, self.position.steps, self.passes.batches())
+    }
+
+    /// Trains at a pace that starts now, see [`Trainer::run_by`].
+    ///
+    /// # Errors
+    /// As [`Trainer::run_by`].
+    pub fn run(&mut self, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
+        let mut clock = self.clock(pace);
+        self.run_by(&mut clock, observer)
+    }
+
+    /// Trains until the end, a stop by the clock, or until the observer breaks off; each of them leaves a checkpoint. A
+    /// failure leaves one of the last epoch's end where that has none and can still be read from the device.
     ///
     /// # Errors
     /// [`crate::Error::NotFinite`] with the step and the tensor where a loss or a parameter is not finite;
     /// [`crate::Error::Diverged`] where the test loss after an epoch is beyond 10⁹ nats per value; the observer's
-    /// errors; [`crate::Error::Device`].
-    pub fn run(&mut self, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
+    /// errors; [`crate::Error::Device`]; [`crate::Error::Lost`].
+    pub fn run_by(&mut self, clock: &mut Clock, observer: &mut dyn Observer) -> Result<Ending> {
         observer.started(&Start {
             position: &self.position,
             variants: &self.choices(),
             memory: &self.device_memory(),
         })?;
-        let mut clock = Clock::start(pace, self.position.steps, self.passes.batches());
-        let outcome = self.run_to_end(&mut clock, observer);
+        let outcome = self.run_to_end(clock, observer);
         if outcome.is_err() && self.is_unkept {
             // The failure is what the caller has to know, whatever becomes of this.
-            let _ = self.keep(&mut clock, observer);
+            let _ = self.keep(clock, observer);
         }
         outcome
     }
@@ -269,7 +282,7 @@ impl Trainer {
             checkpoint_every: Some(crate::train::Span::Minutes(f64::MAX)),
             stop_after: None,
         };
-        let mut clock = Clock::start(&never, self.position.steps, self.passes.batches());
+        let mut clock = self.clock(&never);
         let advanced = self.advance(&mut clock, observer)?;
         Ok(advanced.continue_value())
     }

@@ -1,6 +1,7 @@
 //! Gets a device ready for training while the images are on their way.
 
 use crate::data::Expected;
+use crate::error::Result;
 use crate::model::plans::Source;
 use crate::model::session::check_rows;
 use crate::model::{Model, ModelOptions};
@@ -10,17 +11,20 @@ use crate::train::TrainOptions;
 
 /// Has a runtime do what it can for a step of training on images like these, before they are there. Where they
 /// or the options are not usable it does nothing: [`crate::train::Trainer::new`] says what is wrong.
+///
+/// # Errors
+/// [`crate::Error::Device`] and [`crate::Error::Lost`] where the device failed: it cannot be used any more.
 pub fn warm_up(
     runtime: &mut dyn Runtime,
     model: &ModelOptions,
     options: &TrainOptions,
     expected: Expected,
-) {
+) -> Result<()> {
     let Expected { images, shape } = expected;
     let model = model.spec(shape).and_then(|spec| Model::new(&spec));
-    let Ok(model) = model else { return };
+    let Ok(model) = model else { return Ok(()) };
     if options.validate(images).is_err() || check_rows(&model, options.batch_size).is_err() {
-        return;
+        return Ok(());
     }
     let draws = (options.binarize, Purpose::Binarisation);
     let source = Source::new(
@@ -32,5 +36,5 @@ pub fn warm_up(
     );
     let rows = options.batch_size;
     let update = options.update(runtime.fuses_updates(), images.div_ceil(rows));
-    runtime.warm_up(&model.train(rows, &source, update));
+    runtime.warm_up(&model.train(rows, &source, update))
 }

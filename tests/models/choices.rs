@@ -70,7 +70,8 @@ fn warming_up_changes_neither_cores_nor_bits() {
                     &ModelOptions::from(&digit_model()),
                     &options,
                     expected,
-                );
+                )
+                .expect("a device that works");
             }
             let mut trainer = trainer(runtime, &digit_model(), &options, &dataset);
             epoch(&mut trainer);

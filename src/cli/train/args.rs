@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::losses::Job;
 use crate::cli::reporter::Shown;
+use crate::data::Dataset;
 use crate::option::Given;
 use crate::train::{Checkpoints, Pace, RunOptions, Span, Which};
 
@@ -54,6 +56,9 @@ pub(in crate::cli) struct TrainArgs {
     /// Stop after this long, with a checkpoint to go on from: 30minutes, 500steps [default: the end]
     #[arg(long, value_name = "LENGTH", help_heading = "Run")]
     pub(in crate::cli) stop_after: Option<Span>,
+    /// How often in a row a lost device is opened again without a new checkpoint, to go on from the last one
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, help_heading = "Run")]
+    pub(in crate::cli) retries: u32,
     /// Print the layers of the model and the memory that it takes, and train nothing [default: off]
     #[arg(long, conflicts_with = "resume", help_heading = "Run")]
     pub(in crate::cli) dry_run: bool,
@@ -82,6 +87,15 @@ impl TrainArgs {
         Shown {
             quiet: self.quiet,
             json: self.json,
+        }
+    }
+
+    /// The training of these images.
+    pub(super) fn job<'a>(&self, dataset: &'a Dataset, checkpoints: Checkpoints) -> Job<'a> {
+        Job {
+            dataset,
+            pace: self.pace(checkpoints),
+            retries: self.retries,
         }
     }
 

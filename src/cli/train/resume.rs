@@ -2,18 +2,16 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
-use super::{Ready, TrainArgs, check_early, introduce, train_from, with_image};
+use super::losses::From;
+use super::{Ready, TrainArgs, check_early, introduce, with_image};
 use crate::cli::config::{self, Resolved};
 use crate::cli::init;
 use crate::cli::reporter::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::cli::{note, text};
 use crate::error::{Error, Result};
-use crate::train::{
-    DataConfig, Ending, Position, Resumed, RunConfig, RunFolder, TrainOptions, Trainer, utc,
-};
+use crate::train::{DataConfig, Ending, Position, RunConfig, RunFolder, TrainOptions};
 
 /// Options that may change when a run goes on.
 const CHANGEABLE: [&str; 8] = [
@@ -170,19 +168,9 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         dataset,
         device,
     } = ready;
-    let split_seed = resolved.data.options.seed;
     // All that can be refused comes before anything is written.
     let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;
-    let mut trainer = Trainer::new(runtime, &spec, &resolved.train, &dataset, split_seed)?;
-    if let Some(saved) = &saved {
-        trainer.restore(&saved.state)?;
-    }
-    config.record.resumed.push(Resumed {
-        at: utc(SystemTime::now()),
-        step: position.steps,
-        device: std::mem::replace(&mut config.record.device, device),
-        version: env!("CARGO_PKG_VERSION").into(),
-    });
+    config.record.go_on(&position, device);
     let signals = Signals::listen()?;
     folder.go_on(&position, config)?;
     if !args.quiet {
@@ -195,7 +183,12 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         note_stretched(before.train.epochs, &resolved.train, position.steps);
     }
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(fingerprint);
-    let pace = args.pace(resolved.checkpoints);
-    let outcome = train_from(&mut trainer, initial.as_ref(), &pace, &mut reporter);
+    let from = match (saved, initial) {
+        (Some(saved), _) => From::State(Box::new(saved.state)),
+        (None, Some(weights)) => From::Weights(weights),
+        (None, None) => From::Seed,
+    };
+    let job = args.job(&dataset, resolved.checkpoints);
+    let outcome = job.train(runtime, from, &mut reporter);
     reporter.finish(outcome)
 }

@@ -42,18 +42,42 @@ impl GpuRuntime {
             return Ok(variants.swap_remove(index));
         }
         // Trying out is for kernels whose results depend on their operands alone.
-        if !is_plain(step.kernel) {
+        if !is_plain(step.kernel) && !variants.is_empty() {
             return Ok(variants.swap_remove(0));
         }
         let full = self.tuning.choice == Choice::Full;
         if full {
             self.memory.forget(&class);
+            variants = self.variants(step);
         }
-        variants.retain(|variant| !self.memory.has_failed(&class, &variant.name));
         let (index, basis) = self.search(step, &class, params, &variants, full)?;
         let chosen = variants.swap_remove(index);
         self.memory.set(class, &chosen.name, basis);
         Ok(chosen)
+    }
+
+    /// The variants of a step but those that are remembered as bad on this device.
+    pub(super) fn variants(&self, step: &Step) -> Vec<Variant> {
+        let mut variants = (step.kernel.variants)(&step.call, &self.offered());
+        if variants.len() > 1 && self.remembers() {
+            let class = tuning::class(step.kernel, &step.call);
+            variants.retain(|variant| !self.memory.has_failed(&class, &variant.name));
+        }
+        variants
+    }
+
+    /// Whether choices go by what is remembered of the device.
+    fn remembers(&self) -> bool {
+        matches!(self.tuning.choice, Choice::Quick | Choice::Full)
+    }
+
+    /// Remembers that the driver does not take a variant of a step that has others.
+    pub(super) fn remember_bad(&mut self, step: &Step, variant: &Variant) {
+        if self.remembers() && self.variants(step).len() > 1 {
+            let class = tuning::class(step.kernel, &step.call);
+            self.memory.fail(&class, &variant.name);
+            self.memory.save();
+        }
     }
 
     /// The index of the variant that needs no search, because it is fixed or remembered.
@@ -112,6 +136,11 @@ impl GpuRuntime {
                     log::warn!("{device}: {core} is wrong and will not run: {class}: {fault}");
                     self.memory.fail(class, core);
                     failed = true;
+                    // One that the driver fails at may take the device with it.
+                    if self.gpu.check().is_err() {
+                        self.memory.save();
+                        return Err(fault);
+                    }
                     continue;
                 }
             };
@@ -146,7 +175,7 @@ impl GpuRuntime {
         step: &Step,
         variant: &Variant,
         scratch: &Scratch,
-    ) -> Result<Result<PreparedStep, String>> {
+    ) -> Result<Result<PreparedStep, Error>> {
         let pipeline = self
             .pipelines
             .get(&self.gpu, step.kernel, &step.call, variant);
@@ -156,18 +185,19 @@ impl GpuRuntime {
                 group: scratch.group.clone(),
                 workgroups: variant.workgroups,
             },
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error @ Error::Lost { .. }) => return Err(error),
+            Err(error) => return Ok(Err(error)),
         };
         for expected in &scratch.results {
             let poison = vec![f32::NAN.to_bits(); expected.values.len()];
             self.write_buffer(&expected.buffer, 0, &poison)?;
         }
-        let submission = self.submit(&[&candidate], 1);
+        let submission = self.submit(&[&candidate], 1)?;
         self.gpu.wait(Some(submission))?;
         for expected in &scratch.results {
-            let found = self.read_buffer(&expected.buffer, 0, expected.values.len())?;
+            let found = self.gpu.read(&expected.buffer, 0, expected.values.len())?;
             if let Some(fault) = expected.fault(&found) {
-                return Ok(Err(fault));
+                return Ok(Err(Error::device(fault, "another core")));
             }
         }
         Ok(Ok(candidate))
@@ -178,7 +208,7 @@ impl GpuRuntime {
         const BATCH: f64 = 4e-3;
         let time = |times: u32| -> Result<f64> {
             let start = Instant::now();
-            let submission = self.submit(&[step], times);
+            let submission = self.submit(&[step], times)?;
             self.gpu.wait(Some(submission))?;
             Ok(start.elapsed().as_secs_f64() / f64::from(times))
         };
@@ -228,14 +258,14 @@ impl GpuRuntime {
                 size: wgpu::BufferSize::new(bytes),
             }
         });
-        let layout = self.pipelines.group_layout(&self.gpu, step.kernel);
+        let layout = self.pipelines.group_layout(&self.gpu, step.kernel)?;
         let group = group(
             &self.gpu,
             &step.label,
             &layout,
             params.clone(),
             storage.collect(),
-        );
+        )?;
         let bindings = step.kernel.bindings.iter();
         let results = bindings.zip(buffers).zip(contents);
         let results = results.filter(|((binding, _), _)| binding.access != Access::Read);

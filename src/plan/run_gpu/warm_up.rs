@@ -21,10 +21,14 @@ const COMPILED: Duration = Duration::from_millis(100);
 impl GpuRuntime {
     /// Makes the pipelines that a plan still lacks, and has the driver compile what it leaves for the first dispatch.
     pub(super) fn make_ready(&mut self, plan: &Plan) -> Result<()> {
-        let variants: Vec<Variant> = plan.steps.iter().map(|s| self.likely(s)).collect();
+        let variants = plan.steps.iter().map(|step| self.likely(step));
+        // A step without one is for [`GpuRuntime::choose`] to refuse.
+        let Some(variants) = variants.collect::<Option<Vec<_>>>() else {
+            return Ok(());
+        };
         let wanted = plan.steps.iter().zip(&variants);
         let wanted = wanted.map(|(step, variant)| (step.kernel, &step.call, variant));
-        let mut missing = self.pipelines.missing(wanted.clone());
+        let mut missing = self.pipelines.missing(wanted);
         // The longest shaders first.
         let work = |i: usize| (plan.steps[i].kernel.multiply_adds)(&plan.steps[i].call);
         missing.sort_by_key(|&i| Reverse(work(i)));
@@ -33,9 +37,16 @@ impl GpuRuntime {
         };
         if self.capabilities.software {
             let start = Instant::now();
+            self.compile(plan, &variants, &[*first])?;
             self.idle(plan, &variants, &[*first])?;
-            if start.elapsed() > COMPILED {
-                self.compile_beside(plan, &variants, others)?;
+            if start.elapsed() > COMPILED
+                && let Err(error) = self.compile_beside(plan, &variants, others)
+            {
+                // This device compiles what those did not.
+                log::info!(
+                    "{}: compiling on further devices failed: {error}",
+                    plan.name
+                );
             }
         }
         let pool = ThreadPoolBuilder::new().build().map_err(|error| {
@@ -45,21 +56,44 @@ impl GpuRuntime {
             )
         })?;
         // The global pool may be busy with the images.
-        pool.install(|| self.pipelines.make_all(&self.gpu, wanted))?;
+        pool.install(|| self.compile(plan, &variants, &missing))?;
         self.idle(plan, &variants, &missing)
     }
 
     /// The variant that a step will run with, or else the one that a search tries first.
-    fn likely(&self, step: &Step) -> Variant {
-        let mut variants = (step.kernel.variants)(&step.call, &self.offered());
+    fn likely(&self, step: &Step) -> Option<Variant> {
+        let mut variants = self.variants(step);
         let index = match variants.len() {
+            0 => return None,
             1 => 0,
             _ => {
                 let class = tuning::class(step.kernel, &step.call);
                 self.settled(&class, &variants).unwrap_or(0)
             }
         };
-        variants.swap_remove(index)
+        Some(variants.swap_remove(index))
+    }
+
+    /// Makes the pipelines of some steps of a plan on all threads. A variant that the driver does not take is remembered,
+    /// so that the next start takes another.
+    pub(super) fn compile(
+        &mut self,
+        plan: &Plan,
+        variants: &[Variant],
+        steps: &[usize],
+    ) -> Result<()> {
+        let wanted = steps.iter().map(|&i| {
+            let step = &plan.steps[i];
+            (step.kernel, &step.call, &variants[i])
+        });
+        let made = self.pipelines.make_all(&self.gpu, wanted);
+        made.map_err(|(place, error)| {
+            let failed = place.map(|place| steps[place]);
+            if let Some(i) = failed.filter(|_| !matches!(error, Error::Lost { .. })) {
+                self.remember_bad(&plan.steps[i], &variants[i]);
+            }
+            error
+        })
     }
 
     /// Compiles shaders by a further device for each thread. A software driver compiles on the thread that runs a device's
@@ -86,7 +120,7 @@ impl GpuRuntime {
 
     /// Runs some steps of a plan without a workgroup: a software driver compiles for them, and none touches memory.
     fn idle(&mut self, plan: &Plan, variants: &[Variant], steps: &[usize]) -> Result<()> {
-        let (params, places) = self.params(plan);
+        let (params, places) = self.params(plan)?;
         let most = plan.steps.iter().map(|step| step.slices.len()).max();
         // One for each binding of a step, because no dispatch may read and write the same.
         let buffers = (0..most.unwrap_or(0))
@@ -94,7 +128,7 @@ impl GpuRuntime {
             .collect::<Result<Vec<_>>>()?;
         let idle = steps.iter().map(|&i| {
             let (step, (offset, size)) = (&plan.steps[i], places[i]);
-            let layout = self.pipelines.group_layout(&self.gpu, step.kernel);
+            let layout = self.pipelines.group_layout(&self.gpu, step.kernel)?;
             let params = wgpu::BufferBinding {
                 buffer: &params,
                 offset,
@@ -105,13 +139,13 @@ impl GpuRuntime {
             let storage = storage.collect();
             let pipelines = &mut self.pipelines;
             Ok(PreparedStep {
-                group: group(&self.gpu, &step.label, &layout, params, storage),
+                group: group(&self.gpu, &step.label, &layout, params, storage)?,
                 pipeline: pipelines.get(&self.gpu, step.kernel, &step.call, &variants[i])?,
                 workgroups: [0; 3],
             })
         });
         let idle = idle.collect::<Result<Vec<_>>>()?;
-        let submission = self.submit(&idle.iter().collect::<Vec<_>>(), 1);
+        let submission = self.submit(&idle.iter().collect::<Vec<_>>(), 1)?;
         self.gpu.wait(Some(submission))
     }
 }

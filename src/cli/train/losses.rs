@@ -1,0 +1,107 @@
+//! Goes on with a run whose device was lost.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::cli::find_device;
+use crate::cli::reporter::Reporter;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::model::Weights;
+use crate::plan::{self, Runtime};
+use crate::train::{Clock, Ending, Observer, Pace, State, Trainer};
+
+/// Time for a driver to come back after a loss that followed another at once.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What training starts from.
+pub(super) enum From {
+    /// Random parameters.
+    Seed,
+    /// Given parameters: they are kept at once, as their file may change.
+    Weights(Weights),
+    /// A checkpoint of the run.
+    State(Box<State>),
+}
+
+/// A training that goes on from the last checkpoint where its device is lost.
+pub(super) struct Job<'a> {
+    pub(super) dataset: &'a Dataset,
+    pub(super) pace: Pace,
+    /// How often in a row the device may be lost without a new checkpoint.
+    pub(super) retries: u32,
+}
+
+impl Job<'_> {
+    /// Trains to the end. A device that was lost is opened again, and the steps since the last checkpoint are repeated.
+    pub(super) fn train(
+        &self,
+        mut runtime: Result<Box<dyn Runtime>>,
+        mut from: From,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Ending> {
+        let mut clock = None;
+        let (mut losses, mut kept) = (0, None);
+        loop {
+            let outcome = runtime.and_then(|it| self.attempt(it, &from, &mut clock, reporter));
+            let error = match outcome {
+                Err(error @ Error::Lost { .. }) if !reporter.wants_to_stop() => error,
+                ended => return ended,
+            };
+            let state = reporter.last_state()?;
+            let step = state.as_ref().map(|state| state.position.steps);
+            losses = if kept == Some(step) { losses + 1 } else { 1 };
+            kept = Some(step);
+            if losses > self.retries {
+                return Err(error);
+            }
+            reporter.go_on(&error, state.as_ref(), (losses, self.retries))?;
+            if let Some(state) = state {
+                from = From::State(Box::new(state));
+            }
+            thread::sleep(PAUSE * (losses - 1));
+            runtime = reopen(reporter);
+        }
+    }
+
+    fn attempt(
+        &self,
+        runtime: Box<dyn Runtime>,
+        from: &From,
+        clock: &mut Option<Clock>,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Ending> {
+        let run = reporter.config();
+        let (spec, options) = (&run.model, &run.train);
+        let split_seed = run.data.options.seed;
+        let mut trainer = Trainer::new(runtime, spec, options, self.dataset, split_seed)?;
+        match from {
+            From::Seed => {}
+            From::Weights(weights) => {
+                trainer.start_from(weights)?;
+                reporter.checkpoint(&trainer.state()?)?;
+            }
+            From::State(state) => trainer.restore(state)?,
+        }
+        let clock = clock.get_or_insert_with(|| trainer.clock(&self.pace));
+        trainer.run_by(clock, reporter)
+    }
+}
+
+/// Opens the device of a run again. On another one the steps would round differently.
+fn reopen(reporter: &Reporter<'_>) -> Result<Box<dyn Runtime>> {
+    let run = reporter.config();
+    let opened = find_device(&run.compute.device, run.train.precision);
+    let (device, _) = opened.map_err(|error| match error {
+        // A driver that starts again takes its time: the next try may find it.
+        Error::Device { what, .. } => Error::lost(what),
+        other => other,
+    })?;
+    let (name, known) = (device.name(), &run.record.device);
+    if name != *known {
+        return Err(Error::lost(format!(
+            "{known}: not there any more, but {name} is"
+        )));
+    }
+    Ok(plan::open(device, run.compute.tune))
+}
