@@ -4,7 +4,13 @@ use crate::support::{Faults, TRAIN, each, is_long};
 
 /// Every call of a command that can fail but those of losses, from the first of each name on.
 fn failures(faults: &Faults, command: &str) -> Vec<String> {
-    let most = if is_long() { usize::MAX } else { 4 };
+    let most = match (is_long(), command == TRAIN) {
+        // It makes thousands of buffers.
+        (true, _) if command.starts_with("devices") => 100,
+        (true, _) => usize::MAX,
+        (false, true) => 3,
+        (false, false) => 1,
+    };
     let counts = faults.calls(command);
     let counts = counts.into_iter().filter(|(call, _)| {
         let is_loss = ["vkQueueSubmit", "vkWait", "vkGetSemaphore"];
@@ -42,7 +48,7 @@ fn no_failed_call_ends_in_a_panic_or_other_bits() {
 #[test]
 fn a_start_that_failed_leaves_its_name_free() {
     let Some(faults) = Faults::get() else { return };
-    for fault in ["vkCreateDevice:1", "vkCreateComputePipelines:5"] {
+    for fault in ["vkCreateDevice:1", "vkCreateComputePipelines:3"] {
         let outcome = faults.run(fault, TRAIN);
         assert_eq!(outcome.code, Some(4), "{fault}: {}", outcome.stderr);
         assert!(!outcome.folder.path().join("run").exists(), "{fault}");

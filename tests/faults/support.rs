@@ -125,16 +125,28 @@ impl Faults {
     pub(crate) fn calls(&self, command: &str) -> BTreeMap<String, usize> {
         let outcome = self.run("", command);
         assert_eq!(outcome.code, Some(0), "{command}: {}", outcome.stderr);
-        let text = fs::read_to_string(outcome.folder.path().join("calls")).expect("the counts");
+        outcome.calls()
+    }
+}
+
+impl Outcome {
+    /// How often each call was made.
+    fn calls(&self) -> BTreeMap<String, usize> {
+        let path = self.folder.path().join("calls");
+        let text = fs::read_to_string(path).expect("the counts");
         let line = |line: &str| {
             let (name, count) = line.split_once(' ').expect("a name and a count");
             (name.to_owned(), count.parse().expect("a count"))
         };
         text.lines().map(line).collect()
     }
-}
 
-impl Outcome {
+    /// Whether the call of a fault, `NAME:N`, was made.
+    pub(crate) fn reached(&self, fault: &str) -> bool {
+        let (call, n) = fault.split_once(':').expect("a name and a number");
+        self.calls()[call] >= n.parse().expect("a number")
+    }
+
     /// The hash of the trained parameters; `None` without any.
     pub(crate) fn hash(&self) -> Option<Vec<u8>> {
         let bytes = fs::read(self.folder.path().join("run/model.safetensors")).ok()?;
