@@ -29,9 +29,10 @@ def main():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         folder = Path(folder)
         venv.create(folder / "fresh", with_pip=True)
-        scripts = folder / "fresh" / ("Scripts" if os.name == "nt" else "bin")
-        run(scripts / "python", "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel)
-        elbo = scripts / "elbo"
+        scripts, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+        scripts = folder / "fresh" / scripts
+        run(scripts / f"python{suffix}", "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel)
+        elbo = scripts / f"elbo{suffix}"
         said = run(elbo, "--version", stdout=subprocess.PIPE, text=True).stdout.split()
         if said != ["elbo", version]:
             sys.exit(f"error: {wheel.name} says {said}, Cargo.toml says {version}")
