@@ -124,9 +124,7 @@ impl NewFile {
 pub fn create_all(path: &Path, files: &[(&str, &[u8])]) -> Result<()> {
     check_new(path)?;
     let mut builder = unfinished();
-    // As for a file, what the umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    open_to_all(&mut builder, 0o777);
     let folder = builder
         .tempdir_in(folder_of(path))
         .map_err(Error::io(path, "write this folder"))?;
@@ -308,11 +306,7 @@ fn folder_of(path: &Path) -> PathBuf {
 /// A temporary file in the folder of `path`, locked for as long as it is open.
 fn temporary(path: &Path) -> Result<NamedTempFile> {
     let mut builder = unfinished();
-    // A temporary file is its owner's alone by default; a result gets what the umask says.
-    #[cfg(unix)]
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    #[cfg(unix)]
-    builder.permissions(permissions);
+    open_to_all(&mut builder, 0o666);
     let file = builder
         .tempfile_in(folder_of(path))
         .map_err(Error::io(path, "write it"))?;
@@ -320,6 +314,16 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
     let _ = file.as_file().try_lock();
     Ok(file)
 }
+
+/// What is temporary is its owner's alone by default; a result gets what the umask leaves of `mode`.
+#[cfg(unix)]
+fn open_to_all(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+}
+
+/// Elsewhere it gets what its folder gives.
+#[cfg(not(unix))]
+fn open_to_all(_: &mut tempfile::Builder<'_, '_>, _: u32) {}
 
 /// The new name itself is durable only once its folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -25,6 +25,7 @@ use crate::interpreter::python;
 use crate::support::{accepted, few_images, temporary, train_few};
 
 /// Absolute below 1, relative above.
+#[cfg(unix)]
 const TOLERANCE: f32 = 1e-5;
 
 const ROWS: usize = 5;
@@ -322,6 +323,7 @@ fn page_folder() -> TempDir {
     folder
 }
 
+#[cfg(unix)]
 fn array(folder: &Path, name: &str) -> (Vec<u64>, Vec<f32>) {
     let bytes = fs::read(folder.join(name)).expect(name);
     let array = npyz::NpyFile::new(&bytes[..]).expect("an array");
@@ -329,6 +331,7 @@ fn array(folder: &Path, name: &str) -> (Vec<u64>, Vec<f32>) {
 }
 
 /// Compares arrays of float32, (found, expected).
+#[cfg(unix)]
 fn compare(folder: &Path, pairs: &[(&str, &str)]) {
     for (name, wanted) in pairs {
         let (shape, values) = array(folder, name);
@@ -343,6 +346,7 @@ fn compare(folder: &Path, pairs: &[(&str, &str)]) {
 }
 
 /// Runs a block of the page, and saves what it computed: (array to write, expression).
+#[cfg(unix)]
 fn run_block(python: &OsString, folder: &Path, text: &str, results: &[(&str, &str)]) {
     let mut text = format!("{text}\nimport numpy\n");
     for (name, expression) in results {

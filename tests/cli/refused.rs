@@ -4,10 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::skipped::skipped;
+#[cfg(unix)]
+use crate::support::SMALL;
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, DEVICE, INPUT_OUTPUT, SMALL, accepted, adapter, assert_refused, program,
-    refused, refused_in, stdout, temporary, train_small,
+    CONFIG, DATA_OR_MODEL, DEVICE, INPUT_OUTPUT, accepted, adapter, refused, refused_in, stdout,
+    temporary, train_small,
 };
+#[cfg(target_os = "linux")]
+use crate::support::{assert_refused, program};
 
 /// The folder of an autoencoder's run that stopped before its first epoch ended.
 fn unfinished_autoencoder(folder: &Path) -> PathBuf {

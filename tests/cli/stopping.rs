@@ -5,9 +5,11 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, INPUT_OUTPUT, accepted, adapter, contents, epochs, few, few_images,
-    metrics, model, program, refused_in, stderr, stdout, temporary, train_few,
+    CONFIG, DATA_OR_MODEL, accepted, adapter, contents, few, few_images, metrics, model,
+    refused_in, stderr, stdout, temporary, train_few,
 };
+#[cfg(target_os = "linux")]
+use crate::support::{INPUT_OUTPUT, epochs, program};
 
 #[test]
 fn a_run_in_parts_leaves_the_files_of_the_run_in_one_go() {

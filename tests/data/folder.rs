@@ -16,6 +16,7 @@ use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
 use crate::formats::write;
+#[cfg(unix)]
 use crate::skipped::skipped;
 use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with};
 

@@ -173,10 +173,10 @@ mod tests {
 
     /// Sets of vector instructions that this machine has, down to none.
     fn archs() -> Vec<Arch> {
-        let mut archs = vec![Arch::new(), Arch::Scalar];
+        let archs = [Arch::new(), Arch::Scalar].into_iter();
         #[cfg(target_arch = "x86_64")]
-        archs.extend(pulp::x86::V3::try_new().map(Arch::V3));
-        archs
+        let archs = archs.chain(pulp::x86::V3::try_new().map(Arch::V3));
+        archs.collect()
     }
 
     /// Largest error of a product as a share of what its rounding may be.

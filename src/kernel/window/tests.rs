@@ -24,10 +24,10 @@ impl Vectors for Machine {
 }
 
 fn machines() -> Vec<Machine> {
-    let mut archs = vec![Arch::new(), Arch::Scalar];
+    let archs = [Arch::new(), Arch::Scalar].into_iter();
     #[cfg(target_arch = "x86_64")]
-    archs.extend(pulp::x86::V3::try_new().map(Arch::V3));
-    let has = archs.into_iter().map(Machine::Has);
+    let archs = archs.chain(pulp::x86::V3::try_new().map(Arch::V3));
+    let has = archs.map(Machine::Has);
     has.chain([Machine::Four, Machine::Sixteen]).collect()
 }
 
