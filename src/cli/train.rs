@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Predicted, Runtime};
 use crate::train::{
-    DataConfig, Ending, Observer, Pace, Record, RunConfig, RunFolder, TrainOptions, Trainer,
-    warm_up,
+    self, DataConfig, DeviceMemory, Ending, Observer, Pace, Record, RunConfig, RunFolder,
+    TrainOptions, Trainer, warm_up,
 };
 
 /// Greatest magnitude of values that nobody has to scale, such as standardized ones.
@@ -60,8 +60,12 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let weights = earlier.map(|initial| initial.weights(&spec)).transpose()?;
 
     if args.dry_run {
+        ready
+            .check_room(&spec, &resolved.train)
+            .unwrap_or_else(warn);
         return show(ready, &spec, &resolved, args.quiet);
     }
+    ready.check_room(&spec, &resolved.train)?;
     let path = match &args.out {
         Some(out) => out.clone(),
         None => RunFolder::claim_default(started, spec.kind, &ready.dataset.name)?,
@@ -137,6 +141,7 @@ struct Ready {
     runtime: Box<dyn Runtime>,
     /// Name of the device.
     device: String,
+    memory: DeviceMemory,
     dataset: Dataset,
 }
 
@@ -147,7 +152,7 @@ impl Ready {
         let loading = Loading::start(source, resolved.data.options.clone(), quiet);
         let (device, lines) = find_device(&resolved.compute.device, resolved.train.precision)?;
         loading.note(lines);
-        let name = device.name();
+        let (name, memory) = (device.name(), DeviceMemory::of(&device));
         let mut runtime: Box<dyn Runtime> = match dry_run {
             true => Box::new(Predicted::new(device)),
             false => plan::open(device, resolved.compute.tune),
@@ -158,8 +163,15 @@ impl Ready {
         Ok(Self {
             runtime,
             device: name,
+            memory,
             dataset: loading.finish()?,
         })
+    }
+
+    /// Checks that there is the memory.
+    fn check_room(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
+        let fused = self.runtime.fuses_updates();
+        train::check_room(spec, options, &self.dataset, fused, self.memory)
     }
 
     /// Checks what needs the images.

@@ -11,6 +11,7 @@ use flate2::bufread::GzDecoder;
 
 use super::{Dataset, Expected, Images, Values};
 use crate::error::{Error, Result};
+use crate::host::check_memory;
 use crate::shape::ImageShape;
 
 const IMAGES_MAGIC: u32 = 0x0803;
@@ -153,6 +154,8 @@ fn read_values(path: &Path, magic: u32, reader: &mut impl Read) -> Result<(Vec<u
             return Err(damaged(path, &what));
         }
     };
+    let needs = format!("the {shape} values of {}", path.display());
+    check_memory(&needs, total as u64, "a file with fewer images")?;
     // The vector grows with the bytes that arrive, and no further than the header allows: neither
     // a false header nor a gzip bomb takes more memory than that.
     let mut values = Vec::new();

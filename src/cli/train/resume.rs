@@ -165,10 +165,12 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
+    ready.check_room(&spec, &resolved.train)?;
     let Ready {
         runtime,
         dataset,
         device,
+        ..
     } = ready;
     let split_seed = resolved.data.options.seed;
     // All that can be refused comes before anything is written.
