@@ -37,7 +37,7 @@
 //! ```
 //!
 //! Layers, each of which imports only those before it (a test checks it):
-//! leaves ([`error`], [`option`], [`shape`], [`number`], [`rng`], [`files`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
+//! leaves ([`error`], [`option`], [`shape`], [`number`], [`rng`], [`files`], [`host`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
 //! ← [`graph`] ← [`layers`] ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`explore`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
@@ -50,6 +50,7 @@ pub mod explore;
 pub mod export;
 pub mod files;
 pub mod graph;
+pub mod host;
 pub mod kernel;
 pub mod layers;
 pub mod model;

@@ -1,22 +1,25 @@
 //! Watches training: writes the run folder and shows progress.
 
+mod results;
+
+pub(super) use results::results;
+
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use serde_json::json;
 
 use super::signals::Signals;
-use super::{bar, note, result, text, warn};
+use super::{bar, note, text, warn};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Units;
-use crate::train::metrics::{Line, Report};
+use crate::train::metrics::{Epoch, Line, Report};
 use crate::train::{
-    DIVERGENCE_HINT, Ending, EpochRecord, Observer, Pictures, Progress, RunConfig, RunFolder,
-    Start, State,
+    Concern, DIVERGENCE_HINT, Ending, EpochRecord, Observer, Pictures, Progress, RunConfig,
+    RunFolder, Start, State,
 };
 use crate::watch::Status;
 use crate::watch::report::Renewal;
@@ -54,6 +57,10 @@ pub(super) struct Reporter<'a> {
     last_line: Option<Instant>,
     /// Whether it has been said that log-variances are beyond their bound.
     bound_is_said: bool,
+    /// What has been said to be wrong with the run.
+    said: Vec<Concern>,
+    /// The last epoch.
+    before: Option<Epoch>,
     /// Step of the last checkpoint.
     kept: Option<u64>,
     /// Whether somebody reads stdout.
@@ -84,6 +91,8 @@ impl<'a> Reporter<'a> {
             bar,
             last_line: None,
             bound_is_said: false,
+            said: Vec::new(),
+            before: None,
             kept: None,
             reader_is_there: true,
         }
@@ -236,6 +245,20 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Says what is wrong with a run that goes on, each once.
+    fn say_concern(&mut self, epoch: Epoch) {
+        let run = self.folder.config();
+        let epochs: Vec<&Epoch> = self.before.iter().chain([&epoch]).collect();
+        if let Some(concern) = Concern::of(&epochs)
+            && !self.said.contains(&concern)
+        {
+            let (what, hint) = (concern.in_words(run, &epoch), concern.hint(run));
+            self.say(&format!("warning: {what}; try: {hint}"));
+            self.said.push(concern);
+        }
+        self.before = Some(epoch);
+    }
+
     /// A line of the metrics, in their file and on stdout where that is asked for.
     fn keep(&mut self, line: &Line) -> Result<()> {
         self.folder.append(line)?;
@@ -313,43 +336,6 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// Prints what a run came to.
-pub(super) fn results(folder: &RunFolder, ending: Ending, shown: Shown) -> anyhow::Result<()> {
-    let path = folder.path();
-    let last = folder
-        .lines()?
-        .into_iter()
-        .rev()
-        .find_map(|line| match line {
-            Line::Epoch(epoch) => Some(epoch),
-            Line::Report(_) => None,
-        });
-    let spec = &folder.config().model;
-    if shown.json {
-        let ending = match ending {
-            Ending::Finished => "finished",
-            Ending::Stale => "stale",
-            Ending::Stopped => "stopped",
-            Ending::BrokenOff => "interrupted",
-        };
-        return result(json!({
-            "kind": "end",
-            "run": path.display().to_string(),
-            "ending": ending,
-            "epochs": last.as_ref().map_or(0, |epoch| epoch.epoch),
-        }));
-    }
-    result(format_args!("run: {}", path.display()))?;
-    if let Some(last) = last {
-        result(format_args!("train: {}", text::loss(spec, &last.train)))?;
-        result(format_args!("test: {}", text::loss(spec, &last.test)))?;
-        if let (Some(sigma), Some(rule)) = (last.sigma, spec.likelihood.sigma()) {
-            result(format_args!("sigma: {sigma:.4}, {}", rule.rule()))?;
-        }
-    }
-    Ok(())
-}
-
 impl Observer for Reporter<'_> {
     fn started(&mut self, start: &Start<'_>) -> Result<()> {
         self.say(&format!("device memory: {}", text::memory(start.memory)));
@@ -406,7 +392,8 @@ impl Observer for Reporter<'_> {
     }
 
     fn epoch(&mut self, record: &EpochRecord, pictures: Option<&Pictures>) -> Result<()> {
-        self.keep(&Line::Epoch(record.into()))?;
+        let epoch = Epoch::from(record);
+        self.keep(&Line::Epoch(epoch.clone()))?;
         let written = match pictures {
             Some(pictures) => self.folder.write_pictures(record.epoch, pictures)?,
             None => Vec::new(),
@@ -418,8 +405,11 @@ impl Observer for Reporter<'_> {
         }
         self.renew_page(Status::Running);
         self.say(&self.epoch_line(record));
+        self.say_concern(epoch);
         let beyond_bound = record.units.as_ref().and_then(Units::beyond_bound_in_words);
+        // Whose run is astray knows already.
         if let Some(what) = beyond_bound
+            && !record.astray
             && !std::mem::replace(&mut self.bound_is_said, true)
         {
             self.say(&format!("warning: {what}; try: {DIVERGENCE_HINT}"));
@@ -470,6 +460,7 @@ mod tests {
                 kl_weight: 1.0,
                 units: None,
                 sigma: None,
+                astray: false,
                 images_per_s: 51_234.4,
                 seconds: 12.34,
             })

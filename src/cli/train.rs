@@ -21,7 +21,9 @@ use crate::data::{self, Binarize, Dataset, Look, Values};
 use crate::error::{Error, Result};
 use crate::model::{Likelihood, Model, ModelOptions, ModelSpec};
 use crate::plan::{self, Predicted, Runtime};
-use crate::train::{DataConfig, Record, RunConfig, RunFolder, TrainOptions, Trainer, warm_up};
+use crate::train::{
+    self, DataConfig, DeviceMemory, Record, RunConfig, RunFolder, TrainOptions, Trainer, warm_up,
+};
 
 /// Greatest magnitude of values that nobody has to scale, such as standardized ones.
 const MOST_UNSCALED: f32 = 16.0;
@@ -59,8 +61,12 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let weights = earlier.map(|initial| initial.weights(&spec)).transpose()?;
 
     if args.dry_run {
+        ready
+            .check_room(&spec, &resolved.train)
+            .unwrap_or_else(warn);
         return show(ready, &spec, &resolved, args.quiet);
     }
+    ready.check_room(&spec, &resolved.train)?;
     let path = match &args.out {
         Some(out) => out.clone(),
         None => RunFolder::claim_default(started, spec.kind, &ready.dataset.name)?,
@@ -121,6 +127,9 @@ struct Ready {
     runtime: Result<Box<dyn Runtime>>,
     /// Name of the device.
     device: String,
+    memory: DeviceMemory,
+    /// Whether its runtime makes gradients and updates at once.
+    fuses_updates: bool,
     dataset: Dataset,
 }
 
@@ -131,11 +140,12 @@ impl Ready {
         let loading = Loading::start(source, resolved.data.options.clone(), quiet);
         let (device, lines) = find_device(&resolved.compute.device, resolved.train.precision)?;
         loading.note(lines);
-        let name = device.name();
+        let (name, memory) = (device.name(), DeviceMemory::of(&device));
         let mut runtime: Box<dyn Runtime> = match dry_run {
             true => Box::new(Predicted::new(device)),
             false => plan::open(device, resolved.compute.tune),
         };
+        let fuses_updates = runtime.fuses_updates();
         let warm = match data::expect(source) {
             Some(expected) => {
                 let options = &resolved.train;
@@ -151,8 +161,16 @@ impl Ready {
         Ok(Self {
             runtime,
             device: name,
+            memory,
+            fuses_updates,
             dataset: loading.finish()?,
         })
+    }
+
+    /// Checks that there is the memory.
+    fn check_room(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
+        let fused = self.fuses_updates;
+        train::check_room(spec, options, &self.dataset, fused, self.memory)
     }
 
     /// Checks what needs the images.

@@ -16,6 +16,7 @@ use super::axes::{self, Axes};
 use super::npy::{Fault, Header, SAVE_HINT};
 use super::{DataOptions, Dataset, Images, Progress, Stored, Values, split};
 use crate::error::{Error, Result};
+use crate::host::check_memory;
 use crate::shape::ImageShape;
 
 /// Whether the name of a file is that of a NumPy file.
@@ -77,6 +78,11 @@ fn read_images(
     let count = header.count(Some(numbers.bytes()), length);
     let count = count.map_err(broken)?;
     let shape = image_shape(path, what, &header.shape, options)?;
+    check_memory(
+        &format!("{what} of {}", path.display()),
+        count as u64 * numbers.bytes_read() as u64,
+        "fewer images: a part of the array, such as `x[:10000]`, saved by itself",
+    )?;
     let unfit = |fault| match fault {
         Fault::Io(reason) => broken(format!("reading its values failed: {reason}")),
         Fault::Number {

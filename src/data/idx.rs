@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
-use super::{Dataset, Expected, Images, Values};
+use super::{Dataset, Expected, Images, MAX_DEFLATE_RATIO, Values};
 use crate::error::{Error, Result};
+use crate::host::check_memory;
 use crate::shape::ImageShape;
 
 const IMAGES_MAGIC: u32 = 0x0803;
@@ -107,13 +108,22 @@ fn find(folder: &Path, split: &str, what: &str, dimensions: usize) -> Option<Pat
 /// Reads a file with the given magic number: its dimensions, and their product of bytes.
 fn read(path: &Path, magic: u32) -> Result<(Vec<usize>, Vec<u8>)> {
     let file = File::open(path).map_err(Error::io(path, "open it"))?;
+    let len = file
+        .metadata()
+        .map_err(Error::io(path, "read its size"))?
+        .len();
     let mut reader = BufReader::new(file);
     let start = reader.fill_buf().map_err(Error::io(path, "read it"))?;
     if !is_gzip(start) {
-        return read_values(path, magic, &mut reader);
+        return read_values(path, magic, &mut reader, len);
     }
     let mut unpacked = GzDecoder::new(reader);
-    let values = read_values(path, magic, &mut unpacked)?;
+    let values = read_values(
+        path,
+        magic,
+        &mut unpacked,
+        MAX_DEFLATE_RATIO.saturating_mul(len),
+    )?;
     let left = unpacked.get_mut().fill_buf();
     if left.map_err(Error::io(path, "read it"))?.is_empty() {
         Ok(values)
@@ -122,7 +132,13 @@ fn read(path: &Path, magic: u32) -> Result<(Vec<usize>, Vec<u8>)> {
     }
 }
 
-fn read_values(path: &Path, magic: u32, reader: &mut impl Read) -> Result<(Vec<usize>, Vec<u8>)> {
+/// Reads what follows the start of a file of at most `most` bytes.
+fn read_values(
+    path: &Path,
+    magic: u32,
+    reader: &mut impl Read,
+    most: u64,
+) -> Result<(Vec<usize>, Vec<u8>)> {
     let got = read_number(path, reader)?;
     if got != magic {
         return Err(Error::data(
@@ -153,6 +169,11 @@ fn read_values(path: &Path, magic: u32, reader: &mut impl Read) -> Result<(Vec<u
             return Err(damaged(path, &what));
         }
     };
+    // A header that is false has its own message.
+    if total as u64 <= most {
+        let needs = format!("the {shape} values of {}", path.display());
+        check_memory(&needs, total as u64, "a file with fewer images")?;
+    }
     // The vector grows with the bytes that arrive, and no further than the header allows: neither
     // a false header nor a gzip bomb takes more memory than that.
     let mut values = Vec::new();

@@ -46,6 +46,14 @@ impl Values {
         self.len() == 0
     }
 
+    /// Bytes that the values take.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Floats(floats) => size_of_val(floats.as_slice()) as u64,
+        }
+    }
+
     /// Place of the first NaN or infinity; bytes hold none.
     pub fn first_non_finite(&self) -> Option<usize> {
         match self {

@@ -7,6 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::{DataOptions, Dataset, Images};
 use crate::error::{Error, Result};
+use crate::host::check_memory;
 
 /// A random order of `0..count`.
 ///
@@ -79,6 +80,9 @@ pub(super) fn dataset(
         let none = images.select(&train);
         return Ok(Dataset::new(name, none, images));
     }
+    // Both parts are there before the whole goes.
+    let needs = format!("the images of {}, which are split", path.display());
+    check_memory(&needs, images.values.bytes(), "fewer images")?;
     let part = |rows: Vec<usize>| Images {
         rows: Some(rows.clone()),
         ..images.select(&rows)

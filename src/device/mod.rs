@@ -3,12 +3,10 @@
 pub mod gpu;
 mod guard;
 mod hardware;
-mod host;
 
 use std::str::FromStr;
 
 pub use gpu::Gpu;
-pub use host::check_memory;
 
 use crate::error::{Error, Result};
 

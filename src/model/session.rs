@@ -1,19 +1,17 @@
 //! A model on a device: its runtime, its data, and passes over a split.
 
 mod see;
+mod split;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode, Model, Source, Task, buffers};
 use crate::model::units::SUMS;
 use crate::model::{Allocation, Loss, MemoryUse, Units};
 use crate::plan::{Plan, PlanId, Runtime, Shared, buffer_bytes};
-use crate::rng::Purpose;
 
 /// Most images of a batch where nothing is learned: enough to fill a device.
 const ROWS: usize = 512;
@@ -99,6 +97,13 @@ impl Session {
         arena: &[f32],
         seed: u64,
     ) -> Result<Self> {
+        let mut session = Self::with_room(runtime, model, seed)?;
+        session.write_parameters(arena)?;
+        Ok(session)
+    }
+
+    /// Room for parameters on a device.
+    pub(crate) fn with_room(runtime: Box<dyn Runtime>, model: Model, seed: u64) -> Result<Self> {
         let len = model.parameters().len;
         let mut session = Self {
             runtime,
@@ -109,11 +114,15 @@ impl Session {
             allocated: HashMap::new(),
         };
         session.allocate(buffers::PARAMETERS, len)?;
-        session.runtime.write(buffers::PARAMETERS, 0, arena)?;
         session.allocate(buffers::LOG_SIGMA, 1)?;
-        let log_sigma = [session.model.spec().log_sigma()];
-        session.runtime.write(buffers::LOG_SIGMA, 0, &log_sigma)?;
         Ok(session)
+    }
+
+    /// Puts parameters into their room.
+    pub(crate) fn write_parameters(&mut self, arena: &[f32]) -> Result<()> {
+        self.runtime.write(buffers::PARAMETERS, 0, arena)?;
+        let log_sigma = [self.model.spec().log_sigma()];
+        self.runtime.write(buffers::LOG_SIGMA, 0, &log_sigma)
     }
 
     /// Makes a shared buffer.
@@ -223,58 +232,6 @@ impl Session {
     /// Checks that a batch of `rows` fits what kernels can number.
     pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
         check_rows(&self.model, rows)
-    }
-
-    /// Puts a split on the device, in its own order.
-    pub(crate) fn upload(
-        &mut self,
-        split: &'static str,
-        images: &Images,
-        binarize: Binarize,
-        purpose: Purpose,
-    ) -> Result<Source> {
-        if images.shape != self.model.spec().image {
-            return Err(Error::config(
-                format!(
-                    "images are {}, but the model takes {}",
-                    images.shape,
-                    self.model.spec().image
-                ),
-                format!(
-                    "`image-size = {}x{}`, or a data set of that size",
-                    self.model.spec().image.height,
-                    self.model.spec().image.width
-                ),
-            ));
-        }
-        self.model.spec().check_range(images, binarize)?;
-        let count = images.len();
-        let (words, floats) = match &images.values {
-            Values::Bytes(bytes) => (words(bytes), false),
-            Values::Floats(values) => (Cow::Borrowed(bytemuck::cast_slice(values)), true),
-        };
-        let size = [count, images.shape.values()];
-        let source = Source::new(split, size, floats, (binarize, purpose), self.seed);
-        if count * images.shape.values() > u32::MAX as usize {
-            return Err(Error::config(
-                format!("{count} images of {} are over 2^32 values", images.shape),
-                "fewer images, or a smaller `image-size = …`",
-            ));
-        }
-        // Those of what the split was before.
-        self.release(|key, _| {
-            let known = key.source.filter(|known| known.split == split);
-            known.is_some_and(|known| known != source)
-        });
-        self.allocate(source.image_words(), words.len())?;
-        self.runtime.write_words(source.image_words(), 0, &words)?;
-        self.allocate(source.order(), count)?;
-        let order: Vec<u32> = (0..count as u32).collect();
-        self.runtime.write_words(source.order(), 0, &order)?;
-        self.allocate(source.counters(), 3)?;
-        let terms = self.terms();
-        self.allocate(source.log(), terms * count)?;
-        Ok(source)
     }
 
     /// Rows of a batch where nothing is learned: at most `most`, fewer where layers are wide.
@@ -449,19 +406,6 @@ pub(crate) fn add_rows(sums: &mut [f64], log: &[f32]) {
     for row in log.chunks(sums.len()) {
         for (sum, &value) in sums.iter_mut().zip(row) {
             *sum += f64::from(value);
-        }
-    }
-}
-
-/// Bytes as words, the last one filled up with zeros. They are copied only where they have to be: images are
-/// most of what a run holds, and a copy of MNIST takes longer than a step of training on a CPU.
-fn words(bytes: &[u8]) -> Cow<'_, [u32]> {
-    match bytemuck::try_cast_slice(bytes) {
-        Ok(words) => Cow::Borrowed(words),
-        Err(_) => {
-            let mut words = vec![0; bytes.len().div_ceil(4)];
-            bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-            Cow::Owned(words)
         }
     }
 }

@@ -13,9 +13,9 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use self::seal::Seal;
-use crate::device::check_memory;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::host::check_memory;
 use crate::model::{Likelihood, Model, ModelSpec, Parameters, Sigma};
 
 /// Parameters of a model on the host, named and laid out as PyTorch's `nn.Linear` has them.
@@ -32,7 +32,11 @@ impl Weights {
     pub fn initial(spec: &ModelSpec, seed: u64) -> Result<Self> {
         let model = Model::new(spec)?;
         let parameters = model.parameters();
-        check_memory("the parameters", 4 * parameters.len as u64)?;
+        check_memory(
+            "the parameters",
+            4 * parameters.len as u64,
+            "a smaller model",
+        )?;
         Ok(Self::from_arena(parameters, &parameters.initial(seed)))
     }
 

@@ -8,8 +8,8 @@ use arrayvec::ArrayVec;
 use super::pool::Pool;
 use super::prepared::PreparedPlans;
 use super::{BufferId, Home, Plan, PlanId, Runtime, Shared, Slice, Step, buffer_bytes};
-use crate::device::check_memory;
 use crate::error::Result;
+use crate::host::check_memory;
 use crate::kernel::{Access, Bound, Call, Element, Kernel, Real, parallel};
 
 /// What [`Runtime::fuses_updates`] says: the gradient stays in the nearest cache.
@@ -17,6 +17,9 @@ pub(super) const FUSES_UPDATES: bool = true;
 
 /// Most bindings of a kernel (WebGPU's default limit of storage buffers).
 const MAX_BINDINGS: usize = 8;
+
+/// What helps where the memory is not there.
+const HINT: &str = "a smaller model or `batch-size = …`";
 
 /// Finds a place for a storage: an empty one, or a new one.
 fn place<F>(storage: &mut Vec<Storage<F>>, free: &mut Vec<usize>, made: Storage<F>) -> usize {
@@ -230,12 +233,12 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
         match self.shared.get(&buffer) {
             Some(&index) if self.storage[index].len() >= len => Ok(false),
             Some(&index) => {
-                check_memory(&buffer.to_string(), buffer_bytes(len))?;
+                check_memory(&buffer.to_string(), buffer_bytes(len), HINT)?;
                 self.storage[index] = Storage::new(element, len);
                 Ok(true)
             }
             None => {
-                check_memory(&buffer.to_string(), buffer_bytes(len))?;
+                check_memory(&buffer.to_string(), buffer_bytes(len), HINT)?;
                 let made = Storage::new(element, len);
                 let index = place(&mut self.storage, &mut self.free, made);
                 self.shared.insert(buffer, index);
@@ -269,7 +272,7 @@ impl<F: TwinFloat> Runtime for CpuRuntime<F> {
     fn prepare(&mut self, plan: Plan) -> Result<PlanId> {
         let wanted = plan.memories.iter().map(|&(_, len)| buffer_bytes(len));
         let more = wanted.sum::<u64>().saturating_sub(self.pool.bytes());
-        check_memory(&format!("the activations of {}", plan.name), more)?;
+        check_memory(&format!("the activations of {}", plan.name), more, HINT)?;
         let (all, free) = (&mut self.storage, &mut self.free);
         let places = self.pool.take(&plan.memories, |_, element, len| {
             Ok(place(all, free, Storage::new(element, len)))

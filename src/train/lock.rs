@@ -19,7 +19,7 @@ const BETWEEN: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Lock {
     /// `None` on a file system that has no locks.
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 fn open(folder: &Path) -> Result<File> {
@@ -41,7 +41,7 @@ impl Lock {
         let file = open(folder)?;
         for left in (0..TRIES).rev() {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: Some(file) }),
+                Ok(()) => return Ok(Self { file: Some(file) }),
                 Err(TryLockError::WouldBlock) if left > 0 => thread::sleep(BETWEEN),
                 Err(TryLockError::WouldBlock) => break,
                 Err(TryLockError::Error(reason)) => {
@@ -49,7 +49,7 @@ impl Lock {
                         "{}: cannot be locked ({reason}): take care that no other process trains in it",
                         folder.display()
                     );
-                    return Ok(Self { _file: None });
+                    return Ok(Self { file: None });
                 }
             }
         }
@@ -57,6 +57,11 @@ impl Lock {
             format!("{}: in use: another process trains in it", folder.display()),
             "waiting for it, or stopping it",
         ))
+    }
+
+    /// Whether no other process can have it: on a file system without locks nobody knows.
+    pub(super) fn is_sure(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Whether a process trains in a run folder.

@@ -71,6 +71,9 @@ pub struct Epoch {
     /// as the model sees them; absent where it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigma: Option<f32>,
+    /// Whether the test loss is far beyond that of one grey picture for all images; absent where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub astray: bool,
     /// Training images per second.
     pub images_per_s: f64,
     /// Seconds of training, those before a stop included.

@@ -54,6 +54,8 @@ pub struct EpochRecord {
     pub units: Option<Units>,
     /// The sigma of a Gaussian likelihood, where training finds it.
     pub sigma: Option<f32>,
+    /// Whether the test loss is far beyond that of one grey picture for all images.
+    pub astray: bool,
     /// Training images per second.
     pub images_per_s: f64,
     /// Seconds of training, those before a stop included.
@@ -75,6 +77,7 @@ impl From<&EpochRecord> for metrics::Epoch {
                 .as_ref()
                 .map_or_else(Vec::new, |u| u.kl.clone()),
             sigma: record.sigma,
+            astray: record.astray,
             images_per_s: record.images_per_s,
             seconds: record.seconds,
         }

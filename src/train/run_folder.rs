@@ -1,5 +1,6 @@
 //! The folder of a run: written while it trains, read by every command that uses the result.
 
+mod fresh;
 mod naming;
 mod parameters;
 mod writing;
@@ -14,6 +15,8 @@ use crate::train::lock::{LOCK, Lock};
 use crate::train::{Position, RunConfig, SavedState};
 
 pub use parameters::Which;
+
+use fresh::Contents;
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -60,8 +63,8 @@ impl RunFolder {
     /// done for it.
     ///
     /// # Errors
-    /// [`Error::Config`] where there is something other than an empty folder; [`Error::Io`] where it
-    /// cannot be looked at.
+    /// [`Error::Config`] where there is something other than an empty folder or what a start leaves that was killed
+    /// before it had measured anything; [`Error::Io`] where it cannot be looked at.
     pub fn check_new(path: &Path) -> Result<()> {
         let entry = match fs::metadata(path) {
             Ok(found) => found,
@@ -74,22 +77,19 @@ impl RunFolder {
                 "another `out = …`",
             ));
         }
-        let entries = fs::read_dir(path).map_err(Error::io(path, "read the run folder"))?;
-        // A lock and unfinished files alone are what a process leaves that is killed before it has written anything.
-        let is_nothing = |entry: &fs::DirEntry| {
-            let name = entry.file_name();
-            name == LOCK || files::is_unfinished(&name)
-        };
-        let mut others = entries.filter(|entry| !entry.as_ref().is_ok_and(is_nothing));
-        match others.next() {
-            None => Ok(()),
-            Some(_) => Err(Error::config(
+        let not_empty = || {
+            Error::config(
                 format!(
                     "{}: exists already and is not empty; nothing is overwritten",
                     path.display()
                 ),
                 "another `out = …`, or remove the folder first",
-            )),
+            )
+        };
+        match fresh::contents(path)? {
+            Contents::Nothing => Ok(()),
+            Contents::Start if Lock::take(path)?.is_sure() => Ok(()),
+            Contents::Start | Contents::Else => Err(not_empty()),
         }
     }
 
@@ -103,7 +103,7 @@ impl RunFolder {
             .map_err(Error::io(path, "create the run folder"))
             .and_then(|()| Lock::take(path));
         let written = lock.and_then(|lock| {
-            files::clean_files(path)?;
+            fresh::clear(path)?;
             files::create(&path.join(CONFIG), config.to_toml()?.as_bytes())
                 .inspect_err(|_| drop(fs::remove_file(path.join(LOCK))))?;
             Ok(lock)
@@ -283,6 +283,7 @@ mod tests {
             active_units: Some(1),
             kl_per_unit: vec![4.0, 0.25],
             sigma: None,
+            astray: false,
             images_per_s: 1000.0,
             seconds: 1.5,
         })
@@ -313,7 +314,9 @@ mod tests {
     #[test]
     fn an_empty_folder_is_used_and_a_full_one_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        RunFolder::create(folder.path(), config()).expect("an empty folder");
+        let run = RunFolder::create(folder.path(), config()).expect("an empty folder");
+        run.append(&report(5)).expect("a line");
+        drop(run);
         let error = RunFolder::create(folder.path(), config()).expect_err("now it is not empty");
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("not empty"), "{error}");

@@ -4,13 +4,16 @@ mod diagnosis;
 mod keeping;
 mod measurement;
 mod pictures;
+mod room;
 mod whole;
 
 pub use diagnosis::DIVERGENCE_HINT;
+pub use room::{DeviceMemory, check_room};
 pub use whole::train;
 
 use keeping::{Good, Waiting};
 use pictures::Shown;
+use room::Room;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -20,13 +23,12 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::Dataset;
-use crate::device::check_memory;
 use crate::error::Result;
-use crate::model::plans::{self, Mode, Source, buffers};
+use crate::model::plans::{Source, buffers};
 use crate::model::session::{Measured, Passes, Session, add_rows};
 use crate::model::{Model, ModelSpec, Weights};
 use crate::plan::{PlanId, Runtime};
-use crate::rng::Purpose;
+use crate::train::concern::Guess;
 use crate::train::metrics::Report;
 use crate::train::pace::Clock;
 use crate::train::{
@@ -58,6 +60,7 @@ pub struct Trainer {
     passes: Passes,
     evaluation: Passes,
     shown: Shown,
+    guess: Guess,
     order: Vec<u32>,
     /// Learning rate and relative KL weight of each step of the running epoch, `[batches, 2]`.
     schedule: Vec<f32>,
@@ -113,47 +116,24 @@ impl Trainer {
         options
             .augment
             .check(dataset.train.shape, &dataset.reading)?;
-        check_memory("the parameters", 4 * model.parameters().len as u64)?;
-        let arena = model.parameters().initial(options.seed);
-        let mut session = Session::new(runtime, model, &arena, options.seed)?;
-        session.check_rows(options.batch_size)?;
-        let binarize = options.binarize;
-        let train = session.upload("train", &dataset.train, binarize, Purpose::Binarisation)?;
-        let purpose = Purpose::EvaluationBinarisation;
-        let test = session.upload("test", &dataset.test, binarize, purpose)?;
-        let len = arena.len();
-        session.allocate(buffers::GRADIENT, len)?;
-        session.allocate(buffers::FIRST, len)?;
-        session.allocate(buffers::SECOND, len)?;
-        session.allocate(buffers::SCALARS, buffers::SCALAR_COUNT)?;
-        if options.ema > 0.0 {
-            keeping::keep_average(&mut session, &arena)?;
-        }
-        let scalars = [options.learning_rate, 1.0, 1.0];
-        session.runtime.write(buffers::SCALARS, 0, &scalars)?;
-        let batches = count.div_ceil(options.batch_size);
-        let update = options.update(fused, batches);
-        if update.schedule.is_some() {
-            session.allocate(train.schedule(), 2 * batches)?;
-        }
-        let (mode, rows) = (Mode::Train(update), options.batch_size);
-        let passes = session.passes(&plans::TRAIN, mode, count, rows, Some(&train))?;
-        let evaluation = session.evaluation(&test)?;
-        let copying = keeping::copying(&mut session)?;
+        let mut session = Session::with_room(runtime, model, options.seed)?;
+        let room = Room::make(&mut session, options, dataset, fused)?;
+        room.fill(&mut session, options, dataset)?;
         let mut trainer = Self {
             options: options.clone(),
-            train,
-            test,
-            passes,
-            evaluation,
+            train: room.train,
+            test: room.test,
+            passes: room.passes,
+            evaluation: room.evaluation,
             shown: Shown::choose(&dataset.test, shown_seed),
+            guess: Guess::new(spec, &dataset.test),
             order: (0..count as u32).collect(),
-            schedule: vec![0.0; 2 * batches],
+            schedule: vec![0.0; 2 * room.passes.batches()],
             position: Position::default(),
             start,
             before: 0.0,
             good: Good::Device(Position::default()),
-            copying,
+            copying: room.copying,
             best: Waiting::None,
             is_unkept: false,
             session,
@@ -337,15 +317,17 @@ impl Trainer {
             return Err(self.diagnose_test(epoch)?);
         }
         self.refresh()?;
+        let sigma = self.session.found_log_sigma()?.map(f32::exp);
         Ok(ControlFlow::Continue(EpochRecord {
             epoch,
             step: steps,
             train,
-            test,
             learning_rate,
             kl_weight,
             units,
-            sigma: self.session.found_log_sigma()?.map(f32::exp),
+            astray: self.is_astray(&test, kl_weight, sigma),
+            test,
+            sigma,
             images_per_s,
             seconds: self.seconds(),
         }))

@@ -201,6 +201,7 @@ pub(super) mod tests {
             active_units: Some(2),
             kl_per_unit: vec![0.001, 20.0, 4.999],
             sigma: None,
+            astray: false,
             images_per_s: 1000.0 * f64::from(number),
             seconds: 2.0 * f64::from(number),
         }

@@ -3,6 +3,7 @@
 
 mod bad_data;
 mod bench;
+mod concern;
 mod damage;
 mod documentation;
 mod export;
@@ -15,6 +16,8 @@ mod interpreter;
 mod layers;
 mod look;
 mod maps;
+#[cfg(target_os = "linux")]
+mod memory;
 mod options;
 mod other_data;
 mod outputs;

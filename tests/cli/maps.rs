@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-#[cfg(target_os = "linux")]
-use std::process::{Command, Output};
 
 use crate::formats::{npy, write};
+#[cfg(target_os = "linux")]
+use crate::memory::within;
 use crate::support::{CONFIG, accepted, metrics, model, refused_in, stdout, temporary};
 #[cfg(target_os = "linux")]
 use crate::support::{DEVICE, assert_refused, stderr};
@@ -118,16 +118,6 @@ fn images_choose_convolutions_and_a_dry_run_shows_them() {
     );
 }
 
-/// Runs the program with so much address space, KiB.
-#[cfg(target_os = "linux")]
-fn within(folder: &Path, kibibytes: usize, arguments: &[&str]) -> Output {
-    let mut shell = Command::new("sh");
-    let script = format!("ulimit -v {kibibytes}; exec \"$0\" \"$@\"");
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_elbo")]);
-    let output = shell.args(arguments).current_dir(folder).output();
-    output.expect("a shell")
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_dry_run_says_what_training_takes_and_does_not_take_it() {
@@ -151,11 +141,7 @@ fn a_dry_run_says_what_training_takes_and_does_not_take_it() {
     assert!(dry.status.success(), "{}", stderr(&dry));
     assert!(memory(&stdout(&dry)).contains("activations "));
     let run = within(at, 1 << 20, &[&train[..], &large].concat());
-    let words = [
-        "no memory for the activations of train",
-        "GiB",
-        "--batch-size",
-    ];
+    let words = ["no memory for training", "GiB", "--batch-size"];
     assert_refused(&run, &train, DEVICE, &words);
 }
 

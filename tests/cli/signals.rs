@@ -73,6 +73,36 @@ impl Started {
 }
 
 #[test]
+fn the_folder_of_a_start_that_was_killed_is_taken_again() {
+    let folder = temporary();
+    few_images(folder.path());
+    // Killed seconds before the first line of the metrics.
+    let train = [
+        "train",
+        "--device",
+        "cpu",
+        "--out",
+        "run",
+        "--log-every",
+        "100000",
+    ];
+    let mut started = Started::with(folder.path(), &train);
+    started.wait_for("device memory");
+    refused_in(folder.path(), &train, CONFIG, &["in use"]);
+    started.signal("KILL");
+    started.end();
+    let run = folder.path().join("run");
+    assert!(run.join("config.toml").is_file() && !run.join("metrics.jsonl").exists());
+    train_few(
+        folder.path(),
+        &["--device", "cpu", "--epochs", "1", "--out", "run"],
+    );
+    assert_eq!(newest(&run), 12);
+    // What has been measured is nobody's to overwrite.
+    refused_in(folder.path(), &train, CONFIG, &["not empty"]);
+}
+
+#[test]
 fn two_processes_do_not_train_in_one_folder() {
     let folder = temporary();
     few_images(folder.path());

@@ -47,6 +47,7 @@ fn run(folder: &Path, name: &str, change: impl Fn(String) -> String) -> PathBuf 
             active_units: Some(20),
             kl_per_unit: vec![1.25; 20],
             sigma: None,
+            astray: false,
             images_per_s: 5e4,
             seconds: 2.0 * f64::from(epoch),
         });

@@ -76,6 +76,7 @@ fn epoch(epoch: u32, test_loss: f64) -> Line {
         active_units: Some(17),
         kl_per_unit: Vec::new(),
         sigma: None,
+        astray: false,
         images_per_s: 5e4,
         seconds: 100.0 * f64::from(epoch),
     })

@@ -61,6 +61,7 @@ fn lines(epoch: u32, floor: f64) -> Vec<Line> {
         kl_weight: 1.0,
         active_units: Some(12 + epoch as usize),
         sigma: None,
+        astray: false,
         kl_per_unit: (0..20)
             .map(|i| f64::from(i * epoch) / f64::from(epoch + 3))
             .collect(),

@@ -163,10 +163,12 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
+    ready.check_room(&spec, &resolved.train)?;
     let Ready {
         runtime,
         dataset,
         device,
+        ..
     } = ready;
     // All that can be refused comes before anything is written.
     let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;

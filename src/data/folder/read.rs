@@ -8,6 +8,7 @@ use super::broken::Broken;
 use super::decode::{self, Form, Sample};
 use super::{Picture, Progress};
 use crate::error::{Error, Result};
+use crate::host::check_memory;
 
 /// Pictures between two reports of progress.
 const PROGRESS_STEP: usize = 500;
@@ -66,7 +67,7 @@ impl Source<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] where they do not fit into memory.
+    /// [`Error::Device`] where they do not fit into memory.
     pub(super) fn decode<T: Sample>(
         &self,
         indices: Vec<usize>,
@@ -117,11 +118,15 @@ impl Source<'_> {
     /// Room for `count` pictures.
     fn room<T>(&self, count: usize, form: &Form) -> Result<Vec<T>> {
         let mut values = Vec::new();
-        let total = count.checked_mul(form.shape.values());
-        if total.is_none_or(|total| values.try_reserve_exact(total).is_err()) {
+        let total = count.saturating_mul(form.shape.values());
+        let bytes = (total as u64).saturating_mul(size_of::<T>() as u64);
+        let needs = format!("{count} pictures of {}", form.shape);
+        check_memory(&needs, bytes, "`image-size = 64`, or fewer pictures")?;
+        if values.try_reserve_exact(total).is_err() {
+            let what = format!("{needs} do not fit into memory");
             return Err(Error::data(
                 self.root,
-                format!("{count} pictures of {} do not fit into memory", form.shape),
+                what,
                 "`image-size = 64`, or fewer pictures",
             ));
         }

@@ -151,6 +151,14 @@ impl Type {
         }
     }
 
+    /// Bytes of a number in memory.
+    pub(in crate::data) fn bytes_read(self) -> usize {
+        match self.coding {
+            Coding::Bool | Coding::U8 => 1,
+            _ => size_of::<f32>(),
+        }
+    }
+
     /// What the numbers are for whoever looks at their values.
     pub(in crate::data) fn stored(self) -> Stored {
         let bits = 8 * self.bytes() as u8;

@@ -1,8 +1,11 @@
+use super::split::words;
 use super::*;
-use crate::data::Images;
+use crate::data::{Binarize, Images, Values};
 use crate::device::Device;
 use crate::model::ModelSpec;
 use crate::plan::{self, Tune};
+use crate::rng::Purpose;
+use std::borrow::Cow;
 
 /// A session of an untrained model.
 fn session() -> Session {

@@ -32,6 +32,12 @@ impl Trainer {
         })
     }
 
+    /// Whether a test loss after an epoch is far beyond that of a model which has learned nothing.
+    pub(super) fn is_astray(&self, test: &Loss, kl_weight: f64, sigma: Option<f32>) -> bool {
+        let spec = self.session.model.spec();
+        self.guess.is_far_below(spec, test, kl_weight, sigma)
+    }
+
     pub(super) fn not_finite(&self, step: u64, tensor: &str) -> Error {
         let hint = "a smaller `lr = …`, `grad-clip = 1`, or data without extreme values";
         let hint = match self.options.precision {

@@ -65,14 +65,6 @@ pub(super) fn copying(session: &mut Session) -> Result<Option<PlanId>> {
     session.runtime.prepare(builder.finish()).map(Some)
 }
 
-/// Keeps an average of the parameters from here on, by which the model is tested and shown.
-pub(super) fn keep_average(session: &mut Session, arena: &[f32]) -> Result<()> {
-    session.allocate(buffers::AVERAGE, arena.len())?;
-    session.runtime.write(buffers::AVERAGE, 0, arena)?;
-    session.mode = Mode::RunAverage;
-    Ok(())
-}
-
 /// Whether an average of the parameters is kept.
 fn has_average(session: &Session) -> bool {
     session.mode == Mode::RunAverage
@@ -92,6 +84,14 @@ pub(super) fn state_bytes(session: &Session) -> usize {
 fn held_bytes(session: &Session) -> usize {
     let bytes = state_bytes(session);
     if bytes > MOST_HELD { 0 } else { bytes }
+}
+
+/// Bytes that states take on the host at most: the one that is held there where the device has no copy, the best one, and
+/// one that is written to a checkpoint, of which two arenas lie there a second time for a while.
+pub(super) fn most_on_host(session: &Session, is_copied: bool) -> u64 {
+    let arena = session.model.parameters().count() * size_of::<f32>();
+    let good = if is_copied { 0 } else { state_bytes(session) };
+    (good + held_bytes(session) + state_bytes(session) + 2 * arena) as u64
 }
 
 impl Trainer {

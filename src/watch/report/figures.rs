@@ -1,6 +1,7 @@
 //! The figures of a run on its page: the last ones large, those of all epochs as a table.
 
 use crate::model::words;
+use crate::train::Concern;
 use crate::train::metrics::Epoch;
 use crate::watch::Run;
 use crate::watch::html::escape;
@@ -70,6 +71,14 @@ pub(super) fn cards(run: &Run) -> String {
         "<p>Training minimises {}.</p>",
         escape(&words::objective(spec).replace("-ELBO", "−ELBO"))
     );
+    let epochs: Vec<&Epoch> = run.epochs().collect();
+    if let (Some(concern), Some(last)) = (Concern::of(&epochs), run.last()) {
+        let what = concern.in_words(&run.config, last);
+        notes += &format!(
+            "<p class=\"concern\"><b>Warning:</b> {}.</p>",
+            escape(&what)
+        );
+    }
     if let Some(kl) = run.config.train.kl_in_words() {
         notes += &format!("<p>{}.</p>", escape(&kl.replacen("the", "The", 1)));
     }
