@@ -167,6 +167,12 @@ impl Ready {
         })
     }
 
+    /// Checks what needs the images, and that there is the memory.
+    fn check_whole(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
+        self.check(spec, options)?;
+        self.check_room(spec, options)
+    }
+
     /// Checks that there is the memory.
     fn check_room(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
         let fused = self.fuses_updates;

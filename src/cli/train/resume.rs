@@ -150,7 +150,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     };
     let ready = Ready::make(&resolved, args.quiet, false)?;
     let spec = with_image(&resolved, &ready.dataset)?;
-    ready.check(&spec, &resolved.train)?;
+    ready.check_whole(&spec, &resolved.train)?;
     let fingerprint = ready.dataset.fingerprint();
     if saved
         .as_ref()
@@ -163,7 +163,6 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    ready.check_room(&spec, &resolved.train)?;
     let Ready {
         runtime,
         dataset,
