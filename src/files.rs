@@ -2,6 +2,7 @@
 
 mod array;
 mod cache;
+mod shell;
 
 use std::ffi::OsStr;
 use std::fs::{self, TryLockError};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use array::{npy, npy_header, npy_values};
 pub use cache::cache_folder;
+pub(crate) use shell::quoted;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
@@ -339,15 +341,6 @@ fn sync(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// A text as one word of a shell's command line, for hints that are copied from.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "_-./=,:+@%".contains(letter);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,16 +478,5 @@ mod tests {
         create_all(&ours, &[]).expect("our folder");
         let mode = |path| fs::metadata(path).expect("metadata").permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
-    }
-
-    #[test]
-    fn words_for_a_shell_are_quoted_where_they_have_to_be() {
-        assert_eq!(
-            quoted("train=x_train,test=a/b.npy"),
-            "train=x_train,test=a/b.npy"
-        );
-        assert_eq!(quoted("my run"), "'my run'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -138,7 +138,9 @@ fn labelled(values: Vec<f64>, decimals: usize) -> Vec<Tick> {
 
 /// The next of 1, 2 and 5 times a power of ten.
 fn round_up(value: f64) -> f64 {
-    let power = 10f64.powf(value.log10().floor());
+    // Read from its digits: `powf` is some last places off on some systems, and ticks lay beyond the end of their axis.
+    let power = format!("1e{}", value.log10().floor()).parse();
+    let power = power.unwrap_or(f64::NAN);
     let digit = value / power;
     let round = [1.0, 2.0, 5.0].into_iter().find(|&round| digit <= round);
     round.unwrap_or(10.0) * power
@@ -185,6 +187,15 @@ mod tests {
             assert!(texts.windows(2).all(|pair| pair[0] != pair[1]), "{texts:?}");
             assert!(texts.iter().all(|text| text.len() < 25), "{texts:?}");
         }
+    }
+
+    /// By `powf` the step at 1e23 is 1.0000000000000001e23.
+    #[test]
+    fn steps_are_the_nearest_numbers_to_what_they_read() {
+        for (value, expected) in [(1e23, 1e23), (1.5e210, 2e210), (3e-299, 5e-299)] {
+            assert_eq!(round_up(value), expected);
+        }
+        assert!(round_up(f64::INFINITY).is_nan() && round_up(0.0).is_nan());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use safetensors::SafeTensors;
 
 use crate::skipped::skipped;
 use crate::support::{
-    DATA_OR_MODEL, accepted, few_images, metrics, refused_in, stderr, stdout, temporary, train_few,
+    DATA_OR_MODEL, accepted, few_images, metrics, native, refused_in, stderr, stdout, temporary,
+    train_few,
 };
 
 const FILES: [(&str, Which); 2] = [
@@ -149,7 +150,7 @@ fn parameters_that_were_replaced_on_purpose_are_used_where_that_is_said() {
     let words = [
         "model.safetensors",
         "damaged, or replaced",
-        "--weights run/model.safetensors",
+        &native("--weights run/model.safetensors"),
         "--init-from",
     ];
     refused_in(folder.path(), &evaluate, DATA_OR_MODEL, &words);
@@ -184,7 +185,8 @@ fn a_damaged_line_of_the_metrics_is_named_and_the_run_goes_on_without_it() {
     bytes[end + 5] = 0;
     fs::write(&file, &bytes).expect("damaged");
     let resume = ["train", "--quiet", "--resume", "run", "--epochs", "3"];
-    let words = ["line 2 is damaged", "sed -i '2d' run/metrics.jsonl"];
+    let without = native("sed -i '2d' run/metrics.jsonl");
+    let words = ["line 2 is damaged", &without];
     refused_in(folder.path(), &resume, DATA_OR_MODEL, &words);
     assert_eq!(fs::read(&file).expect("the metrics"), bytes);
     refused_in(folder.path(), &["report", "run"], DATA_OR_MODEL, &words);

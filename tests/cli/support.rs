@@ -43,6 +43,11 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// A path as the program prints it: with the separator of the system.
+pub(crate) fn native(path: &str) -> String {
+    path.replace('/', std::path::MAIN_SEPARATOR_STR)
+}
+
 pub(crate) fn temporary() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }

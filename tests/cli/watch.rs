@@ -11,8 +11,8 @@ use elbo::train::{RunConfig, RunFolder};
 use serde_json::Value;
 
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, accepted, contents, epochs, few_images, program, refused_in, stderr,
-    stdout, temporary, train_few,
+    CONFIG, DATA_OR_MODEL, accepted, contents, epochs, few_images, native, program, refused_in,
+    stderr, stdout, temporary, train_few,
 };
 
 /// The runs of a folder as `elbo runs` lists them, the row of one.
@@ -66,7 +66,7 @@ fn report_makes_the_page_of_a_run_anew() {
     let folder = temporary();
     let path = plain(folder.path(), "a");
     let printed = stdout(&accepted(folder.path(), &["report", "a"]));
-    assert_eq!(printed, "a/report.html\n");
+    assert_eq!(printed, native("a/report.html\n"));
     let page = fs::read_to_string(path.join("report.html")).expect("a page");
     assert!(page.contains("−108.00") && page.contains("</html>"));
     accepted(folder.path(), &["report", "a"]);
@@ -172,8 +172,8 @@ fn data_of_one_name_are_compared_by_what_they_hold() {
     }
     let compared = |other: &str| stdout(&accepted(folder.path(), &["compare", "one", other]));
     let different = compared("two");
-    for words in ["NOT COMPARABLE", "a/few.npy", "b/few.npy"] {
-        assert!(different.contains(words), "no {words:?} in {different}");
+    for words in ["NOT COMPARABLE", "a/few.npy", "b/few.npy"].map(native) {
+        assert!(different.contains(&words), "no {words:?} in {different}");
     }
     let alike = compared("three");
     assert!(!alike.contains("NOT COMPARABLE"), "{alike}");

@@ -215,7 +215,10 @@ impl RunFolder {
         }
         // Something else may lie there, and stays.
         let _ = fs::remove_dir(self.checkpoints());
-        let _ = fs::remove_dir(&self.path);
+        let path = self.path.clone();
+        // The lock is open until here, and on some versions of Windows an open file keeps its name.
+        drop(self);
+        let _ = fs::remove_dir(path);
         Ok(())
     }
 }
