@@ -123,6 +123,11 @@ impl GpuRuntime {
         }
     }
 
+    /// The device.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
     /// What the device can do.
     pub fn capabilities(&self) -> Capabilities {
         self.capabilities

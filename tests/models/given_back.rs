@@ -94,21 +94,17 @@ fn plans_share_memory_and_none_of_their_results() {
 #[test]
 fn a_device_has_the_memory_of_plans_that_were_given_back() {
     let Some(gpu) = gpu() else { return };
-    let device = gpu.device.clone();
     let mut runtime = GpuRuntime::new(gpu, Choice::Guess);
     with_buffers(&mut runtime);
-    let held = || {
-        let report = device.generate_allocator_report();
-        report.map(|report| (report.total_allocated_bytes, report.allocations.len()))
-    };
+    let held = |runtime: &GpuRuntime| runtime.gpu().allocated();
     let round = |runtime: &mut GpuRuntime, len| {
         let id = runtime.prepare(plan(len)).expect("a plan");
         assert!(last(runtime, id, len) > 0.3);
-        let while_there = held();
+        let while_there = held(runtime);
         runtime.release(id);
         // A read waits for the device, which then knows what is free.
         runtime.read(OUTPUT, 0, 1).expect("a buffer");
-        while_there.zip(held())
+        while_there.zip(held(runtime))
     };
     let first = round(&mut runtime, LEN);
     println!("while the plan is there, and after: {first:?}");

@@ -125,6 +125,12 @@ impl Gpu {
         })
     }
 
+    /// Bytes and number of the allocations there are, where the backend counts them.
+    pub fn allocated(&self) -> Option<(u64, usize)> {
+        let report = self.device.generate_allocator_report()?;
+        Some((report.total_allocated_bytes, report.allocations.len()))
+    }
+
     /// The first error that the driver reported beside those that calls returned.
     ///
     /// # Errors
