@@ -1,6 +1,7 @@
 //! `elbo explore`
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use clap::Args;
 
@@ -95,8 +96,15 @@ fn explorer(args: &ExploreArgs, folder: &RunFolder, most: usize) -> anyhow::Resu
         scaled_by_value: scaling.is_some_and(Scaling::is_by_value),
         shades: saved::shades(run),
     };
-    let model = Inference::new(device, &run.model, &weights, run.train.seed)?;
-    let explorer = Explorer::new(model, &run.model, &weights, &chosen.images, most, setting)?;
+    let first = Mutex::new(Some(device));
+    let (selection, spec, seed) = (args.view.device.clone(), run.model.clone(), run.train.seed);
+    let parameters = weights.clone();
+    let open = move || {
+        let first = first.lock().ok().and_then(|mut first| first.take());
+        let device = first.map_or_else(|| open_device(&selection, Precision::F32), Ok)?;
+        Inference::new(device, &spec, &parameters, seed)
+    };
+    let explorer = Explorer::new(open, &run.model, &weights, &chosen.images, most, setting)?;
     let (shown, all) = (explorer.images(), chosen.images.len());
     let images = match chosen.split {
         Split::Train => "training images",

@@ -137,6 +137,7 @@ impl<'a> Reporter<'a> {
             "warning: {what}\n  it is opened again, and training goes on from {place} (try {losses} of {most})"
         ));
         self.resumed |= position.is_some();
+        self.before = None;
         let position = position.unwrap_or_default();
         let mut config = self.folder.config().clone();
         let device = config.record.device.clone();
@@ -407,9 +408,7 @@ impl Observer for Reporter<'_> {
         self.say(&self.epoch_line(record));
         self.say_concern(epoch);
         let beyond_bound = record.units.as_ref().and_then(Units::beyond_bound_in_words);
-        // Whose run is astray knows already.
         if let Some(what) = beyond_bound
-            && !record.astray
             && !std::mem::replace(&mut self.bound_is_said, true)
         {
             self.say(&format!("warning: {what}; try: {DIVERGENCE_HINT}"));

@@ -54,9 +54,14 @@ pub struct Setting {
     pub alpha: bool,
 }
 
+/// Puts a model on its device.
+type Open = Box<dyn Fn() -> Result<Inference> + Send + Sync>;
+
 /// A model with what its page shows.
 pub struct Explorer {
     inference: Mutex<Inference>,
+    /// For a device that is lost while the page is shown.
+    open: Open,
     setting: Setting,
     pub(super) model: Model,
     pub(super) arena: Vec<f32>,
@@ -117,13 +122,13 @@ struct Check {
 }
 
 impl Explorer {
-    /// Encodes at most `most` of the images for a page of a model.
+    /// Encodes at most `most` of the images for a page of a model, which `open` puts on its device: again where that is lost.
     ///
     /// # Errors
     /// [`Error::Config`] where there is no image to show, where weights, images and specification do not fit each
     /// other, and where a code is not finite; [`Error::Device`].
     pub fn new(
-        mut inference: Inference,
+        open: impl Fn() -> Result<Inference> + Send + Sync + 'static,
         spec: &ModelSpec,
         weights: &Weights,
         images: &Images,
@@ -136,6 +141,7 @@ impl Explorer {
                 "data with images, and room for some of them",
             ));
         }
+        let mut inference = open()?;
         let gallery = Gallery::new(
             &mut inference,
             images,
@@ -150,6 +156,7 @@ impl Explorer {
             .transpose()?;
         Ok(Self {
             inference: Mutex::new(inference),
+            open: Box::new(open),
             setting,
             arena: weights.to_arena(model.parameters())?,
             model,
@@ -228,7 +235,7 @@ impl Explorer {
         let all = if rows == 1 { 1 } else { GRID_ROWS };
         let mut filled = codes.to_vec();
         filled.resize(all * self.latent(), 0.0);
-        let mut decoded = self.model()?.decode(&filled)?;
+        let mut decoded = self.compute(|model| model.decode(&filled))?;
         decoded.truncate(rows * self.values());
         Ok(decoded)
     }
@@ -236,18 +243,26 @@ impl Explorer {
     /// The code of one image, on the program's device.
     pub(super) fn encode(&self, image: Vec<f32>) -> Result<Vec<f32>> {
         let images = Images::new(self.model.spec().image, Values::Floats(image));
-        Ok(self
-            .model()?
-            .encode(&images, Split::Test, Binarize::None)?
-            .mu)
+        let encode =
+            |model: &mut Inference| Ok(model.encode(&images, Split::Test, Binarize::None)?.mu);
+        self.compute(encode)
     }
 
-    fn model(&self) -> Result<std::sync::MutexGuard<'_, Inference>> {
-        self.inference.lock().map_err(|_| {
+    /// Computes on the device, and once more on the one opened again where it is lost.
+    fn compute<T>(&self, compute: impl Fn(&mut Inference) -> Result<T>) -> Result<T> {
+        let mut inference = self.inference.lock().map_err(|_| {
             Error::device(
                 format!("{}: an earlier computation broke off", self.setting.device),
                 "starting it again",
             )
+        })?;
+        compute(&mut inference).or_else(|error| match error {
+            Error::Lost { what } => {
+                log::warn!("{what}: it is opened again");
+                *inference = (self.open)()?;
+                compute(&mut inference)
+            }
+            other => Err(other),
         })
     }
 }
@@ -309,8 +324,9 @@ pub(super) mod tests {
             background: [0; 3],
             alpha: false,
         };
-        let model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
-        Explorer::new(model, &spec, &weights, &images, most, setting)
+        let (of, with) = (spec.clone(), weights.clone());
+        let open = move || Inference::new(Device::Cpu, &of, &with, 1);
+        Explorer::new(open, &spec, &weights, &images, most, setting)
     }
 
     #[test]
@@ -321,6 +337,23 @@ pub(super) mod tests {
             };
             assert_eq!(error.exit_code(), 2, "{error}");
             assert!(error.to_string().contains("it needs one"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_lost_is_opened_again_once() {
+        use std::cell::Cell;
+        let explorer = small();
+        for (losses, survived) in [(0, true), (1, true), (2, false)] {
+            let left = Cell::new(losses);
+            let outcome = explorer.compute(|model| match left.get() {
+                0 => Ok(model.seed()),
+                n => {
+                    left.set(n - 1);
+                    Err(Error::lost("a card"))
+                }
+            });
+            assert_eq!(outcome.is_ok(), survived, "{losses}");
         }
     }
 
