@@ -117,18 +117,15 @@ impl<'a> Reporter<'a> {
         Ok(self.folder.last_state()?.map(|saved| saved.state))
     }
 
-    /// Says that the device was lost, which of how many times in a row, and takes back what was measured since the
+    /// Says what the device was lost at, which of how many times in a row, and takes back what was measured since the
     /// checkpoint to go on from.
     pub(super) fn go_on(
         &mut self,
-        error: &Error,
+        what: &str,
         from: Option<&State>,
         (losses, most): (u32, u32),
     ) -> Result<()> {
         let position = from.map(|state| state.position.clone());
-        let (Error::Lost { what } | Error::Device { what, .. }) = error else {
-            return Ok(());
-        };
         let place = match &position {
             Some(position) => format!("the checkpoint of step {}", position.steps),
             None => "the start".to_owned(),

@@ -44,8 +44,8 @@ impl Job<'_> {
         let (mut losses, mut kept) = (0, None);
         loop {
             let outcome = runtime.and_then(|it| self.attempt(it, &from, &mut clock, reporter));
-            let error = match outcome {
-                Err(error @ Error::Lost { .. }) if !reporter.wants_to_stop() => error,
+            let what = match outcome {
+                Err(Error::Lost { what }) if !reporter.wants_to_stop() => what,
                 ended => return ended,
             };
             let state = reporter.last_state()?;
@@ -53,9 +53,9 @@ impl Job<'_> {
             losses = if kept == Some(step) { losses + 1 } else { 1 };
             kept = Some(step);
             if losses > self.retries {
-                return Err(error);
+                return Err(Error::lost(what));
             }
-            reporter.go_on(&error, state.as_ref(), (losses, self.retries))?;
+            reporter.go_on(&what, state.as_ref(), (losses, self.retries))?;
             if let Some(state) = state {
                 from = From::State(Box::new(state));
             }

@@ -169,7 +169,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         device,
         ..
     } = ready;
-    // All that can be refused comes before anything is written.
+    // All that can be refused of options, images and parameters comes before anything is written.
     let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;
     config.record.go_on(&position, device);
     let signals = Signals::listen()?;
