@@ -7,7 +7,7 @@ use clap::Args;
 use super::losses::Job;
 use crate::cli::reporter::Shown;
 use crate::data::Dataset;
-use crate::option::Given;
+use crate::option::{self, Given};
 use crate::train::{Checkpoints, Pace, RunOptions, Span, Which};
 
 /// Train a model and keep it in a run folder
@@ -57,7 +57,7 @@ pub(in crate::cli) struct TrainArgs {
     #[arg(long, value_name = "LENGTH", help_heading = "Run")]
     pub(in crate::cli) stop_after: Option<Span>,
     /// How often in a row a lost device is opened again without a new checkpoint, to go on from the last one
-    #[arg(long, value_name = "NUMBER", default_value_t = 3, help_heading = "Run")]
+    #[arg(long, value_name = "NUMBER", value_parser = option::count::<u32>, default_value_t = 3, help_heading = "Run")]
     pub(in crate::cli) retries: u32,
     /// Print the layers of the model and the memory that it takes, and train nothing [default: off]
     #[arg(long, conflicts_with = "resume", help_heading = "Run")]
