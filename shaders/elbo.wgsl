@@ -60,7 +60,7 @@ fn main(
             let mu = heads[at];
             let raw = heads[at + params.latent];
             let logvar = bounded(raw);
-            let variance = exp(logvar);
+            let variance = exp_of(raw, 1.0);
             kl += 0.5 * (variance + mu * mu - 1.0 - logvar);
             if GRADIENTS != 0u {
                 d_heads[at] = params.beta * mu;

@@ -36,7 +36,7 @@ fn main(
         let raw = heads[at + params.latent];
         let logvar = bounded(raw);
         let beyond = select(0.0, 1.0, abs(raw) > LOGVAR_BOUND);
-        sum += vec4<f32>(0.5 * (exp(logvar) + mu * mu - 1.0 - logvar), mu, mu * mu, beyond);
+        sum += vec4<f32>(0.5 * (exp_of(raw, 1.0) + mu * mu - 1.0 - logvar), mu, mu * mu, beyond);
     }
     sums[lane] = sum;
     workgroupBarrier();

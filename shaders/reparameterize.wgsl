@@ -43,6 +43,6 @@ fn main(
         let i = element - skipped;
         if DRAW != 0u { epsilon[i] = drawn[element % 4u]; }
         let at = i / params.latent / params.samples * 2u * params.latent + i % params.latent;
-        z[i] = heads[at] + exp(0.5 * bounded(heads[at + params.latent])) * epsilon[i];
+        z[i] = heads[at] + exp_of(heads[at + params.latent], 0.5) * epsilon[i];
     }
 }

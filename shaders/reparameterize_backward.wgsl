@@ -30,5 +30,5 @@ fn main(
     let gradient = d_z[i];
     d_heads[at] += gradient;
     d_heads[at + params.latent] +=
-        0.5 * gradient * epsilon[i] * exp(0.5 * bounded(logvar)) * inside(logvar);
+        0.5 * gradient * epsilon[i] * exp_of(logvar, 0.5) * inside(logvar);
 }

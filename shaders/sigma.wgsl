@@ -28,6 +28,11 @@ struct Params {
 // As in `ops::sigma`.
 const LEAST_VARIANCE: f32 = 1e-8;
 
+// WGSL leaves open what the logarithm of a NaN is.
+fn half_log(x: f32) -> f32 {
+    return select(x, 0.5 * log(x), x == x);
+}
+
 var<workgroup> sums: array<f32, GROUP>;
 
 @compute @workgroup_size(GROUP)
@@ -45,7 +50,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     let position = counters[1];
     let share = f32(params.rows) / f32(position + params.rows);
     let after = select(before + (s - before) * share, s, position == 0u);
-    batch[0] = 0.5 * log(s);
+    batch[0] = half_log(s);
     mean[0] = after;
-    log_sigma[0] = 0.5 * log(after);
+    log_sigma[0] = half_log(after);
 }

@@ -28,3 +28,10 @@ override BINARIZE: u32 = 0u;
 const AS_IS: u32 = 0u;
 const FIXED: u32 = 1u;
 const DYNAMIC: u32 = 2u;
+
+// byte / 255 as correctly rounded, where the error of WGSL's division may be 2.5 ulp. In base 256 its digits are the byte
+// again and again: three of them are exact, and the others are more than half an ulp of those and less than one.
+fn shares(bytes: vec4<u32>) -> vec4<f32> {
+    let digits = bitcast<vec4<u32>>(vec4<f32>(bytes * 0x010101u));
+    return bitcast<vec4<f32>>(digits + min(bytes, vec4<u32>(1u))) * (1.0 / 16777216.0);
+}

@@ -19,7 +19,7 @@ fn value(element: u32) -> f32 {
     if FLOATS != 0u {
         found = bitcast<f32>(images[at]);
     } else {
-        found = f32((images[at / 4u] >> (8u * (at % 4u))) & 255u) / 255.0;
+        found = shares(vec4<u32>((images[at / 4u] >> (8u * (at % 4u))) & 255u)).x;
     }
     if BINARIZE == FIXED { return select(0.0, 1.0, drawn(image, j) < found); }
     if BINARIZE == DYNAMIC {

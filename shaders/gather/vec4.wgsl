@@ -12,7 +12,7 @@ fn four_of(at: u32) -> vec4<f32> {
         return bitcast<vec4<f32>>(vec4<u32>(images[at], images[at + 1u], images[at + 2u], images[at + 3u]));
     }
     let bytes = vec4<u32>(images[at / 4u]) >> vec4<u32>(0u, 8u, 16u, 24u);
-    return vec4<f32>(bytes & vec4<u32>(255u)) / 255.0;
+    return shares(bytes & vec4<u32>(255u));
 }
 
 // Each value's draw as Bernoulli(value), from a block of Philox.

@@ -19,7 +19,7 @@ const GELU_SCALE: f32 = 0.7978845608028654; // sqrt(2/pi)
 const GELU_CUBIC: f32 = 0.044715;
 
 fn sigmoid(x: vec4<f32>) -> vec4<f32> {
-    let e = exp(-abs(x));
+    let e = exp_or_nan(-abs(x));
     let p = 1.0 / (1.0 + e);
     return select(p, e * p, x < vec4<f32>(0.0));
 }

@@ -9,6 +9,11 @@ fn bounded(logvar: f32) -> f32 {
     return select(low, LOGVAR_BOUND, low > LOGVAR_BOUND);
 }
 
+// exp(part · logvar) within the bound.
+fn exp_of(logvar: f32, part: f32) -> f32 {
+    return exp_or_nan(vec4<f32>(part * bounded(logvar))).x;
+}
+
 // Derivative of `bounded`.
 fn inside(logvar: f32) -> f32 {
     return select(1.0, 0.0, abs(logvar) > LOGVAR_BOUND);

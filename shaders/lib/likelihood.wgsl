@@ -44,14 +44,14 @@ fn reconstruction(x: vec4<f32>, output: vec4<f32>, log_sigma: f32) -> Reconstruc
             return Reconstruction(r * r, 2.0 * r, vec4<f32>(0.0));
         }
         case SIGMOID_SQUARED_ERROR: {
-            let e = exp(-abs(output));
+            let e = exp_or_nan(-abs(output));
             let p = 1.0 / (1.0 + e);
             let r = select(p, e * p, output < vec4<f32>(0.0)) - x;
             // e·p² is the derivative of the sigmoid, without the cancellation of p·(1 − p).
             return Reconstruction(r * r, 2.0 * r * (e * p * p), vec4<f32>(0.0));
         }
         case BERNOULLI, default: {
-            let e = exp(-abs(output));
+            let e = exp_or_nan(-abs(output));
             let p = 1.0 / (1.0 + e);
             let positive = select(output, vec4<f32>(0.0), output <= vec4<f32>(0.0));
             return Reconstruction(

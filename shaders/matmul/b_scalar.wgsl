@@ -3,10 +3,11 @@
 
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 
+// Without a branch, as an element of a.
 fn element_b(k: u32, column: u32) -> f32 {
-    if k >= params.k || column >= params.n { return 0.0; }
-    if TRANSPOSE_B == 0u { return b[k * params.n + column]; }
-    return b[column * params.k + k];
+    let is_inside = (k < params.k) & (column < params.n);
+    let at = select(column * params.k + k, k * params.n + column, TRANSPOSE_B == 0u);
+    return select(0.0, b[at], is_inside);
 }
 
 fn row_b(k: u32, column: u32) -> vec4<f32> {

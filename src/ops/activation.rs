@@ -48,6 +48,7 @@ pub static KERNEL: Kernel = Kernel {
     variants: |call, _| {
         elementwise(
             &[
+                lib::EXP,
                 lib::ACTIVATION,
                 include_str!("../../shaders/activation.wgsl"),
             ],

@@ -26,6 +26,7 @@ pub static KERNEL: Kernel = Kernel {
     variants: |call, _| {
         elementwise(
             &[
+                lib::EXP,
                 lib::ACTIVATION,
                 include_str!("../../shaders/activation_backward.wgsl"),
             ],

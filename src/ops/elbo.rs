@@ -51,6 +51,7 @@ pub static KERNEL: Kernel = Kernel {
         elementwise(
             &[
                 lib::four(device),
+                lib::EXP,
                 lib::LATENT,
                 lib::LIKELIHOOD,
                 include_str!("../../shaders/elbo.wgsl"),

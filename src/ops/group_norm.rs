@@ -135,7 +135,7 @@ impl Groups {
                 ("shared", lib::LANES_SHARED, size as u32, groups)
             }
         };
-        let shared = [GRID, lib::ACTIVATION, lanes, text];
+        let shared = [GRID, lib::EXP, lib::ACTIVATION, lanes, text];
         vec![Variant {
             name: name.into(),
             parts: units.iter().copied().chain(shared).collect(),

@@ -32,7 +32,11 @@ pub static KERNEL: Kernel = Kernel {
     multiply_adds: |_| 0,
     variants: |call, _| {
         elementwise(
-            &[lib::LATENT, include_str!("../../shaders/latent_units.wgsl")],
+            &[
+                lib::EXP,
+                lib::LATENT,
+                include_str!("../../shaders/latent_units.wgsl"),
+            ],
             call.params::<Params>().latent * ELEMENTWISE_GROUP,
         )
     },

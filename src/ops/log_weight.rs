@@ -37,6 +37,7 @@ pub static KERNEL: Kernel = Kernel {
     variants: |call, _| {
         elementwise(
             &[
+                lib::EXP,
                 lib::LATENT,
                 lib::LIKELIHOOD,
                 include_str!("../../shaders/log_weight.wgsl"),

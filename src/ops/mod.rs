@@ -94,6 +94,7 @@ pub(crate) mod lib {
     pub(crate) const FOUR_LONGS: &str = include_str!("../../shaders/lib/four_longs.wgsl");
     pub(crate) const ADAM: &str = include_str!("../../shaders/lib/adam.wgsl");
     pub(crate) const ACTIVATION: &str = include_str!("../../shaders/lib/activation.wgsl");
+    pub(crate) const EXP: &str = include_str!("../../shaders/lib/exp.wgsl");
     pub(crate) const LANES_ALONE: &str = include_str!("../../shaders/lib/lanes_alone.wgsl");
     pub(crate) const LANES_SHARED: &str = include_str!("../../shaders/lib/lanes_shared.wgsl");
     pub(crate) const LATENT: &str = include_str!("../../shaders/lib/latent.wgsl");

@@ -155,8 +155,20 @@ fn store_texts(store: Store, wide: bool) -> Vec<&'static str> {
     match store {
         Store::Plain => vec![part!("store_plain"), out],
         Store::Gradient => vec![part!("store_gradient"), out],
-        Store::Activation => vec![part!("store_activation"), side, lib::ACTIVATION, out],
-        Store::Derivative => vec![part!("store_derivative"), side, lib::ACTIVATION, out],
+        Store::Activation => vec![
+            part!("store_activation"),
+            side,
+            lib::EXP,
+            lib::ACTIVATION,
+            out,
+        ],
+        Store::Derivative => vec![
+            part!("store_derivative"),
+            side,
+            lib::EXP,
+            lib::ACTIVATION,
+            out,
+        ],
         Store::Update => vec![
             lib::ADAM,
             either(weight_update::STORE_VEC4, weight_update::STORE_SCALAR),
@@ -284,6 +296,7 @@ pub fn sources() -> Vec<&'static str> {
         part!("side_vec4"),
         part!("side_scalar"),
         GRID,
+        lib::EXP,
         lib::ACTIVATION,
         lib::ADAM,
         lib::FOUR_FLOATS,

@@ -55,6 +55,7 @@ pub static KERNEL: Kernel = Kernel {
             &[
                 lib::PHILOX,
                 lib::NORMAL,
+                lib::EXP,
                 lib::LATENT,
                 include_str!("../../shaders/reparameterize.wgsl"),
             ],

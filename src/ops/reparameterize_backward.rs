@@ -30,6 +30,7 @@ pub static KERNEL: Kernel = Kernel {
         let p: Params = call.params();
         elementwise(
             &[
+                lib::EXP,
                 lib::LATENT,
                 include_str!("../../shaders/reparameterize_backward.wgsl"),
             ],

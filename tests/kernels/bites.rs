@@ -331,7 +331,7 @@ const SIMPLE: &[Fault] = &[
         "i < GROUP; i++",
         "i + 1u < GROUP; i++",
     ),
-    fault("latent_units", "37 rows", "exp(logvar) + mu", "mu"),
+    fault("latent_units", "37 rows", "exp_of(raw, 1.0) + mu", "mu"),
     fault(
         "latent_units",
         "37 rows of 11, add true",
@@ -381,8 +381,8 @@ const SIMPLE: &[Fault] = &[
     fault(
         "reparameterize",
         "37 rows",
-        "exp(0.5 * bounded",
-        "exp(bounded",
+        "params.latent], 0.5)",
+        "params.latent], 1.0)",
     ),
     fault("reparameterize", "15 rows", " / params.samples", ""),
     fault(
@@ -508,21 +508,21 @@ const PRODUCTS: &[Fault] = &[
     fault(
         "matmul",
         "a·b, 36×69×20",
-        "if TRANSPOSE_A == 0u",
-        "if TRANSPOSE_A != 0u",
+        "TRANSPOSE_A == 0u",
+        "TRANSPOSE_A != 0u",
     ),
     fault(
         "matmul",
         "a·b, 36×69×21",
-        "if TRANSPOSE_B == 0u",
-        "if TRANSPOSE_B != 0u",
+        "TRANSPOSE_B == 0u",
+        "TRANSPOSE_B != 0u",
     ),
     // The last term of the sum left out; the last row of a block left out.
     fault(
         "matmul",
         "a·b, 36×68×21",
-        "row >= params.m || k >=",
-        "row >= params.m || k + 1u >=",
+        "(row < params.m) & (k <",
+        "(row < params.m) & (k + 1u <",
     ),
     fault(
         "matmul",
