@@ -97,7 +97,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown());
     let from = weights.map_or(From::Seed, From::Weights);
     let job = args.job(&dataset, resolved.checkpoints);
-    let outcome = job.train(runtime, from, &mut reporter);
+    let trainer = runtime.and_then(|it| job.trainer(it, &from, reporter.config()));
+    let outcome = job.train(trainer, from, &mut reporter);
     reporter.finish(outcome)
 }
 

@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 /// What an adapter must give, as WebGPU guarantees it.
 const LIMITS: wgpu::Limits = wgpu::Limits::defaults();
 
-/// Backends that compute; GL is left out, because a missing Vulkan driver would silently become a
-/// software GL.
+/// Backends that are made for computing.
 const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
     .union(wgpu::Backends::METAL)
     .union(wgpu::Backends::DX12);
@@ -43,9 +42,25 @@ pub struct Gpu {
     adapter: wgpu::Adapter,
 }
 
-/// Every adapter of the compute backends, in wgpu's order. A backend that fails twice is left out, with a warning.
+/// Every adapter that this program can use, in wgpu's order: of the backends that `WGPU_BACKEND` names, or else of those that
+/// are made for computing. Where they have no hardware, OpenGL's comes last; its software is left out, as it would stand in
+/// for a driver that is missing.
 pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
-    let found = BACKENDS.iter().map(|backend| {
+    if let Some(asked) = wgpu::Backends::from_env() {
+        return usable(asked & (BACKENDS | wgpu::Backends::GL));
+    }
+    let mut found = usable(BACKENDS);
+    let is_hardware = |adapter: &wgpu::Adapter| !is_software(&adapter.get_info());
+    if !found.iter().any(is_hardware) {
+        let further = usable(wgpu::Backends::GL);
+        found.extend(further.into_iter().filter(is_hardware));
+    }
+    found
+}
+
+/// Adapters of some backends. One that fails twice is left out, with a warning.
+fn usable(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let found = backends.iter().map(|backend| {
         // Once more, as there may have been no memory for a moment.
         let found = enumerate_of(backend).or_else(|_| enumerate_of(backend));
         found.unwrap_or_else(|reason| {
@@ -53,7 +68,9 @@ pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
             Vec::new()
         })
     });
-    found.flatten().collect()
+    // OpenGL's need not compute at all.
+    let computes = |adapter: &wgpu::Adapter| LIMITS.check_limits(&adapter.limits());
+    found.flatten().filter(computes).collect()
 }
 
 fn enumerate_of(backend: wgpu::Backends) -> std::result::Result<Vec<wgpu::Adapter>, String> {
@@ -74,6 +91,11 @@ pub(super) fn rank(info: &wgpu::AdapterInfo) -> u32 {
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
     }
+}
+
+/// Whether it is taken where nobody asked for a GPU.
+pub(super) fn is_trusted(info: &wgpu::AdapterInfo) -> bool {
+    !is_software(info) && info.backend != wgpu::Backend::Gl
 }
 
 pub(super) fn is_software(info: &wgpu::AdapterInfo) -> bool {

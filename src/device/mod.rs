@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// What `--device` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// A hardware GPU if there is one, otherwise the CPU device.
+    /// A hardware GPU if there is one by Vulkan, Metal or DX12, otherwise the CPU device.
     Auto,
     /// The CPU device.
     Cpu,
@@ -60,7 +60,7 @@ pub struct AdapterSummary {
     pub identity: String,
     /// The driver's name of the adapter.
     pub name: String,
-    /// `vulkan`, `metal` or `dx12`.
+    /// `vulkan`, `metal`, `dx12` or `gl`.
     pub backend: String,
     /// Driver name and version.
     pub driver: String,
@@ -123,7 +123,7 @@ impl Device {
         let index = match selection {
             Selection::Cpu => None,
             Selection::Auto => match best() {
-                Some(index) if !gpu::is_software(&adapters[index].get_info()) => Some(index),
+                Some(index) if gpu::is_trusted(&adapters[index].get_info()) => Some(index),
                 _ => return Ok(Self::Cpu),
             },
             Selection::Gpu => best(),

@@ -81,8 +81,7 @@ impl Program {
     }
 
     fn step(&mut self, plan: &Plan, step: &Step) -> WireStep {
-        // The best guess among what needs no feature. Also for a browser's adapter in software: SwiftShader compiles
-        // the core that suits lavapipe for over a minute, where rows are no multiple of four.
+        // The best guess among what needs no feature.
         let variant = (step.kernel.variants)(&step.call, &Capabilities::BASELINE).swap_remove(0);
         let source = variant.source();
         let constants = variant.constants_of(&step.call, &source);

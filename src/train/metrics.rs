@@ -1,14 +1,18 @@
 //! `metrics.jsonl`: what a run measured, a JSON object a line.
 
-use std::fs;
+mod reading;
+mod thinned;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_with::with_prefix;
 
 use crate::error::{Error, Result};
-use crate::files::quoted;
 use crate::model::Loss;
+
+pub(super) use reading::{Extent, scan};
+pub(super) use thinned::Thinned;
 
 /// A line of `metrics.jsonl`; its field `kind` is `report` or `epoch`.
 ///
@@ -83,57 +87,6 @@ pub struct Epoch {
 with_prefix!(train "train_");
 with_prefix!(test "test_");
 
-/// The lines of a `metrics.jsonl` before the first that is not one.
-#[derive(Debug, Default)]
-pub(super) struct Lines {
-    pub(super) lines: Vec<Line>,
-    /// Bytes of the file that they are.
-    pub(super) len: u64,
-    /// What is behind them.
-    pub(super) damage: Option<Damage>,
-}
-
-/// Lines of a `metrics.jsonl` that are none.
-#[derive(Debug)]
-pub(super) struct Damage {
-    /// The number of each, counted from 1, and the bytes of the file before it.
-    lines: Vec<(usize, u64)>,
-    /// What is wrong with the first.
-    reason: String,
-}
-
-impl Damage {
-    /// The error for the file at `path`, of whose bytes the last checkpoint knows the first `known`: training takes
-    /// back what lies behind them, so that only a line among them keeps it from going on.
-    pub(super) fn error(&self, path: &Path, known: u64) -> Error {
-        /// Numbers that a message lists.
-        const MOST: usize = 20;
-        let (first, at) = self.lines[0];
-        let what = format!("line {first} is damaged: {}", self.reason);
-        if at >= known {
-            let hint = "resume the run (`resume = …`), which takes back what lies behind its last checkpoint";
-            return Error::model(path, what, hint);
-        }
-        let numbers = self.lines.iter().filter(|(_, at)| *at < known);
-        let numbers: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
-        let (what, which) = match numbers.len() {
-            1 => (what, format!("line {first}")),
-            count => {
-                let listed = numbers[..count.min(MOST)].join(", ");
-                let more = if count > MOST { ", …" } else { "" };
-                let what = format!("{what} ({count} such lines: {listed}{more})");
-                (what, "these lines".to_owned())
-            }
-        };
-        let script = format!("{}d", numbers.join("d;"));
-        let hint = format!(
-            "without {which}: `sed -i '{script}' {}`; then the run goes on, and only what {which} measured is lost",
-            quoted(&path.to_string_lossy())
-        );
-        Error::model(path, what, hint)
-    }
-}
-
 impl Line {
     /// The line's text with its end, for the file at `path`.
     pub(super) fn text(&self, path: &Path) -> Result<String> {
@@ -154,58 +107,16 @@ impl Line {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Model`] with the number of a line that is not one.
     pub fn read(path: &Path) -> Result<Vec<Self>> {
-        Lines::read(path)?.whole(path, u64::MAX)
-    }
-}
-
-impl Lines {
-    /// All lines of the file at `path`, of whose bytes the last checkpoint knows the first `known`.
-    ///
-    /// # Errors
-    /// [`Error::Model`] where one is damaged.
-    pub(super) fn whole(self, path: &Path, known: u64) -> Result<Vec<Line>> {
-        match self.damage {
-            None => Ok(self.lines),
-            Some(damage) => Err(damage.error(path, known)),
-        }
-    }
-
-    /// Reads as many as there are.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the file cannot be read.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(Error::io(path, "read the metrics"))?;
-        let mut found = Self::default();
-        let mut at = 0;
-        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-            if !line.ends_with(b"\n") {
-                break;
-            }
-            let place = (index + 1, at);
-            at += line.len() as u64;
-            match (serde_json::from_slice(line), &mut found.damage) {
-                (Ok(line), None) => {
-                    found.lines.push(line);
-                    found.len = at;
-                }
-                // They are read no further; this one says nothing more.
-                (Ok(_), Some(_)) => {}
-                (Err(_), Some(damage)) => damage.lines.push(place),
-                (Err(e), None) => {
-                    found.damage = Some(Damage {
-                        lines: vec![place],
-                        reason: e.to_string(),
-                    });
-                }
-            }
-        }
-        Ok(found)
+        let mut lines = Vec::new();
+        scan(path, |_, line| lines.push(line))?.whole(path, u64::MAX)?;
+        Ok(lines)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn report(step: u64) -> Line {
@@ -271,8 +182,9 @@ mod tests {
         let line = report(1).text(&path).expect("a line");
         let text = format!("{line}{{\n{line}[\n{line}\0\n");
         fs::write(&path, &text).expect("a file");
-        let found = Lines::read(&path).expect("a line");
-        assert_eq!((found.lines.len(), found.len), (1, line.len() as u64));
+        let mut lines = Vec::new();
+        let found = scan(&path, |_, line| lines.push(line)).expect("a line");
+        assert_eq!((lines.len(), found.len), (1, line.len() as u64));
         let damage = found.damage.expect("damaged lines");
         let error = |known| damage.error(&path, known).to_string();
         // The last one lies behind the checkpoint.

@@ -26,6 +26,7 @@ pub use config::{Change, InitFrom, Record, Resumed, RunConfig};
 pub use observer::{EpochRecord, Observer, Pictures, Progress, Start};
 pub use options::TrainOptions;
 pub use pace::{Checkpoints, Clock, Pace};
+pub(crate) use run_folder::picture_name;
 pub use run_folder::{Progressed, RunFolder, Which};
 pub use run_options::{Compute, DataConfig, RunOptions, anchored, read_table};
 pub use schedule::{Course, Decay, KlWeight, LearningRate};

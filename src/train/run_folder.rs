@@ -15,6 +15,7 @@ use crate::train::lock::{LOCK, Lock};
 use crate::train::{Position, RunConfig, SavedState};
 
 pub use parameters::Which;
+pub(crate) use writing::picture_name;
 
 use fresh::Contents;
 

@@ -1,10 +1,12 @@
 //! The grids of a run folder, as many as a page can hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::train::picture_name;
 
 /// Pictures of a page at most.
 const MOST_PICTURES: usize = 40;
@@ -57,9 +59,6 @@ pub struct Pictures {
     pub epochs: usize,
 }
 
-/// A file by the epoch and the kind of its picture.
-type Files = BTreeMap<(u32, PictureKind), (PathBuf, u64)>;
-
 impl Pictures {
     /// Reads the pictures of a run folder: of epochs at equal distances, the first and the last among them, as many
     /// as make no page too large. Where there are none, or they are too large, nothing is shown.
@@ -67,14 +66,15 @@ impl Pictures {
     /// # Errors
     /// [`Error::Io`] where one cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
-        let files = list(folder)?;
-        let epochs: BTreeSet<u32> = files.keys().map(|&(epoch, _)| epoch).collect();
+        let mut epochs = BTreeSet::new();
+        for kind in PictureKind::ALL {
+            list(&folder.join(kind.folder()), &mut epochs)?;
+        }
         let epochs: Vec<u32> = epochs.into_iter().collect();
-        let chosen = chosen(&epochs, &files);
         let mut shown = Vec::new();
-        for (&(epoch, kind), (path, _)) in &files {
-            if chosen.contains(&epoch) {
-                let png = fs::read(path).map_err(Error::io(path, "read the picture"))?;
+        for epoch in chosen(folder, &epochs)? {
+            for (kind, path, _) in of_epoch(folder, epoch)? {
+                let png = fs::read(&path).map_err(Error::io(&path, "read the picture"))?;
                 if png.starts_with(SIGNATURE) {
                     shown.push(Picture { kind, epoch, png });
                 }
@@ -87,48 +87,60 @@ impl Pictures {
     }
 }
 
-fn list(folder: &Path) -> Result<Files> {
-    let mut files = Files::new();
+/// Adds the epochs of which a folder has pictures.
+fn list(folder: &Path, epochs: &mut BTreeSet<u32>) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).map_err(Error::io(folder, "read the folder"))? {
+        let entry = entry.map_err(Error::io(folder, "read the folder"))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let digits = name.strip_prefix("epoch-");
+        let digits = digits.and_then(|rest| rest.strip_suffix(".png"));
+        let epoch = digits.and_then(|digits| digits.parse().ok());
+        epochs.extend(epoch.filter(|&epoch| picture_name(epoch) == name));
+    }
+    Ok(())
+}
+
+/// The pictures that there are of an epoch, with their bytes.
+fn of_epoch(folder: &Path, epoch: u32) -> Result<Vec<(PictureKind, PathBuf, u64)>> {
+    let mut found = Vec::new();
     for kind in PictureKind::ALL {
-        let folder = folder.join(kind.folder());
-        if !folder.is_dir() {
-            continue;
-        }
-        for entry in fs::read_dir(&folder).map_err(Error::io(&folder, "read the folder"))? {
-            let entry = entry.map_err(Error::io(&folder, "read the folder"))?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let digits = name.strip_prefix("epoch-");
-            let digits = digits.and_then(|rest| rest.strip_suffix(".png"));
-            if let Some(epoch) = digits.and_then(|digits| digits.parse().ok()) {
-                let path = entry.path();
-                let size = fs::metadata(&path).map_err(Error::io(&path, "read the picture"))?;
-                files.insert((epoch, kind), (path, size.len()));
-            }
+        let path = folder.join(kind.folder()).join(picture_name(epoch));
+        match fs::metadata(&path) {
+            Ok(file) => found.push((kind, path, file.len())),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::io(&path, "read the picture")(e)),
         }
     }
-    Ok(files)
+    Ok(found)
 }
 
 /// The epochs whose pictures fit.
-fn chosen(epochs: &[u32], files: &Files) -> BTreeSet<u32> {
-    let fits = |chosen: &BTreeSet<u32>, most: u64| {
-        let own = || files.iter().filter(|(key, _)| chosen.contains(&key.0));
-        own().count() <= MOST_PICTURES && own().map(|(_, file)| file.1).sum::<u64>() <= most
+fn chosen(folder: &Path, epochs: &[u32]) -> Result<Vec<u32>> {
+    let fits = |chosen: &[u32], most: u64| {
+        let (mut count, mut bytes) = (0, 0);
+        for &epoch in chosen {
+            let own = of_epoch(folder, epoch)?;
+            count += own.len();
+            bytes += own.iter().map(|(_, _, bytes)| bytes).sum::<u64>();
+        }
+        Ok::<_, Error>(count <= MOST_PICTURES && bytes <= most)
     };
     // Both ends of a run, or only its last epoch.
     for count in (2..=epochs.len().min(MOST_PICTURES)).rev() {
         let at = |i: usize| epochs[i * (epochs.len() - 1) / (count - 1)];
-        let some = (0..count).map(at).collect();
-        if fits(&some, MOST_BYTES) {
-            return some;
+        let some: Vec<u32> = (0..count).map(at).collect();
+        if fits(&some, MOST_BYTES)? {
+            return Ok(some);
         }
     }
-    let last: BTreeSet<u32> = epochs.last().copied().into_iter().collect();
-    if fits(&last, MOST_BYTES_OF_ONE) {
-        last
-    } else {
-        BTreeSet::new()
+    let last: Vec<u32> = epochs.last().copied().into_iter().collect();
+    match fits(&last, MOST_BYTES_OF_ONE)? {
+        true => Ok(last),
+        false => Ok(Vec::new()),
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Run {
     pub path: PathBuf,
     /// What the run was made from.
     pub config: RunConfig,
-    /// What it has measured, in order.
+    /// What it has measured, in order; of a long run some of it, as [`RunFolder::lines`] says.
     pub lines: Vec<Line>,
     /// Hash of its data, once there is a checkpoint that has it.
     pub data: Option<String>,

@@ -6,6 +6,7 @@ mod bench;
 mod concern;
 mod damage;
 mod documentation;
+mod drivers;
 mod export;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -21,4 +21,5 @@ mod run;
 #[path = "../shared/skipped.rs"]
 mod skipped;
 mod tolerance;
+mod translated;
 mod uses;

@@ -1,14 +1,15 @@
 //! Every shader as naga sees it, without a GPU: it validates, agrees with its record, keeps to WebGPU's
-//! default limits, and translates to SPIR-V, MSL and HLSL.
+//! default limits, and translates to every backend.
 
 use std::collections::HashSet;
 
 use elbo::kernel::{Access, Call, Capabilities, ENTRY, Element, Field, Kernel, Precision, Variant};
-use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants, spv};
+use naga::back::{PipelineConstants, pipeline_constants};
 use naga::valid::{ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 
 use crate::ops;
+use crate::translated::{self, Translated};
 
 /// WebGPU's default limits.
 const MAX_STORAGE_BINDINGS: usize = 8;
@@ -70,6 +71,7 @@ struct Checker<'a> {
     allowed: naga::valid::Capabilities,
     what: String,
     errors: Vec<String>,
+    translated: Option<Translated>,
 }
 
 impl Checker<'_> {
@@ -83,13 +85,13 @@ impl Checker<'_> {
         }
     }
 
-    fn run(mut self) -> Vec<String> {
+    fn run(mut self) -> Self {
         let source = self.variant.source();
         let module = match naga::front::wgsl::parse_str(&source) {
             Ok(module) => module,
             Err(error) => {
                 self.fail(error.emit_to_string(&source));
-                return self.errors;
+                return self;
             }
         };
         match Validator::new(ValidationFlags::all(), self.allowed).validate(&module) {
@@ -100,7 +102,7 @@ impl Checker<'_> {
             }
             Err(error) => self.fail(error.emit_to_string(&source)),
         }
-        self.errors
+        self
     }
 
     /// Group 0, bindings from 1 on, as the record lists them.
@@ -207,7 +209,11 @@ impl Checker<'_> {
         match pipeline_constants::process_overrides(module, info, entry, &constants) {
             Ok((module, info)) => {
                 self.limits(&module);
-                self.translations(&module, &info);
+                let needs_features = !self.allowed.is_empty();
+                match Translated::make(&module, &info, &self.variant.source(), needs_features) {
+                    Ok(translated) => self.translated = Some(translated),
+                    Err(error) => self.fail(error),
+                }
             }
             Err(error) => self.fail(format!("constants {constants:?}: {error}")),
         }
@@ -239,61 +245,6 @@ impl Checker<'_> {
             self.fail(format!("dispatch of {x}×{y}×{z}"));
         }
     }
-
-    fn translations(&mut self, module: &Module, info: &ModuleInfo) {
-        let entry = (ShaderStage::Compute, ENTRY.to_owned());
-        let options = spv::Options {
-            lang_version: (1, 3),
-            ..Default::default()
-        };
-        let pipeline = spv::PipelineOptions {
-            shader_stage: entry.0,
-            entry_point: entry.1.clone(),
-        };
-        if let Err(error) = spv::write_vec(module, info, &options, Some(&pipeline)) {
-            self.fail(format!("SPIR-V: {error}"));
-        }
-        let options = msl::Options {
-            lang_version: (2, 4),
-            ..Default::default()
-        };
-        let pipeline = msl::PipelineOptions {
-            entry_point: Some(entry.clone()),
-            ..Default::default()
-        };
-        match msl::write_string(module, info, &options, &pipeline) {
-            Ok((_, translated)) => {
-                for error in translated
-                    .entry_point_names
-                    .iter()
-                    .filter_map(|n| n.as_ref().err())
-                {
-                    self.fail(format!("MSL: {error}"));
-                }
-            }
-            Err(error) => self.fail(format!("MSL: {error}")),
-        }
-        if self
-            .variant
-            .source()
-            .contains("enable wgpu_cooperative_matrix;")
-        {
-            // HLSL has no such matrices, and no adapter of DX12 offers them.
-            return;
-        }
-        let options = hlsl::Options {
-            shader_model: hlsl::ShaderModel::V6_0,
-            ..Default::default()
-        };
-        let pipeline = hlsl::PipelineOptions {
-            entry_point: Some(entry),
-        };
-        let mut text = String::new();
-        let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
-        if let Err(error) = writer.write(module, info, None) {
-            self.fail(format!("HLSL: {error}"));
-        }
-    }
 }
 
 /// What is wrong with a variant of a call on a device.
@@ -304,6 +255,16 @@ pub(crate) fn check(
     device: &Capabilities,
     what: String,
 ) -> Vec<String> {
+    checked(kernel, call, variant, device, what).errors
+}
+
+fn checked<'a>(
+    kernel: &'a Kernel,
+    call: &'a Call,
+    variant: &'a Variant,
+    device: &Capabilities,
+    what: String,
+) -> Checker<'a> {
     let checker = Checker {
         kernel,
         call,
@@ -311,6 +272,7 @@ pub(crate) fn check(
         allowed: allowed(device),
         what,
         errors: Vec::new(),
+        translated: None,
     };
     checker.run()
 }
@@ -337,8 +299,8 @@ fn element(module: &Module, array: &TypeInner) -> Option<(ScalarKind, u8)> {
 
 #[test]
 fn shaders_agree_with_their_records_and_translate_to_every_backend() {
-    let mut seen = HashSet::new();
-    let mut errors = Vec::new();
+    let (mut seen, mut sources) = (HashSet::new(), HashSet::new());
+    let (mut errors, mut translated) = (Vec::new(), Vec::new());
     for case in ops::cases() {
         for (device, capabilities) in DEVICES {
             if case.call.precision == Precision::F16 && !capabilities.half {
@@ -360,18 +322,24 @@ fn shaders_agree_with_their_records_and_translate_to_every_backend() {
                     case.call.selectors.clone(),
                     allowed(&capabilities).bits(),
                 );
-                if seen.insert(key) {
-                    errors.extend(check(
-                        case.kernel,
-                        &case.call,
-                        &variant,
-                        &capabilities,
-                        format!("{what}: {device}"),
-                    ));
+                if !seen.insert(key) {
+                    continue;
+                }
+                let what = format!("{what}: {device}");
+                let found = checked(case.kernel, &case.call, &variant, &capabilities, what);
+                errors.extend(found.errors);
+                // Constants make no other instructions: a source is validated once.
+                if sources.insert(variant.source()) {
+                    translated.extend(found.translated.map(|texts| (found.what, texts)));
                 }
             }
         }
     }
-    println!("{} shaders checked", seen.len());
+    println!(
+        "{} shaders checked, {} translated",
+        seen.len(),
+        translated.len()
+    );
+    errors.extend(translated::validate(&translated));
     assert!(errors.is_empty(), "\n{}", errors.join("\n"));
 }

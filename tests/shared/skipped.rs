@@ -5,9 +5,22 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 /// What a machine may lack: a browser, Python's packages, strace, the right to mount, an adapter, MNIST, an adapter
-/// whose shaders have f16, one with small bindings, a user whom permissions bind, inputs that people have had.
-const NEEDS: [&str; 10] = [
-    "web", "python", "strace", "mount", "gpu", "mnist", "f16", "small", "user", "trials",
+/// whose shaders have f16, one with small bindings, a user whom permissions bind, inputs that people have had, Khronos'
+/// validators of shaders, SwiftShader, OpenGL.
+const NEEDS: [&str; 13] = [
+    "web",
+    "python",
+    "strace",
+    "mount",
+    "gpu",
+    "mnist",
+    "f16",
+    "small",
+    "user",
+    "trials",
+    "validators",
+    "opengl",
+    "swiftshader",
 ];
 
 /// Says what a test leaves out because this machine lacks one of [`NEEDS`].

@@ -9,7 +9,7 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::plan::{self, Runtime};
-use crate::train::{Clock, Ending, Observer, Pace, State, Trainer};
+use crate::train::{Clock, Ending, Observer, Pace, RunConfig, State, Trainer};
 
 /// Time for a driver to come back after a loss that followed another at once.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -33,17 +33,34 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// A trainer for a run, with what it starts from.
+    pub(super) fn trainer(
+        &self,
+        runtime: Box<dyn Runtime>,
+        from: &From,
+        run: &RunConfig,
+    ) -> Result<Trainer> {
+        let split_seed = run.data.options.seed;
+        let mut trainer = Trainer::new(runtime, &run.model, &run.train, self.dataset, split_seed)?;
+        match from {
+            From::Seed => {}
+            From::Weights(weights) => trainer.start_from(weights)?,
+            From::State(state) => trainer.restore(state)?,
+        }
+        Ok(trainer)
+    }
+
     /// Trains to the end. A device that was lost is opened again, and the steps since the last checkpoint are repeated.
     pub(super) fn train(
         &self,
-        mut runtime: Result<Box<dyn Runtime>>,
+        mut trainer: Result<Trainer>,
         mut from: From,
         reporter: &mut Reporter<'_>,
     ) -> Result<Ending> {
         let mut clock = None;
         let (mut losses, mut kept) = (0, None);
         loop {
-            let outcome = runtime.and_then(|it| self.attempt(it, &from, &mut clock, reporter));
+            let outcome = trainer.and_then(|it| self.attempt(it, &from, &mut clock, reporter));
             let what = match outcome {
                 Err(Error::Lost { what }) if !reporter.wants_to_stop() => what,
                 ended => return ended,
@@ -60,28 +77,20 @@ impl Job<'_> {
                 from = From::State(Box::new(state));
             }
             thread::sleep(PAUSE * (losses - 1));
-            runtime = reopen(reporter);
+            let runtime = reopen(reporter);
+            trainer = runtime.and_then(|it| self.trainer(it, &from, reporter.config()));
         }
     }
 
     fn attempt(
         &self,
-        runtime: Box<dyn Runtime>,
+        mut trainer: Trainer,
         from: &From,
         clock: &mut Option<Clock>,
         reporter: &mut Reporter<'_>,
     ) -> Result<Ending> {
-        let run = reporter.config();
-        let (spec, options) = (&run.model, &run.train);
-        let split_seed = run.data.options.seed;
-        let mut trainer = Trainer::new(runtime, spec, options, self.dataset, split_seed)?;
-        match from {
-            From::Seed => {}
-            From::Weights(weights) => {
-                trainer.start_from(weights)?;
-                reporter.checkpoint(&trainer.state()?)?;
-            }
-            From::State(state) => trainer.restore(state)?,
+        if matches!(from, From::Weights(_)) {
+            reporter.checkpoint(&trainer.state()?)?;
         }
         let clock = clock.get_or_insert_with(|| trainer.clock(&self.pace));
         trainer.run_by(clock, reporter)

@@ -169,8 +169,18 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         device,
         ..
     } = ready;
-    // All that can be refused of options, images and parameters comes before anything is written.
     let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;
+    let from = match (saved, initial) {
+        (Some(saved), _) => From::State(Box::new(saved.state)),
+        (None, Some(weights)) => From::Weights(weights),
+        (None, None) => From::Seed,
+    };
+    let job = args.job(&dataset, resolved.checkpoints);
+    // All that can be refused, by the device too, comes before anything is written.
+    let trainer = match runtime.and_then(|it| job.trainer(it, &from, &config)) {
+        Err(lost @ Error::Lost { .. }) => Err(lost),
+        made => Ok(made?),
+    };
     config.record.go_on(&position, device);
     let signals = Signals::listen()?;
     folder.go_on(&position, config)?;
@@ -184,12 +194,6 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
         note_stretched(before.train.epochs, &resolved.train, position.steps);
     }
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(fingerprint);
-    let from = match (saved, initial) {
-        (Some(saved), _) => From::State(Box::new(saved.state)),
-        (None, Some(weights)) => From::Weights(weights),
-        (None, None) => From::Seed,
-    };
-    let job = args.job(&dataset, resolved.checkpoints);
-    let outcome = job.train(runtime, from, &mut reporter);
+    let outcome = job.train(trainer, from, &mut reporter);
     reporter.finish(outcome)
 }

@@ -11,7 +11,7 @@ use crate::files;
 use crate::model::{Allocation, MemoryUse};
 use crate::train::checkpoint::{self, Beside, MODEL};
 use crate::train::lock::LOCK;
-use crate::train::metrics::{Line, Lines};
+use crate::train::metrics::{Extent, Line, Thinned, scan};
 use crate::train::{Pictures, Position, RunConfig, State};
 
 const SAMPLES: &str = "samples";
@@ -20,6 +20,11 @@ const RECONSTRUCTIONS: &str = "reconstructions";
 pub(super) const PICTURES: [&str; 2] = [SAMPLES, RECONSTRUCTIONS];
 /// Columns of a grid of samples, rows of a grid of pairs.
 const GRID: usize = 8;
+
+/// The file of an epoch's pictures in the folder of their kind.
+pub(crate) fn picture_name(epoch: u32) -> String {
+    format!("epoch-{epoch:04}.png")
+}
 
 impl RunFolder {
     /// Adds the kernel variants in use, (step, variant), and what the device's memory holds to `config.toml`.
@@ -50,9 +55,19 @@ impl RunFolder {
     /// [`Error::Model`] where the metrics are damaged before it; [`Error::Io`].
     pub fn go_on(&mut self, position: &Position, config: RunConfig) -> Result<()> {
         let path = self.path.join(METRICS);
+        let mut kept = Vec::new();
+        let keep = |bytes: &[u8], line| {
+            let is_before = match line {
+                Line::Report(report) => report.step <= position.steps,
+                Line::Epoch(epoch) => epoch.epoch <= position.epochs,
+            };
+            if is_before {
+                kept.extend_from_slice(bytes);
+            }
+        };
         let found = match path.exists() {
-            true => Lines::read(&path)?,
-            false => Lines::default(),
+            true => scan(&path, keep)?,
+            false => Extent::default(),
         };
         let known = self.known_metrics()?;
         if found.len < known {
@@ -67,12 +82,7 @@ impl RunFolder {
             }
         }
         if path.exists() {
-            let kept = found.lines.iter().filter(|line| match line {
-                Line::Report(report) => report.step <= position.steps,
-                Line::Epoch(epoch) => epoch.epoch <= position.epochs,
-            });
-            let text: Result<String> = kept.map(|line| line.text(&path)).collect();
-            files::replace(&path, text?.as_bytes())?;
+            files::replace(&path, &kept)?;
         }
         self.config = config;
         files::replace(&self.path.join(CONFIG), self.config.to_toml()?.as_bytes())
@@ -130,17 +140,20 @@ impl RunFolder {
         self.path.join(METRICS)
     }
 
-    /// What it measured; nothing before the first report.
+    /// What it measured; nothing before the first report. Of a run of more than 2,048 epochs, or reports, some that lie at
+    /// equal distances, with the first, the best and the last.
     ///
     /// # Errors
     /// As [`Line::read`].
     pub fn lines(&self) -> Result<Vec<Line>> {
         let path = self.metrics_file();
-        match path.exists() {
+        let mut lines = Thinned::new(self.config.model.objective());
+        if path.exists() {
+            let found = scan(&path, |_, line| lines.push(line))?;
             // Of a checkpoint that is damaged itself nothing is known.
-            true => Lines::read(&path)?.whole(&path, self.known_metrics().unwrap_or_default()),
-            false => Ok(Vec::new()),
+            found.whole(&path, self.known_metrics().unwrap_or_default())?;
         }
+        Ok(lines.lines())
     }
 
     /// Adds a line to `metrics.jsonl`.
@@ -187,7 +200,7 @@ impl RunFolder {
         for (kind, png) in &written {
             let folder = self.path.join(kind);
             files::create_folder(&folder).map_err(Error::io(&folder, "create the folder"))?;
-            files::replace(&folder.join(format!("epoch-{epoch:04}.png")), png)?;
+            files::replace(&folder.join(picture_name(epoch)), png)?;
         }
         Ok(written)
     }

@@ -136,8 +136,9 @@ pub(super) fn epochs(run: &Run) -> String {
         rows += "</tr>";
     }
     let unit = words::unit_of_loss(spec);
-    let some = if count < all.len() {
-        format!(" ({count} of {})", all.len())
+    let done = run.epochs_done();
+    let some = if count < done as usize {
+        format!(" ({count} of {done})")
     } else {
         String::new()
     };
