@@ -114,6 +114,9 @@ fn has_collapsed(epochs: &[&Epoch]) -> bool {
 /// Learning rates above it are seldom of use: they drive codes to where they learn nothing, or losses out of sight.
 const HIGH_RATE: f32 = 0.01;
 
+/// Learning rates below it leave codes about where they began.
+const LOW_RATE: f32 = 1e-5;
+
 impl Concern {
     /// What is wrong with a run after the last of these epochs, which follow one another. A loss that is astray is worse
     /// than codes that say nothing, which it brings with it at times.
@@ -150,18 +153,23 @@ impl Concern {
 
     /// What helps.
     pub fn hint(self, run: &RunConfig) -> String {
-        let is_fast = run.train.learning_rate > HIGH_RATE;
+        let given = run.train.learning_rate;
         match self {
-            Self::Astray if is_fast => return "a smaller `lr = …` or `grad-clip = 1`".to_owned(),
+            Self::Astray if given > HIGH_RATE => {
+                return "a smaller `lr = …` or `grad-clip = 1`".to_owned();
+            }
             Self::Astray => return DIVERGENCE_HINT.to_owned(),
             Self::Collapsed => {}
         }
-        let is_fixed = matches!(run.model.likelihood.sigma(), Some(Sigma::Fixed(_)));
-        let [rate, sigma] = [
-            (is_fast, "a smaller `lr = …`, "),
-            (is_fixed, "`sigma = optimal`, "),
-        ]
-        .map(|(counts, words)| if counts { words } else { "" });
+        let rate = match given {
+            _ if given > HIGH_RATE => "a smaller `lr = …`, ",
+            _ if given < LOW_RATE => "a larger `lr = …`, ",
+            _ => "",
+        };
+        let sigma = match run.model.likelihood.sigma() {
+            Some(Sigma::Fixed(_)) => "`sigma = optimal`, ",
+            _ => "",
+        };
         format!("{rate}{sigma}a smaller `beta = …`, `kl-warmup = …` or `free-bits = …`")
     }
 }
@@ -299,6 +307,21 @@ mod tests {
             ..idle(2, 0.0)
         };
         assert_eq!(Concern::of(&[&astray]), Some(Concern::Astray));
+    }
+
+    #[test]
+    fn what_helps_against_a_collapse_goes_by_the_learning_rate() {
+        let record = Record::new("CPU", "digits", SystemTime::UNIX_EPOCH);
+        let mut run = RunConfig::new(ModelSpec::reference(), record);
+        for (rate, expected) in [
+            (1e-7, "a larger `lr"),
+            (1e-3, "a smaller `beta"),
+            (0.1, "a smaller `lr"),
+        ] {
+            run.train.learning_rate = rate;
+            let hint = Concern::Collapsed.hint(&run);
+            assert!(hint.starts_with(expected), "{rate}: {hint}");
+        }
     }
 
     #[test]

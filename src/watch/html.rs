@@ -36,18 +36,21 @@ pub(super) fn json<T: Serialize>(value: &T) -> String {
     text.replace('<', "\\u003c")
 }
 
-/// A whole page; `body` is HTML, `classes` are those of its body.
-pub(super) fn page(title: &str, classes: &str, body: &str) -> String {
+/// A whole page; `body` is HTML, `classes` are those of its body. Pages may have megabytes of pictures, which are not copied.
+pub(super) fn page(title: &str, classes: &str, mut body: String) -> String {
     let title = escape(title);
-    format!(
+    let head = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <title>{title}</title>\n<link rel=\"icon\" href=\"{ICON}\">\n\
-         <style>\n{STYLE}</style>\n</head>\n<body class=\"{classes}\">\n{body}\
-         <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+         <style>\n{STYLE}</style>\n</head>\n<body class=\"{classes}\">\n"
+    );
+    let script = format!("<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
+    body.reserve(head.len() + script.len());
+    body.insert_str(0, &head);
+    body + &script
 }
 
 /// A choice of one of several views, by radio buttons `name-value`; the style sheet does the rest.
@@ -73,6 +76,6 @@ mod tests {
         let expected = "&lt;script&gt;alert(&#39;a &amp; &quot;b&quot;&#39;)&lt;/script&gt;";
         assert_eq!(escape(text), expected);
         assert_eq!(json(&["</script>"]), "[\"\\u003c/script>\"]");
-        assert!(page(text, "", "").contains(&format!("<title>{expected}</title>")));
+        assert!(page(text, "", String::new()).contains(&format!("<title>{expected}</title>")));
     }
 }

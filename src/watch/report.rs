@@ -110,7 +110,7 @@ pub fn html(report: &Report) -> Result<String> {
     body += &figures::cards(run);
     body += &curves::losses(run);
     body += &curves::schedules(run);
-    body += &gallery(&report.pictures);
+    add_gallery(&mut body, &report.pictures);
     body += &latent::section(run);
     body += &figures::epochs(run);
     body +=
@@ -126,7 +126,7 @@ pub fn html(report: &Report) -> Result<String> {
         Status::Running => "running",
         _ => "",
     };
-    Ok(html::page(&format!("{} · elbo", run.name), classes, &body))
+    Ok(html::page(&format!("{} · elbo", run.name), classes, body))
 }
 
 /// What the run is and how far it has come.
@@ -158,25 +158,23 @@ fn header(report: &Report) -> String {
 }
 
 /// The pictures of each epoch side by side: a strip to scroll, of which the script makes a slider.
-fn gallery(pictures: &Pictures) -> String {
+fn add_gallery(text: &mut String, pictures: &Pictures) {
     if pictures.epochs == 0 {
-        return String::new();
+        return;
     }
-    let mut text = "<section aria-labelledby=\"pictures\" class=\"pictures\">\
-                    <h2 id=\"pictures\">Pictures</h2>"
-        .to_owned();
+    *text += "<section aria-labelledby=\"pictures\" class=\"pictures\"><h2 id=\"pictures\">Pictures</h2>";
     if pictures.shown.is_empty() {
-        text += "<p class=\"empty\">They are too large for this page: see the folders \
+        *text += "<p class=\"empty\">They are too large for this page: see the folders \
                  <code>samples</code> and <code>reconstructions</code> of the run.</p></section>\n";
-        return text;
+        return;
     }
-    text += "<div class=\"strip\">";
+    *text += "<div class=\"strip\">";
     let mut epoch = None;
     for picture in &pictures.shown {
         if epoch != Some(picture.epoch) {
-            text += if epoch.is_some() { "</div></div>" } else { "" };
+            *text += if epoch.is_some() { "</div></div>" } else { "" };
             epoch = Some(picture.epoch);
-            text += &format!(
+            *text += &format!(
                 "\n<div class=\"step\" data-epoch=\"{0}\"><h3>Epoch {0}</h3><div class=\"pair\">",
                 picture.epoch
             );
@@ -188,14 +186,14 @@ fn gallery(pictures: &Pictures) -> String {
                 "Test images, each with its reconstruction to its right",
             ),
         };
-        text += &format!(
-            "<figure><img alt=\"{alt}, after epoch {}\" src=\"data:image/png;base64,{}\">\
-             <figcaption><b>{title}</b> {alt}</figcaption></figure>",
-            picture.epoch,
-            BASE64_STANDARD.encode(&picture.png)
+        *text += &format!(
+            "<figure><img alt=\"{alt}, after epoch {}\" src=\"data:image/png;base64,",
+            picture.epoch
         );
+        BASE64_STANDARD.encode_string(&picture.png, text);
+        *text += &format!("\"><figcaption><b>{title}</b> {alt}</figcaption></figure>");
     }
-    text + "</div></div></div></section>\n"
+    *text += "</div></div></div></section>\n";
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(super) fn html(comparison: &Comparison) -> String {
         "</main>\n<footer><p>Made by elbo {}.</p></footer>\n",
         env!("CARGO_PKG_VERSION")
     );
-    page("Runs beside each other · elbo", "", &body)
+    page("Runs beside each other · elbo", "", body)
 }
 
 /// Names with their values.
