@@ -47,7 +47,11 @@ pub struct Gpu {
 /// for a driver that is missing.
 pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
     if let Some(asked) = wgpu::Backends::from_env() {
-        return usable(asked & (BACKENDS | wgpu::Backends::GL));
+        let asked = asked & (BACKENDS | wgpu::Backends::GL);
+        if asked.is_empty() {
+            log::warn!("WGPU_BACKEND names none of vulkan, metal, dx12 and gl");
+        }
+        return usable(asked);
     }
     let mut found = usable(BACKENDS);
     let is_hardware = |adapter: &wgpu::Adapter| !is_software(&adapter.get_info());

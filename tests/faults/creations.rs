@@ -1,5 +1,7 @@
 //! Calls that make something and fail: the program ends with exit code 4 and names what could not be made.
 
+use std::fs;
+
 use crate::support::{Faults, TRAIN, each, is_long};
 
 /// Every call of a command that can fail but those of losses, from the first of each name on.
@@ -118,4 +120,22 @@ fn a_driver_that_cannot_list_its_adapters_is_left_out() {
     // For a moment only.
     let once = faults.run("vkEnumerateDeviceExtensionProperties:1", TRAIN);
     assert_eq!(once.code, Some(0), "{}", once.stderr);
+}
+
+#[test]
+fn a_run_that_the_device_refuses_to_go_on_with_is_left_as_it_is() {
+    let Some(faults) = Faults::get() else { return };
+    let stopped = faults.run("", &format!("{TRAIN} --stop-after 8steps"));
+    assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
+    let run = stopped.folder.path().join("run");
+    let files =
+        || ["config.toml", "metrics.jsonl"].map(|name| fs::read(run.join(name)).expect("a file"));
+    let before = files();
+    let command = format!("train --resume {}", run.display());
+    let refused = faults.run("vkCreateBuffer:10+", &command);
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    assert!(files() == before, "{}", refused.stderr);
+    let resumed = faults.run("", &command);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    assert!(files() != before);
 }

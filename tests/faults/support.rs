@@ -191,5 +191,6 @@ pub(crate) fn each<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     let threads = thread::available_parallelism().map_or(2, Into::into);
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     let failed = failed.into_inner().expect("no panic while it is held");
+    println!("{} cases, {failed} failed", cases.len());
     assert_eq!(failed, 0, "of {} cases", cases.len());
 }
