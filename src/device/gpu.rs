@@ -233,6 +233,8 @@ impl Gpu {
             .map_err(|panic| format!("its driver failed, and so did wgpu: {panic}"))
             .and_then(|opened| opened.map_err(|error| error.to_string()));
         let (device, queue) = opened.map_err(|reason| {
+            // Of what was made in part, a driver may still run threads: its library has to stay where it is.
+            std::mem::forget(adapter.clone());
             Error::device(
                 format!("{}: cannot be opened: {reason}", info.name),
                 "a newer driver, or `device = cpu`",
