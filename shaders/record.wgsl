@@ -1,8 +1,8 @@
 // Formula:    second stage of the loss sums, in fixed order; writes terms of a row of the log and, behind the last of
 //             them, moves the counters on:
-//               log[row, first + i] = Σ partials[i],  step += 1,  position += rows,  row += 1
+//               log[row, first + i] = Σ partials[i],  row += 1, and where a step ends here  step += 1,  position += rows
 // Bindings:   partials      [threads, 4]: up to three terms, then d_log_sigma
-//             counters      [step, position, row]; as they are where `rows` is 0
+//             counters      [step, position, row]; as they are where `ends` is 0
 //             log           [rows of the log, width]: terms, summed over the batch
 //             d_log_sigma   [1]; untouched where SIGMA is 0
 // Invocation: lane i of the only workgroup sums the partials i, i + GROUP, …, then lane 0 sums the lanes in order.
@@ -13,6 +13,7 @@ struct Params {
     terms: u32,
     first: u32,
     width: u32,
+    ends: u32,
     rows: u32,
 }
 
@@ -38,8 +39,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     let row = counters[2];
     for (var i = 0u; i < params.terms; i++) { log[params.width * row + params.first + i] = total[i]; }
     if SIGMA != 0u { d_log_sigma[0] = total.w; }
+    if params.ends == 0u { return; }
+    counters[2] = row + 1u;
     if params.rows == 0u { return; }
     counters[0] += 1u;
     counters[1] += params.rows;
-    counters[2] = row + 1u;
 }

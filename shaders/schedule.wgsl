@@ -8,6 +8,7 @@
 
 struct Params {
     steps: u32,
+    rows: u32, // of the log in a step
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,7 +23,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     if linear_invocation(workgroup, count, lane) != 0u { return; }
-    let row = min(counters[2], params.steps - 1u);
+    let row = min(counters[2] / params.rows, params.steps - 1u);
     scalars[0] = schedule[2u * row];
     scalars[2] = schedule[2u * row + 1u];
 }

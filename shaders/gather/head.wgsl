@@ -1,4 +1,4 @@
-// x[row, j] = value j of image order[position + row], bytes as 0 to 1; optionally binarised. scalar.wgsl and vec4.wgsl
+// x[row, j] = value j of image order[position + first + row], bytes as 0 to 1; optionally binarised. scalar.wgsl and vec4.wgsl
 // have the entry points.
 // Bindings:   images    [images, values]: bytes, four a word (least significant first), or with FLOATS 1 floats
 //             order     [at least position + rows]: indices of images

@@ -1,4 +1,4 @@
-// Formula:    x[row, j] = value(images[order[position + row], j]), as head.wgsl says, for images of any number of
+// Formula:    x[row, j] = value(images[order[position + first + row], j]), as head.wgsl says, for images of any number of
 //             values.
 // Bindings:   x         [rows, values]; the others are in head.wgsl
 // Invocation: makes four consecutive values, each of which finds its image.
@@ -12,7 +12,7 @@ fn drawn(step: u32, element: u32) -> f32 {
 }
 
 fn value(element: u32) -> f32 {
-    let image = order[counters[1] + element / params.values];
+    let image = order[counters[1] + params.first + element / params.values];
     let j = element % params.values;
     let at = image * params.values + j;
     var found: f32;

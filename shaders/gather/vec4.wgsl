@@ -1,4 +1,4 @@
-// Formula:    x[row, j] = value(images[order[position + row], j]), as head.wgsl says, for images of a multiple of four
+// Formula:    x[row, j] = value(images[order[position + first + row], j]), as head.wgsl says, for images of a multiple of four
 //             values.
 // Bindings:   x         [rows, values]; the others are in head.wgsl
 // Invocation: makes four consecutive values, which are of one image, and of one word where they are bytes.
@@ -31,7 +31,7 @@ fn main(
     if 4u * at >= params.rows * params.values { return; }
     let row = 4u * at / params.values;
     let j = 4u * at - row * params.values;
-    let image = order[counters[1] + row];
+    let image = order[counters[1] + params.first + row];
     var found = four_of(image * params.values + j);
     if BINARIZE == FIXED { found = drawn(found, image, j / 4u); }
     if BINARIZE == DYNAMIC { found = drawn(found, counters[0], params.first * (params.values / 4u) + at); }

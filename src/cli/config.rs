@@ -330,6 +330,7 @@ mod tests {
                 seed: 4,
                 precision: Precision::F16,
                 ema: 0.9,
+                shards: 2,
                 augment: Augment {
                     flip: true,
                     crop: 5,

@@ -195,12 +195,7 @@ impl Ready {
 fn check_early(resolved: &Resolved) -> Result<()> {
     resolved.check_model()?;
     resolved.checkpoints.validate()?;
-    // The batch size has to wait for the number of images.
-    let others = TrainOptions {
-        batch_size: 1,
-        ..resolved.train.clone()
-    };
-    others.validate(1)
+    resolved.train.check()
 }
 
 /// The specification with the size of the images that were loaded.

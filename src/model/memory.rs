@@ -32,7 +32,7 @@ impl MemoryUse {
     pub fn of(buffer: Shared) -> Self {
         match buffer.kind() {
             buffers::IMAGES => Self::Images,
-            buffers::GRADIENT => Self::Parameters,
+            buffers::GRADIENT | buffers::OF_SHARDS | buffers::SUM => Self::Parameters,
             kind if buffers::STATE.contains(&kind) || buffers::GOOD.contains(&kind) => {
                 Self::Parameters
             }

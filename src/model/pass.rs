@@ -2,11 +2,11 @@
 
 use crate::data::Augment;
 use crate::graph::{Learning, Lowering, arenas};
-use crate::model::ModelSpec;
 use crate::model::latents::{Code, Encoded};
 use crate::model::nets::Net;
-use crate::model::objectives::{Gradients, log_terms};
+use crate::model::objectives::{Gradients, log_terms, sigma};
 use crate::model::plans::{Mode, Model, Port, Source, Update, buffers};
+use crate::model::{ModelSpec, Sigma};
 use crate::ops::{augment, gather, log_weight, schedule};
 use crate::plan::{Plan, Slice};
 use crate::rng::{Draws, Purpose};
@@ -58,7 +58,7 @@ impl<'a> Pass<'a> {
 
     /// The plan to all ports that are asked for.
     pub(super) fn lowered(mut self) -> Plan {
-        if let Mode::Train(update) = self.mode {
+        if let Some(update) = self.mode.update() {
             self.learn_by(update);
         }
         for &port in self.to {
@@ -82,11 +82,28 @@ impl<'a> Pass<'a> {
         self.lower.finish()
     }
 
+    /// The plan of an update by a gradient that is there.
+    pub(super) fn updated(mut self) -> Plan {
+        let update = self.mode.update().expect("a mode that learns");
+        self.learn_by(update);
+        self.lower.rows = self.rows();
+        self.update();
+        self.lower.finish()
+    }
+
     // What latents and objectives ask for.
 
     /// Whether parameters learn from the loss.
     pub(super) fn learns(&self) -> bool {
-        matches!(self.mode, Mode::Train(_))
+        self.mode.update().is_some()
+    }
+
+    /// Images of the step that ends with the losses of these rows; 0 where others follow.
+    pub(super) fn ends(&self) -> usize {
+        match self.mode {
+            Mode::Gradient(_, shard) => shard.ends,
+            _ => self.rows(),
+        }
     }
 
     /// Rows of codes.
@@ -119,9 +136,9 @@ impl<'a> Pass<'a> {
 
     /// The draws of codes; `None` where they are means.
     pub(super) fn noise(&self) -> Option<Draws> {
-        let purpose = match self.mode {
-            Mode::Train(_) => Purpose::Epsilon,
-            Mode::Run | Mode::RunAverage => Purpose::EvaluationEpsilon,
+        let purpose = match self.learns() {
+            true => Purpose::Epsilon,
+            false => Purpose::EvaluationEpsilon,
         };
         let draws = || Draws {
             seed: self.source().seed,
@@ -133,10 +150,8 @@ impl<'a> Pass<'a> {
 
     /// The free bits, where the gradient of the KL has a weight beside beta.
     pub(super) fn weighs_kl(&self) -> Option<f32> {
-        match self.mode {
-            Mode::Train(update) => update.weighs_kl().then_some(update.free_bits),
-            Mode::Run | Mode::RunAverage => None,
-        }
+        let update = self.mode.update()?;
+        update.weighs_kl().then_some(update.free_bits)
     }
 
     // The ports.
@@ -175,8 +190,8 @@ impl<'a> Pass<'a> {
 
     /// The next batch of the split, `[images, values]`; in training its images are moved as is asked for.
     fn batch(&mut self, out: Slice) {
-        match self.mode {
-            Mode::Train(update) if !update.augment.is_none() => {
+        match self.mode.update() {
+            Some(update) if !update.augment.is_none() => {
                 let still = self.lower.transient("x before its moves", out.len);
                 self.gather(still);
                 self.augment(update.augment, still, out);
@@ -264,11 +279,7 @@ impl<'a> Pass<'a> {
 
     /// The terms of the objective into the log; in training also the gradients, and the update.
     fn loss(&mut self) {
-        if let Mode::Train(Update {
-            schedule: Some(steps),
-            ..
-        }) = self.mode
-        {
+        if let Some(steps) = self.mode.update().and_then(|update| update.schedule) {
             self.follow_schedule(steps);
         }
         assert_eq!(self.samples, 1, "a loss is of one code for each image");
@@ -277,8 +288,17 @@ impl<'a> Pass<'a> {
         if self.learns() {
             let gradients = computed.gradients.expect("gradients, as the model learns");
             self.backward(&gradients);
-            self.lower.update();
         }
+        if matches!(self.mode, Mode::Train(_)) {
+            self.update();
+        }
+    }
+
+    fn update(&mut self) {
+        if self.spec.likelihood.sigma() == Some(Sigma::Optimal) {
+            sigma::set_mean(self);
+        }
+        self.lower.update();
     }
 
     fn backward(&mut self, gradients: &Gradients) {
@@ -313,12 +333,16 @@ impl<'a> Pass<'a> {
     fn follow_schedule(&mut self, steps: usize) {
         let counters = self.counters();
         let rows = self.lower.shared(self.source().schedule(), 2 * steps);
+        let of_log = match self.mode {
+            Mode::Gradient(_, shard) => shard.count,
+            _ => 1,
+        };
         let scalars = self.lower.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
         let slices = [counters, rows, scalars];
         self.lower.step(
             "schedule",
             &schedule::KERNEL,
-            schedule::call(steps),
+            schedule::call(steps, of_log),
             &slices,
         );
     }

@@ -112,6 +112,17 @@ pub enum Mode {
     RunAverage,
     /// It does: gradients and updates of all parameters follow the loss.
     Train(Update),
+    /// The gradients of a part of a batch follow the loss. The update by the sum of all parts' is [`Model::update`].
+    Gradient(Update, Shard),
+}
+
+/// A part of the rows of a batch whose gradient is computed by itself. [`Source::first_row`] says where it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Shards of a step on this device, each of which has a row of the log.
+    pub count: usize,
+    /// Images of the whole batch, which the last one counts; 0 for those before it.
+    pub ends: usize,
 }
 
 impl Mode {
@@ -119,7 +130,15 @@ impl Mode {
     pub fn parameters(self) -> Shared {
         match self {
             Self::RunAverage => buffers::AVERAGE,
-            Self::Run | Self::Train(_) => buffers::PARAMETERS,
+            Self::Run | Self::Train(_) | Self::Gradient(..) => buffers::PARAMETERS,
+        }
+    }
+
+    /// How parameters learn; `None` where they do not.
+    pub(super) fn update(self) -> Option<Update> {
+        match self {
+            Self::Train(update) | Self::Gradient(update, _) => Some(update),
+            Self::Run | Self::RunAverage => None,
         }
     }
 }
@@ -327,6 +346,30 @@ impl Model {
     pub fn train(&self, rows: usize, source: &Source, update: Update) -> Plan {
         self.plan(&TRAIN, Mode::Train(update), [rows, 1], Some(source))
     }
+
+    /// The plan of the gradient of `rows` images of a batch, from [`Source::first_row`] on.
+    pub fn gradient(&self, rows: usize, source: &Source, update: Update, shard: Shard) -> Plan {
+        let update = Update {
+            fused: false,
+            ..update
+        };
+        self.plan(
+            &TRAIN,
+            Mode::Gradient(update, shard),
+            [rows, 1],
+            Some(source),
+        )
+    }
+
+    /// The plan of the update by a gradient that is there, of a batch of `rows` images.
+    pub fn update(&self, rows: usize, source: &Source, update: Update) -> Plan {
+        let mode = Mode::Train(Update {
+            fused: false,
+            ..update
+        });
+        let name = format!("update {rows}");
+        Pass::new(self, [&[], &[]], mode, [rows, 1], Some(source), name).updated()
+    }
 }
 
 #[cfg(test)]
@@ -341,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_step_takes_at_most_nineteen_dispatches_and_an_optimal_sigma_two_more() {
+    fn a_reference_step_takes_at_most_nineteen_dispatches_and_an_optimal_sigma_three_more() {
         let source = source(60_000);
         let steps = |likelihood, grad_clip, fused| {
             let spec = ModelSpec {
@@ -361,11 +404,11 @@ mod tests {
             updates.map(|(grad_clip, fused)| steps(likelihood, grad_clip, fused))
         };
         assert_eq!(of(Likelihood::Bernoulli), [17, 16, 19, 19]);
-        // Squared errors and the sigma of the batch.
+        // Squared errors, the sigma of the batch, and that of the epoch.
         let optimal = Likelihood::Gaussian {
             sigma: Sigma::Optimal,
         };
-        assert_eq!(of(optimal), [19, 18, 21, 21]);
+        assert_eq!(of(optimal), [20, 19, 22, 22]);
     }
 
     #[test]

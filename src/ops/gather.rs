@@ -29,7 +29,7 @@ crate::params! {
     }
 }
 
-/// `x[row] = images[order[position + row]]`; selectors `FLOATS` (images hold floats, not bytes) and
+/// `x[row] = images[order[position + first + row]]`; selectors `FLOATS` (images hold floats, not bytes) and
 /// `BINARIZE`.
 ///
 /// Bindings: images, order, counters `[step, position, row]`, x `[rows, values]`.
@@ -106,7 +106,7 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         |(first, x)| {
             for (i, row) in x.chunks_mut(values).enumerate() {
                 let batch_row = first / values + i;
-                let image = order[counters[1] as usize + batch_row];
+                let image = order[counters[1] as usize + p.first as usize + batch_row];
                 let at = image as usize * values;
                 if floats {
                     for (out, &bits) in row.iter_mut().zip(&images[at..at + values]) {

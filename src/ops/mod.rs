@@ -31,6 +31,7 @@ pub mod reparameterize;
 pub mod reparameterize_backward;
 pub mod schedule;
 pub mod sigma;
+pub mod sigma_mean;
 pub mod square_sum;
 pub mod sum_parts;
 pub mod weight_update;
@@ -72,6 +73,7 @@ pub static KERNELS: &[&Kernel] = &[
     &reparameterize_backward::KERNEL,
     &schedule::KERNEL,
     &sigma::KERNEL,
+    &sigma_mean::KERNEL,
     &square_sum::KERNEL,
     &sum_parts::KERNEL,
     &weight_update::KERNEL,

@@ -13,12 +13,14 @@ crate::params! {
         first: u32,
         /// Numbers of a row of the log.
         width: u32,
-        /// Images that the step counts; 0 while other terms of it follow.
+        /// Whether the row of the log ends here; 0 while other terms of it follow.
+        ends: u32,
+        /// Images of the step that ends here; 0 where other rows of its batch follow.
         rows: u32,
     }
 }
 
-/// Sums partial losses into a row of the log; counts the step behind its last term. With selector `SIGMA` the last
+/// Sums partial losses into a row of the log; behind its last term moves on to the next, and counts the step. With selector `SIGMA` the last
 /// column is the gradient of log sigma.
 ///
 /// Bindings: partials `[threads, 4]`, counters `[step, position, row]`, log `[rows of the log, width]` (terms, summed
@@ -54,15 +56,16 @@ pub struct Columns {
     pub width: usize,
 }
 
-/// The call for partial sums of a batch, with the gradient of log sigma where `sigma`; `counted`: images of the batch
-/// where the step is counted here.
-pub fn call(threads: u32, columns: Columns, sigma: bool, counted: Option<usize>) -> Call {
+/// The call for partial sums, with the gradient of log sigma where `sigma`. `ends`: `None` while other terms of the row
+/// follow, or else the images of the step that ends here, 0 where it does not.
+pub fn call(threads: u32, columns: Columns, sigma: bool, ends: Option<usize>) -> Call {
     let params = Params {
         threads,
         terms: columns.terms as u32,
         first: columns.first as u32,
         width: columns.width as u32,
-        rows: counted.unwrap_or(0) as u32,
+        ends: u32::from(ends.is_some()),
+        rows: ends.unwrap_or(0) as u32,
     };
     Call::new(params, &[("SIGMA", u32::from(sigma))])
 }
@@ -87,9 +90,11 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     if call.selector("SIGMA") != 0 {
         d_log_sigma.floats_mut()[0] = F::new(total[3]);
     }
+    if p.ends > 0 {
+        counters[2] += 1;
+    }
     if p.rows > 0 {
         counters[0] += 1;
         counters[1] += p.rows;
-        counters[2] += 1;
     }
 }

@@ -7,6 +7,8 @@ crate::params! {
     pub struct Params {
         /// Rows of the schedule.
         steps: u32,
+        /// Rows of the log in a step.
+        rows: u32,
     }
 }
 
@@ -29,16 +31,16 @@ pub static KERNEL: Kernel = Kernel {
     oracle: twin::<f64>,
 };
 
-/// The call for an epoch of `steps`.
-pub fn call(steps: usize) -> Call {
-    let steps = steps as u32;
-    Call::new(Params { steps }, &[])
+/// The call for an epoch of `steps`, each of which has so many rows of the log.
+pub fn call(steps: usize, rows: usize) -> Call {
+    let [steps, rows] = [steps, rows].map(|count| count as u32);
+    Call::new(Params { steps, rows }, &[])
 }
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [counters, schedule, scalars] = bind(bound);
     let p: Params = call.params();
-    let row = counters.words()[2].min(p.steps - 1) as usize;
+    let row = (counters.words()[2] / p.rows).min(p.steps - 1) as usize;
     let now = &schedule.floats()[2 * row..][..2];
     let scalars = scalars.floats_mut();
     (scalars[0], scalars[2]) = (now[0], now[1]);

@@ -1,4 +1,4 @@
-//! The most likely sigma of a Gaussian likelihood, of a batch and of an epoch (Rybkin, Daniilidis & Levine 2021).
+//! The most likely sigma of a Gaussian likelihood, of a batch (Rybkin, Daniilidis & Levine 2021).
 
 use crate::kernel::{Binding, Bound, Call, ELEMENTWISE_GROUP, Kernel, Real, bind, elementwise};
 
@@ -9,26 +9,21 @@ crate::params! {
         threads: u32,
         /// Values of the batch: rows · values of an image.
         values: u32,
-        /// Images of the batch.
-        rows: u32,
     }
 }
 
 /// Least variance of a batch, of a sigma of 10⁻⁴: a fortieth of the step between two levels of an 8-bit image.
 pub const LEAST_VARIANCE: f64 = 1e-8;
 
-/// `batch = ½ ln s` of the batch's mean squared error s, and `log_sigma = ½ ln mean` of that of the epoch so far.
+/// `batch = ½ ln s` of the batch's mean squared error s, and the sum of the squared errors.
 ///
-/// Bindings: partials `[threads, 4]` (squared errors in the first column), counters `[step, position, row]`, batch `[1]`,
-/// mean `[1]`, log_sigma `[1]`. Where position is 0 an epoch begins, and what mean was does not matter.
+/// Bindings: partials `[threads, 4]` (squared errors in the first column), batch `[1]`, total `[1]`.
 pub static KERNEL: Kernel = Kernel {
     name: "sigma",
     bindings: &[
         Binding::read("partials"),
-        Binding::words("counters"),
         Binding::write("batch"),
-        Binding::update("mean"),
-        Binding::write("log_sigma"),
+        Binding::write("total"),
     ],
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
@@ -42,34 +37,27 @@ pub static KERNEL: Kernel = Kernel {
     oracle: twin::<f64>,
 };
 
-/// The call for partial sums of a batch of `rows` images of `values` values.
-pub fn call(threads: u32, [rows, values]: [usize; 2]) -> Call {
-    let params = Params {
-        threads,
-        values: (rows * values) as u32,
-        rows: rows as u32,
-    };
-    Call::new(params, &[])
+/// The call for partial sums of `values` values.
+pub fn call(threads: u32, values: usize) -> Call {
+    let values = values as u32;
+    Call::new(Params { threads, values }, &[])
 }
 
-fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
-    let [partials, counters, batch, mean, log_sigma] = bind(bound);
-    let p: Params = call.params();
-    let errors = partials.floats().iter().step_by(4);
-    let total: f64 = errors.map(|error| error.wide()).sum();
-    let error = total / f64::from(p.values);
-    let s = if error < LEAST_VARIANCE {
+/// A mean squared error, at least [`LEAST_VARIANCE`]; NaN stays NaN.
+pub(super) fn variance(total: f64, values: u32) -> f64 {
+    let error = total / f64::from(values);
+    if error < LEAST_VARIANCE {
         LEAST_VARIANCE
     } else {
         error
-    };
-    let mean = &mut mean.floats_mut()[0];
-    let before = mean.wide();
-    let after = match counters.words()[1] {
-        0 => s,
-        position => before + (s - before) * f64::from(p.rows) / f64::from(position + p.rows),
-    };
-    batch.floats_mut()[0] = F::new(0.5 * s.ln());
-    *mean = F::new(after);
-    log_sigma.floats_mut()[0] = F::new(0.5 * after.ln());
+    }
+}
+
+fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
+    let [partials, batch, total] = bind(bound);
+    let p: Params = call.params();
+    let errors = partials.floats().iter().step_by(4);
+    let all: f64 = errors.map(|error| error.wide()).sum();
+    batch.floats_mut()[0] = F::new(0.5 * variance(all, p.values).ln());
+    total.floats_mut()[0] = F::new(all);
 }

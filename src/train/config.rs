@@ -375,6 +375,7 @@ mod tests {
                 seed: u64::MAX,
                 precision: Precision::F16,
                 ema: 0.99,
+                shards: 2,
                 augment: Augment {
                     flip: true,
                     crop: 4,

@@ -9,6 +9,7 @@ use crate::kernel::Precision;
 use crate::model::ModelSpec;
 use crate::model::plans::Update;
 use crate::option::{self, defaults};
+use crate::train::trainer::MOST_SHARDS;
 use crate::train::{Decay, KlWeight, LearningRate};
 
 /// How to train. Losses and gradients are sums over a batch, as in the reference job.
@@ -94,6 +95,10 @@ pub struct TrainOptions {
         help_heading = "Training"
     )]
     pub ema: f32,
+    /// Parts of a batch, a power of two: their gradients are computed one after another, in the memory of one part, and
+    /// added before the update; part of what a run is, as sums round by their order
+    #[arg(long, value_name = "NUMBER", value_parser = option::positive::<usize>, default_value_t = 1, help_heading = "Training")]
+    pub shards: usize,
     /// Seed of everything random; equal seeds on one device give equal results
     #[arg(
         long,
@@ -207,12 +212,6 @@ impl TrainOptions {
     /// # Errors
     /// [`Error::Config`] with the option at fault.
     pub fn validate(&self, train_images: usize) -> Result<()> {
-        if self.epochs == 0 {
-            return Err(Error::config(
-                "`epochs = 0`: expected at least one pass over the training images",
-                "`epochs = 10`",
-            ));
-        }
         if self.batch_size == 0 || self.batch_size > train_images {
             return Err(Error::config(
                 format!(
@@ -220,6 +219,39 @@ impl TrainOptions {
                     self.batch_size
                 ),
                 format!("`batch-size = {}`", train_images.clamp(1, 128)),
+            ));
+        }
+        self.check()
+    }
+
+    /// Checks what does not need the number of images.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the option at fault.
+    pub fn check(&self) -> Result<()> {
+        if self.epochs == 0 {
+            return Err(Error::config(
+                "`epochs = 0`: expected at least one pass over the training images",
+                "`epochs = 10`",
+            ));
+        }
+        if !self.shards.is_power_of_two() || self.shards > MOST_SHARDS {
+            let nearest = self.shards.clamp(1, MOST_SHARDS).next_power_of_two();
+            return Err(Error::config(
+                format!(
+                    "`shards = {}`: expected a power of two, at most {MOST_SHARDS}",
+                    self.shards
+                ),
+                format!("`shards = {nearest}`"),
+            ));
+        }
+        if self.shards > self.batch_size {
+            return Err(Error::config(
+                format!(
+                    "`shards = {}`: a batch of {} cannot have more parts than images",
+                    self.shards, self.batch_size
+                ),
+                format!("`batch-size = {}`, or fewer shards", self.shards),
             ));
         }
         let usual = Self::default();

@@ -5,6 +5,7 @@ mod keeping;
 mod measurement;
 mod pictures;
 mod room;
+mod steps;
 mod whole;
 
 pub use diagnosis::DIVERGENCE_HINT;
@@ -14,6 +15,8 @@ pub use whole::train;
 use keeping::{Good, Waiting};
 use pictures::Shown;
 use room::Room;
+pub(super) use steps::{MOST_SHARDS, first_plan};
+use steps::{Steps, sum_of_shards};
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -25,7 +28,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::model::plans::{Source, buffers};
-use crate::model::session::{Measured, Passes, Session, add_rows};
+use crate::model::session::{Measured, Passes, Session};
 use crate::model::{Model, ModelSpec, Weights};
 use crate::plan::{PlanId, Runtime};
 use crate::train::concern::Guess;
@@ -57,7 +60,7 @@ pub struct Trainer {
     options: TrainOptions,
     train: Source,
     test: Source,
-    passes: Passes,
+    steps: Steps,
     evaluation: Passes,
     shown: Shown,
     guess: Guess,
@@ -123,12 +126,12 @@ impl Trainer {
             options: options.clone(),
             train: room.train,
             test: room.test,
-            passes: room.passes,
             evaluation: room.evaluation,
             shown: Shown::choose(&dataset.test, shown_seed),
             guess: Guess::new(spec, &dataset.test),
             order: (0..count as u32).collect(),
-            schedule: vec![0.0; 2 * room.passes.batches()],
+            schedule: vec![0.0; 2 * room.steps.batches()],
+            steps: room.steps,
             position: Position::default(),
             start,
             before: 0.0,
@@ -181,7 +184,7 @@ impl Trainer {
 
     /// A clock that starts where training is.
     pub fn clock(&self, pace: &Pace) -> Clock {
-        Clock::start(pace, self.position.steps, self.passes.batches())
+        Clock::start(pace, self.position.steps, self.steps.batches())
     }
 
     /// Trains at a pace that starts now, see [`Trainer::run_by`].
@@ -279,7 +282,7 @@ impl Trainer {
         if let ControlFlow::Break(ending) = self.learn(clock, started, observer)? {
             return Ok(ControlFlow::Break(ending));
         }
-        let learned = self.passes.images - self.images_in(first);
+        let learned = self.steps.images - self.steps.images_in(first);
         let images_per_s = learned as f64 / started.elapsed().as_secs_f64().max(1e-9);
         let epoch = self.position.epochs + 1;
         let go_on = || !observer.wants_to_stop();
@@ -293,8 +296,8 @@ impl Trainer {
         self.check_diverged(&test, units.as_ref())?;
         let train = self
             .session
-            .mean_loss(&self.position.epoch_sums, self.passes.images);
-        let (learning_rate, kl_weight) = self.rates(self.passes.batches() - 1);
+            .mean_loss(&self.position.epoch_sums, self.steps.images);
+        let (learning_rate, kl_weight) = self.rates(self.steps.batches() - 1);
         let steps = self.position.steps;
         let earlier = self.position.best;
         let mut position = Position {
@@ -345,7 +348,7 @@ impl Trainer {
         let order = self.train.order();
         self.session.runtime.write_words(order, 0, &self.order)?;
 
-        let batches = self.passes.batches();
+        let batches = self.steps.batches();
         let course = Course {
             batches,
             epochs: self.options.epochs,
@@ -365,14 +368,11 @@ impl Trainer {
 
     /// Sets the counters to a step that is so many batches into the running epoch.
     fn seek(&mut self, step: u64, batches: usize) -> Result<()> {
-        let images = self.images_in(batches);
-        self.session
-            .seek(&self.train, step as u32, [images, batches])
-    }
-
-    /// Images of the first batches of an epoch.
-    fn images_in(&self, batches: usize) -> usize {
-        (batches * self.passes.rows).min(self.passes.images)
+        let place = [
+            self.steps.images_in(batches),
+            self.steps.log_rows_in(batches),
+        ];
+        self.session.seek(&self.train, step as u32, place)
     }
 
     /// Learning rate and weight of the KL of a step of the running epoch.
@@ -389,43 +389,37 @@ impl Trainer {
         started: Instant,
         observer: &mut dyn Observer,
     ) -> Result<ControlFlow<Ending>> {
-        let batches = self.passes.batches();
-        let (whole, first) = (self.passes.whole_batches(), self.position.batches);
+        let batches = self.steps.batches();
+        let (whole, first) = (self.steps.whole_batches(), self.position.batches);
         let mut chunk = 1;
         while self.position.batches < batches {
             let from = Instant::now();
             let done = self.position.batches;
             let left = usize::try_from(clock.steps_left(self.position.steps)).unwrap_or(usize::MAX);
-            let (plan, times) = if done < whole {
-                (self.passes.whole, chunk.min(whole - done).min(left.max(1)))
-            } else {
-                (self.passes.rest, 1)
+            let times = match done < whole {
+                true => chunk.min(whole - done).min(left.max(1)),
+                false => 1,
             };
-            let Some(plan) = plan else { break };
-            self.session.runtime.run(plan, times as u32)?;
-            let log = self.train.log();
-            let terms = self.session.terms();
-            let runtime = &mut self.session.runtime;
-            let rows = runtime.read(log, terms * done, terms * times)?;
-            if let Some(bad) = rows
-                .chunks(terms)
-                .position(|row| !row.iter().all(|v| v.is_finite()))
-            {
+            let runtime = self.session.runtime.as_mut();
+            self.steps.of(done).run(runtime, times)?;
+            let losses = self.losses(done, times)?;
+            let is_finite = |row: &[f64]| row.iter().all(|v| v.is_finite());
+            if let Some(bad) = losses.iter().position(|row| !is_finite(row)) {
                 return Err(self.diagnose(done + bad)?);
             }
             // As many steps at once as fill the time to the next look; slow starts count less this way.
             let per_step = from.elapsed().as_secs_f64() / times as f64;
             let fitting = (LOOK.as_secs_f64() / per_step.max(1e-9)) as usize;
             chunk = fitting.clamp(1, 2 * times.max(8));
-            let images = self.images_in(done + times) - self.images_in(first);
+            let images = self.steps.images_in(done + times) - self.steps.images_in(first);
             let images_per_s = images as f64 / started.elapsed().as_secs_f64().max(1e-9);
-            self.count(&rows, images_per_s, observer)?;
-            let images_done = self.images_in(self.position.batches);
+            self.count(&losses, images_per_s, observer)?;
+            let images_done = self.steps.images_in(self.position.batches);
             let progress = Progress {
                 epoch: self.position.epochs + 1,
                 step: self.position.steps,
                 images_done,
-                images: self.passes.images,
+                images: self.steps.images,
                 loss: self
                     .session
                     .mean_loss(&self.position.epoch_sums, images_done),
@@ -448,22 +442,36 @@ impl Trainer {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// The terms of the loss of steps that are done, each summed over its batch: shard by shard as their gradients are.
+    fn losses(&mut self, done: usize, times: usize) -> Result<Vec<Vec<f64>>> {
+        let terms = self.session.terms();
+        let [first, end] = [done, done + times].map(|batches| self.steps.log_rows_in(batches));
+        let log = self.train.log();
+        let runtime = &mut self.session.runtime;
+        let rows = runtime.read(log, terms * first, terms * (end - first))?;
+        let steps = rows.chunks(terms * self.steps.of(done).log_rows);
+        Ok(steps.map(|rows| sum_of_shards(rows, terms)).collect())
+    }
+
     /// Adds the losses of steps that are done, and reports where a report is due.
     fn count(
         &mut self,
-        rows: &[f32],
+        losses: &[Vec<f64>],
         images_per_s: f64,
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let terms = self.session.terms();
         self.position.epoch_sums.resize(terms, 0.0);
         self.position.report_sums.resize(terms, 0.0);
-        for row in rows.chunks(terms) {
+        for row in losses {
             let batch = self.position.batches;
-            let images = self.images_in(batch + 1) - self.images_in(batch);
+            let images = self.steps.images_in(batch + 1) - self.steps.images_in(batch);
             let position = &mut self.position;
-            add_rows(&mut position.epoch_sums, row);
-            add_rows(&mut position.report_sums, row);
+            for sums in [&mut position.epoch_sums, &mut position.report_sums] {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
             position.report_images += images;
             position.batches += 1;
             position.steps += 1;

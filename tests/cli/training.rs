@@ -177,3 +177,39 @@ fn a_decay_that_is_none_is_refused() {
         refused(&["train", "--ema", ema], CONFIG, &words);
     }
 }
+
+#[test]
+fn a_batch_in_shards_is_another_run_in_less_memory() {
+    let folder = temporary();
+    few_images(folder.path());
+    let train = |more: &[&str]| {
+        let arguments = [&few(&["--device", "cpu", "--epochs", "1"])[..], more].concat();
+        accepted(folder.path(), &arguments)
+    };
+    train(&["--shards", "2", "--out", "run"]);
+    assert!(config(&folder.path().join("run")).contains("shards = 2"));
+    let words = ["shards: 2 in the run, 4 asked for"];
+    let arguments = ["train", "--resume", "run", "--epochs", "3", "--shards", "4"];
+    refused_in(folder.path(), &arguments, CONFIG, &words);
+    let activations = |shards: &str| -> f64 {
+        let shown = stdout(&train(&["--shards", shards, "--dry-run"]));
+        let (_, after) = shown.split_once("activations ").expect("the memory");
+        let number = after.split_whitespace().next();
+        number.expect("a number").parse().expect("MiB")
+    };
+    assert!(activations("8") < 0.3 * activations("1"));
+}
+
+#[test]
+fn shards_that_a_batch_cannot_have_are_refused() {
+    let refused_for = |arguments: &[&str], words: &[&str]| {
+        refused(&[&["train"], arguments].concat(), CONFIG, words);
+    };
+    refused_for(&["--shards", "0"], &["--shards", "1 or more"]);
+    refused_for(&["--shards", "3"], &["a power of two", "`--shards 4`"]);
+    refused_for(&["--shards", "2048"], &["at most 1024", "`--shards 1024`"]);
+    refused_for(
+        &["--shards", "256"],
+        &["a batch of 128", "`--batch-size 256`"],
+    );
+}

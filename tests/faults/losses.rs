@@ -145,3 +145,15 @@ fn other_commands_begin_again_where_they_have_written_nothing() {
         });
     }
 }
+
+#[test]
+fn a_command_whose_input_is_gone_does_not_begin_again() {
+    let Some(faults) = Faults::get() else { return };
+    let command = "encode trained --device gpu --data - --out out.npy";
+    let undisturbed = faults.run_fed("", command);
+    assert_eq!(undisturbed.code, Some(0), "{}", undisturbed.stderr);
+    let outcome = faults.run_fed("vkQueueSubmit:2", command);
+    assert_eq!(outcome.code, Some(4), "{}", outcome.stderr);
+    let text = &outcome.stderr;
+    assert!(!text.contains("once more, from the start"), "{text}");
+}

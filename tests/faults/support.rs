@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
@@ -91,8 +91,24 @@ impl Faults {
 
     /// The same, where what is remembered of devices lies in `cache`.
     pub(crate) fn run_with(&self, fault: &str, command: &str, cache: &Path) -> Outcome {
+        self.outcome(fault, command, cache, Stdio::null())
+    }
+
+    /// The same with the images on stdin.
+    pub(crate) fn run_fed(&self, fault: &str, command: &str) -> Outcome {
+        let images = fs::File::open(self.folder.path().join("images.npy")).expect("a file");
+        self.outcome(
+            fault,
+            command,
+            &self.folder.path().join("cache"),
+            images.into(),
+        )
+    }
+
+    fn outcome(&self, fault: &str, command: &str, cache: &Path, stdin: Stdio) -> Outcome {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let output = self.output(folder.path(), fault, command, cache);
+        let mut command = self.command(folder.path(), fault, command, cache);
+        let output = command.stdin(stdin).output().expect("the program starts");
         Outcome {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -101,13 +117,14 @@ impl Faults {
         }
     }
 
-    fn output(&self, folder: &Path, fault: &str, command: &str, cache: &Path) -> Output {
+    fn command(&self, folder: &Path, fault: &str, command: &str, cache: &Path) -> Command {
         let given = |name: &str| self.folder.path().join(name).display().to_string();
         let words = command.split_whitespace().map(|word| match word {
             "images.npy" | "trained" => given(word),
             word => word.to_owned(),
         });
-        Command::new(env!("CARGO_BIN_EXE_elbo"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_elbo"));
+        program
             .args(words)
             .current_dir(folder)
             .env_remove("RUST_LOG")
@@ -115,10 +132,8 @@ impl Faults {
             .env("ELBO_FAULT_LOADER", &self.loader)
             .env("ELBO_FAULT", fault)
             .env("ELBO_FAULT_LOG", folder.join("calls"))
-            .env("XDG_CACHE_HOME", cache)
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program starts")
+            .env("XDG_CACHE_HOME", cache);
+        program
     }
 
     /// How often an undisturbed command makes each call.

@@ -365,8 +365,8 @@ const SIMPLE: &[Fault] = &[
     fault(
         "record",
         FIRST_OF_FIVE,
-        "params.rows == 0u",
-        "params.rows == 1u",
+        "params.ends == 0u",
+        "params.ends == 1u",
     ),
     fault("record", TWO_TERMS, "i < GROUP; i++", "i + 1u < GROUP; i++"),
     fault(
@@ -456,22 +456,23 @@ const SIMPLE: &[Fault] = &[
         "counters[2]",
         "counters[1]",
     ),
+    fault("schedule", "the third shard", " / params.rows", ""),
     fault(
         "schedule",
         "a step in the middle",
         "scalars[2] = schedule",
         "scalars[1] = schedule",
     ),
-    // The KL's column; the last lane left out; a sum for a mean; no bound of a small one, and one that hides a NaN; what
-    // the epoch before left; a mean of batches, not of images; the batch's sigma for the epoch's.
-    fault("sigma", "5 partials after 0", "[i].x", "[i].y"),
+    // Another column; the last lane left out; a sum for a mean; no bound of a small one, and one that hides a NaN; the mean
+    // for the sum.
+    fault("sigma", "5 partials", "[i].x", "[i].y"),
     fault(
         "sigma",
-        "64 partials after 0",
+        "64 partials",
         "i < GROUP; i++",
         "i + 1u < GROUP; i++",
     ),
-    fault("sigma", "5 partials after 0", " / f32(params.values)", ""),
+    fault("sigma", "5 partials", " / f32(params.values)", ""),
     fault(
         "sigma",
         "no error",
@@ -484,14 +485,29 @@ const SIMPLE: &[Fault] = &[
         "error < LEAST_VARIANCE",
         "!(error >= LEAST_VARIANCE)",
     ),
-    fault("sigma", "5 partials after 0", "position == 0u", "false"),
+    fault("sigma", "5 partials", "total[0] = all", "total[0] = error"),
+    // What the epoch before left; a mean of batches, not of images; the batch's sigma for the epoch's; a sum that stays; no
+    // bound.
     fault(
-        "sigma",
-        "5 partials after 17",
+        "sigma_mean",
+        "the first batch",
+        "counters[1] <= params.rows",
+        "false",
+    ),
+    fault(
+        "sigma_mean",
+        "the second batch",
         "f32(params.rows) /",
         "1.0 /",
     ),
-    fault("sigma", "5 partials after 17", "log(after)", "log(s)"),
+    fault("sigma_mean", "the second batch", "log(after)", "log(s)"),
+    fault("sigma_mean", "the second batch", "total[0] = 0.0", ""),
+    fault(
+        "sigma_mean",
+        "no error",
+        "select(error, LEAST_VARIANCE, error < LEAST_VARIANCE)",
+        "error",
+    ),
     // The last group left out; a column left out.
     fault(
         "square_sum",

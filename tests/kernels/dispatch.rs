@@ -5,18 +5,21 @@
 //! product, also runs a usual case in short rows, with some groups past the end.
 
 use elbo::kernel::{Capabilities, Kernel, MAX_WORKGROUPS, Variant, linear_dispatch};
-use elbo::ops::{KERNELS, activation, clip, matmul, record, schedule, sigma, sum_threads};
+use elbo::ops::{
+    KERNELS, activation, clip, matmul, record, schedule, sigma, sigma_mean, sum_threads,
+};
 
 use crate::harness::{Case, values};
 use crate::ops as suites;
 use crate::run;
 
 /// Kernels that one workgroup computes, whatever the sizes.
-const ONE_GROUP: [&Kernel; 4] = [
+const ONE_GROUP: [&Kernel; 5] = [
     &clip::KERNEL,
     &record::KERNEL,
     &schedule::KERNEL,
     &sigma::KERNEL,
+    &sigma_mean::KERNEL,
 ];
 
 /// Sums in two stages, whose first has at most this many groups.

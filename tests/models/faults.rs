@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 use elbo::kernel::{Call, Precision};
-use elbo::ops::{adam, clip, elbo as loss, kl_weight, matmul, record, schedule, sigma};
+use elbo::ops::{adam, clip, elbo as loss, kl_weight, matmul, record, schedule, sigma_mean};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan, Step};
 
 use crate::golden::Golden;
@@ -195,15 +195,15 @@ const FAULTS: &[Fault] = &[
         what: "a mean of sigma by other weights than the batches' rows",
         case: "vae-gaussian-optimal-tanh",
         put: |plan| {
-            let call = &mut step(plan, "sigma").call;
-            change(call, |p: &mut sigma::Params| p.rows = 1);
+            let call = &mut step(plan, "mean sigma").call;
+            change(call, |p: &mut sigma_mean::Params| p.rows = 1);
         },
     },
     Fault {
         what: "a sigma that decays",
         case: "vae-gaussian-optimal-tanh",
         put: |plan| {
-            let all = step(plan, "sigma").slices[4];
+            let all = step(plan, "mean sigma").slices[3];
             let update = plan
                 .steps
                 .iter_mut()

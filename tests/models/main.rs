@@ -20,6 +20,7 @@ mod parts;
 mod reproducibility;
 mod resume;
 mod schedules;
+mod shards;
 mod sigma;
 #[path = "../shared/skipped.rs"]
 mod skipped;

@@ -49,7 +49,7 @@ impl Case<'_> {
             let heads = &self.heads[first * 2 * self.spec.latent..];
             runtime.write(buffers::HEADS, 0, heads).expect("a buffer");
         }
-        let counters = [STEP, first as u32, 0];
+        let counters = [STEP, 0, 0];
         let written = runtime.write_words(source.counters(), 0, &counters);
         written.expect("a buffer");
         let id = runtime.prepare(plan).expect("a plan that fits");

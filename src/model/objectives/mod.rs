@@ -2,7 +2,7 @@
 
 mod elbo;
 mod reconstruction;
-mod sigma;
+pub(super) mod sigma;
 
 use std::fmt;
 
@@ -218,15 +218,15 @@ pub(super) fn log_terms(pass: &mut Pass<'_>, sums: &[Sums]) {
                 .lower
                 .transient(numbered("no log sigma gradient", i), 1),
         };
-        // The step is counted once, behind the last term.
-        let counted = (first + sums.terms == width).then(|| pass.rows());
+        // Behind the last term.
+        let ends = (first + sums.terms == width).then(|| pass.ends());
         let columns = record::Columns {
             terms: sums.terms,
             first,
             width,
         };
         let threads = (sums.partials.len / 4) as u32;
-        let call = record::call(threads, columns, learned.is_some(), counted);
+        let call = record::call(threads, columns, learned.is_some(), ends);
         let slices = [sums.partials, counters, log, d_log_sigma];
         let label = numbered("sum of losses", i);
         pass.lower.step(label, &record::KERNEL, call, &slices);

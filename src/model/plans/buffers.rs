@@ -14,6 +14,10 @@ pub const GOOD: [Shared; 4] = [
     Shared::floats("second moments of the last good state"),
     Shared::floats("average of the last good state"),
 ];
+/// Arenas of the sums of the gradients of 1, 2, 4, … shards of a batch, which wait for those of as many others.
+pub const OF_SHARDS: Shared = Shared::floats("shards' gradient");
+/// An arena of such a sum on its way.
+pub const SUM: Shared = Shared::floats("sum of gradients");
 /// `[latent, 4]`: sums over the test images of each latent dimension's KL, mu and mu².
 pub const UNITS: Shared = Shared::floats("latent units");
 /// `[1]`: logarithm of a fixed sigma.

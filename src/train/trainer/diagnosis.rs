@@ -59,27 +59,21 @@ impl Trainer {
         self.write(&good)?;
         let done = good.position.batches;
         self.seek(good.position.steps, done)?;
-        let before = self.passes.whole_batches().min(batch) - done;
-        if let Some(plan) = self.passes.whole {
-            self.session.runtime.run(plan, before as u32)?;
-        }
+        let before = self.steps.whole_batches().min(batch) - done;
+        let runtime = self.session.runtime.as_mut();
+        self.steps.whole().run(runtime, before)?;
         let step = good.position.steps + (batch - done) as u64 + 1;
         if let Some(name) = self.weights()?.first_not_finite() {
             return Ok(self.not_finite(step, name));
         }
-        let plan = if batch < self.passes.whole_batches() {
-            self.passes.whole
-        } else {
-            self.passes.rest
-        };
-        let fault = match plan {
-            Some(plan) => plan::find_fault(self.session.runtime.as_mut(), plan)?,
-            None => None,
-        };
-        Ok(match fault {
-            Some(fault) => self.not_finite(step, &format!("{} (of {})", fault.buffer, fault.step)),
-            None => self.not_finite(step, "the loss"),
-        })
+        let runtime = self.session.runtime.as_mut();
+        for plan in self.steps.of(batch).plans() {
+            if let Some(fault) = plan::find_fault(runtime, plan)? {
+                let tensor = format!("{} (of {})", fault.buffer, fault.step);
+                return Ok(self.not_finite(step, &tensor));
+            }
+        }
+        Ok(self.not_finite(step, "the loss"))
     }
 
     /// Finds the tensor that spoilt the test loss: a parameter, which has the clearer message; otherwise measures again,

@@ -153,11 +153,11 @@ impl Trainer {
     /// [`Error::Config`] where the state is not one of this model and these options; [`Error::Device`].
     pub fn restore(&mut self, state: &State) -> Result<()> {
         let batches = state.position.batches;
-        if batches > self.passes.batches() {
+        if batches > self.steps.batches() {
             return Err(Error::config(
                 format!(
                     "the state is {batches} steps into an epoch of {}",
-                    self.passes.batches()
+                    self.steps.batches()
                 ),
                 "the data and the `batch-size = …` that the state is of",
             ));

@@ -24,17 +24,18 @@ impl Trainer {
             trainer.session.seek(&trainer.test, 0, [0, 0])?;
         }
         let plans = |trainer: &Self| {
-            let (train, test) = (trainer.passes, trainer.evaluation);
-            [train.whole, train.rest, test.whole]
+            let (whole, last) = (trainer.steps.whole(), trainer.steps.batches() - 1);
+            let rest = (last >= trainer.steps.whole_batches()).then(|| trainer.steps.of(last));
+            let steps = [whole].into_iter().chain(rest);
+            let plans = steps.flat_map(|step| step.plans());
+            plans.chain(trainer.evaluation.whole).collect::<Vec<_>>()
         };
         let mut all = Vec::new();
-        for ids in plans(self).into_iter().zip(plans(other)) {
-            if let (Some(own), Some(others)) = ids {
-                all.extend(plan::compare(
-                    (self.session.runtime.as_mut(), own),
-                    (other.session.runtime.as_mut(), others),
-                )?);
-            }
+        for (own, others) in plans(self).into_iter().zip(plans(other)) {
+            all.extend(plan::compare(
+                (self.session.runtime.as_mut(), own),
+                (other.session.runtime.as_mut(), others),
+            )?);
         }
         Ok(all)
     }
@@ -48,15 +49,15 @@ impl Trainer {
     /// The plan of a step on a whole batch.
     ///
     /// # Errors
-    /// [`Error::Config`] without a whole batch, which [`Trainer::new`] does not allow.
+    /// [`Error::Config`] where a batch is several shards, whose step is several plans.
     pub fn plan(&self) -> Result<PlanId> {
-        let none = || Error::config("no training images", "a data set with some");
-        self.passes.whole.ok_or_else(none)
+        let none = || Error::config("a step of several shards is several plans", "`shards = 1`");
+        self.steps.whole().plan().ok_or_else(none)
     }
 
     /// How often [`Trainer::plan`] may run before the counters are at the end of the images.
     pub fn steps_in_a_row(&self) -> u32 {
-        self.passes.whole_batches() as u32
+        self.steps.whole_batches() as u32
     }
 
     /// Seconds of step `index` of [`Trainer::plan`] by itself. The model is of no use afterwards.

@@ -1,11 +1,12 @@
 //! What training takes place in: buffers and plans on a device, and what they come to before any is there.
 
 use super::keeping;
+use super::steps::Steps;
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::error::Result;
 use crate::host::check_memory;
-use crate::model::plans::{self, Mode, Source, buffers};
+use crate::model::plans::{Mode, Source, buffers};
 use crate::model::session::{Passes, Session};
 use crate::model::{Allocation, Model, ModelSpec, words};
 use crate::plan::{PlanId, Predicted};
@@ -16,7 +17,7 @@ use crate::train::TrainOptions;
 pub(super) struct Room {
     pub(super) train: Source,
     pub(super) test: Source,
-    pub(super) passes: Passes,
+    pub(super) steps: Steps,
     pub(super) evaluation: Passes,
     /// As in the trainer.
     pub(super) copying: Option<PlanId>,
@@ -50,9 +51,9 @@ impl Room {
         if update.schedule.is_some() {
             session.allocate(train.schedule(), 2 * batches)?;
         }
-        let (mode, rows) = (Mode::Train(update), options.batch_size);
+        let (rows, shards) = (options.batch_size, options.shards);
         Ok(Self {
-            passes: session.passes(&plans::TRAIN, mode, count, rows, Some(&train))?,
+            steps: Steps::make(session, update, rows, &train, shards)?,
             evaluation: session.evaluation(&test)?,
             copying: keeping::copying(session)?,
             train,

@@ -4,7 +4,6 @@ use ::elbo::ops::gather::{self, AS_IS, DYNAMIC, FIXED};
 use ::elbo::rng::{Draws, Purpose};
 
 use crate::harness::{Case, Operand, same_rows, values, verify};
-use crate::run;
 use crate::tolerance::Tolerance;
 
 const SEED: u64 = 0x0123_4567_89AB_CDEF;
@@ -41,12 +40,6 @@ fn part([first, rows]: [usize; 2], width: usize, floats: bool, binarize: u32) ->
     let order: Vec<u32> = (0..position + rows + 2)
         .map(|i| (7 * i % IMAGES) as u32)
         .collect();
-    // A byte's quotient by 255 is within 2.5 ULP, and as the CPU has it where software divides; copies and draws are
-    // exact.
-    let tolerance = match (floats, binarize) {
-        (false, AS_IS) if !run::is_software() => Tolerance::ulps(2.5),
-        _ => Tolerance::exact(),
-    };
     let kind = if floats { "floats" } else { "bytes" };
     let mode = ["as they are", "binarised once", "binarised anew"][binarize as usize];
     let from = match first {
@@ -65,8 +58,8 @@ fn part([first, rows]: [usize; 2], width: usize, floats: bool, binarize: u32) ->
         vec![
             Operand::words(images(width, floats)),
             Operand::words(order),
-            Operand::words(vec![STEP, position as u32, 9]),
-            Operand::output(rows * width, tolerance),
+            Operand::words(vec![STEP, POSITION, 9]),
+            Operand::output(rows * width, Tolerance::exact()),
         ],
     )
 }

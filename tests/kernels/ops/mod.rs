@@ -26,6 +26,7 @@ mod reparameterize;
 mod reparameterize_backward;
 mod schedule;
 mod sigma;
+mod sigma_mean;
 mod square_sum;
 mod sum_parts;
 pub(crate) mod weight_update;
@@ -63,6 +64,7 @@ pub(crate) fn cases() -> Vec<Case> {
         reparameterize_backward::cases(),
         schedule::cases(),
         sigma::cases(),
+        sigma_mean::cases(),
         square_sum::cases(),
         sum_parts::cases(),
         weight_update::cases(),

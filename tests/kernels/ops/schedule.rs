@@ -8,11 +8,11 @@ use crate::tolerance::Tolerance;
 /// An epoch of five steps.
 const STEPS: usize = 5;
 
-fn case(name: &str, row: u32) -> Case {
+fn case(name: &str, row: u32, rows: usize) -> Case {
     Case::new(
         name,
         &schedule::KERNEL,
-        schedule::call(STEPS),
+        schedule::call(STEPS, rows),
         vec![
             // Neither the step nor the position is the row.
             Operand::words(vec![41, 3, row]),
@@ -25,10 +25,11 @@ fn case(name: &str, row: u32) -> Case {
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        case("the first step", 0),
-        case("a step in the middle", 2),
-        case("the last step", 4),
-        case("past the end: the last step", 5),
+        case("the first step", 0, 1),
+        case("a step in the middle", 2, 1),
+        case("the last step", 4, 1),
+        case("past the end: the last step", 5, 1),
+        case("the third shard of four in the second step", 6, 4),
     ]
 }
 

@@ -1,0 +1,333 @@
+//! A training step as plans: one, or the gradients of a batch's shards, their sum, and the update by it.
+//!
+//! The sum is a binary tree over the shards, ((0 + 1) + (2 + 3)) + …, whatever computes them, so that its bits depend on
+//! their number alone. A shard is added to those before it as soon as it is there: shard i closes as many subtrees as the
+//! number i has ones at its end. So a tree over n shards takes log₂ n arenas beside the gradient's.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::model::Model;
+use crate::model::plans::{Shard, Source, Update, buffers};
+use crate::model::session::Session;
+use crate::ops::{add, copy};
+use crate::plan::{Builder, MAX_BOUND, Plan, PlanId, Runtime, Shared, Slice};
+
+/// A step on a batch.
+pub(super) struct Step {
+    /// The gradient of each shard and its sums with earlier ones, in turn. None where the update has it all.
+    gradients: Vec<PlanId>,
+    /// The update; of a single shard the whole step.
+    update: PlanId,
+    /// Rows of the log.
+    pub(super) log_rows: usize,
+}
+
+/// The steps of an epoch.
+pub(super) struct Steps {
+    /// Images of a batch.
+    pub(super) rows: usize,
+    /// Images of an epoch.
+    pub(super) images: usize,
+    whole: Step,
+    /// On the batch of what is left.
+    rest: Option<Step>,
+}
+
+/// Rows of shard `i` of a batch: all have as many, or the first ones have one more.
+pub(super) fn rows_of(rows: usize, shards: usize, i: usize) -> Range<usize> {
+    let (each, more) = (rows / shards, rows % shards);
+    let first = each * i + i.min(more);
+    first..first + each + usize::from(i < more)
+}
+
+/// The sums of some numbers over shards, `[shards, width]`, in the order in which gradients are added.
+pub(super) fn sum_of_shards(rows: &[f32], width: usize) -> Vec<f64> {
+    let mut rows: Vec<Vec<f64>> = rows
+        .chunks(width)
+        .map(|row| row.iter().copied().map(f64::from).collect())
+        .collect();
+    while rows.len() > 1 {
+        let pairs = rows.chunks(2);
+        let sum = |pair: &[Vec<f64>]| match pair {
+            [left, right] => left.iter().zip(right).map(|(a, b)| a + b).collect(),
+            alone => alone.concat(),
+        };
+        rows = pairs.map(sum).collect();
+    }
+    rows.pop().unwrap_or_default()
+}
+
+impl Steps {
+    /// Plans for all batches of a split. Of a batch with fewer images than shards, the last ones have none.
+    pub(super) fn make(
+        session: &mut Session,
+        update: Update,
+        rows: usize,
+        source: &Source,
+        shards: usize,
+    ) -> Result<Self> {
+        let (images, rows) = (source.images, rows.min(source.images));
+        if shards > 1 {
+            let len = session.model.parameters().len;
+            session.allocate(buffers::SUM, len)?;
+            for level in 0..shards.ilog2() {
+                session.allocate(at_level(level), len)?;
+            }
+        }
+        let mut step = |rows: usize| Step::make(session, update, rows, source, shards);
+        Ok(Self {
+            rows,
+            images,
+            // First: smaller plans find room in the memory of larger ones.
+            whole: step(rows)?,
+            rest: match images % rows {
+                0 => None,
+                left => Some(step(left)?),
+            },
+        })
+    }
+
+    /// Whole batches.
+    pub(super) fn whole_batches(&self) -> usize {
+        self.images / self.rows
+    }
+
+    /// All batches.
+    pub(super) fn batches(&self) -> usize {
+        self.images.div_ceil(self.rows)
+    }
+
+    /// Images of the first batches of an epoch.
+    pub(super) fn images_in(&self, batches: usize) -> usize {
+        (batches * self.rows).min(self.images)
+    }
+
+    /// Rows of the log of the first batches of an epoch, of which the last may be short.
+    pub(super) fn log_rows_in(&self, batches: usize) -> usize {
+        let short = batches.saturating_sub(self.whole_batches());
+        let of_rest = self.rest.as_ref().map_or(0, |step| step.log_rows);
+        (batches - short) * self.whole.log_rows + short * of_rest
+    }
+
+    /// The step on a whole batch.
+    pub(super) fn whole(&self) -> &Step {
+        &self.whole
+    }
+
+    /// The step on a batch of an epoch, counted from 0.
+    pub(super) fn of(&self, batch: usize) -> &Step {
+        match &self.rest {
+            Some(rest) if batch >= self.whole_batches() => rest,
+            _ => &self.whole,
+        }
+    }
+}
+
+impl Step {
+    fn make(
+        session: &mut Session,
+        update: Update,
+        rows: usize,
+        source: &Source,
+        shards: usize,
+    ) -> Result<Self> {
+        let (model, runtime) = (&session.model, &mut session.runtime);
+        if shards == 1 {
+            return Ok(Self {
+                gradients: Vec::new(),
+                update: runtime.prepare(model.train(rows, source, update))?,
+                log_rows: 1,
+            });
+        }
+        let count = shards.min(rows);
+        let mut gradients = Vec::new();
+        for i in 0..count {
+            gradients.push(runtime.prepare(gradient(model, update, rows, source, [shards, i]))?);
+            if let Some(plan) = sums(i, i + 1 == count, model.parameters().len) {
+                gradients.push(runtime.prepare(plan)?);
+            }
+        }
+        Ok(Self {
+            gradients,
+            update: runtime.prepare(model.update(rows, source, update))?,
+            log_rows: count,
+        })
+    }
+
+    /// Its plans in turn.
+    pub(super) fn plans(&self) -> impl Iterator<Item = PlanId> {
+        self.gradients.iter().copied().chain([self.update])
+    }
+
+    /// The only plan of a step on one shard.
+    pub(super) fn plan(&self) -> Option<PlanId> {
+        self.gradients.is_empty().then_some(self.update)
+    }
+
+    /// Runs steps in a row.
+    pub(super) fn run(&self, runtime: &mut dyn Runtime, times: usize) -> Result<()> {
+        if let Some(plan) = self.plan() {
+            return runtime.run(plan, times as u32);
+        }
+        for _ in 0..times {
+            for plan in self.plans() {
+                runtime.run(plan, 1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The plan of the gradient of shard `i`.
+fn gradient(
+    model: &Model,
+    update: Update,
+    rows: usize,
+    source: &Source,
+    [shards, i]: [usize; 2],
+) -> Plan {
+    let own = rows_of(rows, shards, i);
+    let count = shards.min(rows);
+    let shard = Shard {
+        count,
+        ends: if i + 1 == count { rows } else { 0 },
+    };
+    let source = Source {
+        first_row: own.start,
+        ..*source
+    };
+    model.gradient(own.len(), &source, update, shard)
+}
+
+/// The first plan that a step on a whole batch runs.
+pub(in crate::train) fn first_plan(
+    model: &Model,
+    update: Update,
+    rows: usize,
+    source: &Source,
+    shards: usize,
+) -> Plan {
+    match shards {
+        1 => model.train(rows, source, update),
+        _ => gradient(model, update, rows, source, [shards, 0]),
+    }
+}
+
+/// Where the sum over a subtree of 2^level shards waits for its neighbour's.
+fn at_level(level: u32) -> Shared {
+    buffers::OF_SHARDS.of(SUBTREES[level as usize])
+}
+
+/// Shards of the subtrees.
+const SUBTREES: [&str; 10] = ["1", "2", "4", "8", "16", "32", "64", "128", "256", "512"];
+
+/// Most shards.
+pub(in crate::train) const MOST_SHARDS: usize = 1 << SUBTREES.len();
+
+/// Adds the gradient of shard `i` to the subtrees that it closes: to where the sum waits for others, or of the last one to
+/// the gradient. `None` where there is nothing to do.
+fn sums(i: usize, is_last: bool, len: usize) -> Option<Plan> {
+    let mut builder = Builder::new(format!("sum of gradients, shard {i}"));
+    // Of the last one also those that have no right neighbour.
+    let closed: Vec<u32> = match is_last {
+        true => (0..usize::BITS)
+            .filter(|level| i >> level & 1 == 1)
+            .collect(),
+        false => (0..i.trailing_ones()).collect(),
+    };
+    let mut from = buffers::GRADIENT;
+    for level in closed {
+        let to = if from == buffers::SUM {
+            buffers::GRADIENT
+        } else {
+            buffers::SUM
+        };
+        step(&mut builder, &[at_level(level), from], to, len);
+        from = to;
+    }
+    let to = match is_last {
+        true => buffers::GRADIENT,
+        false => at_level(i.trailing_ones()),
+    };
+    if from != to {
+        step(&mut builder, &[from], to, len);
+    } else if i == 0 {
+        return None;
+    }
+    Some(builder.finish())
+}
+
+/// The sum of two arenas, or the copy of one, in parts that every device can bind.
+fn step(builder: &mut Builder, from: &[Shared], to: Shared, len: usize) {
+    let mut slices: Vec<Slice> = from
+        .iter()
+        .map(|&arena| builder.shared(arena, len))
+        .collect();
+    slices.push(builder.shared(to, len));
+    let first = slices[0];
+    for part in first.cut(MAX_BOUND) {
+        let of = |arena: &Slice| Slice {
+            buffer: arena.buffer,
+            ..part
+        };
+        let slices: Vec<Slice> = slices.iter().map(of).collect();
+        match from.len() {
+            1 => builder.step(to.to_string(), &copy::KERNEL, copy::call(part.len), &slices),
+            _ => builder.step(to.to_string(), &add::KERNEL, add::call(part.len), &slices),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::CpuRuntime;
+
+    const LEN: usize = 67;
+
+    fn leaf(i: usize) -> Vec<f32> {
+        let value = |j: usize| ((i * 7919 + j * 104_729) % 1009) as f32 * 0.37 - 100.0;
+        (0..LEN).map(value).collect()
+    }
+
+    #[test]
+    fn gradients_are_added_as_a_tree() {
+        for count in 1..=11 {
+            let mut runtime = CpuRuntime::<f32>::new();
+            let arenas = [buffers::GRADIENT, buffers::SUM].into_iter();
+            for arena in arenas.chain((0..4).map(at_level)) {
+                runtime.allocate(arena, LEN).expect("an arena");
+            }
+            for i in 0..count {
+                let written = runtime.write(buffers::GRADIENT, 0, &leaf(i));
+                written.expect("a gradient");
+                if let Some(plan) = sums(i, i + 1 == count, LEN) {
+                    let plan = runtime.prepare(plan).expect("a plan");
+                    runtime.run(plan, 1).expect("a sum");
+                }
+            }
+            let found = runtime.read(buffers::GRADIENT, 0, LEN).expect("a sum");
+            let mut level: Vec<Vec<f32>> = (0..count).map(leaf).collect();
+            while level.len() > 1 {
+                let add = |pair: &[Vec<f32>]| match pair {
+                    [a, b] => a.iter().zip(b).map(|(a, b)| a + b).collect(),
+                    alone => alone.concat(),
+                };
+                level = level.chunks(2).map(add).collect();
+            }
+            assert_eq!(found, level[0], "{count}");
+        }
+    }
+
+    #[test]
+    fn rows_are_divided_without_gaps() {
+        for (rows, shards) in [(16, 4), (17, 4), (3, 4), (128, 1)] {
+            let parts: Vec<_> = (0..shards).map(|i| rows_of(rows, shards, i)).collect();
+            assert_eq!((parts[0].start, parts[shards - 1].end), (0, rows));
+            assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+            let lens = parts.iter().map(|part| part.len());
+            assert!(lens.clone().max() <= lens.min().map(|least| least + 1));
+        }
+    }
+}
