@@ -1,7 +1,7 @@
-// x[row, j] = value j of image order[position + first + row], bytes as 0 to 1; optionally binarised. scalar.wgsl and vec4.wgsl
-// have the entry points.
+// x[row, j] = value j of image order[position + first + row], bytes as 0 to 1; optionally binarised. scalar.wgsl and
+// vec4.wgsl have the entry points.
 // Bindings:   images    [images, values]: bytes, four a word (least significant first), or with FLOATS 1 floats
-//             order     [at least position + rows]: indices of images
+//             order     [at least position + first + rows]: indices of images
 //             counters  [step, position, row of the log]
 // BINARIZE: values as they are (AS_IS), each drawn as Bernoulli(value) by (image, value), the same every time (FIXED),
 // or drawn by (step, row, value), anew every time (DYNAMIC). Rows are counted from the whole batch's first one, of which

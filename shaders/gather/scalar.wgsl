@@ -1,5 +1,5 @@
-// Formula:    x[row, j] = value(images[order[position + first + row], j]), as head.wgsl says, for images of any number of
-//             values.
+// Formula:    x[row, j] = value(images[order[position + first + row], j]), as head.wgsl says, for images of any number
+//             of values.
 // Bindings:   x         [rows, values]; the others are in head.wgsl
 // Invocation: makes four consecutive values, each of which finds its image.
 // Hazard:     values beyond the last are not written; a draw is less than 1, so that a value of 1 stays 1.

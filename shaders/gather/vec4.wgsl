@@ -1,5 +1,5 @@
-// Formula:    x[row, j] = value(images[order[position + first + row], j]), as head.wgsl says, for images of a multiple of four
-//             values.
+// Formula:    x[row, j] = value(images[order[position + first + row], j]), as head.wgsl says, for images of a multiple
+//             of four values.
 // Bindings:   x         [rows, values]; the others are in head.wgsl
 // Invocation: makes four consecutive values, which are of one image, and of one word where they are bytes.
 // Hazard:     no value beyond the last, as there is a multiple of four; a draw is less than 1, so that a value of 1

@@ -72,8 +72,11 @@ fn usable(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
             Vec::new()
         })
     });
-    // OpenGL's need not compute at all.
-    let computes = |adapter: &wgpu::Adapter| LIMITS.check_limits(&adapter.limits());
+    // OpenGL's need not compute at all. Of others, opening them says what they lack.
+    let computes = |adapter: &wgpu::Adapter| {
+        let is_gl = adapter.get_info().backend == wgpu::Backend::Gl;
+        !is_gl || LIMITS.check_limits(&adapter.limits())
+    };
     found.flatten().filter(computes).collect()
 }
 
