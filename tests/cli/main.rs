@@ -35,6 +35,8 @@ mod starting;
 mod stopping;
 mod streams;
 mod support;
+#[cfg(unix)]
+mod sweep;
 mod training;
 #[path = "../shared/trial.rs"]
 mod trial;

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::formats::npy;
 use crate::interpreter::python;
-use crate::support::{accepted, few_images, temporary, train_few};
+use crate::support::{accepted, few_images, temporary, train_few, with_program};
 
 /// Absolute below 1, relative above.
 #[cfg(unix)]
@@ -32,22 +32,10 @@ const ROWS: usize = 5;
 
 /// Runs Python, and gives what it printed.
 fn run(python: &OsString, folder: &Path, arguments: &[&Path]) -> String {
-    // The page says `elbo`, and means the program under test.
-    let program = Path::new(env!("CARGO_BIN_EXE_elbo"))
-        .parent()
-        .expect("a folder");
-    let old = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(
-        [program.to_owned()]
-            .into_iter()
-            .chain(env::split_paths(&old)),
-    );
-    let output = Command::new(python)
-        .args(arguments)
-        .current_dir(folder)
-        .env("PATH", path.expect("a PATH"))
-        .output()
-        .expect("the interpreter starts");
+    let mut command = Command::new(python);
+    command.args(arguments).current_dir(folder);
+    let output = with_program(&mut command).output();
+    let output = output.expect("the interpreter starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {text}{errors}");

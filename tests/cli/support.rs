@@ -29,6 +29,15 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Has a command find the program under test as `elbo`.
+pub(crate) fn with_program(command: &mut Command) -> &mut Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_elbo")).parent();
+    let old = env::var_os("PATH").unwrap_or_default();
+    let folders = program.into_iter().map(Path::to_owned);
+    let path = env::join_paths(folders.chain(env::split_paths(&old)));
+    command.env("PATH", path.expect("a PATH"))
+}
+
 fn elbo(folder: &Path, arguments: &[&str]) -> Output {
     program(folder, arguments)
         .output()
