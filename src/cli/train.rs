@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 pub(super) use args::TrainArgs;
 
-use self::losses::From;
+use self::losses::{From, or_lost};
 use super::config::{self, Resolved};
 use super::init;
 use super::loading::Loading;
@@ -154,13 +154,8 @@ impl Ready {
             }
             None => Ok(()),
         };
-        let runtime = match warm {
-            // What to do about it is known once the images are there.
-            Err(lost @ Error::Lost { .. }) => Err(lost),
-            warm => warm.map(|()| Ok(runtime))?,
-        };
         Ok(Self {
-            runtime,
+            runtime: or_lost(warm.map(|()| runtime))?,
             device: name,
             memory,
             fuses_updates,

@@ -42,24 +42,28 @@ pub struct Gpu {
     adapter: wgpu::Adapter,
 }
 
-/// Every adapter that this program can use, in wgpu's order: of the backends that `WGPU_BACKEND` names, or else of those that
-/// are made for computing. Where they have no hardware, OpenGL's comes last; its software is left out, as it would stand in
-/// for a driver that is missing.
+/// Every adapter that this program can use. Where the usual ones have no hardware, OpenGL's comes last; its software is left
+/// out, as it would stand in for a driver that is missing.
 pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
-    if let Some(asked) = wgpu::Backends::from_env() {
-        let asked = asked & (BACKENDS | wgpu::Backends::GL);
-        if asked.is_empty() {
-            log::warn!("WGPU_BACKEND names none of vulkan, metal, dx12 and gl");
-        }
-        return usable(asked);
-    }
-    let mut found = usable(BACKENDS);
+    let mut found = enumerate_usual();
     let is_hardware = |adapter: &wgpu::Adapter| !is_software(&adapter.get_info());
-    if !found.iter().any(is_hardware) {
+    if wgpu::Backends::from_env().is_none() && !found.iter().any(is_hardware) {
         let further = usable(wgpu::Backends::GL);
         found.extend(further.into_iter().filter(is_hardware));
     }
     found
+}
+
+/// The adapters of the backends that `WGPU_BACKEND` names, or else of those that are made for computing, in wgpu's order.
+pub(super) fn enumerate_usual() -> Vec<wgpu::Adapter> {
+    let Some(asked) = wgpu::Backends::from_env() else {
+        return usable(BACKENDS);
+    };
+    let asked = asked & (BACKENDS | wgpu::Backends::GL);
+    if asked.is_empty() {
+        log::warn!("WGPU_BACKEND names none of vulkan, metal, dx12 and gl");
+    }
+    usable(asked)
 }
 
 /// Adapters of some backends. One that fails twice is left out, with a warning.

@@ -118,7 +118,11 @@ impl Device {
         if *selection == Selection::Cpu {
             return Ok(Self::Cpu);
         }
-        let adapters = gpu::enumerate();
+        let adapters = match selection {
+            // It would not take the others.
+            Selection::Auto => gpu::enumerate_usual(),
+            _ => gpu::enumerate(),
+        };
         let best = || (0..adapters.len()).min_by_key(|&i| gpu::rank(&adapters[i].get_info()));
         let index = match selection {
             Selection::Cpu => None,

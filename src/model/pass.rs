@@ -324,7 +324,7 @@ impl<'a> Pass<'a> {
             counters: self.source().counters(),
             weight_decay: update.weight_decay,
             grad_clip: update.grad_clip,
-            fused: update.fused,
+            fused: update.fused && matches!(self.mode, Mode::Train(_)),
             ema: update.ema,
         });
     }

@@ -349,10 +349,6 @@ impl Model {
 
     /// The plan of the gradient of `rows` images of a batch, from [`Source::first_row`] on.
     pub fn gradient(&self, rows: usize, source: &Source, update: Update, shard: Shard) -> Plan {
-        let update = Update {
-            fused: false,
-            ..update
-        };
         self.plan(
             &TRAIN,
             Mode::Gradient(update, shard),
@@ -363,10 +359,7 @@ impl Model {
 
     /// The plan of the update by a gradient that is there, of a batch of `rows` images.
     pub fn update(&self, rows: usize, source: &Source, update: Update) -> Plan {
-        let mode = Mode::Train(Update {
-            fused: false,
-            ..update
-        });
+        let mode = Mode::Train(update);
         let name = format!("update {rows}");
         Pass::new(self, [&[], &[]], mode, [rows, 1], Some(source), name).updated()
     }

@@ -52,17 +52,17 @@ pub(crate) struct Measured {
     pub(crate) units: Option<Units>,
 }
 
-/// A plan for whole batches and one for the rest of a split. They are there until other plans of the task and the split
-/// are asked for.
+/// What runs whole batches of a split, and the batch of its rest. Plans of [`Session::passes`] are there until others of the
+/// task and the split are asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Passes {
+pub(crate) struct Passes<P = PlanId> {
     pub(crate) rows: usize,
     pub(crate) images: usize,
-    pub(crate) whole: Option<PlanId>,
-    pub(crate) rest: Option<PlanId>,
+    pub(crate) whole: P,
+    pub(crate) rest: Option<P>,
 }
 
-impl Passes {
+impl<P> Passes<P> {
     /// Whole batches.
     pub(crate) fn whole_batches(&self) -> usize {
         self.images / self.rows
@@ -77,13 +77,12 @@ impl Passes {
     pub(crate) fn first_step(&self, pass: u32) -> u32 {
         pass.wrapping_mul(self.batches() as u32)
     }
+}
 
+impl Passes {
     /// Plan and rows of every batch in turn.
     pub(crate) fn each(&self) -> impl Iterator<Item = (PlanId, usize)> + use<> {
-        let whole = self.whole.into_iter().flat_map({
-            let (count, rows) = (self.whole_batches(), self.rows);
-            move |plan| std::iter::repeat_n((plan, rows), count)
-        });
+        let whole = std::iter::repeat_n((self.whole, self.rows), self.whole_batches());
         let left = self.images % self.rows;
         whole.chain(self.rest.map(|plan| (plan, left)))
     }
@@ -217,15 +216,12 @@ impl Session {
         let rows = rows.min(images);
         let rest = images % rows;
         self.keep_sizes(task, source, &[[rows, 1], [rest, 1]]);
-        let mut plan = |rows: usize| match rows {
-            0 => Ok(None),
-            rows => self.prepare(task, mode, [rows, 1], source).map(Some),
-        };
+        let mut plan = |rows| self.prepare(task, mode, [rows, 1], source);
         Ok(Passes {
             rows,
             images,
             whole: plan(rows)?,
-            rest: plan(rest)?,
+            rest: (rest > 0).then(|| plan(rest)).transpose()?,
         })
     }
 
@@ -400,12 +396,12 @@ impl Session {
     }
 }
 
-/// Adds the rows of a log to sums, term by term: one after another, so that it does not matter how many are added at
-/// once.
-pub(crate) fn add_rows(sums: &mut [f64], log: &[f32]) {
-    for row in log.chunks(sums.len()) {
+/// Adds rows of terms, as a log has them, to sums of each: one after another, so that it does not matter how many are added
+/// at once.
+pub(crate) fn add_rows<T: Copy + Into<f64>>(sums: &mut [f64], rows: &[T]) {
+    for row in rows.chunks(sums.len()) {
         for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += f64::from(value);
+            *sum += value.into();
         }
     }
 }

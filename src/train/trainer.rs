@@ -15,7 +15,7 @@ pub use whole::train;
 use keeping::{Good, Waiting};
 use pictures::Shown;
 use room::Room;
-pub(super) use steps::{MOST_SHARDS, first_plan};
+pub(super) use steps::{MOST_SHARDS, Maker};
 use steps::{Steps, sum_of_shards};
 
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::model::plans::{Source, buffers};
-use crate::model::session::{Measured, Passes, Session};
+use crate::model::session::{Measured, Passes, Session, add_rows};
 use crate::model::{Model, ModelSpec, Weights};
 use crate::plan::{PlanId, Runtime};
 use crate::train::concern::Guess;
@@ -467,11 +467,8 @@ impl Trainer {
             let batch = self.position.batches;
             let images = self.steps.images_in(batch + 1) - self.steps.images_in(batch);
             let position = &mut self.position;
-            for sums in [&mut position.epoch_sums, &mut position.report_sums] {
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
-            }
+            add_rows(&mut position.epoch_sums, row);
+            add_rows(&mut position.report_sums, row);
             position.report_images += images;
             position.batches += 1;
             position.steps += 1;

@@ -8,7 +8,7 @@ use crate::model::{Model, ModelOptions};
 use crate::plan::Runtime;
 use crate::rng::Purpose;
 use crate::train::TrainOptions;
-use crate::train::trainer::first_plan;
+use crate::train::trainer::Maker;
 
 /// Has a runtime do what it can for a step of training on images like these, before they are there. Where they
 /// or the options are not usable it does nothing: [`crate::train::Trainer::new`] says what is wrong.
@@ -37,5 +37,10 @@ pub fn warm_up(
     );
     let rows = options.batch_size;
     let update = options.update(runtime.fuses_updates(), images.div_ceil(rows));
-    runtime.warm_up(&first_plan(&model, update, rows, &source, options.shards))
+    let maker = Maker {
+        source: &source,
+        update,
+        shards: options.shards,
+    };
+    runtime.warm_up(&maker.first(&model, rows))
 }

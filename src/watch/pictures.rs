@@ -72,12 +72,13 @@ impl Pictures {
         }
         let epochs: Vec<u32> = epochs.into_iter().collect();
         let mut shown = Vec::new();
-        for epoch in chosen(folder, &epochs)? {
-            for (kind, path, _) in of_epoch(folder, epoch)? {
-                let png = fs::read(&path).map_err(Error::io(&path, "read the picture"))?;
-                if png.starts_with(SIGNATURE) {
-                    shown.push(Picture { kind, epoch, png });
-                }
+        for File {
+            kind, epoch, path, ..
+        } in chosen(folder, &epochs)?
+        {
+            let png = fs::read(&path).map_err(Error::io(&path, "read the picture"))?;
+            if png.starts_with(SIGNATURE) {
+                shown.push(Picture { kind, epoch, png });
             }
         }
         Ok(Self {
@@ -104,41 +105,52 @@ fn list(folder: &Path, epochs: &mut BTreeSet<u32>) -> Result<()> {
     Ok(())
 }
 
-/// The pictures that there are of an epoch, with their bytes.
-fn of_epoch(folder: &Path, epoch: u32) -> Result<Vec<(PictureKind, PathBuf, u64)>> {
+/// A picture that is not read yet.
+struct File {
+    kind: PictureKind,
+    epoch: u32,
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// The pictures that there are of some epochs.
+fn of_epochs(folder: &Path, epochs: &[u32]) -> Result<Vec<File>> {
     let mut found = Vec::new();
-    for kind in PictureKind::ALL {
-        let path = folder.join(kind.folder()).join(picture_name(epoch));
-        match fs::metadata(&path) {
-            Ok(file) => found.push((kind, path, file.len())),
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::io(&path, "read the picture")(e)),
+    for &epoch in epochs {
+        for kind in PictureKind::ALL {
+            let path = folder.join(kind.folder()).join(picture_name(epoch));
+            let bytes = match fs::metadata(&path) {
+                Ok(file) => file.len(),
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) => return Err(Error::io(&path, "read the picture")(e)),
+            };
+            found.push(File {
+                kind,
+                epoch,
+                path,
+                bytes,
+            });
         }
     }
     Ok(found)
 }
 
-/// The epochs whose pictures fit.
-fn chosen(folder: &Path, epochs: &[u32]) -> Result<Vec<u32>> {
-    let fits = |chosen: &[u32], most: u64| {
-        let (mut count, mut bytes) = (0, 0);
-        for &epoch in chosen {
-            let own = of_epoch(folder, epoch)?;
-            count += own.len();
-            bytes += own.iter().map(|(_, _, bytes)| bytes).sum::<u64>();
-        }
-        Ok::<_, Error>(count <= MOST_PICTURES && bytes <= most)
+/// The pictures of the epochs whose pictures fit.
+fn chosen(folder: &Path, epochs: &[u32]) -> Result<Vec<File>> {
+    let fit = |files: &[File], most: u64| {
+        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        files.len() <= MOST_PICTURES && bytes <= most
     };
     // Both ends of a run, or only its last epoch.
     for count in (2..=epochs.len().min(MOST_PICTURES)).rev() {
         let at = |i: usize| epochs[i * (epochs.len() - 1) / (count - 1)];
-        let some: Vec<u32> = (0..count).map(at).collect();
-        if fits(&some, MOST_BYTES)? {
+        let some = of_epochs(folder, &(0..count).map(at).collect::<Vec<_>>())?;
+        if fit(&some, MOST_BYTES) {
             return Ok(some);
         }
     }
-    let last: Vec<u32> = epochs.last().copied().into_iter().collect();
-    match fits(&last, MOST_BYTES_OF_ONE)? {
+    let last = of_epochs(folder, &epochs[epochs.len().saturating_sub(1)..])?;
+    match fit(&last, MOST_BYTES_OF_ONE) {
         true => Ok(last),
         false => Ok(Vec::new()),
     }

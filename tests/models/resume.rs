@@ -71,7 +71,7 @@ fn data() -> Dataset {
 
 /// Everything that changes from step to step: the rate, the weight of the KL, moves of the images, binarisation,
 /// an average of the parameters.
-fn options() -> TrainOptions {
+pub(crate) fn options() -> TrainOptions {
     TrainOptions {
         epochs: 3,
         batch_size: 16,

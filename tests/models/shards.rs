@@ -5,11 +5,9 @@ use elbo::data::{Augment, Binarize, Dataset, digits};
 use elbo::model::plans::buffers;
 use elbo::model::{Likelihood, ModelSpec, Sigma};
 use elbo::plan::Runtime;
-use elbo::train::{
-    Decay, EpochRecord, KlWeight, LearningRate, Observer, Pace, Pictures, Span, State,
-    TrainOptions, Trainer,
-};
+use elbo::train::{EpochRecord, Observer, Pace, Pictures, Span, State, TrainOptions, Trainer};
 
+use crate::resume;
 use crate::support::{devices, digest, digit_model};
 
 /// Two batches, and three images that are fewer than some have shards.
@@ -141,18 +139,8 @@ fn shards_find_the_sigma_of_the_epoch() {
 fn a_run_of_shards_goes_on_to_the_same_bits() {
     let options = TrainOptions {
         epochs: 2,
-        learning_rate_schedule: LearningRate {
-            decay: Decay::Cosine,
-            ..LearningRate::default()
-        },
-        kl_schedule: KlWeight {
-            warm_up: Span::Epochs(1.5),
-            cycles: 0,
-        },
-        free_bits: 0.02,
-        grad_clip: 5.0,
-        ema: 0.9,
-        ..options(4)
+        shards: 4,
+        ..resume::options()
     };
     let spec = digit_model();
     let run = |runtime, from: Option<&State>, stop_after| {

@@ -32,6 +32,14 @@ pub(super) struct Job<'a> {
     pub(super) retries: u32,
 }
 
+/// What failed otherwise than by a loss, at once; a loss is for [`Job::train`], which knows what to do about it.
+pub(super) fn or_lost<T>(made: Result<T>) -> Result<Result<T>> {
+    match made {
+        Err(lost @ Error::Lost { .. }) => Ok(Err(lost)),
+        made => made.map(Ok),
+    }
+}
+
 impl Job<'_> {
     /// A trainer for a run, with what it starts from.
     pub(super) fn trainer(

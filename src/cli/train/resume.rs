@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::losses::From;
+use super::losses::{From, or_lost};
 use super::{Ready, TrainArgs, check_early, introduce, with_image};
 use crate::cli::config::{self, Resolved};
 use crate::cli::init;
@@ -177,10 +177,7 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     };
     let job = args.job(&dataset, resolved.checkpoints);
     // All that can be refused, by the device too, comes before anything is written.
-    let trainer = match runtime.and_then(|it| job.trainer(it, &from, &config)) {
-        Err(lost @ Error::Lost { .. }) => Err(lost),
-        made => Ok(made?),
-    };
+    let trainer = or_lost(runtime.and_then(|it| job.trainer(it, &from, &config)))?;
     config.record.go_on(&position, device);
     let signals = Signals::listen()?;
     folder.go_on(&position, config)?;

@@ -20,8 +20,8 @@ pub(in crate::train) struct Thinned<'a> {
 /// Lines of a kind at equal distances, at most [`MOST`], and the last two.
 #[derive(Default)]
 struct Spaced {
-    /// A line in as many is kept.
-    distance: usize,
+    /// How often every second line has gone: one in 2^halvings is kept.
+    halvings: u32,
     count: usize,
     kept: Vec<(usize, Line)>,
     last: [Option<(usize, Line)>; 2],
@@ -35,10 +35,9 @@ impl Spaced {
                 is_odd = !is_odd;
                 !is_odd
             });
-            self.distance *= 2;
+            self.halvings += 1;
         }
-        self.distance = self.distance.max(1);
-        if self.count.is_multiple_of(self.distance) {
+        if self.count.is_multiple_of(1 << self.halvings) {
             self.kept.push(line.clone());
         }
         self.count += 1;

@@ -61,7 +61,7 @@ impl Trainer {
         self.seek(good.position.steps, done)?;
         let before = self.steps.whole_batches().min(batch) - done;
         let runtime = self.session.runtime.as_mut();
-        self.steps.whole().run(runtime, before)?;
+        self.steps.whole.run(runtime, before)?;
         let step = good.position.steps + (batch - done) as u64 + 1;
         if let Some(name) = self.weights()?.first_not_finite() {
             return Ok(self.not_finite(step, name));

@@ -24,11 +24,11 @@ impl Trainer {
             trainer.session.seek(&trainer.test, 0, [0, 0])?;
         }
         let plans = |trainer: &Self| {
-            let (whole, last) = (trainer.steps.whole(), trainer.steps.batches() - 1);
-            let rest = (last >= trainer.steps.whole_batches()).then(|| trainer.steps.of(last));
-            let steps = [whole].into_iter().chain(rest);
+            let steps = [&trainer.steps.whole]
+                .into_iter()
+                .chain(&trainer.steps.rest);
             let plans = steps.flat_map(|step| step.plans());
-            plans.chain(trainer.evaluation.whole).collect::<Vec<_>>()
+            plans.chain([trainer.evaluation.whole]).collect::<Vec<_>>()
         };
         let mut all = Vec::new();
         for (own, others) in plans(self).into_iter().zip(plans(other)) {
@@ -52,7 +52,7 @@ impl Trainer {
     /// [`Error::Config`] where a batch is several shards, whose step is several plans.
     pub fn plan(&self) -> Result<PlanId> {
         let none = || Error::config("a step of several shards is several plans", "`shards = 1`");
-        self.steps.whole().plan().ok_or_else(none)
+        self.steps.whole.plan().ok_or_else(none)
     }
 
     /// How often [`Trainer::plan`] may run before the counters are at the end of the images.

@@ -1,7 +1,7 @@
 //! What training takes place in: buffers and plans on a device, and what they come to before any is there.
 
 use super::keeping;
-use super::steps::Steps;
+use super::steps::{Maker, Steps};
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::error::Result;
@@ -51,9 +51,13 @@ impl Room {
         if update.schedule.is_some() {
             session.allocate(train.schedule(), 2 * batches)?;
         }
-        let (rows, shards) = (options.batch_size, options.shards);
+        let maker = Maker {
+            source: &train,
+            update,
+            shards: options.shards,
+        };
         Ok(Self {
-            steps: Steps::make(session, update, rows, &train, shards)?,
+            steps: maker.steps(session, options.batch_size)?,
             evaluation: session.evaluation(&test)?,
             copying: keeping::copying(session)?,
             train,

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::plans::{Shard, Source, Update, buffers};
-use crate::model::session::Session;
+use crate::model::session::{Passes, Session};
 use crate::ops::{add, copy};
 use crate::plan::{Builder, MAX_BOUND, Plan, PlanId, Runtime, Shared, Slice};
 
@@ -24,18 +24,10 @@ pub(super) struct Step {
 }
 
 /// The steps of an epoch.
-pub(super) struct Steps {
-    /// Images of a batch.
-    pub(super) rows: usize,
-    /// Images of an epoch.
-    pub(super) images: usize,
-    whole: Step,
-    /// On the batch of what is left.
-    rest: Option<Step>,
-}
+pub(super) type Steps = Passes<Step>;
 
 /// Rows of shard `i` of a batch: all have as many, or the first ones have one more.
-pub(super) fn rows_of(rows: usize, shards: usize, i: usize) -> Range<usize> {
+fn rows_of(rows: usize, shards: usize, i: usize) -> Range<usize> {
     let (each, more) = (rows / shards, rows % shards);
     let first = each * i + i.min(more);
     first..first + each + usize::from(i < more)
@@ -59,45 +51,6 @@ pub(super) fn sum_of_shards(rows: &[f32], width: usize) -> Vec<f64> {
 }
 
 impl Steps {
-    /// Plans for all batches of a split. Of a batch with fewer images than shards, the last ones have none.
-    pub(super) fn make(
-        session: &mut Session,
-        update: Update,
-        rows: usize,
-        source: &Source,
-        shards: usize,
-    ) -> Result<Self> {
-        let (images, rows) = (source.images, rows.min(source.images));
-        if shards > 1 {
-            let len = session.model.parameters().len;
-            session.allocate(buffers::SUM, len)?;
-            for level in 0..shards.ilog2() {
-                session.allocate(at_level(level), len)?;
-            }
-        }
-        let mut step = |rows: usize| Step::make(session, update, rows, source, shards);
-        Ok(Self {
-            rows,
-            images,
-            // First: smaller plans find room in the memory of larger ones.
-            whole: step(rows)?,
-            rest: match images % rows {
-                0 => None,
-                left => Some(step(left)?),
-            },
-        })
-    }
-
-    /// Whole batches.
-    pub(super) fn whole_batches(&self) -> usize {
-        self.images / self.rows
-    }
-
-    /// All batches.
-    pub(super) fn batches(&self) -> usize {
-        self.images.div_ceil(self.rows)
-    }
-
     /// Images of the first batches of an epoch.
     pub(super) fn images_in(&self, batches: usize) -> usize {
         (batches * self.rows).min(self.images)
@@ -110,11 +63,6 @@ impl Steps {
         (batches - short) * self.whole.log_rows + short * of_rest
     }
 
-    /// The step on a whole batch.
-    pub(super) fn whole(&self) -> &Step {
-        &self.whole
-    }
-
     /// The step on a batch of an epoch, counted from 0.
     pub(super) fn of(&self, batch: usize) -> &Step {
         match &self.rest {
@@ -124,37 +72,84 @@ impl Steps {
     }
 }
 
-impl Step {
-    fn make(
-        session: &mut Session,
-        update: Update,
-        rows: usize,
-        source: &Source,
-        shards: usize,
-    ) -> Result<Self> {
+/// How steps are made of the batches of a split.
+#[derive(Clone, Copy)]
+pub(in crate::train) struct Maker<'a> {
+    pub(in crate::train) source: &'a Source,
+    pub(in crate::train) update: Update,
+    pub(in crate::train) shards: usize,
+}
+
+impl Maker<'_> {
+    /// The steps on all batches of `rows`. Of a batch with fewer images than shards, the last ones have none.
+    pub(super) fn steps(&self, session: &mut Session, rows: usize) -> Result<Steps> {
+        let (images, rows) = (self.source.images, rows.min(self.source.images));
+        if self.shards > 1 {
+            let len = session.model.parameters().len;
+            session.allocate(buffers::SUM, len)?;
+            for level in 0..self.shards.ilog2() {
+                session.allocate(at_level(level), len)?;
+            }
+        }
+        let rest = images % rows;
+        Ok(Steps {
+            rows,
+            images,
+            // First: smaller plans find room in the memory of larger ones.
+            whole: self.step(session, rows)?,
+            rest: (rest > 0).then(|| self.step(session, rest)).transpose()?,
+        })
+    }
+
+    fn step(&self, session: &mut Session, rows: usize) -> Result<Step> {
         let (model, runtime) = (&session.model, &mut session.runtime);
-        if shards == 1 {
-            return Ok(Self {
+        if self.shards == 1 {
+            return Ok(Step {
                 gradients: Vec::new(),
-                update: runtime.prepare(model.train(rows, source, update))?,
+                update: runtime.prepare(self.first(model, rows))?,
                 log_rows: 1,
             });
         }
-        let count = shards.min(rows);
+        let count = self.shards.min(rows);
         let mut gradients = Vec::new();
         for i in 0..count {
-            gradients.push(runtime.prepare(gradient(model, update, rows, source, [shards, i]))?);
+            gradients.push(runtime.prepare(self.gradient(model, rows, i))?);
             if let Some(plan) = sums(i, i + 1 == count, model.parameters().len) {
                 gradients.push(runtime.prepare(plan)?);
             }
         }
-        Ok(Self {
+        Ok(Step {
             gradients,
-            update: runtime.prepare(model.update(rows, source, update))?,
+            update: runtime.prepare(model.update(rows, self.source, self.update))?,
             log_rows: count,
         })
     }
 
+    /// The first plan of a step on a batch.
+    pub(in crate::train) fn first(&self, model: &Model, rows: usize) -> Plan {
+        match self.shards {
+            1 => model.train(rows, self.source, self.update),
+            _ => self.gradient(model, rows, 0),
+        }
+    }
+
+    /// The plan of the gradient of shard `i` of a batch.
+    fn gradient(&self, model: &Model, rows: usize, i: usize) -> Plan {
+        let own = rows_of(rows, self.shards, i);
+        let count = self.shards.min(rows);
+        let shard = Shard {
+            count,
+            ends: if i + 1 == count { rows } else { 0 },
+        };
+        let source = Source {
+            first_row: own.start,
+            ..*self.source
+        };
+        model.gradient(own.len(), &source, self.update, shard)
+    }
+}
+
+impl Step {
     /// Its plans in turn.
     pub(super) fn plans(&self) -> impl Iterator<Item = PlanId> {
         self.gradients.iter().copied().chain([self.update])
@@ -176,41 +171,6 @@ impl Step {
             }
         }
         Ok(())
-    }
-}
-
-/// The plan of the gradient of shard `i`.
-fn gradient(
-    model: &Model,
-    update: Update,
-    rows: usize,
-    source: &Source,
-    [shards, i]: [usize; 2],
-) -> Plan {
-    let own = rows_of(rows, shards, i);
-    let count = shards.min(rows);
-    let shard = Shard {
-        count,
-        ends: if i + 1 == count { rows } else { 0 },
-    };
-    let source = Source {
-        first_row: own.start,
-        ..*source
-    };
-    model.gradient(own.len(), &source, update, shard)
-}
-
-/// The first plan that a step on a whole batch runs.
-pub(in crate::train) fn first_plan(
-    model: &Model,
-    update: Update,
-    rows: usize,
-    source: &Source,
-    shards: usize,
-) -> Plan {
-    match shards {
-        1 => model.train(rows, source, update),
-        _ => gradient(model, update, rows, source, [shards, 0]),
     }
 }
 
@@ -243,7 +203,7 @@ fn sums(i: usize, is_last: bool, len: usize) -> Option<Plan> {
         } else {
             buffers::SUM
         };
-        step(&mut builder, &[at_level(level), from], to, len);
+        combine(&mut builder, &[at_level(level), from], to, len);
         from = to;
     }
     let to = match is_last {
@@ -251,7 +211,7 @@ fn sums(i: usize, is_last: bool, len: usize) -> Option<Plan> {
         false => at_level(i.trailing_ones()),
     };
     if from != to {
-        step(&mut builder, &[from], to, len);
+        combine(&mut builder, &[from], to, len);
     } else if i == 0 {
         return None;
     }
@@ -259,7 +219,7 @@ fn sums(i: usize, is_last: bool, len: usize) -> Option<Plan> {
 }
 
 /// The sum of two arenas, or the copy of one, in parts that every device can bind.
-fn step(builder: &mut Builder, from: &[Shared], to: Shared, len: usize) {
+fn combine(builder: &mut Builder, from: &[Shared], to: Shared, len: usize) {
     let mut slices: Vec<Slice> = from
         .iter()
         .map(|&arena| builder.shared(arena, len))
