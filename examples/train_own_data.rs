@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let mut spec = ModelSpec::reference();
     (spec.image, spec.latent) = (SHAPE, 3);
     let options = TrainOptions::default();
-    let device = || Device::open(&Selection::Auto);
+    let device = || Device::open(&Selection::Auto(0));
 
     let runtime = plan::open(device()?, plan::Tune::Quick);
     let mut watch = |epoch: &EpochRecord| println!("{}: {:.2}", epoch.epoch, epoch.test.total);

@@ -87,6 +87,16 @@ pub enum Error {
         /// The next thing to try.
         hint: String,
     },
+    /// Another of the processes that train together failed.
+    #[error("process {rank}: {what}")]
+    Process {
+        /// Its rank.
+        rank: usize,
+        /// Its error, with what to try.
+        what: String,
+        /// Its exit code.
+        code: u8,
+    },
     /// The operating system refused to read or write.
     #[error("{}: cannot {doing}: {source}\n  try: {}", path.display(), remedy(source))]
     Io {
@@ -182,6 +192,7 @@ impl Error {
             Self::Data { .. } | Self::Model { .. } => 3,
             Self::Device { .. } | Self::Lost { .. } => 4,
             Self::NotFinite { .. } | Self::Diverged { .. } => 5,
+            Self::Process { code, .. } => *code,
         }
     }
 }

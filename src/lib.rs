@@ -22,7 +22,7 @@
 //!     epochs: 1,
 //!     ..TrainOptions::default()
 //! };
-//! // `Selection::Auto` takes a GPU where there is one.
+//! // `Selection::Auto(0)` takes a GPU where there is one.
 //! let device = || Device::open(&Selection::Cpu);
 //!
 //! let runtime = plan::open(device()?, Tune::Quick);
@@ -37,7 +37,7 @@
 //! ```
 //!
 //! Layers, each of which imports only those before it (a test checks it):
-//! leaves ([`error`], [`option`], [`shape`], [`number`], [`rng`], [`files`], [`host`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
+//! leaves ([`error`], [`option`], [`shape`], [`number`], [`rng`], [`files`], [`host`], [`ranks`], [`draw`]) ← [`device`] ← [`kernel`] ← [`ops`] ← [`plan`]
 //! ← [`graph`] ← [`layers`] ← [`model`] ← [`train`] ← [`watch`] ← [`view`] ← [`export`] ← [`explore`] ← [`mod@bench`] ← [`cli`]; [`data`] needs the leaves only.
 
 pub mod bench;
@@ -58,6 +58,7 @@ pub mod number;
 pub mod ops;
 pub mod option;
 pub mod plan;
+pub mod ranks;
 pub mod rng;
 pub mod shape;
 pub mod train;

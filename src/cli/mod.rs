@@ -149,16 +149,35 @@ fn note(line: impl fmt::Display) {
 
 /// Prints an error and gives its exit code; 0 where whoever read our results had enough.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
-    let ours = error.chain().find_map(|e| e.downcast_ref::<crate::Error>());
-    let (text, code) = match ours {
-        Some(ours) => (ours.to_string(), ours.exit_code()),
-        None if is_broken_pipe(error) => return ExitCode::SUCCESS,
-        None => (format!("{error:#}"), 1),
+    let code = exit_code(error);
+    if code != 0 {
+        say_error("", error);
+    }
+    ExitCode::from(code)
+}
+
+/// Prints an error; `whose` says which program's it is, where there are several.
+fn say_error(whose: &str, error: &anyhow::Error) {
+    let text = match ours(error) {
+        Some(ours) => ours.to_string(),
+        None => format!("{error:#}"),
     };
     // A name in it may hold what a terminal takes for orders.
     let text = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-    note(format_args!("error: {text}"));
-    ExitCode::from(code)
+    note(format_args!("error: {whose}{text}"));
+}
+
+/// The exit code of an error; 0 where whoever read our results had enough.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match ours(error) {
+        Some(ours) => ours.exit_code(),
+        None if is_broken_pipe(error) => 0,
+        None => 1,
+    }
+}
+
+fn ours(error: &anyhow::Error) -> Option<&crate::Error> {
+    error.chain().find_map(|e| e.downcast_ref())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -200,7 +219,7 @@ fn with_bar<T>(
 /// Opens the device that `--device` means, for products of `precision`, and says which one it is. A driver that is missing
 /// is what `elbo train` and `elbo devices` speak of.
 fn open_device(selection: &str, precision: Precision) -> crate::Result<Device> {
-    let (device, lines) = find_device(selection, precision)?;
+    let (device, lines) = find_device(selection, precision, 0)?;
     match device {
         Device::Cpu => note(lines.lines().next().unwrap_or_default()),
         Device::Gpu(_) => note(lines),
@@ -208,9 +227,14 @@ fn open_device(selection: &str, precision: Precision) -> crate::Result<Device> {
     Ok(device)
 }
 
-/// The device that `--device` means, and what is to be said of it.
-fn find_device(selection: &str, precision: Precision) -> crate::Result<(Device, String)> {
-    let selection = selection.parse::<Selection>()?;
+/// The device that `--device` means, and what is to be said of it. `before` says how many processes of this machine choose
+/// theirs first.
+fn find_device(
+    selection: &str,
+    precision: Precision,
+    before: usize,
+) -> crate::Result<(Device, String)> {
+    let selection = selection.parse::<Selection>()?.behind(before);
     let device = precision.open(&selection)?;
     let mut lines = format!("device: {}", device.name());
     if let Some(notice) = device.notice(&selection) {

@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 use super::signals::Signals;
 use super::{bar, note, text, warn};
 use crate::data::Dataset;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::model::Units;
 use crate::train::metrics::{Epoch, Line, Report};
@@ -308,7 +309,7 @@ impl<'a> Reporter<'a> {
     /// What a run that goes on elsewhere has to know.
     fn differences(&self, start: &Start<'_>) {
         let record = &self.folder.config().record;
-        let device = |name: &String| *name == record.device;
+        let device = |name: &String| device::computes(name) == device::computes(&record.device);
         let earlier = match record.resumed.as_slice() {
             [.., before, _] => &before.device,
             _ => return,

@@ -4,6 +4,7 @@ mod args;
 mod dry_run;
 mod losses;
 mod resume;
+mod together;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 pub(super) use args::TrainArgs;
 
 use self::losses::{From, or_lost};
+use self::together::Company;
 use super::config::{self, Resolved};
 use super::init;
 use super::loading::Loading;
@@ -19,105 +21,166 @@ use super::signals::Signals;
 use super::{find_device, note, text, warn};
 use crate::data::{self, Binarize, Dataset, Look, Values};
 use crate::error::{Error, Result};
-use crate::model::{Likelihood, Model, ModelOptions, ModelSpec};
+use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Predicted, Runtime};
 use crate::train::{
-    self, DataConfig, DeviceMemory, Record, RunConfig, RunFolder, TrainOptions, Trainer, warm_up,
+    self, DataConfig, DeviceMemory, InitFrom, Record, RunConfig, RunFolder, TrainOptions, Trainer,
+    warm_up,
 };
 
 /// Greatest magnitude of values that nobody has to scale, such as standardized ones.
 const MOST_UNSCALED: f32 = 16.0;
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
-    match &args.resume {
-        Some(path) => resume::run(args, path),
-        None => start(args),
+    together::run(args, |args, company| match &args.resume {
+        Some(path) => resume::run(args, company, path),
+        None => start(args, company),
+    })
+}
+
+/// A new run, of which nothing is written yet.
+struct New {
+    ready: Ready,
+    resolved: Resolved,
+    spec: ModelSpec,
+    /// What is to be said of the batch.
+    batch: Option<String>,
+    /// Parameters to start from, and where they are from.
+    initial: Option<(InitFrom, Weights)>,
+    started: SystemTime,
+}
+
+impl New {
+    fn make(args: &TrainArgs, company: &Company) -> Result<Self> {
+        let started = SystemTime::now();
+        let file = match &args.config {
+            Some(path) => config::read(path)?,
+            None => toml::Table::new(),
+        };
+        let (file, earlier) = init::from(args.init_from.as_deref(), args.checkpoint, file)?;
+        let mut resolved = config::merge(args, file)?;
+        check_early(&resolved, company)?;
+        args.pace(resolved.checkpoints).validate()?;
+        if let (Some(out), true) = (&args.out, company.ranks.is_first()) {
+            RunFolder::check_new(out)?;
+        }
+        let ready = Ready::make(&resolved, company, args.quiet, args.dry_run)?;
+        let batch = resolved.fit_batch(ready.dataset.train.len());
+        let spec = with_image(&resolved, &ready.dataset)?;
+        ready.check(&spec, &resolved.train)?;
+        if resolved.model.likelihood.is_none() {
+            check_unscaled(&spec, &ready.dataset)?;
+        }
+        // Before there is a folder: a file that does not fit leaves nothing behind.
+        let initial = earlier.map(|initial| {
+            let from = initial.from.clone();
+            initial.weights(&spec).map(|weights| (from, weights))
+        });
+        let initial = initial.transpose()?;
+        let room = ready.check_room(&spec, &resolved.train);
+        match args.dry_run {
+            true => room.unwrap_or_else(warn),
+            false => room?,
+        }
+        Ok(Self {
+            ready,
+            resolved,
+            spec,
+            batch,
+            initial,
+            started,
+        })
+    }
+
+    /// What it is made from.
+    fn config(&self) -> RunConfig {
+        let dataset = &self.ready.dataset;
+        RunConfig {
+            compute: self.resolved.compute.clone(),
+            data: self.resolved.data.clone().anchored(),
+            model: self.spec.clone(),
+            train: self.resolved.train.clone(),
+            checkpoints: self.resolved.checkpoints,
+            init_from: self.initial.as_ref().map(|(from, _)| from.clone()),
+            record: Record {
+                reading: dataset.reading.clone(),
+                columns: dataset.columns.clone(),
+                values: dataset.look.clone(),
+                ..Record::new(&self.ready.device, &dataset.name, self.started)
+            },
+        }
+    }
+
+    /// Makes its folder.
+    fn folder(&self, args: &TrainArgs, run: RunConfig) -> Result<(RunFolder, Signals)> {
+        let path = match &args.out {
+            Some(out) => out.clone(),
+            None => {
+                let name = &self.ready.dataset.name;
+                RunFolder::claim_default(self.started, self.spec.kind, name)?
+            }
+        };
+        let signals = Signals::listen()?;
+        Ok((RunFolder::create(&path, run)?, signals))
     }
 }
 
 /// Trains a new model.
-fn start(args: &TrainArgs) -> anyhow::Result<ExitCode> {
-    let started = SystemTime::now();
-    let file = match &args.config {
-        Some(path) => config::read(path)?,
-        None => toml::Table::new(),
-    };
-    let (file, earlier) = init::from(args.init_from.as_deref(), args.checkpoint, file)?;
-    let mut resolved = config::merge(args, file)?;
-    check_early(&resolved)?;
-    args.pace(resolved.checkpoints).validate()?;
-    if let Some(out) = &args.out {
-        RunFolder::check_new(out)?;
-    }
-    let ready = Ready::make(&resolved, args.quiet, args.dry_run)?;
-    let batch = resolved.fit_batch(ready.dataset.train.len());
-    let spec = with_image(&resolved, &ready.dataset)?;
-    ready.check(&spec, &resolved.train)?;
-    if resolved.model.likelihood.is_none() {
-        check_unscaled(&spec, &ready.dataset)?;
-    }
-    // Before there is a folder: a file that does not fit leaves nothing behind.
-    let init_from = earlier.as_ref().map(|initial| initial.from.clone());
-    let weights = earlier.map(|initial| initial.weights(&spec)).transpose()?;
-
+fn start(args: &TrainArgs, company: &Company) -> anyhow::Result<ExitCode> {
+    let ranks = &company.ranks;
+    let new = ranks.agree(New::make(args, company))?;
     if args.dry_run {
-        ready
-            .check_room(&spec, &resolved.train)
-            .unwrap_or_else(warn);
-        return show(ready, &spec, &resolved, args.quiet);
+        return match ranks.is_first() {
+            true => show(new, args.quiet),
+            false => Ok(ExitCode::SUCCESS),
+        };
     }
-    ready.check_room(&spec, &resolved.train)?;
-    let path = match &args.out {
-        Some(out) => out.clone(),
-        None => RunFolder::claim_default(started, spec.kind, &ready.dataset.name)?,
-    };
-    let run = RunConfig {
-        compute: resolved.compute,
-        data: resolved.data.anchored(),
-        model: spec.clone(),
-        train: resolved.train.clone(),
-        checkpoints: resolved.checkpoints,
-        init_from,
-        record: Record {
-            reading: ready.dataset.reading.clone(),
-            columns: ready.dataset.columns.clone(),
-            values: ready.dataset.look.clone(),
-            ..Record::new(&ready.device, &ready.dataset.name, started)
-        },
-    };
-    let signals = Signals::listen()?;
-    let folder = RunFolder::create(&path, run)?;
-    if !args.quiet {
-        introduce(&folder, &ready.dataset, Some(&resolved.model));
-        batch.into_iter().for_each(note);
-    }
+    let run = new.config();
+    company.check_same_run(&run, &new.ready.dataset, &new.ready.device)?;
+    let folder = ranks.is_first().then(|| new.folder(args, run.clone()));
+    let folder = ranks.agree(folder.transpose())?;
     let Ready {
         runtime, dataset, ..
-    } = ready;
+    } = new.ready;
+    let job = args.job(company, &dataset, run.checkpoints);
+    let from = match new.initial {
+        Some((_, weights)) => From::Weights(weights),
+        None => From::Seed,
+    };
+    let Some((folder, signals)) = folder else {
+        return job.follow(runtime.and_then(|it| job.trainer(it, &from, &run)));
+    };
+    if !args.quiet {
+        introduce(&folder, &dataset, Some(&new.resolved.model));
+        new.batch.into_iter().for_each(note);
+        company.introduce();
+    }
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown());
-    let from = weights.map_or(From::Seed, From::Weights);
-    let job = args.job(&dataset, resolved.checkpoints);
     let trainer = runtime.and_then(|it| job.trainer(it, &from, reporter.config()));
     let outcome = job.train(trainer, from, &mut reporter);
     reporter.finish(outcome)
 }
 
 /// Shows what would be trained.
-fn show(
-    ready: Ready,
-    spec: &ModelSpec,
-    resolved: &Resolved,
-    quiet: bool,
-) -> anyhow::Result<ExitCode> {
-    let Ready {
-        runtime, dataset, ..
-    } = ready;
+fn show(new: New, quiet: bool) -> anyhow::Result<ExitCode> {
+    let New {
+        ready,
+        resolved,
+        spec,
+        ..
+    } = new;
     if !quiet {
-        introduce_model(spec, Some(&resolved.model));
+        introduce_model(&spec, Some(&resolved.model));
     }
-    dry_run::print_layers(&Model::new(spec)?)?;
+    dry_run::print_layers(&Model::new(&spec)?)?;
     let split_seed = resolved.data.options.seed;
-    let trainer = Trainer::new(runtime?, spec, &resolved.train, &dataset, split_seed)?;
+    let trainer = Trainer::new(
+        ready.runtime?,
+        &spec,
+        &resolved.train,
+        &ready.dataset,
+        split_seed,
+    )?;
     dry_run::print_memory(&trainer.device_memory())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -136,10 +199,11 @@ struct Ready {
 
 impl Ready {
     /// The images are read while the device gets ready for them.
-    fn make(resolved: &Resolved, quiet: bool, dry_run: bool) -> Result<Self> {
+    fn make(resolved: &Resolved, company: &Company, quiet: bool, dry_run: bool) -> Result<Self> {
         let source = &resolved.data.source;
         let loading = Loading::start(source, resolved.data.options.clone(), quiet);
-        let (device, lines) = find_device(&resolved.compute.device, resolved.train.precision)?;
+        let (selection, before) = (&resolved.compute.device, company.place.on_machine);
+        let (device, lines) = find_device(selection, resolved.train.precision, before)?;
         loading.note(lines);
         let (name, memory) = (device.name(), DeviceMemory::of(&device));
         let mut runtime: Box<dyn Runtime> = match dry_run {
@@ -148,11 +212,12 @@ impl Ready {
         };
         let fuses_updates = runtime.fuses_updates();
         let warm = match data::expect(source) {
-            Some(expected) => {
+            // Several processes take over the choices of the first one.
+            Some(expected) if company.ranks.count() == 1 => {
                 let options = &resolved.train;
                 warm_up(runtime.as_mut(), &resolved.model, options, expected)
             }
-            None => Ok(()),
+            _ => Ok(()),
         };
         Ok(Self {
             runtime: or_lost(warm.map(|()| runtime))?,
@@ -187,10 +252,11 @@ impl Ready {
 }
 
 /// Checks what can be checked before anything slow is done.
-fn check_early(resolved: &Resolved) -> Result<()> {
+fn check_early(resolved: &Resolved, company: &Company) -> Result<()> {
     resolved.check_model()?;
     resolved.checkpoints.validate()?;
-    resolved.train.check()
+    resolved.train.check()?;
+    company.ranks.check_shards(resolved.train.shards)
 }
 
 /// The specification with the size of the images that were loaded.

@@ -104,8 +104,19 @@ pub(super) fn rank(info: &wgpu::AdapterInfo) -> u32 {
     }
 }
 
+/// Of several like the best one that of this number, counted round, where it is taken without being asked for.
+pub(super) fn trusted(infos: &[wgpu::AdapterInfo], number: usize) -> Option<usize> {
+    let best = infos.iter().min_by_key(|info| rank(info))?;
+    let alike = infos.iter().enumerate().filter(|(_, info)| {
+        let [own, best] = [info, best].map(|info| (rank(info), info.backend, &info.name));
+        is_trusted(info) && own == best
+    });
+    let alike: Vec<usize> = alike.map(|(index, _)| index).collect();
+    alike.get(number % alike.len().max(1)).copied()
+}
+
 /// Whether it is taken where nobody asked for a GPU.
-pub(super) fn is_trusted(info: &wgpu::AdapterInfo) -> bool {
+fn is_trusted(info: &wgpu::AdapterInfo) -> bool {
     !is_software(info) && info.backend != wgpu::Backend::Gl
 }
 

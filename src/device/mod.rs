@@ -13,8 +13,9 @@ use crate::error::{Error, Result};
 /// What `--device` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// A hardware GPU if there is one by Vulkan, Metal or DX12, otherwise the CPU device.
-    Auto,
+    /// A hardware GPU if there is one by Vulkan, Metal or DX12, otherwise the CPU device. Of several GPUs like the best one
+    /// that of this number, counted round.
+    Auto(usize),
     /// The CPU device.
     Cpu,
     /// The best adapter, a software Vulkan included.
@@ -36,7 +37,7 @@ impl FromStr for Selection {
             ));
         }
         Ok(match text {
-            "auto" => Self::Auto,
+            "auto" => Self::Auto(0),
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu,
             other => match other.strip_prefix("gpu:") {
@@ -47,6 +48,25 @@ impl FromStr for Selection {
                 None => Self::Named(other.to_owned()),
             },
         })
+    }
+}
+
+impl Selection {
+    /// What it means to a process behind so many others of its machine.
+    #[must_use]
+    pub fn behind(self, before: usize) -> Self {
+        match self {
+            Self::Auto(_) => Self::Auto(before),
+            other => other,
+        }
+    }
+}
+
+/// The part of a device's name that says what computes: the CPU gives the same bits on any number of threads.
+pub fn computes(name: &str) -> &str {
+    match name.strip_prefix("CPU (") {
+        Some(_) => "CPU",
+        None => name,
     }
 }
 
@@ -120,16 +140,19 @@ impl Device {
         }
         let adapters = match selection {
             // It would not take the others.
-            Selection::Auto => gpu::enumerate_usual(),
+            Selection::Auto(_) => gpu::enumerate_usual(),
             _ => gpu::enumerate(),
         };
         let best = || (0..adapters.len()).min_by_key(|&i| gpu::rank(&adapters[i].get_info()));
         let index = match selection {
             Selection::Cpu => None,
-            Selection::Auto => match best() {
-                Some(index) if gpu::is_trusted(&adapters[index].get_info()) => Some(index),
-                _ => return Ok(Self::Cpu),
-            },
+            Selection::Auto(number) => {
+                let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+                match gpu::trusted(&infos, *number) {
+                    Some(index) => Some(index),
+                    None => return Ok(Self::Cpu),
+                }
+            }
             Selection::Gpu => best(),
             Selection::Index(index) => (*index < adapters.len()).then_some(*index),
             Selection::Named(name) => named(&adapters, name)?,
@@ -160,7 +183,7 @@ impl Device {
     /// software.
     pub fn notice(&self, selection: &Selection) -> Option<String> {
         match self {
-            Self::Cpu if *selection == Selection::Auto && hardware::has_gpu() => {
+            Self::Cpu if matches!(selection, Selection::Auto(_)) && hardware::has_gpu() => {
                 Some(format!("the GPU of this machine lacks {DRIVER_HINT}"))
             }
             Self::Gpu(gpu) if gpu.is_software() => Some(format!(
@@ -192,7 +215,7 @@ fn missing(selection: &Selection, adapters: &[wgpu::Adapter]) -> Error {
     let wanted = match selection {
         Selection::Index(index) => format!("`device = gpu:{index}`: no such adapter"),
         Selection::Named(name) => format!("`device = …`: no adapter has `{name}` in its name"),
-        Selection::Auto | Selection::Cpu | Selection::Gpu => {
+        Selection::Auto(_) | Selection::Cpu | Selection::Gpu => {
             "`device = gpu`: no adapter".to_owned()
         }
     };

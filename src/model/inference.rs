@@ -253,9 +253,7 @@ impl Inference {
         self.check_samples(importance_samples)?;
         let source = self.upload(images, split, binarize)?;
         let passes = self.session.evaluation(&source)?;
-        let measured = self.session.measure(&source, &passes, 0, || true)?;
-        // It was told to go on.
-        let Measured { loss, units } = measured.unwrap_or_default();
+        let Measured { loss, units } = self.session.measure(&source, &passes, 0)?;
         let log_likelihood = match importance_samples {
             0 => None,
             samples => Some(mean_and_error(

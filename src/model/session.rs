@@ -1,5 +1,6 @@
 //! A model on a device: its runtime, its data, and passes over a split.
 
+mod measure;
 mod see;
 mod split;
 #[cfg(test)]
@@ -258,41 +259,6 @@ impl Session {
             rows,
             Some(source),
         )
-    }
-
-    /// Measures a split; `pass` sets the noise apart from that of other passes. `None` where `go_on`, which is asked
-    /// before each batch, says no.
-    pub(crate) fn measure(
-        &mut self,
-        source: &Source,
-        passes: &Passes,
-        pass: u32,
-        mut go_on: impl FnMut() -> bool,
-    ) -> Result<Option<Measured>> {
-        let batches = passes.batches();
-        self.seek(source, passes.first_step(pass), [0, 0])?;
-        let sums = SUMS * self.model.spec().latent;
-        if self.model.spec().is_variational() {
-            self.runtime.write(buffers::UNITS, 0, &vec![0.0; sums])?;
-        }
-        for (plan, _) in passes.each() {
-            if !go_on() {
-                return Ok(None);
-            }
-            self.runtime.run(plan, 1)?;
-        }
-        let log = self.runtime.read(source.log(), 0, self.terms() * batches)?;
-        let units = match self.model.spec().is_variational() {
-            true => {
-                let sums = self.runtime.read(buffers::UNITS, 0, sums)?;
-                Some(Units::from_sums(&sums, source.images))
-            }
-            false => None,
-        };
-        let mut all = vec![0.0; self.terms()];
-        add_rows(&mut all, &log);
-        let loss = self.mean_loss(&all, source.images);
-        Ok(Some(Measured { loss, units }))
     }
 
     /// Terms of the objective: numbers of a row of the log.

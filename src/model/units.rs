@@ -26,10 +26,10 @@ pub struct Units {
 
 impl Units {
     /// From the sums `[latent, 4]` over `images` that `ops::latent_units` leaves.
-    pub(super) fn from_sums(sums: &[f32], images: usize) -> Self {
-        let mean = |sum: f32| f64::from(sum) / images as f64;
+    pub(super) fn from_sums(sums: &[f64], images: usize) -> Self {
+        let mean = |sum: f64| sum / images as f64;
         let rows = sums.chunks(SUMS);
-        let variance = |row: &[f32]| (mean(row[2]) - mean(row[1]).powi(2)).max(0.0);
+        let variance = |row: &[f64]| (mean(row[2]) - mean(row[1]).powi(2)).max(0.0);
         Self {
             kl: rows.clone().map(|row| mean(row[0])).collect(),
             variance: rows.clone().map(variance).collect(),

@@ -419,4 +419,11 @@ impl Runtime for GpuRuntime {
             .map(|(step, variant)| (step.clone(), variant.clone()))
             .collect()
     }
+    fn remembered(&self) -> String {
+        self.memory.text()
+    }
+
+    fn remember(&mut self, text: &str) {
+        self.memory.take_all(text);
+    }
 }

@@ -100,6 +100,16 @@ pub trait Runtime: Send {
 
     /// Which variant runs each step that has a choice, for the run's record: (step, variant).
     fn choices(&self) -> Vec<(String, String)>;
+
+    /// What is remembered of variants, as text for [`Runtime::remember`]; empty where there is no choice.
+    fn remembered(&self) -> String {
+        String::new()
+    }
+
+    /// Takes over what the runtime of another process remembers, for plans that are not prepared yet.
+    fn remember(&mut self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// The executor for a device.

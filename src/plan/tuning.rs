@@ -164,9 +164,23 @@ impl Memory {
     fn read(&mut self) {
         let path = self.path.as_ref();
         let text = path.and_then(|path| fs::read_to_string(path).ok());
-        for line in text.iter().flat_map(|text| text.lines()) {
+        self.take_all(&text.unwrap_or_default());
+    }
+
+    /// Takes what a text has of classes that this process has not searched.
+    pub(super) fn take_all(&mut self, text: &str) {
+        for line in text.lines() {
             self.take(line);
         }
+    }
+
+    /// All choices, as in the file.
+    pub(super) fn text(&self) -> String {
+        let known = self.known.iter();
+        let known = known.map(|(class, (variant, basis))| format!("{class}\t{variant}\t{basis}\n"));
+        let failed = self.failed.iter();
+        let failed = failed.map(|(class, variant)| format!("{class}\t{variant}\t{FAILED}\n"));
+        known.chain(failed).collect()
     }
 
     /// Takes a line of the file; one that is damaged is measured again.
@@ -240,14 +254,9 @@ impl Memory {
         }
         self.read();
         let Some(path) = &self.path else { return };
-        let known = self.known.iter();
-        let known = known.map(|(class, (variant, basis))| format!("{class}\t{variant}\t{basis}\n"));
-        let failed = self.failed.iter();
-        let failed = failed.map(|(class, variant)| format!("{class}\t{variant}\t{FAILED}\n"));
-        let text: String = known.chain(failed).collect();
         let folder = path.parent().unwrap_or(path);
         let made = files::create_folders(folder).map_err(Error::io(folder, "create this folder"));
-        match made.and_then(|()| files::replace(path, text.as_bytes())) {
+        match made.and_then(|()| files::replace(path, self.text().as_bytes())) {
             Ok(()) => self.own.clear(),
             Err(error) => log::info!("choices not remembered: {error}"),
         }

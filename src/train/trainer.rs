@@ -2,9 +2,11 @@
 
 mod diagnosis;
 mod keeping;
+mod learning;
 mod measurement;
 mod pictures;
 mod room;
+mod sharing;
 mod steps;
 mod whole;
 
@@ -15,11 +17,11 @@ pub use whole::train;
 use keeping::{Good, Waiting};
 use pictures::Shown;
 use room::Room;
+use steps::Steps;
 pub(super) use steps::{MOST_SHARDS, Maker};
-use steps::{Steps, sum_of_shards};
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -28,18 +30,13 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::model::plans::{Source, buffers};
-use crate::model::session::{Measured, Passes, Session, add_rows};
+use crate::model::session::{Measured, Passes, Session};
 use crate::model::{Model, ModelSpec, Weights};
 use crate::plan::{PlanId, Runtime};
+use crate::ranks::Ranks;
 use crate::train::concern::Guess;
-use crate::train::metrics::Report;
 use crate::train::pace::Clock;
-use crate::train::{
-    Best, Course, EpochRecord, Observer, Pace, Position, Progress, Start, TrainOptions,
-};
-
-/// Time between two looks at the losses of a running epoch.
-const LOOK: Duration = Duration::from_millis(300);
+use crate::train::{Best, Course, EpochRecord, Observer, Pace, Position, Start, TrainOptions};
 
 /// Why training came to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +54,7 @@ pub enum Ending {
 /// A model in training.
 pub struct Trainer {
     session: Session,
+    ranks: Ranks,
     options: TrainOptions,
     train: Source,
     test: Source,
@@ -94,8 +92,24 @@ impl Trainer {
         dataset: &Dataset,
         shown_seed: u64,
     ) -> Result<Self> {
+        Self::among(&Ranks::alone(), runtime, spec, options, dataset, shown_seed)
+    }
+
+    /// The same, as one of several processes, all of which make theirs. Each has its part of every batch, and the first one
+    /// alone speaks to its observer, but for the wish to stop.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`]; [`crate::Error::Process`] where another process failed.
+    pub fn among(
+        ranks: &Ranks,
+        runtime: Box<dyn Runtime>,
+        spec: &ModelSpec,
+        options: &TrainOptions,
+        dataset: &Dataset,
+        shown_seed: u64,
+    ) -> Result<Self> {
         let fused = runtime.fuses_updates();
-        Self::with_updates(runtime, spec, options, dataset, shown_seed, fused)
+        Self::make(ranks, runtime, spec, options, dataset, shown_seed, fused)
     }
 
     /// The same, with the update of a layer in one step with its gradient or apart from it: two trainers whose
@@ -104,6 +118,19 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::new`].
     pub fn with_updates(
+        runtime: Box<dyn Runtime>,
+        spec: &ModelSpec,
+        options: &TrainOptions,
+        dataset: &Dataset,
+        shown_seed: u64,
+        fused: bool,
+    ) -> Result<Self> {
+        let alone = Ranks::alone();
+        Self::make(&alone, runtime, spec, options, dataset, shown_seed, fused)
+    }
+
+    fn make(
+        ranks: &Ranks,
         runtime: Box<dyn Runtime>,
         spec: &ModelSpec,
         options: &TrainOptions,
@@ -120,7 +147,7 @@ impl Trainer {
             .augment
             .check(dataset.train.shape, &dataset.reading)?;
         let mut session = Session::with_room(runtime, model, options.seed)?;
-        let room = Room::make(&mut session, options, dataset, fused)?;
+        let room = Room::make_alike(ranks, &mut session, options, dataset, fused)?;
         room.fill(&mut session, options, dataset)?;
         let mut trainer = Self {
             options: options.clone(),
@@ -140,6 +167,7 @@ impl Trainer {
             best: Waiting::None,
             is_unkept: false,
             session,
+            ranks: ranks.clone(),
         };
         trainer.refresh()?;
         Ok(trainer)
@@ -221,7 +249,7 @@ impl Trainer {
         // A run that is over already has its checkpoint.
         let mut kept = self.position.steps > 0;
         let ending = loop {
-            if let Some(ending) = self.ending(clock) {
+            if let Some(ending) = self.ending(clock)? {
                 break ending;
             }
             kept = false;
@@ -231,11 +259,12 @@ impl Trainer {
             };
             let is_last = self.position.ending(&self.options).is_some();
             let are_due = is_last || self.options.leaves_pictures(record.epoch);
+            let are_due = are_due && self.ranks.is_first();
             let pictures = are_due.then(|| self.pictures()).transpose()?;
             observer.epoch(&record, pictures.as_ref())?;
             self.is_unkept = true;
             let is_due = clock.is_due_after_epoch(self.position.steps, Instant::now());
-            kept = is_due || self.ending(clock).is_some();
+            kept = self.ending(clock)?.is_some() || is_due;
             self.hold_best(!kept);
             if kept || self.is_best() && matches!(self.best, Waiting::None) {
                 self.keep(clock, observer)?;
@@ -250,10 +279,11 @@ impl Trainer {
     }
 
     /// Whether training ends between two epochs.
-    fn ending(&self, clock: &Clock) -> Option<Ending> {
-        let stopped = clock.stops(self.position.steps);
+    fn ending(&self, clock: &Clock) -> Result<Option<Ending>> {
+        let stops = clock.stops(self.position.steps);
+        let stops = self.ranks.of_first(u64::from(stops))? > 0;
         let by_itself = self.position.ending(&self.options);
-        by_itself.or(stopped.then_some(Ending::Stopped))
+        Ok(by_itself.or(stops.then_some(Ending::Stopped)))
     }
 
     /// Runs what is left of the running epoch and measures the test images. `None` where the observer broke off.
@@ -286,9 +316,14 @@ impl Trainer {
         let images_per_s = learned as f64 / started.elapsed().as_secs_f64().max(1e-9);
         let epoch = self.position.epochs + 1;
         let go_on = || !observer.wants_to_stop();
-        let measured = self
-            .session
-            .measure(&self.test, &self.evaluation, epoch, go_on)?;
+        let measured = self.session.measure_among(
+            &self.ranks,
+            self.options.shards,
+            &self.test,
+            &self.evaluation,
+            epoch,
+            go_on,
+        )?;
         let Some(Measured { loss: test, units }) = measured else {
             return Ok(ControlFlow::Break(Ending::BrokenOff));
         };
@@ -319,6 +354,7 @@ impl Trainer {
         if !test.total.is_finite() {
             return Err(self.diagnose_test(epoch)?);
         }
+        self.check_alike()?;
         self.refresh()?;
         let sigma = self.session.found_log_sigma()?.map(f32::exp);
         Ok(ControlFlow::Continue(EpochRecord {
@@ -380,118 +416,5 @@ impl Trainer {
         let row = &self.schedule[2 * batch..][..2];
         let beta = f64::from(self.session.model.spec().beta);
         (f64::from(row[0]), beta * f64::from(row[1]))
-    }
-
-    /// The steps that are left of the running epoch, unless the observer breaks off or the clock says to stop.
-    fn learn(
-        &mut self,
-        clock: &mut Clock,
-        started: Instant,
-        observer: &mut dyn Observer,
-    ) -> Result<ControlFlow<Ending>> {
-        let batches = self.steps.batches();
-        let (whole, first) = (self.steps.whole_batches(), self.position.batches);
-        let mut chunk = 1;
-        while self.position.batches < batches {
-            let from = Instant::now();
-            let done = self.position.batches;
-            let left = usize::try_from(clock.steps_left(self.position.steps)).unwrap_or(usize::MAX);
-            let times = match done < whole {
-                true => chunk.min(whole - done).min(left.max(1)),
-                false => 1,
-            };
-            let runtime = self.session.runtime.as_mut();
-            self.steps.of(done).run(runtime, times)?;
-            let losses = self.losses(done, times)?;
-            let is_finite = |row: &[f64]| row.iter().all(|v| v.is_finite());
-            if let Some(bad) = losses.iter().position(|row| !is_finite(row)) {
-                return Err(self.diagnose(done + bad)?);
-            }
-            // As many steps at once as fill the time to the next look; slow starts count less this way.
-            let per_step = from.elapsed().as_secs_f64() / times as f64;
-            let fitting = (LOOK.as_secs_f64() / per_step.max(1e-9)) as usize;
-            chunk = fitting.clamp(1, 2 * times.max(8));
-            let images = self.steps.images_in(done + times) - self.steps.images_in(first);
-            let images_per_s = images as f64 / started.elapsed().as_secs_f64().max(1e-9);
-            self.count(&losses, images_per_s, observer)?;
-            let images_done = self.steps.images_in(self.position.batches);
-            let progress = Progress {
-                epoch: self.position.epochs + 1,
-                step: self.position.steps,
-                images_done,
-                images: self.steps.images,
-                loss: self
-                    .session
-                    .mean_loss(&self.position.epoch_sums, images_done),
-                images_per_s,
-            };
-            if observer.progress(&progress).is_break() {
-                return Ok(ControlFlow::Break(Ending::BrokenOff));
-            }
-            // At the end of the epoch its test comes first.
-            if self.position.batches < batches {
-                if clock.stops(self.position.steps) {
-                    return Ok(ControlFlow::Break(Ending::Stopped));
-                }
-                if clock.is_due(self.position.steps) {
-                    self.refresh()?;
-                    self.keep(clock, observer)?;
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// The terms of the loss of steps that are done, each summed over its batch: shard by shard as their gradients are.
-    fn losses(&mut self, done: usize, times: usize) -> Result<Vec<Vec<f64>>> {
-        let terms = self.session.terms();
-        let [first, end] = [done, done + times].map(|batches| self.steps.log_rows_in(batches));
-        let log = self.train.log();
-        let runtime = &mut self.session.runtime;
-        let rows = runtime.read(log, terms * first, terms * (end - first))?;
-        let steps = rows.chunks(terms * self.steps.of(done).log_rows);
-        Ok(steps.map(|rows| sum_of_shards(rows, terms)).collect())
-    }
-
-    /// Adds the losses of steps that are done, and reports where a report is due.
-    fn count(
-        &mut self,
-        losses: &[Vec<f64>],
-        images_per_s: f64,
-        observer: &mut dyn Observer,
-    ) -> Result<()> {
-        let terms = self.session.terms();
-        self.position.epoch_sums.resize(terms, 0.0);
-        self.position.report_sums.resize(terms, 0.0);
-        for row in losses {
-            let batch = self.position.batches;
-            let images = self.steps.images_in(batch + 1) - self.steps.images_in(batch);
-            let position = &mut self.position;
-            add_rows(&mut position.epoch_sums, row);
-            add_rows(&mut position.report_sums, row);
-            position.report_images += images;
-            position.batches += 1;
-            position.steps += 1;
-            if !position
-                .steps
-                .is_multiple_of(u64::from(self.options.log_every))
-            {
-                continue;
-            }
-            let sums = std::mem::replace(&mut position.report_sums, vec![0.0; terms]);
-            let images = std::mem::take(&mut position.report_images);
-            let loss = self.session.mean_loss(&sums, images);
-            let (learning_rate, kl_weight) = self.rates(batch);
-            observer.report(&Report {
-                epoch: self.position.epochs + 1,
-                step: self.position.steps,
-                loss,
-                learning_rate,
-                kl_weight,
-                images_per_s,
-                seconds: self.seconds(),
-            })?;
-        }
-        Ok(())
     }
 }

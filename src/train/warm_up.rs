@@ -6,6 +6,7 @@ use crate::model::plans::Source;
 use crate::model::session::check_rows;
 use crate::model::{Model, ModelOptions};
 use crate::plan::Runtime;
+use crate::ranks::Ranks;
 use crate::rng::Purpose;
 use crate::train::TrainOptions;
 use crate::train::trainer::Maker;
@@ -41,6 +42,7 @@ pub fn warm_up(
         source: &source,
         update,
         shards: options.shards,
+        ranks: &Ranks::alone(),
     };
     runtime.warm_up(&maker.first(&model, rows))
 }

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use elbo::ops::KERNELS;
 
 /// Modules of the crate; each may import those before it.
-const ORDER: [&str; 23] = [
-    "error", "option", "shape", "number", "rng", "files", "host", "draw", "device", "kernel",
-    "ops", "plan", "graph", "layers", "data", "model", "train", "watch", "view", "export",
-    "explore", "bench", "cli",
+const ORDER: [&str; 24] = [
+    "error", "option", "shape", "number", "rng", "files", "host", "ranks", "draw", "device",
+    "kernel", "ops", "plan", "graph", "layers", "data", "model", "train", "watch", "view",
+    "export", "explore", "bench", "cli",
 ];
 
 /// Modules that any other may import.
-const LEAVES: [&str; 8] = [
-    "error", "option", "shape", "number", "rng", "files", "host", "draw",
+const LEAVES: [&str; 9] = [
+    "error", "option", "shape", "number", "rng", "files", "host", "ranks", "draw",
 ];
 
 /// Stands beside the layers rather than above those before it.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::losses::Job;
+use super::together::Company;
 use crate::cli::reporter::Shown;
 use crate::data::Dataset;
 use crate::option::{self, Given};
@@ -13,7 +14,7 @@ use crate::train::{Checkpoints, Pace, RunOptions, Span, Which};
 /// Train a model and keep it in a run folder
 ///
 /// A flag takes precedence over the same value in --config, which takes precedence over the default.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(in crate::cli) struct TrainArgs {
     #[command(flatten)]
@@ -90,9 +91,24 @@ impl TrainArgs {
         }
     }
 
+    /// The same for a process that leaves it to another one to speak.
+    pub(super) fn silent(self) -> Self {
+        Self {
+            quiet: true,
+            json: false,
+            ..self
+        }
+    }
+
     /// The training of these images.
-    pub(super) fn job<'a>(&self, dataset: &'a Dataset, checkpoints: Checkpoints) -> Job<'a> {
+    pub(super) fn job<'a>(
+        &self,
+        company: &'a Company,
+        dataset: &'a Dataset,
+        checkpoints: Checkpoints,
+    ) -> Job<'a> {
         Job {
+            company,
             dataset,
             pace: self.pace(checkpoints),
             retries: self.retries,

@@ -1,8 +1,10 @@
 //! Goes on with a run whose device was lost.
 
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use super::together::{Company, Silent};
 use crate::cli::find_device;
 use crate::cli::reporter::Reporter;
 use crate::data::Dataset;
@@ -26,6 +28,7 @@ pub(super) enum From {
 
 /// A training that goes on from the last checkpoint where its device is lost.
 pub(super) struct Job<'a> {
+    pub(super) company: &'a Company,
     pub(super) dataset: &'a Dataset,
     pub(super) pace: Pace,
     /// How often in a row the device may be lost without a new checkpoint.
@@ -41,24 +44,38 @@ pub(super) fn or_lost<T>(made: Result<T>) -> Result<Result<T>> {
 }
 
 impl Job<'_> {
-    /// A trainer for a run, with what it starts from.
+    /// A trainer for a run, with what it starts from, which is for the first process to know.
     pub(super) fn trainer(
         &self,
         runtime: Box<dyn Runtime>,
         from: &From,
         run: &RunConfig,
     ) -> Result<Trainer> {
-        let split_seed = run.data.options.seed;
-        let mut trainer = Trainer::new(runtime, &run.model, &run.train, self.dataset, split_seed)?;
-        match from {
-            From::Seed => {}
-            From::Weights(weights) => trainer.start_from(weights)?,
-            From::State(state) => trainer.restore(state)?,
-        }
+        let ranks = &self.company.ranks;
+        let (spec, options, split_seed) = (&run.model, &run.train, run.data.options.seed);
+        let made = Trainer::among(ranks, runtime, spec, options, self.dataset, split_seed);
+        let ready = made.and_then(|mut trainer| {
+            match from {
+                From::Seed => {}
+                From::Weights(weights) => trainer.start_from(weights)?,
+                From::State(state) => trainer.restore(state)?,
+            }
+            Ok(trainer)
+        });
+        let mut trainer = ranks.agree(ready)?;
+        trainer.share()?;
         Ok(trainer)
     }
 
-    /// Trains to the end. A device that was lost is opened again, and the steps since the last checkpoint are repeated.
+    /// Trains to the end as a process that is not the first one.
+    pub(super) fn follow(&self, trainer: Result<Trainer>) -> anyhow::Result<ExitCode> {
+        let mut watch = Silent::new()?;
+        let outcome = trainer.and_then(|mut trainer| trainer.run(&Pace::default(), &mut watch));
+        watch.finish(outcome)
+    }
+
+    /// Trains to the end. A device that was lost is opened again, and the steps since the last checkpoint are repeated; where
+    /// several processes train, it ends them.
     pub(super) fn train(
         &self,
         mut trainer: Result<Trainer>,
@@ -66,11 +83,12 @@ impl Job<'_> {
         reporter: &mut Reporter<'_>,
     ) -> Result<Ending> {
         let mut clock = None;
+        let is_shared = self.company.ranks.count() > 1;
         let (mut losses, mut kept) = (0, None);
         loop {
             let outcome = trainer.and_then(|it| self.attempt(it, &from, &mut clock, reporter));
             let what = match outcome {
-                Err(Error::Lost { what }) if !reporter.wants_to_stop() => what,
+                Err(Error::Lost { what }) if !is_shared && !reporter.wants_to_stop() => what,
                 ended => return ended,
             };
             let state = reporter.last_state()?;
@@ -108,7 +126,7 @@ impl Job<'_> {
 /// Opens the device of a run again. On another one the steps would round differently.
 fn reopen(reporter: &Reporter<'_>) -> Result<Box<dyn Runtime>> {
     let run = reporter.config();
-    let opened = find_device(&run.compute.device, run.train.precision);
+    let opened = find_device(&run.compute.device, run.train.precision, 0);
     let (device, _) = opened.map_err(|error| match error {
         // A driver that starts again takes its time: the next try may find it.
         Error::Device { what, .. } => Error::lost(what),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::losses::{From, or_lost};
+use super::together::Company;
 use super::{Ready, TrainArgs, check_early, introduce, with_image};
 use crate::cli::config::{self, Resolved};
 use crate::cli::init;
@@ -11,7 +12,8 @@ use crate::cli::reporter::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::cli::{note, text};
 use crate::error::{Error, Result};
-use crate::train::{DataConfig, Ending, Position, RunConfig, RunFolder, TrainOptions};
+use crate::model::Weights;
+use crate::train::{DataConfig, Ending, Position, RunConfig, RunFolder, SavedState, TrainOptions};
 
 /// Options that may change when a run goes on.
 const CHANGEABLE: [&str; 8] = [
@@ -102,9 +104,13 @@ fn note_stretched(before: u32, options: &TrainOptions, steps: u64) {
 }
 
 /// What the options make of a run: as it is to be trained, and as it is to be recorded.
-fn resolve(args: &TrainArgs, before: &RunConfig) -> Result<(Resolved, RunConfig)> {
+fn resolve(
+    args: &TrainArgs,
+    company: &Company,
+    before: &RunConfig,
+) -> Result<(Resolved, RunConfig)> {
     let resolved = config::merge(args, config::of(before)?)?;
-    check_early(&resolved)?;
+    check_early(&resolved, company)?;
     args.pace(resolved.checkpoints).validate()?;
     let config = RunConfig {
         compute: resolved.compute.clone(),
@@ -117,65 +123,117 @@ fn resolve(args: &TrainArgs, before: &RunConfig) -> Result<(Resolved, RunConfig)
     Ok((resolved, config))
 }
 
-/// Goes on with a run from its last checkpoint.
-pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
-    let (mut folder, saved) = RunFolder::resume(path)?;
-    let before = folder.config().clone();
-    let (resolved, mut config) = resolve(args, &before)?;
-    let position = saved
-        .as_ref()
-        .map(|saved| saved.state.position.clone())
-        .unwrap_or_default();
-    let ending = position.ending(&config.train);
-    // Of a run that is over no images are read, so that nobody would see whether they are the same.
-    refuse_changes(path, &before, &config, saved.is_some() && ending.is_none())?;
-    if let Some(ending) = ending {
-        if !args.quiet {
-            note(format_args!(
-                "{}: {}",
-                path.display(),
-                over(ending, &position)
+/// A run to go on with, as all processes know it.
+struct Before {
+    config: RunConfig,
+    /// Its last checkpoint: where it is, and the hash of its images.
+    kept: Option<(Position, String)>,
+}
+
+impl Before {
+    /// That of the folder which the first process has opened.
+    fn of(
+        opened: Option<&(RunFolder, Option<SavedState>)>,
+        company: &Company,
+        path: &Path,
+    ) -> Result<Self> {
+        let known = opened.map(|(folder, saved)| {
+            let kept = saved.as_ref();
+            let kept = kept.map(|saved| (saved.state.position.clone(), saved.data.clone()));
+            (folder.config().clone(), kept)
+        });
+        let (config, kept) = company.ranks.from_first(|| {
+            let (config, kept) = known.as_ref().ok_or_else(|| Error::internal("no run"))?;
+            Ok((config.to_toml()?, kept.clone()))
+        })?;
+        let config = match known {
+            Some((config, _)) => config,
+            None => RunConfig::from_toml(&config, path)?,
+        };
+        Ok(Self { config, kept })
+    }
+
+    fn position(&self) -> Position {
+        let kept = self.kept.as_ref();
+        kept.map(|(position, _)| position.clone())
+            .unwrap_or_default()
+    }
+
+    /// Gets ready to go on with it.
+    fn prepare(
+        &self,
+        args: &TrainArgs,
+        company: &Company,
+        resolved: &Resolved,
+        config: &RunConfig,
+    ) -> Result<(Ready, Option<Weights>)> {
+        self.position().check(&config.train)?;
+        check_place(config::flags(args)?.get("data"), &config.data)?;
+        // Without a checkpoint it starts again, and from what it started from.
+        let initial = match (&self.kept, &self.config.init_from) {
+            (None, Some(known)) if company.ranks.is_first() => Some(init::again(known)?),
+            _ => None,
+        };
+        let ready = Ready::make(resolved, company, args.quiet, false)?;
+        let spec = with_image(resolved, &ready.dataset)?;
+        ready.check_whole(&spec, &resolved.train)?;
+        if let Some((_, images)) = &self.kept
+            && *images != ready.dataset.fingerprint()
+        {
+            return Err(Error::data(
+                &config.data.source,
+                "these are not the images that the run was trained on: it cannot go on as it would have",
+                "the same data, or a new run with --init-from",
             ));
         }
-        reporter::results(&folder, ending, args.shown())?;
+        let weights = initial.map(|initial| initial.weights(&spec)).transpose()?;
+        Ok((ready, weights))
+    }
+}
+
+/// Goes on with a run from its last checkpoint.
+pub(super) fn run(args: &TrainArgs, company: &Company, path: &Path) -> anyhow::Result<ExitCode> {
+    let ranks = &company.ranks;
+    let opened = ranks.is_first().then(|| RunFolder::resume(path));
+    let opened = ranks.agree(opened.transpose())?;
+    let before = Before::of(opened.as_ref(), company, path)?;
+    let position = before.position();
+    let resolved = resolve(args, company, &before.config).and_then(|(resolved, config)| {
+        let ending = position.ending(&config.train);
+        // Of a run that is over no images are read, so that nobody would see whether they are the same.
+        let knows_images = before.kept.is_some() && ending.is_none();
+        refuse_changes(path, &before.config, &config, knows_images)?;
+        Ok((resolved, config, ending))
+    });
+    let (resolved, mut config, ending) = ranks.agree(resolved)?;
+    if let Some(ending) = ending {
+        if let Some((folder, _)) = &opened {
+            if !args.quiet {
+                let over = over(ending, &position);
+                note(format_args!("{}: {over}", path.display()));
+            }
+            reporter::results(folder, ending, args.shown())?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    position.check(&config.train)?;
-
-    check_place(config::flags(args)?.get("data"), &config.data)?;
-    // Without a checkpoint it starts again, and from what it started from.
-    let initial = match (&saved, &before.init_from) {
-        (None, Some(known)) => Some(init::again(known)?),
-        _ => None,
-    };
-    let ready = Ready::make(&resolved, args.quiet, false)?;
-    let spec = with_image(&resolved, &ready.dataset)?;
-    ready.check_whole(&spec, &resolved.train)?;
-    let fingerprint = ready.dataset.fingerprint();
-    if saved
-        .as_ref()
-        .is_some_and(|saved| saved.data != fingerprint)
-    {
-        return Err(Error::data(
-            &config.data.source,
-            "these are not the images that the run was trained on: it cannot go on as it would have",
-            "the same data, or a new run with --init-from",
-        )
-        .into());
-    }
+    let prepared = before.prepare(args, company, &resolved, &config);
+    let (ready, initial) = ranks.agree(prepared)?;
+    company.check_same_run(&config, &ready.dataset, &ready.device)?;
     let Ready {
         runtime,
         dataset,
         device,
         ..
     } = ready;
-    let initial = initial.map(|initial| initial.weights(&spec)).transpose()?;
+    let job = args.job(company, &dataset, resolved.checkpoints);
+    let Some((mut folder, saved)) = opened else {
+        return job.follow(runtime.and_then(|it| job.trainer(it, &From::Seed, &config)));
+    };
     let from = match (saved, initial) {
         (Some(saved), _) => From::State(Box::new(saved.state)),
         (None, Some(weights)) => From::Weights(weights),
         (None, None) => From::Seed,
     };
-    let job = args.job(&dataset, resolved.checkpoints);
     // All that can be refused, by the device too, comes before anything is written.
     let trainer = or_lost(runtime.and_then(|it| job.trainer(it, &from, &config)))?;
     config.record.go_on(&position, device);
@@ -183,14 +241,19 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> anyhow::Result<ExitCode> {
     folder.go_on(&position, config)?;
     if !args.quiet {
         introduce(&folder, &dataset, None);
+        company.introduce();
         note(format_args!(
             "goes on at step {}, after {}",
             position.steps,
             text::counted(u64::from(position.epochs), "epoch")
         ));
-        note_stretched(before.train.epochs, &resolved.train, position.steps);
+        note_stretched(before.config.train.epochs, &resolved.train, position.steps);
     }
-    let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(fingerprint);
+    let images = match before.kept {
+        Some((_, images)) => images,
+        None => dataset.fingerprint(),
+    };
+    let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(images);
     let outcome = job.train(trainer, from, &mut reporter);
     reporter.finish(outcome)
 }

@@ -4,7 +4,7 @@ use super::Trainer;
 use crate::error::{Error, Result};
 use crate::kernel::Precision;
 use crate::model::{Loss, Units};
-use crate::plan;
+use crate::plan::{self, PlanId};
 
 /// What brings a loss down that is far from where it belongs.
 pub const DIVERGENCE_HINT: &str = "`standardize = true` or `scale = range` where values lie far from 0 to 1, otherwise a smaller `lr = …` or `grad-clip = 1`";
@@ -60,20 +60,35 @@ impl Trainer {
         let done = good.position.batches;
         self.seek(good.position.steps, done)?;
         let before = self.steps.whole_batches().min(batch) - done;
-        let runtime = self.session.runtime.as_mut();
-        self.steps.whole.run(runtime, before)?;
+        self.steps
+            .whole
+            .run(&mut self.session, &self.ranks, before)?;
         let step = good.position.steps + (batch - done) as u64 + 1;
         if let Some(name) = self.weights()?.first_not_finite() {
             return Ok(self.not_finite(step, name));
         }
-        let runtime = self.session.runtime.as_mut();
-        for plan in self.steps.of(batch).plans() {
-            if let Some(fault) = plan::find_fault(runtime, plan)? {
-                let tensor = format!("{} (of {})", fault.buffer, fault.step);
-                return Ok(self.not_finite(step, &tensor));
+        let found = self.find_fault(batch)?;
+        // It may be in the shard of another process.
+        let all = self.ranks.gather(found.unwrap_or_default().as_bytes())?;
+        let found = all.iter().find(|tensor| !tensor.is_empty());
+        let tensor = found.map(|tensor| String::from_utf8_lossy(tensor));
+        Ok(self.not_finite(step, tensor.as_deref().unwrap_or("the loss")))
+    }
+
+    /// The first result of a step that is not finite.
+    fn find_fault(&mut self, batch: usize) -> Result<Option<String>> {
+        let step = self.steps.of(batch);
+        let plans: Vec<PlanId> = match self.ranks.count() {
+            1 => step.plans().collect(),
+            // What comes next takes the gradients of all.
+            _ => step.gradients().to_vec(),
+        };
+        for plan in plans {
+            if let Some(fault) = plan::find_fault(self.session.runtime.as_mut(), plan)? {
+                return Ok(Some(format!("{} (of {})", fault.buffer, fault.step)));
             }
         }
-        Ok(self.not_finite(step, "the loss"))
+        Ok(None)
     }
 
     /// Finds the tensor that spoilt the test loss: a parameter, which has the clearer message; otherwise measures again,

@@ -71,7 +71,7 @@ fn has_average(session: &Session) -> bool {
 }
 
 /// Arenas of a state.
-fn arenas(session: &Session) -> usize {
+pub(super) fn arenas(session: &Session) -> usize {
     buffers::STATE.len() - usize::from(!has_average(session))
 }
 
@@ -111,7 +111,7 @@ impl Trainer {
     /// Holds the last good state, if it is the best so far, until a checkpoint is made; `waits` says that none is made now.
     /// Whatever was held is the best no more.
     pub(super) fn hold_best(&mut self, waits: bool) {
-        if self.is_best() {
+        if self.is_best() && self.ranks.is_first() {
             self.best = match waits && self.held_bytes() > 0 {
                 true => Waiting::Good,
                 false => Waiting::None,
@@ -122,6 +122,9 @@ impl Trainer {
     /// Has the observer keep the last good state. Before it that of the best epoch, if it waits: a state names its best
     /// epoch, so that no checkpoint may be without that one.
     pub(super) fn keep(&mut self, clock: &mut Clock, observer: &mut dyn Observer) -> Result<()> {
+        if !self.ranks.is_first() {
+            return Ok(());
+        }
         if let Waiting::Past(best) = &self.best {
             observer.checkpoint(best)?;
             self.best = Waiting::None;

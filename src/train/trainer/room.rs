@@ -10,6 +10,7 @@ use crate::model::plans::{Mode, Source, buffers};
 use crate::model::session::{Passes, Session};
 use crate::model::{Allocation, Model, ModelSpec, words};
 use crate::plan::{PlanId, Predicted};
+use crate::ranks::Ranks;
 use crate::rng::Purpose;
 use crate::train::TrainOptions;
 
@@ -24,14 +25,34 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Makes them, with nothing in them yet.
-    pub(super) fn make(
+    /// Makes them with nothing in them yet, on all processes by the choices of kernels that the first one has made.
+    pub(super) fn make_alike(
+        ranks: &Ranks,
+        session: &mut Session,
+        options: &TrainOptions,
+        dataset: &Dataset,
+        fused: bool,
+    ) -> Result<Self> {
+        let make = |session: &mut Session| Self::make(ranks, session, options, dataset, fused);
+        let first = ranks.is_first().then(|| make(session)).transpose();
+        let first = ranks.agree(first)?;
+        let choices = ranks.from_first(|| Ok(session.runtime.remembered()))?;
+        if let Some(room) = first {
+            return Ok(room);
+        }
+        session.runtime.remember(&choices);
+        make(session)
+    }
+
+    fn make(
+        ranks: &Ranks,
         session: &mut Session,
         options: &TrainOptions,
         dataset: &Dataset,
         fused: bool,
     ) -> Result<Self> {
         session.check_rows(options.batch_size)?;
+        ranks.check_shards(options.shards)?;
         let binarize = options.binarize;
         let train = session.place("train", &dataset.train, binarize, Purpose::Binarisation)?;
         let purpose = Purpose::EvaluationBinarisation;
@@ -55,6 +76,7 @@ impl Room {
             source: &train,
             update,
             shards: options.shards,
+            ranks,
         };
         Ok(Self {
             steps: maker.steps(session, options.batch_size)?,
@@ -120,7 +142,7 @@ pub fn check_room(
     // Lengths are the same on every device; the limits of this one are looked at when it is asked for them.
     let runtime = Box::new(Predicted::new(Device::Cpu));
     let mut session = Session::with_room(runtime, Model::new(spec)?, options.seed)?;
-    let room = Room::make(&mut session, options, dataset, fused)?;
+    let room = Room::make(&Ranks::alone(), &mut session, options, dataset, fused)?;
     let on_device = session.memory();
     let on_host = keeping::most_on_host(&session, room.copying.is_some());
     let (needed, parts) = match device {

@@ -11,7 +11,8 @@ use crate::model::Model;
 use crate::model::plans::{Shard, Source, Update, buffers};
 use crate::model::session::{Passes, Session};
 use crate::ops::{add, copy};
-use crate::plan::{Builder, MAX_BOUND, Plan, PlanId, Runtime, Shared, Slice};
+use crate::plan::{Builder, MAX_BOUND, Plan, PlanId, Shared, Slice};
+use crate::ranks::Ranks;
 
 /// A step on a batch.
 pub(super) struct Step {
@@ -21,6 +22,8 @@ pub(super) struct Step {
     update: PlanId,
     /// Rows of the log.
     pub(super) log_rows: usize,
+    /// Processes that have shards of the batch, the first ones.
+    pub(super) present: usize,
 }
 
 /// The steps of an epoch.
@@ -34,11 +37,8 @@ fn rows_of(rows: usize, shards: usize, i: usize) -> Range<usize> {
 }
 
 /// The sums of some numbers over shards, `[shards, width]`, in the order in which gradients are added.
-pub(super) fn sum_of_shards(rows: &[f32], width: usize) -> Vec<f64> {
-    let mut rows: Vec<Vec<f64>> = rows
-        .chunks(width)
-        .map(|row| row.iter().copied().map(f64::from).collect())
-        .collect();
+pub(super) fn sum_of_shards(rows: &[f64], width: usize) -> Vec<f64> {
+    let mut rows: Vec<Vec<f64>> = rows.chunks(width).map(<[f64]>::to_vec).collect();
     while rows.len() > 1 {
         let pairs = rows.chunks(2);
         let sum = |pair: &[Vec<f64>]| match pair {
@@ -78,18 +78,22 @@ pub(in crate::train) struct Maker<'a> {
     pub(in crate::train) source: &'a Source,
     pub(in crate::train) update: Update,
     pub(in crate::train) shards: usize,
+    pub(in crate::train) ranks: &'a Ranks,
 }
 
 impl Maker<'_> {
     /// The steps on all batches of `rows`. Of a batch with fewer images than shards, the last ones have none.
     pub(super) fn steps(&self, session: &mut Session, rows: usize) -> Result<Steps> {
         let (images, rows) = (self.source.images, rows.min(self.source.images));
-        if self.shards > 1 {
-            let len = session.model.parameters().len;
+        let (own, len) = (
+            self.ranks.own(self.shards).len(),
+            session.model.parameters().len,
+        );
+        if own > 1 {
             session.allocate(buffers::SUM, len)?;
-            for level in 0..self.shards.ilog2() {
-                session.allocate(at_level(level), len)?;
-            }
+        }
+        for level in 0..own.ilog2() {
+            session.allocate(at_level(level), len)?;
         }
         let rest = images % rows;
         Ok(Steps {
@@ -108,20 +112,34 @@ impl Maker<'_> {
                 gradients: Vec::new(),
                 update: runtime.prepare(self.first(model, rows))?,
                 log_rows: 1,
+                present: 1,
             });
         }
         let count = self.shards.min(rows);
+        let each = self.shards / self.ranks.count();
+        let mut own = self.ranks.own(self.shards);
+        own.end = own.end.min(count);
+        if own.is_empty() {
+            // Its counters move on by a shard whose gradient nobody takes.
+            own = 0..1;
+        }
         let mut gradients = Vec::new();
-        for i in 0..count {
-            gradients.push(runtime.prepare(self.gradient(model, rows, i))?);
-            if let Some(plan) = sums(i, i + 1 == count, model.parameters().len) {
-                gradients.push(runtime.prepare(plan)?);
-            }
+        for i in own.clone() {
+            let is_last = i + 1 == own.end;
+            gradients.push(runtime.prepare(self.gradient(model, rows, i, is_last))?);
+            let sums = sums(i - own.start, is_last, model.parameters().len);
+            gradients.extend(sums.map(|plan| runtime.prepare(plan)).transpose()?);
+        }
+        if self.ranks.is_first() && own.end < count {
+            // Of another size than its own, perhaps: the other processes take over which kernels are chosen here.
+            let last = runtime.prepare(self.gradient(model, rows, count - 1, true))?;
+            runtime.release(last);
         }
         Ok(Step {
             gradients,
             update: runtime.prepare(model.update(rows, self.source, self.update))?,
-            log_rows: count,
+            log_rows: own.len(),
+            present: count.div_ceil(each),
         })
     }
 
@@ -129,17 +147,20 @@ impl Maker<'_> {
     pub(in crate::train) fn first(&self, model: &Model, rows: usize) -> Plan {
         match self.shards {
             1 => model.train(rows, self.source, self.update),
-            _ => self.gradient(model, rows, 0),
+            _ => {
+                let own = self.ranks.own(self.shards);
+                self.gradient(model, rows, own.start, own.len() == 1)
+            }
         }
     }
 
-    /// The plan of the gradient of shard `i` of a batch.
-    fn gradient(&self, model: &Model, rows: usize, i: usize) -> Plan {
+    /// The plan of the gradient of shard `i` of a batch, the last one here or one before others.
+    fn gradient(&self, model: &Model, rows: usize, i: usize, is_last: bool) -> Plan {
         let own = rows_of(rows, self.shards, i);
         let count = self.shards.min(rows);
         let shard = Shard {
             count,
-            ends: if i + 1 == count { rows } else { 0 },
+            ends: if is_last { rows } else { 0 },
         };
         let source = Source {
             first_row: own.start,
@@ -160,19 +181,44 @@ impl Step {
         self.gradients.is_empty().then_some(self.update)
     }
 
+    /// The plans of the gradient alone.
+    pub(super) fn gradients(&self) -> &[PlanId] {
+        &self.gradients
+    }
+
     /// Runs steps in a row.
-    pub(super) fn run(&self, runtime: &mut dyn Runtime, times: usize) -> Result<()> {
+    pub(super) fn run(&self, session: &mut Session, ranks: &Ranks, times: usize) -> Result<()> {
         if let Some(plan) = self.plan() {
-            return runtime.run(plan, times as u32);
+            return session.runtime.run(plan, times as u32);
         }
         for _ in 0..times {
-            for plan in self.plans() {
-                runtime.run(plan, 1)?;
+            for &plan in &self.gradients {
+                session.runtime.run(plan, 1)?;
             }
+            self.add(session, ranks)?;
+            session.runtime.run(self.update, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the gradients of all processes.
+    fn add(&self, session: &mut Session, ranks: &Ranks) -> Result<()> {
+        let len = session.model.parameters().len;
+        if ranks.count() == 1 {
+            return Ok(());
+        }
+        for start in (0..len).step_by(MOST_SENT) {
+            let part = MOST_SENT.min(len - start);
+            let mut gradient = session.runtime.read(buffers::GRADIENT, start, part)?;
+            ranks.add(&mut gradient, self.present)?;
+            session.runtime.write(buffers::GRADIENT, start, &gradient)?;
         }
         Ok(())
     }
 }
+
+/// Most floats of a gradient that go from process to process at once, 16 MiB: the host holds them three times.
+const MOST_SENT: usize = 1 << 22;
 
 /// Where the sum over a subtree of 2^level shards waits for its neighbour's.
 fn at_level(level: u32) -> Shared {
