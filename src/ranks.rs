@@ -55,12 +55,23 @@ pub trait Messages {
 }
 
 /// Where a process is among those of its machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Processes before it on the same machine.
+    pub before: usize,
+    /// All processes of the machine.
     pub on_machine: usize,
     /// Processes that share this one's processors, itself among them.
     pub sharers: usize,
+}
+
+impl Place {
+    /// That of a process alone.
+    pub const ALONE: Self = Self {
+        before: 0,
+        on_machine: 1,
+        sharers: 1,
+    };
 }
 
 /// The processes that train together: this one among others, or alone.
@@ -290,12 +301,16 @@ impl Ranks {
     /// # Errors
     /// As [`Ranks::gather`].
     pub fn place(&self) -> Result<Place> {
+        if self.others.is_none() {
+            return Ok(Place::ALONE);
+        }
         let machine = gethostname::gethostname().to_string_lossy().into_owned();
         let own = format!("{machine}\n{}", launch::processors());
         let all = self.gather(own.as_bytes())?;
         let is_here = |text: &[u8]| text.split(|b| *b == b'\n').next() == Some(machine.as_bytes());
         Ok(Place {
-            on_machine: all[..self.rank()].iter().filter(|it| is_here(it)).count(),
+            before: all[..self.rank()].iter().filter(|it| is_here(it)).count(),
+            on_machine: all.iter().filter(|it| is_here(it)).count(),
             sharers: all.iter().filter(|it| **it == own.as_bytes()).count(),
         })
     }
@@ -328,23 +343,27 @@ impl Ranks {
         Ok(())
     }
 
-    /// Ends the run of this process, which gave `outcome`. An error that all processes have is the first one's to say; one
-    /// that the others do not know of is said with `say` and ends them.
+    /// Whether an error of this process is one that all of them have returned.
+    pub fn have_agreed(&self) -> bool {
+        self.is_agreed.get()
+    }
+
+    /// Waits for the others at the end of all messages.
     ///
     /// # Errors
-    /// The outcome's, and [`Error::Device`] where the others cannot be reached.
-    pub fn leave<T, E>(
-        &self,
-        outcome: Result<T, E>,
-        is_known: impl FnOnce(&E) -> bool,
-        say: impl FnOnce(E) -> u8,
-    ) -> Result<Result<T, E>> {
-        let Some(others) = &self.others else {
-            return Ok(outcome);
-        };
-        match outcome {
-            Err(error) if !self.is_agreed.get() && !is_known(&error) => others.abort(say(error)),
-            outcome => others.finish().map(|()| outcome),
+    /// As [`Ranks::gather`].
+    pub fn leave(&self) -> Result<()> {
+        self.greatest(0)?;
+        self.others
+            .as_ref()
+            .map_or(Ok(()), |others| others.finish())
+    }
+
+    /// Ends this process and all others, which do not know why.
+    pub fn abort(&self, code: u8) -> ! {
+        match &self.others {
+            Some(others) => others.abort(code),
+            None => std::process::exit(code.into()),
         }
     }
 }

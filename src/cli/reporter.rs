@@ -180,7 +180,7 @@ impl<'a> Reporter<'a> {
             // Not even --quiet is silent about a run that was cut short.
             (Ending::BrokenOff, signal) => note(format_args!(
                 "stopped by {} at step {step}, which is saved in {}; {resume}",
-                signal.map_or("its observer", |(name, _)| name),
+                signal.map_or("a signal to another process", |(name, _)| name),
                 path.display()
             )),
         }

@@ -192,6 +192,8 @@ struct Ready {
     /// Name of the device.
     device: String,
     memory: DeviceMemory,
+    /// Processes that share the memory of the host.
+    sharers: usize,
     /// Whether its runtime makes gradients and updates at once.
     fuses_updates: bool,
     dataset: Dataset,
@@ -202,7 +204,7 @@ impl Ready {
     fn make(resolved: &Resolved, company: &Company, quiet: bool, dry_run: bool) -> Result<Self> {
         let source = &resolved.data.source;
         let loading = Loading::start(source, resolved.data.options.clone(), quiet);
-        let (selection, before) = (&resolved.compute.device, company.place.on_machine);
+        let (selection, before) = (&resolved.compute.device, company.place.before);
         let (device, lines) = find_device(selection, resolved.train.precision, before)?;
         loading.note(lines);
         let (name, memory) = (device.name(), DeviceMemory::of(&device));
@@ -223,6 +225,7 @@ impl Ready {
             runtime: or_lost(warm.map(|()| runtime))?,
             device: name,
             memory,
+            sharers: company.place.on_machine,
             fuses_updates,
             dataset: loading.finish()?,
         })
@@ -237,7 +240,14 @@ impl Ready {
     /// Checks that there is the memory.
     fn check_room(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
         let fused = self.fuses_updates;
-        train::check_room(spec, options, &self.dataset, fused, self.memory)
+        train::check_room(
+            spec,
+            options,
+            &self.dataset,
+            fused,
+            self.memory,
+            self.sharers,
+        )
     }
 
     /// Checks what needs the images.

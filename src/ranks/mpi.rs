@@ -13,6 +13,8 @@ use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::process;
 use std::ptr::null_mut;
+use std::thread;
+use std::time::Duration;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
@@ -33,6 +35,9 @@ const FUNNELED: [c_int; 2] = [1024, 1];
 
 /// Bytes that any library's name of itself fits.
 const MOST_VERSION: usize = 8192;
+
+/// Time for a launcher to pass on what a process has said last: MPICH's may end before.
+const PASSING_ON: Duration = Duration::from_millis(250);
 
 const SUCCESS: c_int = 0;
 
@@ -126,9 +131,10 @@ fn version(library: &Library) -> Result<String> {
     };
     check(code, "MPI_Get_library_version")?;
     text.truncate(usize::try_from(len).unwrap_or(0));
+    // Some have pages of how they were built behind it.
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().next().unwrap_or_default();
-    Ok(line.trim_end_matches('\0').trim().to_owned())
+    let name = text.split([',', '\n', '\0']).next().unwrap_or_default();
+    Ok(name.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// The communicator of all processes, and the type of bytes.
@@ -271,6 +277,7 @@ impl Messages for Mpi {
     }
 
     fn abort(&self, code: u8) -> ! {
+        thread::sleep(PASSING_ON);
         // SAFETY: it needs nothing but an initialised library, and does not come back.
         unsafe { (self.abort)(self.world, c_int::from(code)) };
         process::exit(i32::from(code))

@@ -25,7 +25,7 @@ fn two_epochs<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// A checkpoint within each epoch beside that at its end, so that the first one comes before any pictures.
-const OFTEN: [&str; 2] = ["--checkpoint-every", "9steps"];
+pub(crate) const OFTEN: [&str; 2] = ["--checkpoint-every", "9steps"];
 
 /// One at the end of each epoch, however short.
 const EACH: [&str; 2] = ["--checkpoint-every", "1epoch"];
@@ -276,10 +276,10 @@ fn two_hundred_kills_at_random_instants_lose_nothing_but_steps() {
 }
 
 /// A small file system of its own, for as long as it is held.
-struct Disk(PathBuf);
+pub(crate) struct Disk(pub(crate) PathBuf);
 
 impl Disk {
-    fn mount(path: PathBuf, size: &str) -> Option<Self> {
+    pub(crate) fn mount(path: PathBuf, size: &str) -> Option<Self> {
         fs::create_dir(&path).expect("a folder");
         let options = format!("size={size}");
         let status = Command::new("mount")

@@ -22,6 +22,8 @@ mod memory;
 mod options;
 mod other_data;
 mod outputs;
+#[cfg(target_os = "linux")]
+mod processes;
 mod python;
 mod pytorch;
 mod refused;

@@ -17,6 +17,7 @@ mod mnist;
 mod modules;
 mod not_finite;
 mod parts;
+mod processes;
 mod reproducibility;
 mod resume;
 mod schedules;

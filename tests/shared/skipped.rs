@@ -6,8 +6,8 @@ use std::io::{self, Write};
 
 /// What a machine may lack: a browser, Python's packages, strace, the right to mount, an adapter, MNIST, an adapter
 /// whose shaders have f16, one with small bindings, a user whom permissions bind, inputs that people have had, Khronos'
-/// validators of shaders, SwiftShader, OpenGL.
-const NEEDS: [&str; 13] = [
+/// validators of shaders, SwiftShader, OpenGL, MPI.
+const NEEDS: [&str; 14] = [
     "web",
     "python",
     "strace",
@@ -21,6 +21,7 @@ const NEEDS: [&str; 13] = [
     "validators",
     "opengl",
     "swiftshader",
+    "mpi",
 ];
 
 /// Says what a test leaves out because this machine lacks one of [`NEEDS`].

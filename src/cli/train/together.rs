@@ -25,30 +25,42 @@ pub(super) fn run(
     args: &TrainArgs,
     command: impl FnOnce(&TrainArgs, &Company) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    let company = Company::join()?;
-    let ranks = &company.ranks;
-    let outcome = match ranks.is_first() {
-        true => command(args, &company),
-        false => command(&args.clone().silent(), &company),
+    let ranks = Ranks::join()?;
+    let outcome = Company::make(&ranks)
+        .map_err(Into::into)
+        .and_then(|company| match ranks.is_first() {
+            true => command(args, &company),
+            false => command(&args.clone().silent(), &company),
+        });
+    let error = match outcome {
+        Ok(code) => {
+            ranks.leave()?;
+            return Ok(code);
+        }
+        Err(error) if ranks.count() == 1 => return Err(error),
+        Err(error) => error,
     };
-    let is_known = |error: &anyhow::Error| {
-        // Found in what all processes have.
-        matches!(
-            error.downcast_ref(),
-            Some(Error::NotFinite { .. } | Error::Diverged { .. })
-        )
-    };
-    let say = |error: anyhow::Error| {
-        let what = format!("process {} of {}", ranks.rank(), ranks.count());
-        say_error(&format!("{what}: "), &error);
-        exit_code(&error)
-    };
-    let outcome = ranks.leave(outcome, is_known, say)?;
-    match outcome {
-        // The first one says it.
-        Err(error) if !ranks.is_first() => Ok(ExitCode::from(exit_code(&error))),
-        outcome => outcome,
+    let code = exit_code(&error);
+    // Found in what all processes have.
+    let is_alike = matches!(
+        error.downcast_ref(),
+        Some(Error::NotFinite { .. } | Error::Diverged { .. })
+    );
+    if !is_alike && !ranks.have_agreed() {
+        let whose = format!("process {} of {}: ", ranks.rank(), ranks.count());
+        say_error(&whose, &error);
+        ranks.abort(code)
     }
+    // A launcher may end all processes as soon as one of them has failed: only the first one does, behind its message.
+    let code = match ranks.is_first() {
+        true => {
+            say_error("", &error);
+            code
+        }
+        false => 0,
+    };
+    ranks.leave()?;
+    Ok(ExitCode::from(code))
 }
 
 /// This process among those that train with it.
@@ -58,15 +70,14 @@ pub(super) struct Company {
 }
 
 impl Company {
-    /// Joins the others, and takes its share of the processors that they have together.
-    fn join() -> Result<Self> {
-        let ranks = Ranks::join()?;
+    /// Makes sure that the others run the same program, and takes its share of the processors that they have together.
+    fn make(ranks: &Ranks) -> Result<Self> {
+        let ranks = ranks.clone();
         if ranks.count() == 1 {
-            let place = Place {
-                on_machine: 0,
-                sharers: 1,
-            };
-            return Ok(Self { ranks, place });
+            return Ok(Self {
+                ranks,
+                place: Place::ALONE,
+            });
         }
         ranks.check_equal(
             &program(),

@@ -127,7 +127,7 @@ impl DeviceMemory {
 }
 
 /// Refuses training for which the host has not got the memory, before any is taken and anything is written. Images that
-/// are loaded already count as taken. `fused` as for [`super::Trainer::with_updates`].
+/// are loaded already count as taken. `fused` as for [`super::Trainer::with_updates`]; `processes` train on the machine.
 ///
 /// # Errors
 /// [`crate::Error::Device`] with what is needed and what is left; [`crate::Error::Config`] for what
@@ -138,6 +138,7 @@ pub fn check_room(
     dataset: &Dataset,
     fused: bool,
     device: DeviceMemory,
+    processes: usize,
 ) -> Result<()> {
     // Lengths are the same on every device; the limits of this one are looked at when it is asked for them.
     let runtime = Box::new(Predicted::new(Device::Cpu));
@@ -160,7 +161,11 @@ pub fn check_room(
             "parameters on their way to a checkpoint".to_owned(),
         ),
     };
-    let needs = format!("training ({parts})");
+    let needs = match processes {
+        1 => format!("training ({parts})"),
+        _ => format!("training in {processes} processes ({parts}, each)"),
+    };
+    let needed = needed * processes as u64;
     let hint =
         "a smaller `batch-size = …`, a smaller net (`hidden = …`, `width = …`), or fewer images";
     check_memory(&needs, needed, hint)

@@ -125,14 +125,15 @@ impl Maker<'_> {
         }
         let mut gradients = Vec::new();
         for i in own.clone() {
+            gradients.push(runtime.prepare(self.gradient(model, rows, i, &own))?);
             let is_last = i + 1 == own.end;
-            gradients.push(runtime.prepare(self.gradient(model, rows, i, is_last))?);
             let sums = sums(i - own.start, is_last, model.parameters().len);
             gradients.extend(sums.map(|plan| runtime.prepare(plan)).transpose()?);
         }
         if self.ranks.is_first() && own.end < count {
             // Of another size than its own, perhaps: the other processes take over which kernels are chosen here.
-            let last = runtime.prepare(self.gradient(model, rows, count - 1, true))?;
+            let last =
+                runtime.prepare(self.gradient(model, rows, count - 1, &(count - 1..count)))?;
             runtime.release(last);
         }
         Ok(Step {
@@ -149,24 +150,23 @@ impl Maker<'_> {
             1 => model.train(rows, self.source, self.update),
             _ => {
                 let own = self.ranks.own(self.shards);
-                self.gradient(model, rows, own.start, own.len() == 1)
+                self.gradient(model, rows, own.start, &own)
             }
         }
     }
 
-    /// The plan of the gradient of shard `i` of a batch, the last one here or one before others.
-    fn gradient(&self, model: &Model, rows: usize, i: usize, is_last: bool) -> Plan {
-        let own = rows_of(rows, self.shards, i);
-        let count = self.shards.min(rows);
+    /// The plan of the gradient of shard `i` of a batch, one of `own` that are computed in turn.
+    fn gradient(&self, model: &Model, rows: usize, i: usize, own: &Range<usize>) -> Plan {
         let shard = Shard {
-            count,
-            ends: if is_last { rows } else { 0 },
+            count: own.len(),
+            ends: if i + 1 == own.end { rows } else { 0 },
         };
+        let part = rows_of(rows, self.shards, i);
         let source = Source {
-            first_row: own.start,
+            first_row: part.start,
             ..*self.source
         };
-        model.gradient(own.len(), &source, self.update, shard)
+        model.gradient(part.len(), &source, self.update, shard)
     }
 }
 
@@ -288,7 +288,7 @@ fn combine(builder: &mut Builder, from: &[Shared], to: Shared, len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::CpuRuntime;
+    use crate::plan::{CpuRuntime, Runtime};
 
     const LEN: usize = 67;
 
