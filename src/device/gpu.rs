@@ -343,3 +343,33 @@ impl Drop for Gpu {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgpu::{AdapterInfo, Backend, DeviceType};
+
+    fn adapter(device_type: DeviceType, backend: Backend, name: &str) -> AdapterInfo {
+        AdapterInfo {
+            name: name.to_owned(),
+            ..AdapterInfo::new(device_type, backend)
+        }
+    }
+
+    #[test]
+    fn processes_of_a_machine_share_the_gpus_that_are_like_its_best_one() {
+        let all = [
+            adapter(DeviceType::IntegratedGpu, Backend::Vulkan, "a small one"),
+            adapter(DeviceType::DiscreteGpu, Backend::Vulkan, "a large one"),
+            adapter(DeviceType::DiscreteGpu, Backend::Vulkan, "another kind"),
+            adapter(DeviceType::DiscreteGpu, Backend::Vulkan, "a large one"),
+            adapter(DeviceType::DiscreteGpu, Backend::Dx12, "a large one"),
+            adapter(DeviceType::Cpu, Backend::Vulkan, "lavapipe"),
+        ];
+        let taken: Vec<_> = (0..5).map(|number| trusted(&all, number)).collect();
+        assert_eq!(taken, [Some(1), Some(3), Some(1), Some(3), Some(1)]);
+        assert_eq!(trusted(&all[..1], 3), Some(0));
+        assert_eq!(trusted(&all[5..], 0), None, "software");
+        assert_eq!(trusted(&[], 0), None);
+    }
+}

@@ -102,7 +102,7 @@ impl Launch {
                     "{}={said}, but {library} knows of {count}: it is not the MPI of the launcher",
                     self.variable
                 ),
-                "the `mpirun` of that MPI; under Slurm `srun --mpi=list` shows what there is; or LD_LIBRARY_PATH with \
+                "the `mpirun` of that MPI; under Slurm the option `mpi` of srun, whose value `list` shows what there is; or LD_LIBRARY_PATH with \
                  the folder of the launcher's MPI",
             )),
             _ => Ok(()),

@@ -95,8 +95,8 @@ pub struct TrainOptions {
         help_heading = "Training"
     )]
     pub ema: f32,
-    /// Parts of a batch, a power of two: their gradients are computed one after another, in the memory of one part, and
-    /// added before the update; part of what a run is, as sums round by their order
+    /// Parts of a batch, a power of two: their gradients are computed one after another, in the memory of one part, or by
+    /// several processes, and added before the update; part of what a run is, as sums round by their order
     #[arg(long, value_name = "NUMBER", value_parser = option::positive::<usize>, default_value_t = 1, help_heading = "Training")]
     pub shards: usize,
     /// Seed of everything random; equal seeds on one device give equal results

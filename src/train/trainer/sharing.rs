@@ -8,8 +8,8 @@ use crate::files;
 use crate::model::plans::buffers;
 use crate::plan::Shared;
 
-/// Most floats that go from process to process at once, 16 MiB.
-const MOST_SENT: usize = 1 << 22;
+/// Most floats that go from process to process at once, 4 MiB: the host holds them a few times.
+pub(super) const MOST_SENT: usize = 1 << 20;
 
 impl Trainer {
     /// Has all processes start from where the first one is.

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::sharing::MOST_SENT;
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::plans::{Shard, Source, Update, buffers};
@@ -216,9 +217,6 @@ impl Step {
         Ok(())
     }
 }
-
-/// Most floats of a gradient that go from process to process at once, 16 MiB: the host holds them three times.
-const MOST_SENT: usize = 1 << 22;
 
 /// Where the sum over a subtree of 2^level shards waits for its neighbour's.
 fn at_level(level: u32) -> Shared {
