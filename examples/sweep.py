@@ -4,18 +4,21 @@
     python3 examples/sweep.py STUDY TRIALS [options of `elbo train` that all runs have]
 
 STUDY is a folder for the study and its runs. Start it several times, on several machines with a common folder: each process
-takes trials until there are TRIALS. A run that does badly is stopped early, with a checkpoint. What a killed process left goes
+takes trials until there are TRIALS (on Linux and macOS). A run that does badly is stopped early, with a checkpoint. What a killed process left goes
 on from its last checkpoint when the sweep is started again.
 """
 
+import fcntl
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 folder, trials, fixed = Path(sys.argv[1]).absolute(), int(sys.argv[2]), sys.argv[3:]
@@ -61,15 +64,29 @@ def take_up(study):
     runs = {run["path"]: run for run in json.loads(listed.stdout)}
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         run = runs.get(str(Path(trial.user_attrs.get("run", "")).absolute()))
-        if run and run["status"] != "running" and (run["written_seconds_ago"] or 0) > 5:
-            study.tell(trial.number, state=TrialState.FAIL)
+        is_new = datetime.now() - trial.datetime_start < timedelta(seconds=10)
+        if run and not is_new and run["status"] != "running" and (run["written_seconds_ago"] or 0) > 5:
+            try:
+                study.tell(trial.number, state=TrialState.FAIL)
+            except (ValueError, UpdateFinishedTrialError):
+                continue  # Another process has just done so.
             study.enqueue_trial(trial.params, user_attrs={"run": run["path"]})
 
 
+class Lock:
+    """The system's lock of a file, which it takes back from a process that is killed."""
+
+    def acquire(self):
+        self.file = open(folder / "study.lock", "w")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        return True
+
+    def release(self):
+        self.file.close()
+
+
 folder.mkdir(parents=True, exist_ok=True)
-log = str(folder / "study.log")  # absolute, as Optuna's lock is a link to it
-lock = JournalFileSymlinkLock(log, grace_period=10)  # seconds: a killed process may leave it
-storage = JournalStorage(JournalFileBackend(log, lock))
+storage = JournalStorage(JournalFileBackend(str(folder / "study.log"), Lock()))
 pruner = optuna.pruners.MedianPruner(n_warmup_steps=2)
 study = optuna.create_study(storage=storage, pruner=pruner, study_name="elbo", load_if_exists=True)
 take_up(study)

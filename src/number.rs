@@ -1,5 +1,9 @@
 //! Numbers as text.
 
+mod bytes;
+
+pub use bytes::Bytes;
+
 /// `652824` as `652,824`.
 pub fn grouped(number: u64) -> String {
     by_thousands(&number.to_string())

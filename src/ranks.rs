@@ -4,14 +4,15 @@
 //! they are, because sums are binary trees over parts of a batch, of which each process has a subtree.
 
 mod launch;
-#[cfg(unix)]
+// Its handles need a machine of 64 bits whose lower half comes first.
+#[cfg(all(unix, target_pointer_width = "64", target_endian = "little"))]
 mod mpi;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 
 /// How processes pass bytes to each other. All of them make every call, in the same order.
-pub trait Messages {
+pub trait Messages: Send + Sync {
     /// Number of this process.
     fn rank(&self) -> usize;
 
@@ -57,7 +58,7 @@ pub trait Messages {
 /// Where a process is among those of its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Processes before it on the same machine.
+    /// Processes before it on the same machine: its local rank.
     pub before: usize,
     /// All processes of the machine.
     pub on_machine: usize,
@@ -77,9 +78,9 @@ impl Place {
 /// The processes that train together: this one among others, or alone.
 #[derive(Clone, Default)]
 pub struct Ranks {
-    others: Option<Rc<dyn Messages>>,
+    others: Option<Arc<dyn Messages>>,
     /// Whether all of them know of the error that one of them returned.
-    is_agreed: Rc<Cell<bool>>,
+    is_agreed: Arc<AtomicBool>,
 }
 
 impl Ranks {
@@ -92,7 +93,7 @@ impl Ranks {
     pub fn new(messages: impl Messages + 'static) -> Self {
         let is_alone = messages.count() == 1;
         Self {
-            others: (!is_alone).then(|| Rc::new(messages) as Rc<dyn Messages>),
+            others: (!is_alone).then(|| Arc::new(messages) as Arc<dyn Messages>),
             ..Self::default()
         }
     }
@@ -106,13 +107,17 @@ impl Ranks {
     pub fn join() -> Result<Self> {
         match launch::find(|name| std::env::var(name).ok())? {
             None => Ok(Self::alone()),
-            #[cfg(unix)]
+            #[cfg(all(unix, target_pointer_width = "64", target_endian = "little"))]
             Some(launch) => {
                 let mpi = mpi::Mpi::join(&launch)?;
                 launch.check(mpi.count(), mpi.version())?;
+                if mpi.count() == 1 {
+                    mpi.finish()?;
+                    return Ok(Self::alone());
+                }
                 Ok(Self::new(mpi))
             }
-            #[cfg(not(unix))]
+            #[cfg(not(all(unix, target_pointer_width = "64", target_endian = "little")))]
             Some(launch) => Err(launch.unsupported()),
         }
     }
@@ -183,7 +188,7 @@ impl Ranks {
         Ok(lens.iter().enumerate().map(part).collect())
     }
 
-    /// The greatest of the numbers that the processes gave.
+    /// The greatest of the numbers that the processes gave (MPI's all-reduce by `MAX`).
     ///
     /// # Errors
     /// As [`Ranks::gather`].
@@ -247,7 +252,8 @@ impl Ranks {
     /// # Errors
     /// Its own error, or that of the first process that has one.
     pub fn agree<T>(&self, outcome: Result<T>) -> Result<T> {
-        if self.others.is_none() {
+        // Whoever has agreed on a failure is on its way out, and asks nobody any more.
+        if self.others.is_none() || self.have_agreed() {
             return outcome;
         }
         let own = match &outcome {
@@ -266,7 +272,7 @@ impl Ranks {
         match failed {
             None => outcome,
             Some(failed) => {
-                self.is_agreed.set(true);
+                self.is_agreed.store(true, Ordering::Relaxed);
                 Err(outcome.err().unwrap_or(failed))
             }
         }
@@ -282,6 +288,9 @@ impl Ranks {
         tell: impl Fn(&str, &str) -> Result<Option<String>>,
         hint: &str,
     ) -> Result<()> {
+        if self.others.is_none() {
+            return Ok(());
+        }
         let all = self.gather(own.as_bytes())?;
         let all: Vec<_> = all
             .iter()
@@ -289,7 +298,7 @@ impl Ranks {
             .collect();
         for (rank, other) in all.iter().enumerate() {
             if let Some(what) = tell(&all[0], other)? {
-                self.is_agreed.set(true);
+                self.is_agreed.store(true, Ordering::Relaxed);
                 return Err(Error::config(format!("process {rank}: {what}"), hint));
             }
         }
@@ -345,7 +354,7 @@ impl Ranks {
 
     /// Whether an error of this process is one that all of them have returned.
     pub fn have_agreed(&self) -> bool {
-        self.is_agreed.get()
+        self.is_agreed.load(Ordering::Relaxed)
     }
 
     /// Waits for the others at the end of all messages.

@@ -1,5 +1,6 @@
 // x[row, j] = value j of image order[position + first + row], bytes as 0 to 1; optionally binarised. scalar.wgsl and
-// vec4.wgsl have the entry points.
+// vec4.wgsl have the entry points. Where WINDOW is not 0, only so many images lie there, those of positions in a row from a
+// multiple of WINDOW on; the order has their numbers for draws.
 // Bindings:   images    [images, values]: bytes, four a word (least significant first), or with FLOATS 1 floats
 //             order     [at least position + first + rows]: indices of images
 //             counters  [step, position, row of the log]
@@ -23,11 +24,18 @@ struct Params {
 
 override FLOATS: u32 = 0u;
 override BINARIZE: u32 = 0u;
+override WINDOW: u32 = 0u;
 
 // As in `ops::gather`.
 const AS_IS: u32 = 0u;
 const FIXED: u32 = 1u;
 const DYNAMIC: u32 = 2u;
+
+// Where the image of a position lies.
+fn place(position: u32) -> u32 {
+    if WINDOW != 0u { return position % max(WINDOW, 1u); }
+    return order[position];
+}
 
 // byte / 255 as correctly rounded, where the error of WGSL's division may be 2.5 ulp. In base 256 its digits are the byte
 // again and again: three of them are exact, and the others are more than half an ulp of those and less than one.

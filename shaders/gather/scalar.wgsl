@@ -12,16 +12,16 @@ fn drawn(step: u32, element: u32) -> f32 {
 }
 
 fn value(element: u32) -> f32 {
-    let image = order[counters[1] + params.first + element / params.values];
+    let position = counters[1] + params.first + element / params.values;
     let j = element % params.values;
-    let at = image * params.values + j;
+    let at = place(position) * params.values + j;
     var found: f32;
     if FLOATS != 0u {
         found = bitcast<f32>(images[at]);
     } else {
         found = shares(vec4<u32>((images[at / 4u] >> (8u * (at % 4u))) & 255u)).x;
     }
-    if BINARIZE == FIXED { return select(0.0, 1.0, drawn(image, j) < found); }
+    if BINARIZE == FIXED { return select(0.0, 1.0, drawn(order[position], j) < found); }
     if BINARIZE == DYNAMIC {
         return select(0.0, 1.0, drawn(counters[0], params.first * params.values + element) < found);
     }

@@ -31,9 +31,9 @@ fn main(
     if 4u * at >= params.rows * params.values { return; }
     let row = 4u * at / params.values;
     let j = 4u * at - row * params.values;
-    let image = order[counters[1] + params.first + row];
-    var found = four_of(image * params.values + j);
-    if BINARIZE == FIXED { found = drawn(found, image, j / 4u); }
+    let position = counters[1] + params.first + row;
+    var found = four_of(place(position) * params.values + j);
+    if BINARIZE == FIXED { found = drawn(found, order[position], j / 4u); }
     if BINARIZE == DYNAMIC { found = drawn(found, counters[0], params.first * (params.values / 4u) + at); }
     x[at] = four(found);
 }

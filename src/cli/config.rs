@@ -224,6 +224,7 @@ mod tests {
     use crate::data::{Augment, Binarize, DataOptions};
     use crate::kernel::Precision;
     use crate::model::{Activation, Likelihood, ModelKind, NetName, Sigma};
+    use crate::number::Bytes;
     use crate::plan::Tune;
     use crate::train::{KlWeight, LearningRate, Record, Span};
 
@@ -324,6 +325,7 @@ mod tests {
                 patience: 6,
                 log_every: 9,
                 pictures_every: Some(4),
+                device_memory: Some(Bytes(3_000_000_000)),
                 weight_decay: 0.1,
                 grad_clip: 0.2,
                 binarize: Binarize::Fixed,

@@ -292,8 +292,11 @@ impl<'a> Reporter<'a> {
     fn epoch_line(&self, record: &EpochRecord) -> String {
         let run = self.folder.config();
         let sigma = record.sigma.map(|sigma| format!(", sigma {sigma:.4}"));
+        let waiting = record
+            .waiting
+            .map(|share| format!(" ({:.0} % of the time waiting for images)", 100.0 * share));
         format!(
-            "epoch {}/{}: train loss {}, test loss {} ({}{}){}, {} images/s, {:.1} s",
+            "epoch {}/{}: train loss {}, test loss {} ({}{}){}, {} images/s{}, {:.1} s",
             record.epoch,
             run.train.epochs,
             text::number(&run.model, record.train.total),
@@ -302,6 +305,7 @@ impl<'a> Reporter<'a> {
             text::caution(&run.model),
             sigma.unwrap_or_default(),
             text::grouped(record.images_per_s as u64),
+            waiting.unwrap_or_default(),
             record.seconds
         )
     }
@@ -338,6 +342,12 @@ impl<'a> Reporter<'a> {
 impl Observer for Reporter<'_> {
     fn started(&mut self, start: &Start<'_>) -> Result<()> {
         self.say(&format!("device memory: {}", text::memory(start.memory)));
+        if let Some(window) = start.window {
+            self.say(&format!(
+                "  the training images lie on the host, {} at a time on the device",
+                text::grouped(window as u64)
+            ));
+        }
         self.differences(start);
         self.kept = self.resumed.then_some(start.position.steps);
         let done = start.position.steps;
@@ -459,6 +469,7 @@ mod tests {
                 sigma: None,
                 astray: false,
                 images_per_s: 51_234.4,
+                waiting: Some(0.034),
                 seconds: 12.34,
             })
         };
@@ -470,6 +481,7 @@ mod tests {
             "(reconstruction 80.59 + KL 25.00)",
             "51,234 images/s",
             "12.3 s",
+            "3 % of the time waiting for images",
         ] {
             assert!(plain.contains(part), "{plain}");
         }

@@ -2,7 +2,7 @@
 
 mod args;
 mod dry_run;
-mod losses;
+mod job;
 mod resume;
 mod together;
 
@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 pub(super) use args::TrainArgs;
 
-use self::losses::{From, or_lost};
+use self::job::{From, or_lost};
 use self::together::Company;
 use super::config::{self, Resolved};
 use super::init;
@@ -24,8 +24,8 @@ use crate::error::{Error, Result};
 use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Predicted, Runtime};
 use crate::train::{
-    self, DataConfig, DeviceMemory, InitFrom, Record, RunConfig, RunFolder, TrainOptions, Trainer,
-    warm_up,
+    self, DataConfig, DeviceMemory, Executor, InitFrom, Record, RunConfig, RunFolder, TrainOptions,
+    Trainer, warm_up,
 };
 
 /// Greatest magnitude of values that nobody has to scale, such as standardized ones.
@@ -77,10 +77,10 @@ impl New {
             initial.weights(&spec).map(|weights| (from, weights))
         });
         let initial = initial.transpose()?;
-        let room = ready.check_room(&spec, &resolved.train);
-        match args.dry_run {
-            true => room.unwrap_or_else(warn),
-            false => room?,
+        match ready.check_room(&spec, &resolved.train, company) {
+            Err(short) if args.dry_run && company.ranks.is_first() => warn(short),
+            Err(_) if args.dry_run => {}
+            room => room?,
         }
         Ok(Self {
             ready,
@@ -136,7 +136,8 @@ fn start(args: &TrainArgs, company: &Company) -> anyhow::Result<ExitCode> {
         };
     }
     let run = new.config();
-    company.check_same_run(&run, &new.ready.dataset, &new.ready.device)?;
+    company.check_same_options(&run)?;
+    company.check_same_images(&new.ready.dataset, &new.ready.device)?;
     let folder = ranks.is_first().then(|| new.folder(args, run.clone()));
     let folder = ranks.agree(folder.transpose())?;
     let Ready {
@@ -191,11 +192,7 @@ struct Ready {
     runtime: Result<Box<dyn Runtime>>,
     /// Name of the device.
     device: String,
-    memory: DeviceMemory,
-    /// Processes that share the memory of the host.
-    sharers: usize,
-    /// Whether its runtime makes gradients and updates at once.
-    fuses_updates: bool,
+    executor: Executor,
     dataset: Dataset,
 }
 
@@ -212,7 +209,7 @@ impl Ready {
             true => Box::new(Predicted::new(device)),
             false => plan::open(device, resolved.compute.tune),
         };
-        let fuses_updates = runtime.fuses_updates();
+        let executor = Executor::new(memory, runtime.as_ref());
         let warm = match data::expect(source) {
             // Several processes take over the choices of the first one.
             Some(expected) if company.ranks.count() == 1 => {
@@ -224,29 +221,26 @@ impl Ready {
         Ok(Self {
             runtime: or_lost(warm.map(|()| runtime))?,
             device: name,
-            memory,
-            sharers: company.place.on_machine,
-            fuses_updates,
+            executor,
             dataset: loading.finish()?,
         })
     }
 
-    /// Checks what needs the images, and that there is the memory.
-    fn check_whole(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
-        self.check(spec, options)?;
-        self.check_room(spec, options)
-    }
-
     /// Checks that there is the memory.
-    fn check_room(&self, spec: &ModelSpec, options: &TrainOptions) -> Result<()> {
-        let fused = self.fuses_updates;
+    fn check_room(
+        &self,
+        spec: &ModelSpec,
+        options: &TrainOptions,
+        company: &Company,
+    ) -> Result<()> {
+        let (ranks, processes) = (&company.ranks, company.place.on_machine);
         train::check_room(
             spec,
             options,
             &self.dataset,
-            fused,
-            self.memory,
-            self.sharers,
+            self.executor,
+            ranks,
+            processes,
         )
     }
 

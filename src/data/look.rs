@@ -1,6 +1,7 @@
 //! The look at a data set before anything is computed with it: what its values are, and what of them cannot be meant.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +62,8 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
     if options.reading.is_none() {
         warnings.extend(uneven(&dataset, &stored, &joint));
     }
-    reading.apply(&mut dataset.train);
-    reading.apply(&mut dataset.test);
+    reading.apply(Arc::make_mut(&mut dataset.train));
+    reading.apply(Arc::make_mut(&mut dataset.test));
     if let Some(val) = &mut dataset.val {
         joint.apply(val);
     }

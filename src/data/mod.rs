@@ -28,6 +28,7 @@ mod table;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 pub use array::Arrays;
 pub use augment::Augment;
@@ -58,9 +59,9 @@ pub struct Dataset {
     /// Short name for folders and reports: `digits`, `mnist`, a folder's name.
     pub name: String,
     /// Images to learn from.
-    pub train: Images,
+    pub train: Arc<Images>,
     /// Images to measure on.
-    pub test: Images,
+    pub test: Arc<Images>,
     /// Images of a third split, where the source has one and it is asked for.
     pub val: Option<Images>,
     /// Names of the classes, which labels count; empty where a label is its own name.
@@ -80,8 +81,8 @@ impl Dataset {
     pub fn new(name: impl Into<String>, train: Images, test: Images) -> Self {
         Self {
             name: name.into(),
-            train,
-            test,
+            train: train.into(),
+            test: test.into(),
             val: None,
             classes: Vec::new(),
             columns: Vec::new(),
@@ -93,7 +94,7 @@ impl Dataset {
 
     /// Its splits, the training images first.
     pub fn splits(&self) -> impl Iterator<Item = &Images> {
-        [&self.train, &self.test].into_iter().chain(&self.val)
+        [&*self.train, &*self.test].into_iter().chain(&self.val)
     }
 
     /// Hash of all images, in their order, with their shape: equal for equal data only. SHA-256 in hexadecimal.
@@ -135,7 +136,7 @@ impl Dataset {
             check_images("training", &self.train, path)?;
         }
         let val = self.val.as_ref().map(|images| ("validation", images));
-        for (split, images) in std::iter::once(("test", &self.test)).chain(val) {
+        for (split, images) in std::iter::once(("test", &*self.test)).chain(val) {
             if self.train.shape != images.shape {
                 let (one, other) = (self.train.shape, images.shape);
                 return Err(Error::data(
@@ -238,11 +239,12 @@ impl Split {
     /// Its images; `None` for a third split where there is none.
     pub fn of(self, dataset: Dataset) -> Option<Images> {
         match self {
-            Self::Train => Some(dataset.train),
-            Self::Test => Some(dataset.test),
+            Self::Train => Some(Arc::unwrap_or_clone(dataset.train)),
+            Self::Test => Some(Arc::unwrap_or_clone(dataset.test)),
             Self::Val => dataset.val,
             Self::All => {
-                let both = dataset.train.followed_by(dataset.test);
+                let [train, test] = [dataset.train, dataset.test].map(Arc::unwrap_or_clone);
+                let both = train.followed_by(test);
                 Some(match dataset.val {
                     Some(val) => both.followed_by(val),
                     None => both,

@@ -42,6 +42,13 @@ pub struct Gpu {
     adapter: wgpu::Adapter,
 }
 
+impl Gpu {
+    /// Most bytes of a buffer that kernels can read at once.
+    pub fn most_bound(&self) -> u64 {
+        self.binding_limit.min(self.buffer_limit)
+    }
+}
+
 /// Every adapter that this program can use. Where the usual ones have no hardware, OpenGL's comes last; its software is left
 /// out, as it would stand in for a driver that is missing.
 pub(super) fn enumerate() -> Vec<wgpu::Adapter> {

@@ -220,7 +220,8 @@ impl<'a> Pass<'a> {
         let counters = self.counters();
         let (binarize, draws) = source.binarisation();
         let values = self.spec.image.values();
-        let call = gather::call(self.images, values, source.floats, binarize, draws);
+        let size = [self.images, values];
+        let call = gather::call(size, source.floats, binarize, draws, source.window);
         let slices = [images, order, counters, out];
         self.lower.step("batch", &gather::KERNEL, call, &slices);
     }

@@ -150,8 +150,10 @@ pub struct Source {
     pub split: &'static str,
     /// Images.
     pub images: usize,
-    /// Words that hold the images.
+    /// Words that hold the images which lie on the device.
     pub words: usize,
+    /// How many of them lie there at once, in the order of their positions; 0 where all do.
+    pub window: usize,
     /// Whether the words are floats rather than bytes.
     pub floats: bool,
     /// Binarisation.
@@ -184,7 +186,27 @@ impl Source {
             binarize,
             purpose,
             seed,
+            window: 0,
             first_row: 0,
+        }
+    }
+
+    /// The same where so many images, of so many values each, lie on the device at once.
+    #[must_use]
+    pub fn in_windows(self, window: usize, values: usize) -> Self {
+        let all = window * values;
+        Self {
+            words: if self.floats { all } else { all.div_ceil(4) },
+            window,
+            ..self
+        }
+    }
+
+    /// Bytes of images on the host, on their way to the device: a window that is copied, and the next one.
+    pub fn on_their_way(&self) -> u64 {
+        match self.window {
+            0 => 0,
+            _ => 2 * 4 * self.words as u64,
         }
     }
 

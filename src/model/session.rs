@@ -1,5 +1,6 @@
 //! A model on a device: its runtime, its data, and passes over a split.
 
+mod feed;
 mod measure;
 mod see;
 mod split;
@@ -8,6 +9,7 @@ mod tests;
 
 use std::collections::HashMap;
 
+use self::feed::Feed;
 use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode, Model, Source, Task, buffers};
 use crate::model::units::SUMS;
@@ -43,6 +45,8 @@ pub(crate) struct Session {
     prepared: HashMap<PlanKey, PlanId>,
     /// Elements of each shared buffer.
     allocated: HashMap<Shared, usize>,
+    /// What brings images of a split that does not lie on the device as a whole.
+    feeds: HashMap<&'static str, Feed>,
 }
 
 /// What a pass over a split measured.
@@ -112,6 +116,7 @@ impl Session {
             mode: Mode::Run,
             prepared: HashMap::new(),
             allocated: HashMap::new(),
+            feeds: HashMap::new(),
         };
         session.allocate(buffers::PARAMETERS, len)?;
         session.allocate(buffers::LOG_SIGMA, 1)?;
@@ -272,6 +277,11 @@ impl Session {
         Loss::new(self.model.spec(), &means)
     }
 
+    /// Seconds that were waited so far for images which do not lie on the device.
+    pub(crate) fn waited(&self) -> f64 {
+        self.feeds.values().map(Feed::waited).sum()
+    }
+
     /// Sets a split's counters: the step, and the place in the split as `[images, batches]` before it.
     pub(crate) fn seek(
         &mut self,
@@ -300,6 +310,7 @@ impl Session {
         for (plan, rows) in passes.each() {
             let batch = (position / passes.rows) as u32;
             self.seek(source, batch, [position, 0])?;
+            self.fetch(source, position)?;
             self.runtime.run(plan, 1)?;
             let values = self.runtime.read(output, 0, rows * width)?;
             take(self.runtime.as_mut(), &values)?;

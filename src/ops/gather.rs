@@ -29,8 +29,8 @@ crate::params! {
     }
 }
 
-/// `x[row] = images[order[position + first + row]]`; selectors `FLOATS` (images hold floats, not bytes) and
-/// `BINARIZE`.
+/// `x[row] = images[order[position + first + row]]`; selectors `FLOATS` (images hold floats, not bytes), `BINARIZE`, and
+/// `WINDOW`: where it is not 0, so many images lie there at once, in the order of their positions.
 ///
 /// Bindings: images, order, counters `[step, position, row]`, x `[rows, values]`.
 pub static KERNEL: Kernel = Kernel {
@@ -80,12 +80,22 @@ impl Params {
     }
 }
 
-/// The call for a batch.
-pub fn call(rows: usize, values: usize, floats: bool, binarize: u32, draws: Draws) -> Call {
+/// The call for a batch of so many rows of so many values; `window` images lie on the device at once, or all where it is 0.
+pub fn call(
+    [rows, values]: [usize; 2],
+    floats: bool,
+    binarize: u32,
+    draws: Draws,
+    window: usize,
+) -> Call {
     let params = Params::new(rows, values, draws);
     Call::new(
         params,
-        &[("FLOATS", u32::from(floats)), ("BINARIZE", binarize)],
+        &[
+            ("FLOATS", u32::from(floats)),
+            ("BINARIZE", binarize),
+            ("WINDOW", window as u32),
+        ],
     )
 }
 
@@ -95,6 +105,7 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let (images, order, counters) = (images.words(), order.words(), counters.words());
     let floats = call.selector("FLOATS") != 0;
     let binarize = call.selector("BINARIZE");
+    let window = call.selector("WINDOW") as usize;
     let values = p.values as usize;
     // The first byte is the least significant of its word in the shader; every platform that wgpu
     // reaches is little-endian.
@@ -106,8 +117,9 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
         |(first, x)| {
             for (i, row) in x.chunks_mut(values).enumerate() {
                 let batch_row = first / values + i;
-                let image = order[counters[1] as usize + p.first as usize + batch_row];
-                let at = image as usize * values;
+                let position = counters[1] as usize + p.first as usize + batch_row;
+                let image = order[position];
+                let at = values * position.checked_rem(window).unwrap_or(image as usize);
                 if floats {
                     for (out, &bits) in row.iter_mut().zip(&images[at..at + values]) {
                         *out = F::new(f64::from(f32::from_bits(bits)));

@@ -12,6 +12,7 @@ use crate::error::Result;
 /// zero.
 pub struct Predicted {
     device: Device,
+    most_bound: u64,
     shared: HashMap<Shared, usize>,
     pool: Pool<()>,
     /// Plans, with the places of their memories.
@@ -21,11 +22,26 @@ pub struct Predicted {
 impl Predicted {
     /// One without buffers.
     pub fn new(device: Device) -> Self {
+        let most_bound = match &device {
+            Device::Cpu => u64::MAX,
+            Device::Gpu(gpu) => gpu.most_bound(),
+        };
         Self {
             device,
+            most_bound,
             shared: HashMap::new(),
             pool: Pool::default(),
             plans: PreparedPlans::default(),
+        }
+    }
+}
+
+impl Predicted {
+    /// That of any device whose kernels can read so many bytes of a buffer at once.
+    pub fn within(most_bound: u64) -> Self {
+        Self {
+            most_bound,
+            ..Self::new(Device::Cpu)
         }
     }
 }
@@ -100,6 +116,10 @@ impl Runtime for Predicted {
             Device::Cpu => run_cpu::FUSES_UPDATES,
             Device::Gpu(_) => run_gpu::FUSES_UPDATES,
         }
+    }
+
+    fn most_bound(&self) -> u64 {
+        self.most_bound
     }
 
     fn choices(&self) -> Vec<(String, String)> {

@@ -95,6 +95,11 @@ pub trait Runtime: Send {
     /// [`crate::Error::Device`] where the device failed.
     fn write_slice(&mut self, plan: PlanId, slice: Slice, bits: &[u32]) -> Result<()>;
 
+    /// Most bytes of a buffer that kernels can read at once.
+    fn most_bound(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Whether the gradient of a layer and the update by it are faster as one step here.
     fn fuses_updates(&self) -> bool;
 

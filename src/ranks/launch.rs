@@ -94,7 +94,7 @@ impl Launch {
     ///
     /// # Errors
     /// [`Error::Config`] where it is another launcher's.
-    #[cfg(unix)]
+    #[cfg(all(unix, target_pointer_width = "64", target_endian = "little"))]
     pub(super) fn check(&self, count: usize, library: &str) -> Result<()> {
         match self.count {
             Some(said) if said != count => Err(Error::config(
@@ -109,12 +109,12 @@ impl Launch {
         }
     }
 
-    /// What is wrong with a launch on a system without a known MPI.
-    #[cfg(not(unix))]
+    /// What is wrong with a launch where no MPI is known.
+    #[cfg(not(all(unix, target_pointer_width = "64", target_endian = "little")))]
     pub(super) fn unsupported(&self) -> Error {
         Error::config(
             format!(
-                "{}: training in several processes needs an MPI of Linux or macOS",
+                "{}: training in several processes needs Linux or macOS on 64 bits",
                 self.variable
             ),
             format!("a single process, without {}", self.variable),

@@ -13,6 +13,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::process;
 use std::ptr::null_mut;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -26,12 +27,9 @@ use crate::error::{Error, Result};
 /// of 64 bits holds in its lower half.
 type Handle = usize;
 
-#[cfg(not(all(target_pointer_width = "64", target_endian = "little")))]
-compile_error!("an `int` as a handle needs a machine of 64 bits whose lower half comes first");
-
-/// Level of `MPI_Init_thread` at which only the thread that called it calls others: of the standard interface, and of both
-/// older ones.
-const FUNNELED: [c_int; 2] = [1024, 1];
+/// Level of `MPI_Init_thread` at which any thread makes calls, one at a time: of the standard interface, and of both older
+/// ones.
+const SERIALIZED: [c_int; 2] = [2048, 2];
 
 /// Bytes that any library's name of itself fits.
 const MOST_VERSION: usize = 8192;
@@ -74,6 +72,8 @@ pub(super) struct Mpi {
     rank: usize,
     count: usize,
     version: String,
+    /// Held during each call.
+    calling: Mutex<()>,
     /// Never closed: threads of it may live until the process ends.
     _library: ManuallyDrop<Library>,
 }
@@ -175,10 +175,10 @@ impl Mpi {
         let (library, is_standard) = open(launch.launcher)?;
         let version = version(&library)?;
         let [world, byte] = handles(&library, is_standard, &version)?;
-        let level = FUNNELED[usize::from(!is_standard)];
+        let level = SERIALIZED[usize::from(!is_standard)];
         let (mut given, mut rank, mut count) = (0, 0, 0);
         // SAFETY: the types are those of the functions in every MPI. It is initialised once, without arguments, as the
-        // standard allows, on the thread of all other calls: `Mpi` is not `Send`, as `Ranks` keeps it in an `Rc`.
+        // standard allows. All later calls hold `calling`.
         unsafe {
             let init: Init = symbol(&library, "MPI_Init_thread")?;
             check(
@@ -200,6 +200,7 @@ impl Mpi {
                 rank: usize::try_from(rank).unwrap_or(0),
                 count: usize::try_from(count).unwrap_or(1),
                 version,
+                calling: Mutex::new(()),
                 _library: ManuallyDrop::new(library),
             })
         }
@@ -208,6 +209,10 @@ impl Mpi {
     /// How the library calls itself.
     pub(super) fn version(&self) -> &str {
         &self.version
+    }
+
+    fn calling(&self) -> MutexGuard<'_, ()> {
+        self.calling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of a part as the library counts them.
@@ -223,6 +228,7 @@ impl Mpi {
         [sent, received]: [(*const u8, usize); 2],
     ) -> Result<()> {
         let [sent_len, received_len] = [Self::len(sent.1)?, Self::len(received.1)?];
+        let _calling = self.calling();
         // SAFETY: both callers give as many parts of that length as the function reads and writes.
         let code = unsafe {
             function(
@@ -270,6 +276,7 @@ impl Messages for Mpi {
 
     fn broadcast(&self, bytes: &mut [u8]) -> Result<()> {
         let len = Self::len(bytes.len())?;
+        let _calling = self.calling();
         // SAFETY: as many bytes as are there are read on the first process and written on the others.
         let code =
             unsafe { (self.broadcast)(bytes.as_mut_ptr().cast(), len, self.byte, 0, self.world) };
@@ -284,6 +291,7 @@ impl Messages for Mpi {
     }
 
     fn finish(&self) -> Result<()> {
+        let _calling = self.calling();
         // SAFETY: no call comes after it: the run of the process is over.
         check(unsafe { (self.finalize)() }, "MPI_Finalize")
     }

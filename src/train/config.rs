@@ -289,6 +289,7 @@ mod tests {
     use crate::data::{Augment, Binarize, DataOptions};
     use crate::kernel::Precision;
     use crate::model::{Activation, Likelihood, ModelKind, Sigma};
+    use crate::number::Bytes;
     use crate::plan::Tune;
     use crate::shape::ImageShape;
     use crate::train::{Decay, KlWeight, LearningRate, Span};
@@ -296,6 +297,15 @@ mod tests {
     fn config() -> RunConfig {
         let record = Record::new("CPU (2 threads)", "digits", SystemTime::UNIX_EPOCH);
         RunConfig::new(ModelSpec::reference(), record)
+    }
+
+    fn resumed() -> Resumed {
+        Resumed {
+            at: "2026-01-31T23:59:59Z".into(),
+            step: 7,
+            device: "CPU (2 threads)".into(),
+            version: "0.1.0".into(),
+        }
     }
 
     fn reread(config: &RunConfig) -> RunConfig {
@@ -369,6 +379,7 @@ mod tests {
                 patience: 4,
                 log_every: 5,
                 pictures_every: Some(2),
+                device_memory: Some(Bytes(4 << 30)),
                 weight_decay: 1e-7,
                 grad_clip: 0.7,
                 binarize: Binarize::Dynamic,
@@ -390,12 +401,7 @@ mod tests {
                 sha256: "0f".into(),
             }),
             record: Record {
-                resumed: vec![Resumed {
-                    at: "2026-01-31T23:59:59Z".into(),
-                    step: 7,
-                    device: "CPU (2 threads)".into(),
-                    version: "0.1.0".into(),
-                }],
+                resumed: vec![resumed()],
                 ..plain.record.clone()
             },
         };

@@ -32,5 +32,5 @@ pub use run_options::{Compute, DataConfig, RunOptions, anchored, read_table};
 pub use schedule::{Course, Decay, KlWeight, LearningRate};
 pub use span::Span;
 pub use state::{Best, Position, State};
-pub use trainer::{DIVERGENCE_HINT, DeviceMemory, Ending, Trainer, check_room, train};
+pub use trainer::{DIVERGENCE_HINT, DeviceMemory, Ending, Executor, Trainer, check_room, train};
 pub use warm_up::warm_up;

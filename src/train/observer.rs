@@ -16,6 +16,8 @@ pub struct Start<'a> {
     pub variants: &'a [(String, String)],
     /// What training holds in the device's memory.
     pub memory: &'a [Allocation],
+    /// Training images that lie on the device at once, where they are not all.
+    pub window: Option<usize>,
 }
 
 /// A look at a running epoch, at most a few times a second.
@@ -58,6 +60,8 @@ pub struct EpochRecord {
     pub astray: bool,
     /// Training images per second.
     pub images_per_s: f64,
+    /// Share of the steps' time in which the device waited for images, where these lie on the host.
+    pub waiting: Option<f64>,
     /// Seconds of training, those before a stop included.
     pub seconds: f64,
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Precision;
 use crate::model::ModelSpec;
 use crate::model::plans::Update;
+use crate::number::Bytes;
 use crate::option::{self, defaults};
 use crate::train::trainer::MOST_SHARDS;
 use crate::train::{Decay, KlWeight, LearningRate};
@@ -120,6 +121,11 @@ pub struct TrainOptions {
     #[arg(long, value_name = "N", value_parser = option::positive::<u32>, help_heading = "Run")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures_every: Option<u32>,
+    /// Most memory of the device for images, such as 4GB: those beyond it stay on the host, from where they come in time
+    /// [default: as much as the device takes]
+    #[arg(long, value_name = "BYTES", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_memory: Option<Bytes>,
 }
 
 /// Epochs that leave pictures in a long run, where nothing else is asked for.

@@ -11,7 +11,7 @@ mod steps;
 mod whole;
 
 pub use diagnosis::DIVERGENCE_HINT;
-pub use room::{DeviceMemory, check_room};
+pub use room::{DeviceMemory, Executor, check_room};
 pub use whole::train;
 
 use keeping::{Good, Waiting};
@@ -95,8 +95,8 @@ impl Trainer {
         Self::among(&Ranks::alone(), runtime, spec, options, dataset, shown_seed)
     }
 
-    /// The same, as one of several processes, all of which make theirs. Each has its part of every batch, and the first one
-    /// alone speaks to its observer, but for the wish to stop.
+    /// The same, as one of several processes, all of which make theirs. Each has its part of every batch. All observers are
+    /// told the same, but pictures and checkpoints are for that of the first one; any of them can stop training.
     ///
     /// # Errors
     /// As [`Trainer::new`]; [`crate::Error::Process`] where another process failed.
@@ -236,6 +236,7 @@ impl Trainer {
             position: &self.position,
             variants: &self.choices(),
             memory: &self.device_memory(),
+            window: (self.train.window > 0).then_some(self.train.window),
         })?;
         let outcome = self.run_to_end(clock, observer);
         if outcome.is_err() && self.is_unkept {
@@ -307,11 +308,14 @@ impl Trainer {
         observer: &mut dyn Observer,
     ) -> Result<ControlFlow<Ending, EpochRecord>> {
         self.begin()?;
-        let started = Instant::now();
+        let (started, waited) = (Instant::now(), self.session.waited());
         let first = self.position.batches;
         if let ControlFlow::Break(ending) = self.learn(clock, started, observer)? {
             return Ok(ControlFlow::Break(ending));
         }
+        let is_fed = self.train.window > 0;
+        let waiting = is_fed
+            .then(|| (self.session.waited() - waited) / started.elapsed().as_secs_f64().max(1e-9));
         let learned = self.steps.images - self.steps.images_in(first);
         let images_per_s = learned as f64 / started.elapsed().as_secs_f64().max(1e-9);
         let epoch = self.position.epochs + 1;
@@ -352,7 +356,8 @@ impl Trainer {
         // Nobody has been told of it.
         self.is_unkept = false;
         if !test.total.is_finite() {
-            return Err(self.diagnose_test(epoch)?);
+            let found = self.diagnose_test(epoch)?;
+            return self.ranks.agree(Err(found));
         }
         self.check_alike()?;
         self.refresh()?;
@@ -368,6 +373,7 @@ impl Trainer {
             test,
             sigma,
             images_per_s,
+            waiting,
             seconds: self.seconds(),
         }))
     }
@@ -381,8 +387,7 @@ impl Trainer {
             *place = i as u32;
         }
         self.order.shuffle(&mut rng);
-        let order = self.train.order();
-        self.session.runtime.write_words(order, 0, &self.order)?;
+        self.session.set_order(&self.train, &self.order)?;
 
         let batches = self.steps.batches();
         let course = Course {

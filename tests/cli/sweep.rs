@@ -29,7 +29,7 @@ fn start(python: &OsString, folder: &Path) -> Child {
     let mut command = Command::new(python);
     command.arg(script).args(["study", "8"]).args(few);
     command.current_dir(folder).process_group(0);
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     with_program(&mut command)
         .spawn()
         .expect("the interpreter starts")
@@ -62,13 +62,14 @@ fn processes_share_a_study_and_take_up_what_a_killed_one_left() {
     killed.wait().expect("its end");
     let first = &runs(at)[0];
     assert_ne!(first["status"], "finished", "{first}");
-    // A run that was written to a moment ago may have a process that takes note of its end.
-    thread::sleep(Duration::from_secs(6));
+    // A trial that began a moment ago may have a process that has not begun its run.
+    thread::sleep(Duration::from_secs(11));
     let both = [start(&python, at), start(&python, at)];
     for process in both {
         let output = process.wait_with_output().expect("its end");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}{said}");
         assert!(text.contains("best: "), "{text}");
     }
     let all = runs(at);

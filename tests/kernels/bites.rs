@@ -247,6 +247,18 @@ const SIMPLE: &[Fault] = &[
     fault("elbo", "squared error, 4 rows", "2.0 * r, vec4", "r, vec4"),
     fault("elbo", "without a KL", "if LATENT != 0u", "if LATENT == 0u"),
     // The batch's place; the bytes' order; draws that ignore the row, or depend on it.
+    fault(
+        "gather",
+        "5 rows of 3 bytes from row 0, windows of 7, as",
+        "return position % max(WINDOW, 1u)",
+        "return position",
+    ),
+    fault(
+        "gather",
+        "3 rows of 16 bytes from row 1, windows of 7, binarised once",
+        "drawn(found, order[position], j / 4u)",
+        "drawn(found, place(position), j / 4u)",
+    ),
     fault("gather", "bytes, as they are", "counters[1] + ", ""),
     fault(
         "gather",
@@ -269,8 +281,8 @@ const SIMPLE: &[Fault] = &[
     fault(
         "gather",
         "rows of 37 floats, binarised once",
-        "drawn(image, j)",
-        "drawn(image, element)",
+        "drawn(order[position], j)",
+        "drawn(order[position], element)",
     ),
     fault(
         "gather",
@@ -307,8 +319,8 @@ const SIMPLE: &[Fault] = &[
     fault(
         "gather",
         "9 rows of 784 floats, binarised once",
-        "drawn(found, image, j / 4u)",
-        "drawn(found, image, at)",
+        "drawn(found, order[position], j / 4u)",
+        "drawn(found, order[position], at)",
     ),
     // Free bits that hide a NaN, or count images rather than their mean; a share that is not taken.
     fault(

@@ -30,3 +30,4 @@ mod support;
 mod tensorboard;
 mod traffic;
 mod view;
+mod windows;

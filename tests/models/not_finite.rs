@@ -1,5 +1,7 @@
 //! A value that is not finite stops training with its step and its place, and spoils no saved model.
 
+use std::sync::Arc;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -147,10 +149,10 @@ fn a_nan_in_an_image_is_found_within_the_epoch_and_named() {
     for images in [&mut data.train, &mut data.test] {
         let count = images.len();
         let floats: Vec<f32> = (0..count).flat_map(|i| images.image_f32(i)).collect();
-        images.values = Values::Floats(floats);
+        Arc::make_mut(images).values = Values::Floats(floats);
     }
     let bad = 600;
-    if let Values::Floats(values) = &mut data.train.values {
+    if let Values::Floats(values) = &mut Arc::make_mut(&mut data.train).values {
         values[bad * 784 + 500] = f32::NAN;
     }
     for (device, runtime) in devices() {

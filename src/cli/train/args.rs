@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::losses::Job;
+use super::job::Job;
 use super::together::Company;
 use crate::cli::reporter::Shown;
 use crate::data::Dataset;

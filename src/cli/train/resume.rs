@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::losses::{From, or_lost};
+use super::job::{From, or_lost};
 use super::together::Company;
 use super::{Ready, TrainArgs, check_early, introduce, with_image};
 use crate::cli::config::{self, Resolved};
@@ -16,8 +16,9 @@ use crate::model::Weights;
 use crate::train::{DataConfig, Ending, Position, RunConfig, RunFolder, SavedState, TrainOptions};
 
 /// Options that may change when a run goes on.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 9] = [
     "device",
+    "device-memory",
     "tune",
     "epochs",
     "patience",
@@ -176,7 +177,8 @@ impl Before {
         };
         let ready = Ready::make(resolved, company, args.quiet, false)?;
         let spec = with_image(resolved, &ready.dataset)?;
-        ready.check_whole(&spec, &resolved.train)?;
+        ready.check(&spec, &resolved.train)?;
+        ready.check_room(&spec, &resolved.train, company)?;
         if let Some((_, images)) = &self.kept
             && *images != ready.dataset.fingerprint()
         {
@@ -206,6 +208,7 @@ pub(super) fn run(args: &TrainArgs, company: &Company, path: &Path) -> anyhow::R
         Ok((resolved, config, ending))
     });
     let (resolved, mut config, ending) = ranks.agree(resolved)?;
+    company.check_same_options(&config)?;
     if let Some(ending) = ending {
         if let Some((folder, _)) = &opened {
             if !args.quiet {
@@ -218,7 +221,7 @@ pub(super) fn run(args: &TrainArgs, company: &Company, path: &Path) -> anyhow::R
     }
     let prepared = before.prepare(args, company, &resolved, &config);
     let (ready, initial) = ranks.agree(prepared)?;
-    company.check_same_run(&config, &ready.dataset, &ready.device)?;
+    company.check_same_images(&ready.dataset, &ready.device)?;
     let Ready {
         runtime,
         dataset,

@@ -6,8 +6,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde::{Deserialize, Serialize};
-
 use super::TrainArgs;
 use crate::cli::signals::Signals;
 use crate::cli::{exit_code, note, say_error};
@@ -15,10 +13,10 @@ use crate::data::Dataset;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::ranks::{Place, Ranks};
-use crate::train::{Ending, Observer, Progress, RunConfig};
+use crate::train::{Change, Ending, Observer, Progress, RunConfig};
 
 /// Keys in which the processes of a run may differ: where the same images lie, and what computes.
-const OWN: [&str; 4] = ["data", "mirror", "device", "tune"];
+const OWN: [&str; 4] = ["data", "mirror", "device", "device-memory"];
 
 /// Runs the command as one of the processes that the launcher has started, or alone.
 pub(super) fn run(
@@ -26,7 +24,15 @@ pub(super) fn run(
     command: impl FnOnce(&TrainArgs, &Company) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     let ranks = Ranks::join()?;
-    let outcome = Company::make(&ranks)
+    let _panics = Panics(&ranks);
+    let way = match args {
+        TrainArgs { dry_run: true, .. } => "for a dry run",
+        TrainArgs {
+            resume: Some(_), ..
+        } => "for a run that goes on",
+        _ => "for a new run",
+    };
+    let outcome = Company::make(&ranks, way)
         .map_err(Into::into)
         .and_then(|company| match ranks.is_first() {
             true => command(args, &company),
@@ -41,12 +47,12 @@ pub(super) fn run(
         Err(error) => error,
     };
     let code = exit_code(&error);
-    // Found in what all processes have.
-    let is_alike = matches!(
-        error.downcast_ref(),
-        Some(Error::NotFinite { .. } | Error::Diverged { .. })
-    );
-    if !is_alike && !ranks.have_agreed() {
+    if code == 0 {
+        // Whoever read our results had enough.
+        ranks.leave()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !ranks.have_agreed() {
         let whose = format!("process {} of {}: ", ranks.rank(), ranks.count());
         say_error(&whose, &error);
         ranks.abort(code)
@@ -71,7 +77,7 @@ pub(super) struct Company {
 
 impl Company {
     /// Makes sure that the others run the same program, and takes its share of the processors that they have together.
-    fn make(ranks: &Ranks) -> Result<Self> {
+    fn make(ranks: &Ranks, way: &str) -> Result<Self> {
         let ranks = ranks.clone();
         if ranks.count() == 1 {
             return Ok(Self {
@@ -80,11 +86,11 @@ impl Company {
             });
         }
         ranks.check_equal(
-            &program(),
+            &program(way),
             |first, other| {
                 Ok((first != other).then(|| format!("it is {other}, and process 0 is {first}")))
             },
-            "one program for all processes",
+            "one program with the same options for all processes",
         )?;
         let place = ranks.place()?;
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
@@ -107,78 +113,70 @@ impl Company {
         }
     }
 
-    /// Checks that all processes are about to train the same model on the same images. `device` is the name of this one's.
-    pub(super) fn check_same_run(
-        &self,
-        run: &RunConfig,
-        dataset: &Dataset,
-        device: &str,
-    ) -> Result<()> {
+    /// Checks that all processes have the same options.
+    pub(super) fn check_same_options(&self, run: &RunConfig) -> Result<()> {
+        let config = |text: &str| RunConfig::from_toml(text, Path::new("the run's config.toml"));
+        let tell = |first: &str, other: &str| {
+            let mut changes = config(first)?.differences(&config(other)?)?;
+            changes.retain(|change| !OWN.contains(&change.key.as_str()));
+            let changes = changes.iter().map(|change| {
+                let Change { key, one, other } = change;
+                format!("{key}: {other}, and {one} in process 0")
+            });
+            let changes: Vec<String> = changes.collect();
+            Ok((!changes.is_empty()).then(|| changes.join("\n  ")))
+        };
+        let hint = "the same options for all processes";
+        self.ranks.check_equal(&run.to_toml()?, tell, hint)
+    }
+
+    /// Checks that all processes have the same images, and compute alike. `device` is the name of this one's.
+    pub(super) fn check_same_images(&self, dataset: &Dataset, device: &str) -> Result<()> {
         if self.ranks.count() == 1 {
             return Ok(());
         }
-        let own = Intent {
-            config: run.to_toml()?,
-            images: dataset.fingerprint(),
-            device: device::computes(device).to_owned(),
+        let own = format!("{}\n{}", dataset.fingerprint(), device::computes(device));
+        let tell = |first: &str, other: &str| {
+            let [first, other] = [first, other].map(|text| text.split_once('\n'));
+            let (Some((images, device)), Some((others, other))) = (first, other) else {
+                return Err(Error::internal("a message between processes"));
+            };
+            if images != others {
+                return Ok(Some(
+                    "its images are others than those of process 0".to_owned(),
+                ));
+            }
+            let what = || format!("it computes on {other}, and process 0 on {device}");
+            Ok((device != other).then(what))
         };
-        let own = serde_json::to_string(&own).map_err(broken)?;
-        let hint = "the same options, images and kind of device for all processes";
-        self.ranks.check_equal(&own, differences, hint)
+        let hint = "the same images and one kind of device for all processes";
+        self.ranks.check_equal(&own, tell, hint)
     }
 }
 
-/// What a process is about to do.
-#[derive(Serialize, Deserialize)]
-struct Intent {
-    /// Its `config.toml`.
-    config: String,
-    /// Hash of its images.
-    images: String,
-    /// What computes.
-    device: String,
-}
-
-/// What another process is about to do otherwise than the first one.
-fn differences(first: &str, other: &str) -> Result<Option<String>> {
-    if first == other {
-        return Ok(None);
-    }
-    let [first, other]: [Intent; 2] = [
-        serde_json::from_str(first).map_err(broken)?,
-        serde_json::from_str(other).map_err(broken)?,
-    ];
-    let config = |text| RunConfig::from_toml(text, Path::new("the run's config.toml"));
-    let mut changes = config(&first.config)?.differences(&config(&other.config)?)?;
-    changes.retain(|change| !OWN.contains(&change.key.as_str()));
-    let changed =
-        |(key, one, two): (&str, &str, &str)| format!("{key}: {two}, and {one} in process 0");
-    let mut found: Vec<String> = changes
-        .iter()
-        .map(|change| changed((&change.key, &change.one, &change.other)))
-        .collect();
-    if first.images != other.images {
-        found.push("its images are others than those of process 0".to_owned());
-    }
-    if first.device != other.device {
-        found.push(changed(("device", &first.device, &other.device)));
-    }
-    Ok((!found.is_empty()).then(|| found.join("\n  ")))
-}
-
-fn broken(reason: serde_json::Error) -> Error {
-    Error::internal(format!("a message between processes: {reason}"))
-}
-
-/// The program and the kind of machine that it was built for.
-fn program() -> String {
+/// The program, the kind of machine that it was built for, and what it is to do.
+fn program(way: &str) -> String {
     use std::env::consts::{ARCH, OS};
     format!(
-        "{} {} for {OS} on {ARCH}",
+        "{} {} for {OS} on {ARCH}, {way}",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION")
     )
 }
+
+/// Ends the other processes where this one panics: they would wait for it.
+struct Panics<'a>(&'a Ranks);
+
+impl Drop for Panics<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.0.count() > 1 {
+            self.0.abort(PANICKED);
+        }
+    }
+}
+
+/// Exit code of a program that panicked.
+const PANICKED: u8 = 101;
 
 /// Whoever watches a process that is not the first one: it may only be told to stop, by a signal.
 pub(super) struct Silent(Signals);

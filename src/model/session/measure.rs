@@ -49,10 +49,11 @@ impl Session {
             if width > 0 {
                 self.runtime.write(buffers::UNITS, 0, &vec![0.0; width])?;
             }
-            for &plan in &plans[batches] {
+            for batch in batches {
                 goes_on = goes_on && go_on();
                 if goes_on {
-                    self.runtime.run(plan, 1)?;
+                    self.fetch(source, batch * passes.rows)?;
+                    self.runtime.run(plans[batch], 1)?;
                 }
             }
             if width > 0 {

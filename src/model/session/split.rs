@@ -1,8 +1,10 @@
 //! Images of a split on the device.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::Session;
+use super::feed::Feed;
 use crate::data::{Binarize, Images, Values};
 use crate::error::{Error, Result};
 use crate::model::plans::Source;
@@ -17,18 +19,18 @@ impl Session {
         binarize: Binarize,
         purpose: Purpose,
     ) -> Result<Source> {
-        let source = self.place(split, images, binarize, purpose)?;
+        let source = self.place(split, images, (binarize, purpose), 0)?;
         self.fill(&source, images)?;
         Ok(source)
     }
 
-    /// Room for a split on the device.
+    /// Room for a split on the device, or for a window of so many images at once where that is not 0.
     pub(crate) fn place(
         &mut self,
         split: &'static str,
         images: &Images,
-        binarize: Binarize,
-        purpose: Purpose,
+        draws: (Binarize, Purpose),
+        window: usize,
     ) -> Result<Source> {
         if images.shape != self.model.spec().image {
             return Err(Error::config(
@@ -45,13 +47,12 @@ impl Session {
             ));
         }
         let count = images.len();
-        let (words, floats) = match &images.values {
-            Values::Bytes(bytes) => (bytes.len().div_ceil(4), false),
-            Values::Floats(values) => (values.len(), true),
-        };
-        let size = [count, images.shape.values()];
-        let source = Source::new(split, size, floats, (binarize, purpose), self.seed);
-        if count * images.shape.values() > u32::MAX as usize {
+        let floats = matches!(images.values, Values::Floats(_));
+        let values = images.shape.values();
+        let mut source = Source::new(split, [count, values], floats, draws, self.seed);
+        if window > 0 {
+            source = source.in_windows(window, values);
+        } else if count * values > u32::MAX as usize {
             return Err(Error::config(
                 format!("{count} images of {} are over 2^32 values", images.shape),
                 "fewer images, or a smaller `image-size = …`",
@@ -62,7 +63,7 @@ impl Session {
             let known = key.source.filter(|known| known.split == split);
             known.is_some_and(|known| known != source)
         });
-        self.allocate(source.image_words(), words)?;
+        self.allocate(source.image_words(), source.words)?;
         self.allocate(source.order(), count)?;
         self.allocate(source.counters(), 3)?;
         let terms = self.terms();
@@ -70,8 +71,37 @@ impl Session {
         Ok(source)
     }
 
-    /// Puts the images of a split into its room.
-    pub(crate) fn fill(&mut self, source: &Source, images: &Images) -> Result<()> {
+    /// Puts the images of a split into its room, in their own order: all, or as they are wanted.
+    pub(crate) fn fill_from(&mut self, source: &Source, images: &Arc<Images>) -> Result<()> {
+        if source.window == 0 {
+            return self.fill(source, images);
+        }
+        self.model.spec().check_range(images, source.binarize)?;
+        let feed = Feed::new(Arc::clone(images), source.window);
+        self.feeds.insert(source.split, feed);
+        let order: Vec<u32> = (0..source.images as u32).collect();
+        self.set_order(source, &order)
+    }
+
+    /// Sets the order in which a split is gone through.
+    pub(crate) fn set_order(&mut self, source: &Source, order: &[u32]) -> Result<()> {
+        if let Some(feed) = self.feeds.get_mut(source.split) {
+            feed.set_order(order);
+        }
+        self.runtime.write_words(source.order(), 0, order)
+    }
+
+    /// Has the images of a batch lie on the device, of which the first is at this position.
+    pub(crate) fn fetch(&mut self, source: &Source, position: usize) -> Result<()> {
+        match self.feeds.get_mut(source.split) {
+            Some(feed) => feed.fetch(position, |words| {
+                self.runtime.write_words(source.image_words(), 0, words)
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn fill(&mut self, source: &Source, images: &Images) -> Result<()> {
         self.model.spec().check_range(images, source.binarize)?;
         let words = match &images.values {
             Values::Bytes(bytes) => words(bytes),

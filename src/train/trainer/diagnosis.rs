@@ -21,7 +21,8 @@ impl Trainer {
         if spec.likelihood.is_squared_error() || !loss.is_finite() || loss < DIVERGED {
             return Ok(());
         }
-        Err(Error::Diverged {
+        // All processes measured it.
+        self.ranks.agree(Err(Error::Diverged {
             step: self.position.steps,
             loss,
             remark: units
@@ -29,7 +30,7 @@ impl Trainer {
                 .map(|what| format!(", and {what}"))
                 .unwrap_or_default(),
             hint: DIVERGENCE_HINT.to_owned(),
-        })
+        }))
     }
 
     /// Whether a test loss after an epoch is far beyond that of a model which has learned nothing.
@@ -60,9 +61,7 @@ impl Trainer {
         let done = good.position.batches;
         self.seek(good.position.steps, done)?;
         let before = self.steps.whole_batches().min(batch) - done;
-        self.steps
-            .whole
-            .run(&mut self.session, &self.ranks, before)?;
+        self.run_steps(done, before)?;
         let step = good.position.steps + (batch - done) as u64 + 1;
         if let Some(name) = self.weights()?.first_not_finite() {
             return Ok(self.not_finite(step, name));
@@ -77,6 +76,7 @@ impl Trainer {
 
     /// The first result of a step that is not finite.
     fn find_fault(&mut self, batch: usize) -> Result<Option<String>> {
+        self.session.fetch(&self.train, batch * self.steps.rows)?;
         let step = self.steps.of(batch);
         let plans: Vec<PlanId> = match self.ranks.count() {
             1 => step.plans().collect(),
@@ -99,7 +99,9 @@ impl Trainer {
         }
         let step = self.evaluation.first_step(epoch);
         self.session.seek(&self.test, step, [0, 0])?;
-        for (plan, _) in self.evaluation.each() {
+        for (batch, (plan, _)) in self.evaluation.each().enumerate() {
+            let position = batch * self.evaluation.rows;
+            self.session.fetch(&self.test, position)?;
             if let Some(fault) = plan::find_fault(self.session.runtime.as_mut(), plan)? {
                 let tensor = format!("{} (of {}, test images)", fault.buffer, fault.step);
                 return Ok(self.not_finite(self.position.steps, &tensor));

@@ -47,13 +47,12 @@ impl Trainer {
                 false => 1,
             };
             let times = self.ranks.of_first(times as u64)? as usize;
-            self.steps
-                .of(done)
-                .run(&mut self.session, &self.ranks, times)?;
+            self.run_steps(done, times)?;
             let losses = self.losses(done, times)?;
             let is_finite = |row: &[f64]| row.iter().all(|v| v.is_finite());
             if let Some(bad) = losses.iter().position(|row| !is_finite(row)) {
-                return Err(self.diagnose(done + bad)?);
+                let found = self.diagnose(done + bad)?;
+                return self.ranks.agree(Err(found));
             }
             // As many steps at once as fill the time to the next look; slow starts count less this way.
             let per_step = from.elapsed().as_secs_f64() / times as f64;
@@ -85,6 +84,24 @@ impl Trainer {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Runs steps of a kind in a row, from one of the running epoch on.
+    pub(super) fn run_steps(&mut self, first: usize, times: usize) -> Result<()> {
+        let (end, rows) = (first + times, self.steps.rows);
+        let mut batch = first;
+        while batch < end {
+            self.session.fetch(&self.train, batch * rows)?;
+            let most = match self.train.window {
+                0 => end,
+                window => (batch * rows / window + 1) * (window / rows),
+            };
+            let times = end.min(most) - batch;
+            let step = self.steps.of(batch);
+            step.run(&mut self.session, &self.ranks, times)?;
+            batch += times;
+        }
+        Ok(())
     }
 
     /// What comes after the steps so far.

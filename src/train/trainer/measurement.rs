@@ -22,16 +22,26 @@ impl Trainer {
         for trainer in [&mut *self, &mut *other] {
             trainer.begin()?;
             trainer.session.seek(&trainer.test, 0, [0, 0])?;
+            trainer.session.fetch(&trainer.test, 0)?;
         }
+        // With the first position of a step's batch.
         let plans = |trainer: &Self| {
             let steps = [&trainer.steps.whole]
                 .into_iter()
                 .chain(&trainer.steps.rest);
-            let plans = steps.flat_map(|step| step.plans());
-            plans.chain([trainer.evaluation.whole]).collect::<Vec<_>>()
+            let starts = (0..).step_by(trainer.steps.rows);
+            let plans = steps
+                .zip(starts)
+                .flat_map(|(step, start)| step.plans().map(move |plan| (plan, start)));
+            plans
+                .chain([(trainer.evaluation.whole, 0)])
+                .collect::<Vec<_>>()
         };
         let mut all = Vec::new();
-        for (own, others) in plans(self).into_iter().zip(plans(other)) {
+        for ((own, start), (others, _)) in plans(self).into_iter().zip(plans(other)) {
+            for trainer in [&mut *self, &mut *other] {
+                trainer.session.fetch(&trainer.train, start)?;
+            }
             all.extend(plan::compare(
                 (self.session.runtime.as_mut(), own),
                 (other.session.runtime.as_mut(), others),
@@ -43,7 +53,8 @@ impl Trainer {
     /// Sets the counters to the start of an epoch.
     fn rewind(&mut self) -> Result<()> {
         let step = self.position.steps as u32;
-        self.session.seek(&self.train, step, [0, 0])
+        self.session.seek(&self.train, step, [0, 0])?;
+        self.session.fetch(&self.train, 0)
     }
 
     /// The plan of a step on a whole batch.
@@ -57,7 +68,11 @@ impl Trainer {
 
     /// How often [`Trainer::plan`] may run before the counters are at the end of the images.
     pub fn steps_in_a_row(&self) -> u32 {
-        self.steps.whole_batches() as u32
+        let all = self.steps.whole_batches();
+        match self.train.window {
+            0 => all as u32,
+            window => all.min(window / self.steps.rows) as u32,
+        }
     }
 
     /// Seconds of step `index` of [`Trainer::plan`] by itself. The model is of no use afterwards.
@@ -112,6 +127,11 @@ impl Trainer {
                 self.held_bytes(),
             ),
             part("images of the grids", MemoryUse::Images, self.shown.bytes()),
+            part(
+                "images on their way to the device",
+                MemoryUse::Images,
+                (self.train.on_their_way() + self.test.on_their_way()) as usize,
+            ),
             part(
                 "order of the images",
                 MemoryUse::Bookkeeping,

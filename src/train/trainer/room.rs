@@ -2,14 +2,15 @@
 
 use super::keeping;
 use super::steps::{Maker, Steps};
-use crate::data::Dataset;
+use crate::data::{Dataset, Images};
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::check_memory;
 use crate::model::plans::{Mode, Source, buffers};
 use crate::model::session::{Passes, Session};
 use crate::model::{Allocation, Model, ModelSpec, words};
-use crate::plan::{PlanId, Predicted};
+use crate::number::Bytes;
+use crate::plan::{PlanId, Predicted, Runtime};
 use crate::ranks::Ranks;
 use crate::rng::Purpose;
 use crate::train::TrainOptions;
@@ -53,10 +54,11 @@ impl Room {
     ) -> Result<Self> {
         session.check_rows(options.batch_size)?;
         ranks.check_shards(options.shards)?;
-        let binarize = options.binarize;
-        let train = session.place("train", &dataset.train, binarize, Purpose::Binarisation)?;
-        let purpose = Purpose::EvaluationBinarisation;
-        let test = session.place("test", &dataset.test, binarize, purpose)?;
+        let [of_train, of_test] = windows(session, options, dataset)?;
+        let draws = (options.binarize, Purpose::Binarisation);
+        let train = session.place("train", &dataset.train, draws, of_train)?;
+        let draws = (options.binarize, Purpose::EvaluationBinarisation);
+        let test = session.place("test", &dataset.test, draws, of_test)?;
         let len = session.model.parameters().len;
         session.allocate(buffers::GRADIENT, len)?;
         session.allocate(buffers::FIRST, len)?;
@@ -99,11 +101,56 @@ impl Room {
         if options.ema > 0.0 {
             session.runtime.write(buffers::AVERAGE, 0, &arena)?;
         }
-        session.fill(&self.train, &dataset.train)?;
-        session.fill(&self.test, &dataset.test)?;
+        session.fill_from(&self.train, &dataset.train)?;
+        session.fill_from(&self.test, &dataset.test)?;
         let scalars = [options.learning_rate, 1.0, 1.0];
         session.runtime.write(buffers::SCALARS, 0, &scalars)
     }
+}
+
+/// Bytes of a window of images, where a device does not have all: enough that a copy takes long beside its start.
+const WINDOW: u64 = 32 << 20;
+
+/// Images of the training and the test split that lie on the device at once, whole batches; 0 where all do. The test images
+/// come first, where they take at most half.
+fn windows(session: &Session, options: &TrainOptions, dataset: &Dataset) -> Result<[usize; 2]> {
+    let bound = session.runtime.most_bound();
+    let memory = options.device_memory.map_or(u64::MAX, |bytes| bytes.0);
+    let bytes = |images: &Images| images.values.bytes();
+    // Kernels number values by 32 bits.
+    let is_numbered = |images: &Images| images.values.len() <= u32::MAX as usize;
+    let fits_test = bytes(&dataset.test) <= bound.min(memory / 2) && is_numbered(&dataset.test);
+    let left = match fits_test {
+        true => memory - bytes(&dataset.test),
+        false => memory / 2,
+    };
+    let fits_train = bytes(&dataset.train) <= bound.min(left) && is_numbered(&dataset.train);
+    let window = |images: &Images, rows: usize, memory: u64| {
+        let rows = rows.min(images.len());
+        let batch = bytes(images) / images.len() as u64 * rows as u64;
+        let most = WINDOW.min(bound).min(memory);
+        match most / batch.max(1) {
+            0 if batch <= bound.min(memory) => Ok(rows),
+            0 => Err(Error::config(
+                format!(
+                    "a batch of {rows} images takes {} of the device's memory, and there is room for {} at most",
+                    Bytes(batch),
+                    Bytes(bound.min(memory))
+                ),
+                "a smaller `batch-size = …`, or more `device-memory = …`",
+            )),
+            batches => Ok(rows * batches as usize),
+        }
+    };
+    let of_train = match fits_train {
+        true => 0,
+        false => window(&dataset.train, options.batch_size, left)?,
+    };
+    let of_test = match fits_test {
+        true => 0,
+        false => window(&dataset.test, session.batch_rows(), memory / 2)?,
+    };
+    Ok([of_train, of_test])
 }
 
 /// Where the memory of a device is.
@@ -126,8 +173,30 @@ impl DeviceMemory {
     }
 }
 
+/// What training needs to know of a device before it has its memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Executor {
+    /// Where its memory is.
+    pub memory: DeviceMemory,
+    /// As [`Runtime::fuses_updates`].
+    pub fuses_updates: bool,
+    /// As [`Runtime::most_bound`].
+    pub most_bound: u64,
+}
+
+impl Executor {
+    /// A runtime with this memory.
+    pub fn new(memory: DeviceMemory, runtime: &dyn Runtime) -> Self {
+        Self {
+            memory,
+            fuses_updates: runtime.fuses_updates(),
+            most_bound: runtime.most_bound(),
+        }
+    }
+}
+
 /// Refuses training for which the host has not got the memory, before any is taken and anything is written. Images that
-/// are loaded already count as taken. `fused` as for [`super::Trainer::with_updates`]; `processes` train on the machine.
+/// are loaded already count as taken. `processes` like this one of `ranks` train on the machine.
 ///
 /// # Errors
 /// [`crate::Error::Device`] with what is needed and what is left; [`crate::Error::Config`] for what
@@ -136,17 +205,19 @@ pub fn check_room(
     spec: &ModelSpec,
     options: &TrainOptions,
     dataset: &Dataset,
-    fused: bool,
-    device: DeviceMemory,
+    device: Executor,
+    ranks: &Ranks,
     processes: usize,
 ) -> Result<()> {
-    // Lengths are the same on every device; the limits of this one are looked at when it is asked for them.
-    let runtime = Box::new(Predicted::new(Device::Cpu));
+    // Lengths are the same on every device; the other limits of this one are looked at when it is asked for them.
+    let runtime = Box::new(Predicted::within(device.most_bound));
     let mut session = Session::with_room(runtime, Model::new(spec)?, options.seed)?;
-    let room = Room::make(&Ranks::alone(), &mut session, options, dataset, fused)?;
+    let room = Room::make(ranks, &mut session, options, dataset, device.fuses_updates)?;
     let on_device = session.memory();
-    let on_host = keeping::most_on_host(&session, room.copying.is_some());
-    let (needed, parts) = match device {
+    let on_host = keeping::most_on_host(&session, room.copying.is_some())
+        + room.train.on_their_way()
+        + room.test.on_their_way();
+    let (needed, parts) = match device.memory {
         DeviceMemory::Host => {
             let on_device_bytes = Allocation::total(&on_device);
             let parts = format!(

@@ -143,7 +143,7 @@ fn pictures_that_are_all_broken_are_an_error_also_when_skipping() {
 fn a_split_that_broken_pictures_would_leave_empty_is_chosen_again() {
     let folder = greys(4);
     let dataset = load_path(folder.path()).expect("pictures");
-    let held_out = dataset.test.names.expect("names");
+    let held_out = dataset.test.names.clone().expect("names");
     assert_eq!(held_out.len(), 1);
     cut(&folder.path().join(&held_out[0]), 20);
     let (dataset, notes) = load_noted(folder.path(), &skipping());

@@ -131,5 +131,8 @@ fn files_that_are_no_pictures_are_counted_by_extension() {
 fn pictures_keep_their_paths_below_the_folder_as_names() {
     let folder = named(&["b/x/2.png", "a/1.png"]);
     let dataset = load_with(folder.path(), &whole()).expect("pictures");
-    assert_eq!(dataset.test.names.expect("names"), ["a/1.png", "b/x/2.png"]);
+    assert_eq!(
+        dataset.test.names.clone().expect("names"),
+        ["a/1.png", "b/x/2.png"]
+    );
 }

@@ -30,11 +30,17 @@ fn images(width: usize, floats: bool) -> Vec<u32> {
 }
 
 pub(crate) fn case(rows: usize, width: usize, floats: bool, binarize: u32) -> Case {
-    part([0, rows], width, floats, binarize)
+    part([0, rows], width, floats, binarize, 0)
 }
 
 /// `rows` rows of a batch from row `first` on.
-fn part([first, rows]: [usize; 2], width: usize, floats: bool, binarize: u32) -> Case {
+fn part(
+    [first, rows]: [usize; 2],
+    width: usize,
+    floats: bool,
+    binarize: u32,
+    window: usize,
+) -> Case {
     // An image twice, the first and the last; then what the batch does not reach.
     let position = POSITION as usize + first;
     let order: Vec<u32> = (0..position + rows + 2)
@@ -42,9 +48,10 @@ fn part([first, rows]: [usize; 2], width: usize, floats: bool, binarize: u32) ->
         .collect();
     let kind = if floats { "floats" } else { "bytes" };
     let mode = ["as they are", "binarised once", "binarised anew"][binarize as usize];
-    let from = match first {
-        0 => String::new(),
-        _ => format!(" from row {first}"),
+    let from = match (first, window) {
+        (0, 0) => String::new(),
+        (_, 0) => format!(" from row {first}"),
+        _ => format!(" from row {first}, windows of {window}"),
     };
     let draws = Draws {
         seed: SEED,
@@ -54,7 +61,7 @@ fn part([first, rows]: [usize; 2], width: usize, floats: bool, binarize: u32) ->
     Case::new(
         format!("{rows} rows of {width} {kind}{from}, {mode}"),
         &gather::KERNEL,
-        gather::call(rows, width, floats, binarize, draws),
+        gather::call([rows, width], floats, binarize, draws, window),
         vec![
             Operand::words(images(width, floats)),
             Operand::words(order),
@@ -86,7 +93,11 @@ pub(super) fn cases() -> Vec<Case> {
             // From another row on: draws that begin with a block of Philox, and at each place inside one.
             for (first, rows, width) in [(64, 5, 3), (1, 5, 5), (2, 13, 37), (3, 5, 17), (7, 3, 16)]
             {
-                cases.push(part([first, rows], width, floats, binarize));
+                cases.push(part([first, rows], width, floats, binarize, 0));
+            }
+            // Windows that end inside the batch.
+            for (first, rows, width) in [(0, 5, 3), (2, 13, 37), (1, 3, 16)] {
+                cases.push(part([first, rows], width, floats, binarize, 7));
             }
         }
     }
@@ -105,7 +116,7 @@ fn a_part_of_a_batch_is_binarised_as_in_the_whole_batch() {
         for first in [64, 61, 2, 127] {
             for binarize in [FIXED, DYNAMIC] {
                 let whole = case(128, width, false, binarize);
-                let part = part([first, 128 - first], width, false, binarize);
+                let part = part([first, 128 - first], width, false, binarize, 0);
                 same_rows(&whole, &part, 3, first * width);
             }
         }

@@ -1,4 +1,4 @@
-//! Goes on with a run whose device was lost.
+//! Training from its start to its end, over losses of its device.
 
 use std::process::ExitCode;
 use std::thread;
