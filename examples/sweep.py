@@ -3,9 +3,9 @@
     pip install optuna
     python3 examples/sweep.py STUDY TRIALS [options of `elbo train` that all runs have]
 
-STUDY is a folder for the study and its runs. Start it several times, on several machines with a common folder: each process
-takes trials until there are TRIALS (on Linux and macOS). A run that does badly is stopped early, with a checkpoint. What a killed process left goes
-on from its last checkpoint when the sweep is started again.
+STUDY is a folder for the study and its runs. Start it several times, on several machines with a common folder (on Linux and
+macOS): each process takes trials until there are TRIALS. A run that does badly is stopped early, with a checkpoint. What a
+killed process left goes on from its last checkpoint when the sweep is started again.
 """
 
 import fcntl
