@@ -7,8 +7,8 @@ use crate::skipped::skipped;
 #[cfg(unix)]
 use crate::support::SMALL;
 use crate::support::{
-    CONFIG, DATA_OR_MODEL, DEVICE, INPUT_OUTPUT, accepted, adapter, refused, refused_in, stdout,
-    temporary, train_small,
+    CONFIG, DATA_OR_MODEL, DEVICE, INPUT_OUTPUT, accepted, adapter, refused, refused_in, stderr,
+    stdout, temporary, train_small,
 };
 #[cfg(target_os = "linux")]
 use crate::support::{assert_refused, program};
@@ -213,7 +213,7 @@ fn binding_limit() -> Option<u64> {
 }
 
 #[test]
-fn more_pixels_than_a_binding_holds_are_refused() {
+fn more_pixels_than_a_binding_holds_come_in_windows_and_their_batches_are_refused() {
     // A file of zeros: the system keeps no blocks for it, but the program reads them all.
     let limit = match binding_limit() {
         Some(limit) if limit <= 256 => limit,
@@ -237,13 +237,21 @@ fn more_pixels_than_a_binding_holds_are_refused() {
     fs::write(&path, bytes).expect("a file");
     let file = fs::OpenOptions::new().write(true).open(&path);
     file.expect("the file").set_len(length).expect("zeros");
-    let arguments = [
-        "train", "--data", "many.npy", "--device", "gpu", "--hidden", "4", "--out", "run",
-    ];
+    let arguments = "train --data many.npy --device gpu --tune off --hidden 4 --batch-size 16 --stop-after 2steps";
+    let arguments: Vec<&str> = arguments.split(' ').chain(["--out", "run"]).collect();
+    let text = stderr(&accepted(folder.path(), &arguments));
+    let says = "lie on the host, 48 at a time on the device";
+    assert!(text.contains(says), "{text}");
+    // A batch of them has none.
+    let change = |&word: &&'static str| match word {
+        "16" => "128",
+        "run" => "other",
+        word => word,
+    };
+    let whole: Vec<&str> = arguments.iter().map(change).collect();
     let holds = format!("holds {limit} MiB");
-    let words = ["train images", &holds, "--device cpu", "try: "];
-    refused_in(folder.path(), &arguments, DEVICE, &words);
-    assert!(!folder.path().join("run").exists(), "a failed run stays");
+    refused_in(folder.path(), &whole, DEVICE, &["x: ", &holds, "try: "]);
+    assert!(!folder.path().join("other").exists(), "a failed run stays");
 }
 
 #[test]
