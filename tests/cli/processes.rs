@@ -159,7 +159,9 @@ fn any_number_of_processes_trains_the_same_model() {
         accepted(at, &of(&more, device, "alone"));
         let (whole, lines) = (model(&at.join("alone")), metrics(&at.join("alone")));
         for mpi in &mpis {
-            for count in [2, 4] {
+            // The third one is of the second one's kind.
+            let counts: &[usize] = if mpi.name == "MPI 5" { &[2] } else { &[2, 4] };
+            for &count in counts {
                 let out = format!("{}-{count}", mpi.name);
                 let output = mpi.accepted(at, count, &of(&more, device, &out));
                 let says = format!("processes: {count}, ");
