@@ -4,6 +4,15 @@ mod bytes;
 
 pub use bytes::Bytes;
 
+/// The number that a text begins with, and the unit behind it.
+pub fn with_unit(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    (&text[..end], text[end..].trim())
+}
+
 /// `652824` as `652,824`.
 pub fn grouped(number: u64) -> String {
     by_thousands(&number.to_string())

@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytemuck::Pod;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -186,6 +187,18 @@ impl Ranks {
         }
         let part = |(i, &len): (usize, &usize)| received[most * i..][..len].to_vec();
         Ok(lens.iter().enumerate().map(part).collect())
+    }
+
+    /// The same of numbers.
+    ///
+    /// # Errors
+    /// As [`Ranks::gather`].
+    pub fn gather_numbers<T: Pod>(&self, own: &[T]) -> Result<Vec<Vec<T>>> {
+        let all = self.gather(bytemuck::cast_slice(own))?;
+        Ok(all
+            .iter()
+            .map(|it| bytemuck::pod_collect_to_vec(it))
+            .collect())
     }
 
     /// The greatest of the numbers that the processes gave (MPI's all-reduce by `MAX`).

@@ -42,13 +42,6 @@ pub struct Gpu {
     adapter: wgpu::Adapter,
 }
 
-impl Gpu {
-    /// Most bytes of a buffer that kernels can read at once.
-    pub fn most_bound(&self) -> u64 {
-        self.binding_limit.min(self.buffer_limit)
-    }
-}
-
 /// Every adapter that this program can use. Where the usual ones have no hardware, OpenGL's comes last; its software is left
 /// out, as it would stand in for a driver that is missing.
 pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
@@ -221,6 +214,11 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
 }
 
 impl Gpu {
+    /// Most bytes of a buffer that kernels can read at once.
+    pub fn most_bound(&self) -> u64 {
+        self.binding_limit.min(self.buffer_limit)
+    }
+
     /// Opens an adapter with WebGPU's default limits, raised only where buffers may be larger.
     /// What f16 needs is asked for only with `half`.
     pub(super) fn open(adapter: &wgpu::Adapter, half: bool) -> Result<Self> {

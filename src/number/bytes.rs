@@ -31,11 +31,7 @@ impl FromStr for Bytes {
                 "\"{text}\": expected an amount of memory above 0, such as 512MiB, 4GB or 1000000"
             )
         };
-        let trimmed = text.trim();
-        let end = trimmed
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(trimmed.len());
-        let (number, unit) = (&trimmed[..end], trimmed[end..].trim());
+        let (number, unit) = super::with_unit(text);
         let unit = match unit {
             "" | "B" => 1,
             unit => {

@@ -34,9 +34,7 @@ impl Predicted {
             plans: PreparedPlans::default(),
         }
     }
-}
 
-impl Predicted {
     /// That of any device whose kernels can read so many bytes of a buffer at once.
     pub fn within(most_bound: u64) -> Self {
         Self {

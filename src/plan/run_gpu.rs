@@ -419,6 +419,7 @@ impl Runtime for GpuRuntime {
             .map(|(step, variant)| (step.clone(), variant.clone()))
             .collect()
     }
+
     fn most_bound(&self) -> u64 {
         self.gpu.most_bound()
     }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::with_unit;
+
 /// A length of training: `3`, `0.5 epochs`, `500 steps`, `10 minutes`. A number alone means epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -46,11 +48,7 @@ impl FromStr for Span {
                  10minutes"
             )
         };
-        let text = text.trim();
-        let end = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
-        let (number, unit) = (&text[..end], text[end..].trim());
+        let (number, unit) = with_unit(text);
         let length = || match number.parse::<f64>() {
             Ok(length) if length.is_finite() => Ok(length),
             _ => Err(fault()),

@@ -17,6 +17,7 @@ pub use whole::train;
 use keeping::{Good, Waiting};
 use pictures::Shown;
 use room::Room;
+use sharing::alike;
 use steps::Steps;
 pub(super) use steps::{MOST_SHARDS, Maker};
 
@@ -147,7 +148,9 @@ impl Trainer {
             .augment
             .check(dataset.train.shape, &dataset.reading)?;
         let mut session = Session::with_room(runtime, model, options.seed)?;
-        let room = Room::make_alike(ranks, &mut session, options, dataset, fused)?;
+        let room = alike(ranks, &mut session, |session| {
+            Room::make(ranks, session, options, dataset, fused)
+        })?;
         room.fill(&mut session, options, dataset)?;
         let mut trainer = Self {
             options: options.clone(),

@@ -252,49 +252,48 @@ fn end(mpi: &Mpi, child: Child, what: &str) -> Output {
     waiting.join().expect("no panic")
 }
 
-#[test]
-fn a_process_that_dies_ends_all_others_and_no_checkpoint() {
+/// Sends a signal to each of two processes in turn, of every MPI, and gives what came of it to `check`, with the folder and
+/// what happened.
+fn after_a_signal(signal: &str, check: impl Fn(&Mpi, &Path, &Output, &str)) {
     for mpi in every_mpi() {
         for rank in 0..2 {
-            let what = format!("{}: process {rank} was killed", mpi.name);
+            let what = format!("{}: {signal} to process {rank}", mpi.name);
             let folder = temporary();
             let at = folder.path();
             let child = endless(&mpi, at);
-            kill("-9", &process(&mpi, at, rank).expect(&what));
+            kill(signal, &process(&mpi, at, rank).expect(&what));
             let output = end(&mpi, child, &what);
-            assert!(!output.status.success(), "{what}");
-            let said = stderr(&output) + &stdout(&output);
-            assert!(said.to_lowercase().contains("kill"), "{what}: {said}");
-            let patience = Instant::now() + Duration::from_secs(10);
-            while (0..2).any(|rank| process(&mpi, at, rank).is_some()) {
-                assert!(Instant::now() < patience, "{what}, and others live on");
-                thread::sleep(Duration::from_millis(10));
-            }
-            let last = newest(&at.join("run"));
-            accepted(at, &["train", "--resume", "run", "--stop-after", "1step"]);
-            assert_eq!(newest(&at.join("run")), last + 1, "{what}");
+            check(&mpi, at, &output, &what);
         }
     }
 }
 
 #[test]
-fn a_signal_to_any_process_stops_all_with_a_checkpoint() {
-    for mpi in every_mpi() {
-        for rank in 0..2 {
-            let what = format!("{}: process {rank} was told to stop", mpi.name);
-            let folder = temporary();
-            let at = folder.path();
-            let child = endless(&mpi, at);
-            kill("-TERM", &process(&mpi, at, rank).expect(&what));
-            let text = stderr(&end(&mpi, child, &what));
-            assert!(
-                text.contains("elbo train --resume run` goes on"),
-                "{what}: {text}"
-            );
-            let last = newest(&at.join("run"));
-            assert!(text.contains(&format!("at step {last}")), "{what}: {text}");
+fn a_process_that_dies_ends_all_others_and_no_checkpoint() {
+    after_a_signal("-KILL", |mpi, at, output, what| {
+        assert!(!output.status.success(), "{what}");
+        let said = stderr(output) + &stdout(output);
+        assert!(said.to_lowercase().contains("kill"), "{what}: {said}");
+        let patience = Instant::now() + Duration::from_secs(10);
+        while (0..2).any(|rank| process(mpi, at, rank).is_some()) {
+            assert!(Instant::now() < patience, "{what}, and others live on");
+            thread::sleep(Duration::from_millis(10));
         }
-    }
+        let last = newest(&at.join("run"));
+        accepted(at, &["train", "--resume", "run", "--stop-after", "1step"]);
+        assert_eq!(newest(&at.join("run")), last + 1, "{what}");
+    });
+}
+
+#[test]
+fn a_signal_to_any_process_stops_all_with_a_checkpoint() {
+    after_a_signal("-TERM", |_, at, output, what| {
+        let text = stderr(output);
+        let goes_on = "elbo train --resume run` goes on";
+        assert!(text.contains(goes_on), "{what}: {text}");
+        let last = newest(&at.join("run"));
+        assert!(text.contains(&format!("at step {last}")), "{what}: {text}");
+    });
 }
 
 #[test]

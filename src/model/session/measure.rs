@@ -81,8 +81,7 @@ impl Session {
 /// The sums of rows of so many numbers, of all processes in turn.
 fn sums(ranks: &Ranks, own: &[f32], width: usize) -> Result<Vec<f64>> {
     let mut sums = vec![0.0; width];
-    for bytes in ranks.gather(bytemuck::cast_slice(own))? {
-        let rows: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+    for rows in ranks.gather_numbers(own)? {
         add_rows(&mut sums, &rows);
     }
     Ok(sums)

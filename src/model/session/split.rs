@@ -63,6 +63,7 @@ impl Session {
             let known = key.source.filter(|known| known.split == split);
             known.is_some_and(|known| known != source)
         });
+        self.feeds.remove(split);
         self.allocate(source.image_words(), source.words)?;
         self.allocate(source.order(), count)?;
         self.allocate(source.counters(), 3)?;
@@ -79,6 +80,11 @@ impl Session {
         self.model.spec().check_range(images, source.binarize)?;
         let feed = Feed::new(Arc::clone(images), source.window);
         self.feeds.insert(source.split, feed);
+        self.set_own_order(source)
+    }
+
+    /// Has a split gone through as it is.
+    fn set_own_order(&mut self, source: &Source) -> Result<()> {
         let order: Vec<u32> = (0..source.images as u32).collect();
         self.set_order(source, &order)
     }
@@ -108,8 +114,7 @@ impl Session {
             Values::Floats(values) => Cow::Borrowed(bytemuck::cast_slice(values)),
         };
         self.runtime.write_words(source.image_words(), 0, &words)?;
-        let order: Vec<u32> = (0..source.images as u32).collect();
-        self.runtime.write_words(source.order(), 0, &order)
+        self.set_own_order(source)
     }
 }
 

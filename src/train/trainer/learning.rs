@@ -130,11 +130,7 @@ impl Trainer {
         let step = self.steps.of(done);
         let steps = rows.chunks(terms * step.log_rows);
         let own: Vec<f64> = steps.flat_map(|rows| sum_of_shards(rows, terms)).collect();
-        let all = self.ranks.gather(bytemuck::cast_slice(&own))?;
-        let all: Vec<Vec<f64>> = all
-            .iter()
-            .map(|it| bytemuck::pod_collect_to_vec(it))
-            .collect();
+        let all = self.ranks.gather_numbers(&own)?;
         let of_step = |i: usize| {
             let present = all[..step.present].iter();
             let rows = present.flat_map(|sums| &sums[terms * i..][..terms]);

@@ -26,26 +26,8 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Makes them with nothing in them yet, on all processes by the choices of kernels that the first one has made.
-    pub(super) fn make_alike(
-        ranks: &Ranks,
-        session: &mut Session,
-        options: &TrainOptions,
-        dataset: &Dataset,
-        fused: bool,
-    ) -> Result<Self> {
-        let make = |session: &mut Session| Self::make(ranks, session, options, dataset, fused);
-        let first = ranks.is_first().then(|| make(session)).transpose();
-        let first = ranks.agree(first)?;
-        let choices = ranks.from_first(|| Ok(session.runtime.remembered()))?;
-        if let Some(room) = first {
-            return Ok(room);
-        }
-        session.runtime.remember(&choices);
-        make(session)
-    }
-
-    fn make(
+    /// Makes them, with nothing in them yet.
+    pub(super) fn make(
         ranks: &Ranks,
         session: &mut Session,
         options: &TrainOptions,

@@ -6,10 +6,12 @@ use super::{Trainer, keeping};
 use crate::error::Result;
 use crate::files;
 use crate::model::plans::buffers;
-use crate::plan::Shared;
+use crate::model::session::Session;
+use crate::plan::{Runtime, Shared};
+use crate::ranks::Ranks;
 
 /// Most floats that go from process to process at once, 4 MiB: the host holds them a few times.
-pub(super) const MOST_SENT: usize = 1 << 20;
+const MOST_SENT: usize = 1 << 20;
 
 impl Trainer {
     /// Has all processes start from where the first one is.
@@ -23,9 +25,9 @@ impl Trainer {
         let position = self.ranks.from_first(|| Ok(self.position.clone()))?;
         let arenas = keeping::arenas(&self.session);
         for buffer in buffers::STATE.into_iter().take(arenas) {
-            self.in_parts(buffer, |trainer, start, part| {
-                trainer.ranks.broadcast(bytemuck::cast_slice_mut(part))?;
-                trainer.session.runtime.write(buffer, start, part)
+            in_parts(&mut self.session, buffer, |runtime, start, part| {
+                self.ranks.broadcast(bytemuck::cast_slice_mut(part))?;
+                runtime.write(buffer, start, part)
             })?;
         }
         self.position = position;
@@ -38,7 +40,7 @@ impl Trainer {
             return Ok(());
         }
         let mut hash = Sha256::new();
-        self.in_parts(buffers::PARAMETERS, |_, _, part| {
+        in_parts(&mut self.session, buffers::PARAMETERS, |_, _, part| {
             hash.update(bytemuck::cast_slice(part));
             Ok(())
         })?;
@@ -56,19 +58,35 @@ impl Trainer {
             "GPUs of one kind with one driver, or `device = cpu`",
         )
     }
+}
 
-    /// Goes through an arena.
-    fn in_parts(
-        &mut self,
-        buffer: Shared,
-        mut each: impl FnMut(&mut Self, usize, &mut [f32]) -> Result<()>,
-    ) -> Result<()> {
-        let len = self.session.model.parameters().len;
-        for start in (0..len).step_by(MOST_SENT) {
-            let count = MOST_SENT.min(len - start);
-            let mut part = self.session.runtime.read(buffer, start, count)?;
-            each(self, start, &mut part)?;
-        }
-        Ok(())
+/// Goes through an arena in parts that processes send to each other.
+pub(super) fn in_parts(
+    session: &mut Session,
+    buffer: Shared,
+    mut each: impl FnMut(&mut dyn Runtime, usize, &mut Vec<f32>) -> Result<()>,
+) -> Result<()> {
+    let len = session.model.parameters().len;
+    for start in (0..len).step_by(MOST_SENT) {
+        let count = MOST_SENT.min(len - start);
+        let mut part = session.runtime.read(buffer, start, count)?;
+        each(session.runtime.as_mut(), start, &mut part)?;
     }
+    Ok(())
+}
+
+/// What `make` prepares, on all processes by the choices of kernels that the first one has made.
+pub(super) fn alike<T>(
+    ranks: &Ranks,
+    session: &mut Session,
+    make: impl Fn(&mut Session) -> Result<T>,
+) -> Result<T> {
+    let first = ranks.is_first().then(|| make(session)).transpose();
+    let first = ranks.agree(first)?;
+    let choices = ranks.from_first(|| Ok(session.runtime.remembered()))?;
+    if let Some(made) = first {
+        return Ok(made);
+    }
+    session.runtime.remember(&choices);
+    make(session)
 }

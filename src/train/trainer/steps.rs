@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::sharing::MOST_SENT;
+use super::sharing::in_parts;
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::plans::{Shard, Source, Update, buffers};
@@ -204,17 +204,13 @@ impl Step {
 
     /// Adds the gradients of all processes.
     fn add(&self, session: &mut Session, ranks: &Ranks) -> Result<()> {
-        let len = session.model.parameters().len;
         if ranks.count() == 1 {
             return Ok(());
         }
-        for start in (0..len).step_by(MOST_SENT) {
-            let part = MOST_SENT.min(len - start);
-            let mut gradient = session.runtime.read(buffers::GRADIENT, start, part)?;
-            ranks.add(&mut gradient, self.present)?;
-            session.runtime.write(buffers::GRADIENT, start, &gradient)?;
-        }
-        Ok(())
+        in_parts(session, buffers::GRADIENT, |runtime, start, part| {
+            ranks.add(part, self.present)?;
+            runtime.write(buffers::GRADIENT, start, part)
+        })
     }
 }
 
