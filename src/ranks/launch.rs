@@ -168,6 +168,10 @@ mod tests {
                 &[("OMPI_COMM_WORLD_SIZE", "4"), ("PMIX_RANK", "2")][..],
                 (Launcher::OpenMpi, Some(4)),
             ),
+            (
+                &[("PMI_SIZE", "2"), ("PMIX_RANK", "0")],
+                (Launcher::Mpich, Some(2)),
+            ),
             (&[("PMI_SIZE", "2")], (Launcher::Mpich, Some(2))),
             (&[("SLURM_STEP_NUM_TASKS", "8")], (Launcher::Any, Some(8))),
             // Two machines, whose helpers Slurm has started.
