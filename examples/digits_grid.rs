@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<()> {
     let start = Instant::now();
     let dataset = digits::generate(digits::TRAIN_IMAGES, digits::TEST_IMAGES, 0);
     println!("70,000 digits in {:.2} s", start.elapsed().as_secs_f32());
-    let Values::Bytes(bytes) = &dataset.train.values else {
+    let Values::Bytes(bytes) = &*dataset.train.values()? else {
         anyhow::bail!("digits are bytes");
     };
     let sum: f64 = bytes.iter().map(|&byte| f64::from(byte)).sum();

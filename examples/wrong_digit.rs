@@ -39,7 +39,7 @@ fn strangeness(data: &Dataset, class: u32) -> Result<Vec<f64>> {
         let places = labels.enumerate().filter(|(_, label)| **label == class);
         images.select(&places.map(|(place, _)| place).collect::<Vec<_>>())
     };
-    let one = Dataset::new("one class", of_class(&data.train), of_class(&data.test));
+    let one = Dataset::new("one class", of_class(&data.train)?, of_class(&data.test)?);
     let spec = ModelSpec {
         image: one.train.shape,
         ..ModelSpec::reference()

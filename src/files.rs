@@ -1,6 +1,7 @@
 //! Writing files so that a reader never finds half of one, and nothing of the user's is lost.
 
 mod array;
+mod at;
 mod cache;
 mod shell;
 
@@ -10,6 +11,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 pub use array::{npy, npy_header, npy_values};
+pub(crate) use at::read_exact_at;
 pub use cache::cache_folder;
 pub(crate) use shell::quoted;
 use tempfile::{NamedTempFile, TempDir};

@@ -78,7 +78,8 @@ fn can_reserve(bytes: u64) -> bool {
     Vec::<u8>::new().try_reserve_exact(len).is_ok()
 }
 
-fn gibibytes(bytes: u64) -> String {
+/// An amount of memory in words.
+pub(crate) fn gibibytes(bytes: u64) -> String {
     format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::saved::{self, Chosen, ViewArgs};
 use super::{result, text, with_bar};
-use crate::data::{Binarize, Values};
+use crate::data::Binarize;
 use crate::model::{Evaluation, Likelihood, ModelSpec};
 use crate::option;
 use crate::train::{RunConfig, RunFolder};
@@ -83,7 +83,7 @@ fn bits_per_dimension(spec: &ModelSpec, binary: bool, evaluation: &Evaluation) -
 /// itself is a 255th. It is taken at the values as they are. A bound on what a code of them needs would take the mean over
 /// noise that fills the steps between them (Theis, van den Oord & Bethge 2016), and this is none.
 fn bits_per_byte(chosen: &Chosen, run: &RunConfig, evaluation: &Evaluation) -> Option<f64> {
-    let is_scaled = matches!(chosen.images.values, Values::Bytes(_)) && !sees_bits(chosen, run);
+    let is_scaled = chosen.images.are_bytes() && !sees_bits(chosen, run);
     run.model.likelihood.sigma().filter(|_| is_scaled)?;
     let bits = bits_per_dimension(&run.model, false, evaluation)?;
     Some(bits + 255_f64.log2())
@@ -206,7 +206,7 @@ fn record(
 mod tests {
     use super::*;
     use crate::cli::saved::ParametersArgs;
-    use crate::data::{Images, Split};
+    use crate::data::{Images, Split, Storage, Values};
     use crate::model::Loss;
     use crate::model::{ModelKind, Sigma};
     use crate::shape::ImageShape;
@@ -324,7 +324,7 @@ mod tests {
         assert!(text_of(&run, &evaluation(1.0)).contains("bits per 8-bit value"));
         // Floats have no such unit, nor have bits.
         let mut other = chosen();
-        other.images.values = Values::Floats(Vec::new());
+        other.images.storage = Storage::Memory(Values::Floats(Vec::new()));
         assert_eq!(bits_per_byte(&other, &run, &evaluation(1.0)), None);
         run.train.binarize = Binarize::Dynamic;
         assert_eq!(bits_per_byte(&chosen(), &run, &evaluation(1.0)), None);

@@ -68,14 +68,14 @@ pub(super) fn run(args: &ReconstructArgs) -> anyhow::Result<()> {
         Kind::Png => seen.varied(args.count, run.data.options.seed),
         _ => (0..args.count.min(seen.len())).collect(),
     };
-    let images = seen.select(&indices);
+    let images = seen.select(&indices)?;
     let reconstructions = model.reconstruct(&images, chosen.split, Binarize::None)?;
     if kind != Kind::Png {
         let beside = Beside::of(&chosen);
         return saved::write_values(&out, kind, run, Some(beside), &reconstructions);
     }
     let (shape, shades) = (run.model.image, saved::shades(run));
-    let grid = Grid::of_pairs_in(&images.to_f32(), &reconstructions, shape, ROWS, shades)?;
+    let grid = Grid::of_pairs_in(&images.to_f32()?, &reconstructions, shape, ROWS, shades)?;
     files::create(&out, &grid.png()?)?;
     result(out.display())
 }

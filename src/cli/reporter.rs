@@ -343,8 +343,12 @@ impl Observer for Reporter<'_> {
     fn started(&mut self, start: &Start<'_>) -> Result<()> {
         self.say(&format!("device memory: {}", text::memory(start.memory)));
         if let Some(window) = start.window {
+            let place = match self.data.train.are_in_files() {
+                true => "in their files",
+                false => "on the host",
+            };
             self.say(&format!(
-                "  the training images lie on the host, {} at a time on the device",
+                "  the training images lie {place}, {} at a time on the device",
                 text::grouped(window as u64)
             ));
         }
@@ -426,8 +430,10 @@ impl Observer for Reporter<'_> {
     }
 
     fn checkpoint(&mut self, state: &State) -> Result<()> {
-        let data = self.data;
-        let fingerprint = self.fingerprint.get_or_insert_with(|| data.fingerprint());
+        let fingerprint = match &mut self.fingerprint {
+            Some(known) => known,
+            unknown => unknown.insert(self.data.fingerprint()?),
+        };
         let keep = self.folder.config().checkpoints.keep;
         if let Some(events) = &mut self.events {
             events.flush()?;

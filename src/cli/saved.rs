@@ -243,14 +243,14 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
             "--data with images of that size",
         ));
     }
-    let changed = other.is_none() && warn_of_changes(folder, &dataset);
+    let changed = other.is_none() && warn_of_changes(folder, &dataset)?;
     Ok(Chosen {
         name: dataset.name.clone(),
         split,
         classes: dataset.classes.clone(),
         look: dataset.look.clone(),
         changed,
-        images: split.of(dataset).ok_or_else(|| no_third_split(source))?,
+        images: split.of(dataset)?.ok_or_else(|| no_third_split(source))?,
     })
 }
 
@@ -263,13 +263,13 @@ fn no_third_split(source: &str) -> Error {
 }
 
 /// Whether a run's data have changed since it was trained, which it says.
-fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) -> bool {
+fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) -> Result<bool> {
     let data = &folder.config().data;
     // Before the first checkpoint nothing is known of them.
     let Some(trained_on) = folder.data_hash() else {
-        return false;
+        return Ok(false);
     };
-    let changed = dataset.fingerprint_as_split(&data.options) != trained_on;
+    let changed = dataset.fingerprint_as_split(&data.options)? != trained_on;
     if changed {
         note(format_args!(
             "warning: {}: these data have changed since {} was trained on them: images that it learned from may be among the \
@@ -278,7 +278,7 @@ fn warn_of_changes(folder: &RunFolder, dataset: &Dataset) -> bool {
             folder.path().display()
         ));
     }
-    changed
+    Ok(changed)
 }
 
 /// Which values a picture of the run's images shows as black and white; says so where they are not 0 and 1.

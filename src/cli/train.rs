@@ -19,7 +19,7 @@ use super::loading::Loading;
 use super::reporter::Reporter;
 use super::signals::Signals;
 use super::{find_device, note, text, warn};
-use crate::data::{self, Binarize, Dataset, Look, Values};
+use crate::data::{self, Binarize, Dataset, Look};
 use crate::error::{Error, Result};
 use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Predicted, Runtime};
@@ -291,10 +291,10 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
 /// Refuses values that are far from those that a network learns, where nobody said that they are to be taken as they are.
 fn check_unscaled(spec: &ModelSpec, dataset: &Dataset) -> Result<()> {
     let is_gaussian = matches!(spec.likelihood, Likelihood::Gaussian { .. });
-    if !is_gaussian || matches!(dataset.train.values, Values::Bytes(_)) {
+    if !is_gaussian || dataset.train.are_bytes() {
         return Ok(());
     }
-    let (least, most) = dataset.train.value_range();
+    let (least, most) = dataset.train.value_range()?;
     if least >= -MOST_UNSCALED && most <= MOST_UNSCALED {
         return Ok(());
     }

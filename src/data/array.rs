@@ -13,7 +13,8 @@ use std::path::Path;
 pub use names::Arrays;
 
 use super::axes::{self, Axes};
-use super::npy::{Fault, Header, SAVE_HINT};
+use super::in_files::RowFile;
+use super::npy::{Fault, Header, SAVE_HINT, Type};
 use super::{DataOptions, Dataset, Images, Progress, Stored, Values, split};
 use crate::error::{Error, Result};
 use crate::host::check_memory;
@@ -59,9 +60,124 @@ pub(super) fn load(
     }
     let file = File::open(path).map_err(Error::io(path, "open it"))?;
     let length = file.metadata().map_err(Error::io(path, "read its size"))?;
+    let length = length.len();
     let mut reader = BufReader::new(file);
-    let images = read_images(path, "the array", &mut reader, length.len(), options)?;
-    split::dataset(images, name, options, path)
+    let array = Array::read(path, "the array", &mut reader, length, options)?;
+    if array.header.fortran_order || array.shape.values() == 0 {
+        // Each of its images is all over the file.
+        let images = array.images(&mut reader)?;
+        return split::dataset(images, name, options, path);
+    }
+    let file = array.into_rows(reader.into_inner())?;
+    split::in_files(file, name, options)
+}
+
+/// An array of images, of which the header has been read.
+struct Array<'a> {
+    path: &'a Path,
+    /// What it is called in errors.
+    what: &'a str,
+    header: Header,
+    numbers: Type,
+    /// How many numbers it has.
+    count: usize,
+    /// Of each image.
+    shape: ImageShape,
+    /// Whether the channels of an image come first.
+    channels_first: bool,
+}
+
+impl<'a> Array<'a> {
+    /// Reads the header of an array in a stream of exactly `length` bytes.
+    fn read(
+        path: &'a Path,
+        what: &'a str,
+        reader: &mut (impl Read + ?Sized),
+        length: u64,
+        options: &DataOptions,
+    ) -> Result<Self> {
+        let header = Header::read(path, what, reader)?;
+        let numbers = header.numbers(path, what)?;
+        let count = header.count(Some(numbers.bytes()), length);
+        let count =
+            count.map_err(|fault| Error::data(path, format!("{what}: {fault}"), SAVE_HINT))?;
+        let shape = image_shape(path, what, &header.shape, options)?;
+        Ok(Self {
+            path,
+            what,
+            channels_first: header.shape.len() == 4 && options.source.axes == Some(Axes::Nchw),
+            header,
+            numbers,
+            count,
+            shape,
+        })
+    }
+
+    /// The file whose images are read as they are wanted. They must lie one after another.
+    fn into_rows(self, file: File) -> Result<RowFile> {
+        let file = (file, self.path);
+        let images = self.header.shape.first().copied().unwrap_or(0);
+        let rows = RowFile::new(file, self.header.size, self.numbers, (images, self.shape))?;
+        Ok(match self.channels_first {
+            true => rows.channels_first(),
+            false => rows,
+        })
+    }
+
+    /// All its images, from what follows the header.
+    fn images(&self, reader: &mut (impl Read + ?Sized)) -> Result<Images> {
+        check_memory(
+            &format!("{} of {}", self.what, self.path.display()),
+            self.count as u64 * self.numbers.bytes_read() as u64,
+            "fewer images: a part of the array, such as `x[:10000]`, saved by itself; or `np.save` of \
+             `np.ascontiguousarray(x)`, as images of a .npy file in C order need not fit into memory",
+        )?;
+        let values = self.numbers.read(reader, self.count);
+        let values = values.map_err(|fault| self.unfit(fault))?;
+        if values.len() != self.count {
+            return Err(self.broken(&format!(
+                "its header promises {} values, got {}",
+                self.count,
+                values.len()
+            )));
+        }
+        read_end(reader).map_err(|fault| self.broken(&fault))?;
+        // While the places are still those of the file.
+        if let Some(at) = values.first_non_finite() {
+            return Err(self.unfit(Fault::not_finite(at)));
+        }
+        let sizes = &self.header.shape;
+        let mut values = match (self.header.fortran_order, values) {
+            (false, values) => values,
+            (true, Values::Bytes(bytes)) => Values::Bytes(to_c_order(&bytes, sizes)),
+            (true, Values::Floats(floats)) => Values::Floats(to_c_order(&floats, sizes)),
+        };
+        if self.channels_first {
+            values = axes::to_channels_last(values, self.shape);
+        }
+        Ok(Images {
+            stored: self.numbers.stored(),
+            ..Images::new(self.shape, values)
+        })
+    }
+
+    fn broken(&self, fault: &str) -> Error {
+        Error::data(self.path, format!("{}: {fault}", self.what), SAVE_HINT)
+    }
+
+    fn unfit(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Io(reason) => self.broken(&format!("reading its values failed: {reason}")),
+            Fault::Number { at, what, hint } => {
+                let (image, value) = place(&self.header, at);
+                Error::data(
+                    self.path,
+                    format!("{}: {what} in image {image}, value {value}", self.what),
+                    hint,
+                )
+            }
+        }
+    }
 }
 
 /// Reads an array of images from a stream of exactly `length` bytes.
@@ -72,58 +188,7 @@ fn read_images(
     length: u64,
     options: &DataOptions,
 ) -> Result<Images> {
-    let header = Header::read(path, what, reader)?;
-    let numbers = header.numbers(path, what)?;
-    let broken = |message: String| Error::data(path, format!("{what}: {message}"), SAVE_HINT);
-    let count = header.count(Some(numbers.bytes()), length);
-    let count = count.map_err(broken)?;
-    let shape = image_shape(path, what, &header.shape, options)?;
-    check_memory(
-        &format!("{what} of {}", path.display()),
-        count as u64 * numbers.bytes_read() as u64,
-        "fewer images: a part of the array, such as `x[:10000]`, saved by itself",
-    )?;
-    let unfit = |fault| match fault {
-        Fault::Io(reason) => broken(format!("reading its values failed: {reason}")),
-        Fault::Number {
-            at,
-            what: fault,
-            hint,
-        } => {
-            let (image, value) = place(&header, at);
-            Error::data(
-                path,
-                format!("{what}: {fault} in image {image}, value {value}"),
-                hint,
-            )
-        }
-    };
-    let values = numbers.read(reader, count).map_err(unfit)?;
-    if values.len() != count {
-        return Err(broken(format!(
-            "its header promises {count} values, got {}",
-            values.len()
-        )));
-    }
-    read_end(reader).map_err(broken)?;
-    // While the places are still those of the file.
-    if let Some(at) = values.first_non_finite() {
-        let what = "expected finite values, got a NaN or an infinity".to_owned();
-        let hint = "look at `np.argwhere(~np.isfinite(x))`; `np.nan_to_num(x)` replaces them";
-        return Err(unfit(Fault::Number { at, what, hint }));
-    }
-    let mut values = match (header.fortran_order, values) {
-        (false, values) => values,
-        (true, Values::Bytes(bytes)) => Values::Bytes(to_c_order(&bytes, &header.shape)),
-        (true, Values::Floats(floats)) => Values::Floats(to_c_order(&floats, &header.shape)),
-    };
-    if header.shape.len() == 4 && options.source.axes == Some(Axes::Nchw) {
-        values = axes::to_channels_last(values, shape);
-    }
-    Ok(Images {
-        stored: numbers.stored(),
-        ..Images::new(shape, values)
-    })
+    Array::read(path, what, reader, length, options)?.images(reader)
 }
 
 /// Image and value within it of the number at a place of the file; both count in C order.

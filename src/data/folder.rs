@@ -1,6 +1,7 @@
 //! A folder of pictures; its subfolders are splits or classes.
 
 mod broken;
+mod cache;
 mod decode;
 mod fill;
 mod find;
@@ -8,21 +9,24 @@ pub(super) mod formats;
 mod jpeg;
 mod read;
 mod splits;
+mod unread;
 mod whole;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{DataOptions, Dataset, Progress, split};
+use super::{DataOptions, Dataset, Progress, in_files, split};
 use crate::error::{Error, Result};
 use crate::number::counted;
 use crate::shape::ImageShape;
 use broken::Broken;
+use cache::Cache;
 use decode::{Form, Header};
 use fill::Filling;
 use find::Picture;
 use read::Source;
 use splits::Arrangement;
+use unread::Unread;
 
 /// Greatest height and width of a picture, in pixels.
 const MAX_SIDE: usize = 16_384;
@@ -81,21 +85,47 @@ pub(super) fn load(
         root,
         pictures: &found.pictures,
     };
-    let (headers, broken) = headers(&source, &chosen, options, progress)?;
-    let form = form(&source, &headers, &chosen, options)?;
-    say_depth(&headers, &form, progress);
+    let all = chosen.all();
+    let cache = options.cache.as_deref();
+    let cache = cache
+        .map(|folder| Cache::of(folder, &source, &all, options))
+        .transpose()?;
+    let known = match &cache {
+        Some(cache) => cache.open(&source, &all)?,
+        None => None,
+    };
+    let (unread, form, broken) = match known {
+        Some((unread, broken)) => {
+            let form = unread.form;
+            (Some(unread), form, broken)
+        }
+        None => {
+            let (headers, mut broken) = headers(&source, &chosen, options, progress)?;
+            let form = form(&source, &headers, &chosen, options)?;
+            say_depth(&headers, &form, progress);
+            let bound = in_files::bound(options, form.bytes(all.len()));
+            let unread = match (cache, bound) {
+                (Some(cache), _) => {
+                    Some(cache.fill(&source, form, all.clone(), &mut broken, progress)?)
+                }
+                (None, Some(_)) => {
+                    let look = Unread::look(&source, form, all.clone(), &mut broken, progress);
+                    Some(look?)
+                }
+                (None, None) => None,
+            };
+            (unread, form, broken)
+        }
+    };
     let filling = Filling {
         source: &source,
         arrangement: &arrangement,
         form: &form,
         options,
-        total: chosen.all().len(),
+        total: all.len(),
+        unread,
     };
-    let mut dataset = if form.wide {
-        filling.fill::<f32>(chosen, broken, progress)
-    } else {
-        filling.fill::<u8>(chosen, broken, progress)
-    }?;
+    let mut dataset = filling.fill(chosen, broken, progress)?;
     name.clone_into(&mut dataset.name);
     Ok(dataset)
 }

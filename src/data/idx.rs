@@ -6,9 +6,12 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::bufread::GzDecoder;
 
+use super::in_files::RowFile;
+use super::npy::Type;
 use super::{Dataset, Expected, Images, MAX_DEFLATE_RATIO, Values};
 use crate::error::{Error, Result};
 use crate::host::check_memory;
@@ -69,17 +72,17 @@ fn load_split(folder: &Path, split: &str) -> Result<Images> {
             "put both train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz into the folder",
         ));
     };
-    let (sizes, bytes) = read(&path, IMAGES_MAGIC)?;
+    let images = read_images(&path)?;
     let labels = match find(folder, split, "labels", 1) {
         None => None,
         Some(label_path) => {
             let (_, labels) = read(&label_path, LABELS_MAGIC)?;
-            if labels.len() != sizes[0] {
+            if labels.len() != images.len() {
                 return Err(Error::data(
                     label_path,
                     format!(
                         "expected {} labels, one for each image of {}, got {}",
-                        sizes[0],
+                        images.len(),
                         path.display(),
                         labels.len()
                     ),
@@ -89,10 +92,30 @@ fn load_split(folder: &Path, split: &str) -> Result<Images> {
             Some(labels.into_iter().map(u32::from).collect())
         }
     };
-    Ok(Images {
-        labels,
-        ..Images::new(ImageShape::new(sizes[1], sizes[2], 1), Values::Bytes(bytes))
-    })
+    Ok(Images { labels, ..images })
+}
+
+/// Images that stay in their file where it is not packed.
+fn read_images(path: &Path) -> Result<Images> {
+    let (mut reader, len) = open(path)?;
+    let is_packed = is_gzip(reader.fill_buf().map_err(Error::io(path, "read it"))?);
+    let of_shape = |sizes: &[usize]| ImageShape::new(sizes[1], sizes[2], 1);
+    if is_packed {
+        let (sizes, bytes) = read_packed(path, IMAGES_MAGIC, reader, len)?;
+        return Ok(Images::new(of_shape(&sizes), Values::Bytes(bytes)));
+    }
+    let head = Head::read(path, IMAGES_MAGIC, &mut reader)?;
+    let present = len.saturating_sub(head.bytes());
+    if present < head.total as u64 {
+        return Err(head.too_short(path, present, ""));
+    }
+    if present > head.total as u64 {
+        return Err(head.too_long(path));
+    }
+    let file = (reader.into_inner(), path);
+    let form = (head.sizes[0], of_shape(&head.sizes));
+    let file = Arc::new(RowFile::new(file, head.bytes(), Type::BYTES, form)?);
+    Ok(file.images((0..file.count).collect()))
 }
 
 fn find(folder: &Path, split: &str, what: &str, dimensions: usize) -> Option<PathBuf> {
@@ -107,92 +130,131 @@ fn find(folder: &Path, split: &str, what: &str, dimensions: usize) -> Option<Pat
 
 /// Reads a file with the given magic number: its dimensions, and their product of bytes.
 fn read(path: &Path, magic: u32) -> Result<(Vec<usize>, Vec<u8>)> {
-    let file = File::open(path).map_err(Error::io(path, "open it"))?;
-    let len = file
-        .metadata()
-        .map_err(Error::io(path, "read its size"))?
-        .len();
-    let mut reader = BufReader::new(file);
-    let start = reader.fill_buf().map_err(Error::io(path, "read it"))?;
-    if !is_gzip(start) {
-        return read_values(path, magic, &mut reader, len);
+    let (mut reader, len) = open(path)?;
+    match is_gzip(reader.fill_buf().map_err(Error::io(path, "read it"))?) {
+        true => read_packed(path, magic, reader, len),
+        false => {
+            let head = Head::read(path, magic, &mut reader)?;
+            let values = head.values(path, &mut reader, len)?;
+            Ok((head.sizes, values))
+        }
     }
+}
+
+/// A file and its length in bytes.
+fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
+    let file = File::open(path).map_err(Error::io(path, "open it"))?;
+    let found = file.metadata().map_err(Error::io(path, "read its size"))?;
+    Ok((BufReader::new(file), found.len()))
+}
+
+/// The same as [`read`] of a gzip stream of `len` bytes.
+fn read_packed(
+    path: &Path,
+    magic: u32,
+    reader: BufReader<File>,
+    len: u64,
+) -> Result<(Vec<usize>, Vec<u8>)> {
     let mut unpacked = GzDecoder::new(reader);
-    let values = read_values(
-        path,
-        magic,
-        &mut unpacked,
-        MAX_DEFLATE_RATIO.saturating_mul(len),
-    )?;
+    let head = Head::read(path, magic, &mut unpacked)?;
+    let most = MAX_DEFLATE_RATIO.saturating_mul(len);
+    let values = head.values(path, &mut unpacked, most)?;
     let left = unpacked.get_mut().fill_buf();
     if left.map_err(Error::io(path, "read it"))?.is_empty() {
-        Ok(values)
+        Ok((head.sizes, values))
     } else {
         Err(damaged(path, "bytes follow the end of the gzip stream"))
     }
 }
 
-/// Reads what follows the start of a file of at most `most` bytes.
-fn read_values(
-    path: &Path,
-    magic: u32,
-    reader: &mut impl Read,
-    most: u64,
-) -> Result<(Vec<usize>, Vec<u8>)> {
-    let got = read_number(path, reader)?;
-    if got != magic {
-        return Err(Error::data(
-            path,
-            format!("expected an IDX file that begins with 0x{magic:08x}, got 0x{got:08x}"),
-            "images and labels may have changed places, or the file is no IDX file of bytes",
-        ));
-    }
-    let mut sizes = Vec::new();
-    let mut total = Some(1_usize);
-    for _ in 0..(magic & 0xff) {
-        let size = read_number(path, reader)? as usize;
-        total = total.and_then(|total| total.checked_mul(size));
-        sizes.push(size);
-    }
-    let shape = sizes.iter().map(usize::to_string).collect::<Vec<_>>();
-    let shape = shape.join("×");
-    let total = match total {
-        Some(0) => {
-            return Err(damaged(
+/// What comes before the values.
+struct Head {
+    sizes: Vec<usize>,
+    /// Their product.
+    total: usize,
+}
+
+impl Head {
+    fn read(path: &Path, magic: u32, reader: &mut impl Read) -> Result<Self> {
+        let got = read_number(path, reader)?;
+        if got != magic {
+            return Err(Error::data(
                 path,
-                &format!("its header promises {shape} values: none"),
+                format!("expected an IDX file that begins with 0x{magic:08x}, got 0x{got:08x}"),
+                "images and labels may have changed places, or the file is no IDX file of bytes",
             ));
         }
-        Some(total) if isize::try_from(total).is_ok() => total,
-        _ => {
-            let what = format!("its header promises {shape} values, more than fit into memory");
-            return Err(damaged(path, &what));
+        let mut head = Self {
+            sizes: Vec::new(),
+            total: 0,
+        };
+        let mut total = Some(1_usize);
+        for _ in 0..(magic & 0xff) {
+            let size = read_number(path, reader)? as usize;
+            total = total.and_then(|total| total.checked_mul(size));
+            head.sizes.push(size);
         }
-    };
-    // A header that is false has its own message.
-    if total as u64 <= most {
-        let needs = format!("the {shape} values of {}", path.display());
-        check_memory(&needs, total as u64, "a file with fewer images")?;
-    }
-    // The vector grows with the bytes that arrive, and no further than the header allows: neither
-    // a false header nor a gzip bomb takes more memory than that.
-    let mut values = Vec::new();
-    let outcome = reader.by_ref().take(total as u64).read_to_end(&mut values);
-    if values.len() < total {
-        let (count, reason) = (values.len(), outcome.err());
-        let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-        let what = format!("its header promises {shape} = {total} bytes, got {count}{reason}");
-        return Err(damaged(path, &what));
-    }
-    outcome.map_err(|reason| damaged(path, &format!("reading its values failed: {reason}")))?;
-    // Reading on to the end also lets gzip compare its checksum.
-    match reader.read(&mut [0]) {
-        Ok(0) => Ok((sizes, values)),
-        Ok(_) => {
-            let what = format!("bytes follow the {shape} = {total} that its header promises");
-            Err(damaged(path, &what))
+        let shape = head.shape();
+        match total {
+            Some(0) => Err(damaged(
+                path,
+                &format!("its header promises {shape} values: none"),
+            )),
+            Some(total) if isize::try_from(total).is_ok() => Ok(Self { total, ..head }),
+            _ => {
+                let what = format!("its header promises {shape} values, more than fit into memory");
+                Err(damaged(path, &what))
+            }
         }
-        Err(reason) => Err(damaged(path, &format!("its end is damaged: {reason}"))),
+    }
+
+    /// Its length.
+    fn bytes(&self) -> u64 {
+        4 * (1 + self.sizes.len() as u64)
+    }
+
+    fn shape(&self) -> String {
+        let sizes: Vec<String> = self.sizes.iter().map(usize::to_string).collect();
+        sizes.join("×")
+    }
+
+    /// The values of a file of at most `most` bytes.
+    fn values(&self, path: &Path, reader: &mut impl Read, most: u64) -> Result<Vec<u8>> {
+        let total = self.total as u64;
+        // A header that is false has its own message.
+        if total <= most {
+            let needs = format!("the {} values of {}", self.shape(), path.display());
+            let hint = "fewer images, or the file without gzip: images of such a one need not fit into memory";
+            check_memory(&needs, total, hint)?;
+        }
+        // The vector grows with the bytes that arrive, and no further than the header allows: neither
+        // a false header nor a gzip bomb takes more memory than that.
+        let mut values = Vec::new();
+        let outcome = reader.by_ref().take(total).read_to_end(&mut values);
+        if values.len() < self.total {
+            let reason = outcome.err();
+            let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+            return Err(self.too_short(path, values.len() as u64, &reason));
+        }
+        outcome.map_err(|reason| damaged(path, &format!("reading its values failed: {reason}")))?;
+        // Reading on to the end also lets gzip compare its checksum.
+        match reader.read(&mut [0]) {
+            Ok(0) => Ok(values),
+            Ok(_) => Err(self.too_long(path)),
+            Err(reason) => Err(damaged(path, &format!("its end is damaged: {reason}"))),
+        }
+    }
+
+    fn too_short(&self, path: &Path, present: u64, reason: &str) -> Error {
+        let (shape, total) = (self.shape(), self.total);
+        let what = format!("its header promises {shape} = {total} bytes, got {present}{reason}");
+        damaged(path, &what)
+    }
+
+    fn too_long(&self, path: &Path) -> Error {
+        let (shape, total) = (self.shape(), self.total);
+        let what = format!("bytes follow the {shape} = {total} that its header promises");
+        damaged(path, &what)
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::Fingerprint;
 use super::scaling::{Integers, Meaning, Reading, Scale, Scaling, join};
-use super::survey::{Extremes, count_ends, moments};
-use super::{DataOptions, Dataset, Images, Stored, Values};
+use super::survey::{Extremes, Survey, moments};
+use super::{DataOptions, Dataset, Images, Progress, Stored};
 use crate::error::{Error, Result};
 use crate::number::{counted, significant};
 
@@ -33,9 +34,15 @@ pub struct Look {
 ///
 /// # Errors
 /// [`Error::Data`] where all values are equal, or do not fit the reading of a trained model.
-pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -> Result<Dataset> {
-    let each: Vec<_> = dataset.splits().map(Extremes::of).collect();
-    let Some(stored) = each.iter().flatten().cloned().reduce(Extremes::with) else {
+pub(super) fn look(
+    mut dataset: Dataset,
+    options: &DataOptions,
+    source: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Dataset> {
+    let (each, hash) = survey(&dataset, source, progress)?;
+    let extremes = each.iter().flatten().map(|found| found.extremes.clone());
+    let Some(stored) = extremes.reduce(Extremes::with) else {
         return Ok(dataset);
     };
     if options.reading.is_none() && stored.range().0 == stored.range().1 {
@@ -55,22 +62,25 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
         }
     };
     let (reading, joint) = (reading_of(2)?, reading_of(each.len())?);
-    let ends = Ends::of(&dataset, stored.range());
+    let ends = Ends::of(&dataset, &each, stored.range());
     let kind = shown_split(&dataset).stored;
     let mut warnings = Vec::new();
-    warnings.extend(all_alike(&dataset.train));
+    warnings.extend(all_alike(&dataset.train, each[0].as_ref()));
     if options.reading.is_none() {
-        warnings.extend(uneven(&dataset, &stored, &joint));
+        warnings.extend(uneven(&dataset, &stored, &joint)?);
     }
-    reading.apply(Arc::make_mut(&mut dataset.train));
-    reading.apply(Arc::make_mut(&mut dataset.test));
+    let readings = [&reading, &reading, &joint];
+    let ranges: Vec<_> = used_ranges(&dataset, &each, readings);
+    let used = |split: usize| ranges[split].unwrap_or_default();
+    reading.apply(Arc::make_mut(&mut dataset.train), used(0));
+    reading.apply(Arc::make_mut(&mut dataset.test), used(1));
     if let Some(val) = &mut dataset.val {
-        joint.apply(val);
+        joint.apply(val, used(2));
     }
-    let used = dataset.splits().filter(|images| !images.is_empty());
-    let used: Vec<_> = used.map(Images::value_range).collect();
-    let shown = used.first().copied();
-    let used = used.into_iter().reduce(join).unwrap_or_default();
+    dataset.hash = hash.filter(|_| dataset.splits().all(|images| reading.keeps(images.stored)));
+    let shown = ranges.iter().flatten().next().copied();
+    let used = ranges.into_iter().flatten().reduce(join);
+    let used = used.unwrap_or_default();
     match &options.reading {
         Some(trained) => warnings.extend(trained.doubt(used)),
         None => warnings.extend(
@@ -94,6 +104,56 @@ pub(super) fn look(mut dataset: Dataset, options: &DataOptions, source: &Path) -
     Ok(dataset)
 }
 
+/// What each split holds as it is stored; where all are in files also their hash, so that they need not be read again for
+/// it.
+fn survey(
+    dataset: &Dataset,
+    source: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(Vec<Option<Survey>>, Option<String>)> {
+    let are_in_files = dataset.splits().all(Images::are_in_files);
+    let total: usize = dataset.splits().map(Images::len).sum();
+    let what = source.display().to_string();
+    let (mut hash, mut done) = (Fingerprint::default(), 0);
+    let mut each = Vec::new();
+    for (split, images) in dataset.splits().enumerate() {
+        let is_hashed = are_in_files && split < Fingerprint::SPLITS;
+        if is_hashed {
+            hash.start(images);
+        }
+        each.push(Survey::of(images, |values| {
+            if is_hashed {
+                hash.add(values);
+            }
+            done += values.len() / images.shape.values();
+            if images.are_in_files() {
+                progress(Progress::Part {
+                    what: &what,
+                    done: done as u64,
+                    total: total as u64,
+                    unit: "images",
+                });
+            }
+        })?);
+    }
+    Ok((each, are_in_files.then(|| hash.finish())))
+}
+
+/// The least and the greatest value of each split as the model sees them; `None` of one without any. What makes them of stored
+/// numbers keeps their order, so that those of all are among those of the extremes.
+fn used_ranges(
+    dataset: &Dataset,
+    each: &[Option<Survey>],
+    readings: [&Reading; 3],
+) -> Vec<Option<(f32, f32)>> {
+    let splits = dataset.splits().zip(each).zip(readings);
+    let range = |((images, found), reading): ((&Images, &Option<Survey>), &Reading)| {
+        let values = found.as_ref()?.extremes.as_images();
+        Some(reading.used(values, images.stored).range())
+    };
+    splits.map(range).collect()
+}
+
 /// The split that stands for all where they are described.
 fn shown_split(dataset: &Dataset) -> &Images {
     match dataset.train.is_empty() {
@@ -103,7 +163,7 @@ fn shown_split(dataset: &Dataset) -> &Images {
 }
 
 /// The least and the greatest of the whole numbers of the first splits.
-fn integers(dataset: &Dataset, each: &[Option<Extremes>], splits: usize) -> Option<(f32, f32)> {
+fn integers(dataset: &Dataset, each: &[Option<Survey>], splits: usize) -> Option<(f32, f32)> {
     let first = dataset.splits().zip(each).take(splits);
     let whole = first.filter(|(images, _)| matches!(images.stored, Stored::Integer { .. }));
     let ranges = whole.filter_map(|(_, found)| Some(found.as_ref()?.range()));
@@ -113,12 +173,11 @@ fn integers(dataset: &Dataset, each: &[Option<Extremes>], splits: usize) -> Opti
 /// The scaling that a trained model or the options ask for; it is fitted to the split that stands for all.
 fn scaling(
     dataset: &Dataset,
-    each: &[Option<Extremes>],
+    each: &[Option<Survey>],
     options: &DataOptions,
     source: &Path,
 ) -> Result<Option<Scaling>> {
     let images = shown_split(dataset);
-    let width = images.shape.values();
     let scaling = match (&options.reading, options.scale) {
         (Some(trained), _) => trained.scaling.clone(),
         (None, Some(Scale::By(by))) => Some(Scaling::by(by)),
@@ -126,13 +185,11 @@ fn scaling(
             let (least, most) = found.range();
             Scaling::between(least, most)
         }),
-        (None, None) if options.standardize => {
-            Some(Scaling::standard(&moments(&images.values, width)))
-        }
+        (None, None) if options.standardize => Some(Scaling::standard(&moments(images)?)),
         (None, None) => None,
     };
     if let Some(scaling) = &scaling {
-        scaling.check(width, source)?;
+        scaling.check(images.shape.values(), source)?;
     }
     Ok(scaling)
 }
@@ -145,17 +202,17 @@ struct Ends {
 }
 
 impl Ends {
-    fn of(dataset: &Dataset, range: (f32, f32)) -> Self {
+    fn of(dataset: &Dataset, each: &[Option<Survey>], range: (f32, f32)) -> Self {
         let mut ends = Self {
             least: 0,
             most: 0,
             all: 0,
         };
-        for images in dataset.splits() {
-            let [least, most] = count_ends(&images.values, range);
+        for (images, found) in dataset.splits().zip(each) {
+            let [least, most] = found.as_ref().map_or([0; 2], |found| found.at_ends(range));
             ends.least += least;
             ends.most += most;
-            ends.all += images.values.len();
+            ends.all += images.len() * images.shape.values();
         }
         // Of equal values, which only a trained model may meet, ones are the greatest and others the least.
         match range {
@@ -254,22 +311,13 @@ fn all_equal(value: f32, source: &Path) -> Error {
 }
 
 /// Says that every training image is the same.
-fn all_alike(images: &Images) -> Option<String> {
-    let width = images.shape.values();
-    let alike = match &images.values {
-        Values::Bytes(bytes) => repeats(bytes, width),
-        Values::Floats(floats) => repeats(floats, width),
-    };
+fn all_alike(images: &Images, found: Option<&Survey>) -> Option<String> {
     let all = counted(images.len() as u64, "training image");
-    (images.len() > 1 && alike).then(|| {
+    (images.len() > 1 && found?.are_alike).then(|| {
         format!(
             "all {all} are the same: a model of them learns one picture; look at how they were made"
         )
     })
-}
-
-fn repeats<T: PartialEq>(values: &[T], width: usize) -> bool {
-    values.len() > width && values[width..] == values[..values.len() - width]
 }
 
 /// Says where the greatest value is far below that of its type, with what makes up for it.
@@ -291,13 +339,12 @@ fn far_below(kind: Stored, meaning: Meaning, (least, most): (f32, f32)) -> Optio
 }
 
 /// Says where rows of values have columns of very different spreads, or of none.
-fn uneven(dataset: &Dataset, stored: &Extremes, reading: &Reading) -> Vec<String> {
+fn uneven(dataset: &Dataset, stored: &Extremes, reading: &Reading) -> Result<Vec<String>> {
     let images = shown_split(dataset);
     let shape = images.shape;
     let rows_of_values = shape.height == 1 && shape.channels == 1;
-    let floats = matches!(images.values, Values::Floats(_));
-    if !(rows_of_values && floats && reading.integers != Integers::Bytes) {
-        return Vec::new();
+    if !rows_of_values || images.are_bytes() || reading.integers == Integers::Bytes {
+        return Ok(Vec::new());
     }
     let name = |place: usize| match dataset.columns.get(place) {
         Some(name) => format!("`{name}`"),
@@ -320,9 +367,9 @@ fn uneven(dataset: &Dataset, stored: &Extremes, reading: &Reading) -> Vec<String
         ));
     }
     if reading.scaling.is_some() {
-        return said;
+        return Ok(said);
     }
-    let moments = moments(&images.values, shape.width);
+    let moments = moments(images)?;
     let spreads = moments.iter().map(|found| found.deviation).enumerate();
     let spreads = spreads.filter(|&(_, spread)| spread > 0.0);
     let by_spread = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
@@ -339,7 +386,7 @@ fn uneven(dataset: &Dataset, stored: &Extremes, reading: &Reading) -> Vec<String
             name(widest.0)
         ));
     }
-    said
+    Ok(said)
 }
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ mod background;
 mod classes;
 pub mod digits;
 pub mod download;
+mod fingerprint;
 mod folder;
 mod idx;
 mod images;
+mod in_files;
 mod look;
 mod npy;
 mod options;
@@ -34,19 +36,19 @@ pub use array::Arrays;
 pub use augment::Augment;
 pub use axes::Axes;
 pub use background::Background;
-pub use images::{Images, Values};
+use fingerprint::Fingerprint;
+pub use images::{Images, Storage, Values};
+pub use in_files::InFiles;
 pub use look::Look;
 pub use npy::Rows;
 pub use options::{DataOptions, SourceOptions, TrainedOn};
 pub use scaling::{Meaning, Reading, RowReading, Scale, Scaling};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use source::Source;
 pub use source::{check_options, is_pictures, names};
 pub use stored::Stored;
 
 use crate::error::{Error, Result};
-use crate::files::hex;
 use crate::shape::ImageShape;
 
 /// Deflate cannot pack better than 1032 to 1, so a greater promise is a lie.
@@ -74,6 +76,8 @@ pub struct Dataset {
     pub reading: Reading,
     /// What these values are, where they were read.
     pub look: Option<Look>,
+    /// [`Dataset::fingerprint`], where it is known already.
+    hash: Option<String>,
 }
 
 impl Dataset {
@@ -89,6 +93,7 @@ impl Dataset {
             left_out: Vec::new(),
             reading: Reading::default(),
             look: None,
+            hash: None,
         }
     }
 
@@ -98,13 +103,22 @@ impl Dataset {
     }
 
     /// Hash of all images, in their order, with their shape: equal for equal data only. SHA-256 in hexadecimal.
-    pub fn fingerprint(&self) -> String {
-        fingerprint([&self.train, &self.test])
+    ///
+    /// # Errors
+    /// Those of [`Images::read`].
+    pub fn fingerprint(&self) -> Result<String> {
+        match &self.hash {
+            Some(known) => Ok(known.clone()),
+            None => Fingerprint::of([&self.train, &self.test]),
+        }
     }
 
     /// As [`Dataset::fingerprint`], of data that were read [`whole`](DataOptions::whole) too: that of the splits that
     /// `options` would have made of them.
-    pub fn fingerprint_as_split(&self, options: &DataOptions) -> String {
+    ///
+    /// # Errors
+    /// As [`Dataset::fingerprint`].
+    pub fn fingerprint_as_split(&self, options: &DataOptions) -> Result<String> {
         if !self.train.is_empty() {
             return self.fingerprint();
         }
@@ -125,7 +139,7 @@ impl Dataset {
         if train.is_empty() || test.is_empty() {
             (train, test) = split::indices(self.test.len(), fraction, seed);
         }
-        fingerprint([&self.test.select(&train), &self.test.select(&test)])
+        Fingerprint::of([&self.test.part(&train)?, &self.test.part(&test)?])
     }
 
     /// What every reader promises: two splits of one shape, neither empty (but for the training split of a
@@ -153,26 +167,6 @@ impl Dataset {
     }
 }
 
-/// Hash of splits with their shape, in hexadecimal.
-fn fingerprint(splits: [&Images; 2]) -> String {
-    let mut hash = Sha256::new();
-    for images in splits {
-        let ImageShape {
-            height,
-            width,
-            channels,
-        } = images.shape;
-        for number in [images.len(), height, width, channels] {
-            hash.update((number as u64).to_le_bytes());
-        }
-        match &images.values {
-            Values::Bytes(bytes) => hash.update(bytes),
-            Values::Floats(values) => hash.update(bytemuck::cast_slice::<f32, u8>(values)),
-        }
-    }
-    hex(&hash.finalize())
-}
-
 fn check_images(split: &str, images: &Images, path: &Path) -> Result<()> {
     if images.is_empty() {
         return Err(Error::data(
@@ -194,7 +188,20 @@ fn check_images(split: &str, images: &Images, path: &Path) -> Result<()> {
             "use the labels that belong to these images, or remove them: they are optional",
         ));
     }
-    if let Some((image, value)) = images.first_non_finite() {
+    if images.len() > u32::MAX as usize {
+        let what = format!("expected at most 2^32 {split} images, got {}", images.len());
+        return Err(Error::data(
+            path,
+            what,
+            "fewer images, each with more values",
+        ));
+    }
+    // What is read from files is looked at when it is read.
+    if let Storage::Memory(values) = &images.storage
+        && let Some(at) = values.first_non_finite()
+    {
+        let size = images.shape.values();
+        let (image, value) = (at / size, at % size);
         return Err(Error::data(
             path,
             format!(
@@ -236,21 +243,25 @@ impl Split {
         matches!(self, Self::Val | Self::All)
     }
 
-    /// Its images; `None` for a third split where there is none.
-    pub fn of(self, dataset: Dataset) -> Option<Images> {
-        match self {
+    /// Its images, in memory; `None` for a third split where there is none.
+    ///
+    /// # Errors
+    /// Those of [`Images::values`].
+    pub fn of(self, dataset: Dataset) -> Result<Option<Images>> {
+        let images = match self {
             Self::Train => Some(Arc::unwrap_or_clone(dataset.train)),
             Self::Test => Some(Arc::unwrap_or_clone(dataset.test)),
             Self::Val => dataset.val,
             Self::All => {
                 let [train, test] = [dataset.train, dataset.test].map(Arc::unwrap_or_clone);
-                let both = train.followed_by(test);
+                let both = train.followed_by(test)?;
                 Some(match dataset.val {
-                    Some(val) => both.followed_by(val),
+                    Some(val) => both.followed_by(val)?,
                     None => both,
                 })
             }
-        }
+        };
+        images.map(Images::in_memory).transpose()
     }
 }
 
@@ -355,7 +366,7 @@ pub fn load(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
     let stored = load_stored(source, options, progress)?;
-    look::look(stored, options, Path::new(source))
+    look::look(stored, options, Path::new(source), progress)
 }
 
 /// Reads a data set as [`load`] does, and leaves its numbers as they are stored: no look at them, no scaling.
@@ -393,7 +404,7 @@ pub fn load_stored(
         Source::Array => array::load(path, &name, options, progress),
         Source::Table => table::load(path, &name, options, progress),
     };
-    dataset?.check(options.whole, path)
+    in_files::place(dataset?, options, progress)?.check(options.whole, path)
 }
 
 fn load_remote(
@@ -401,12 +412,13 @@ fn load_remote(
     options: &DataOptions,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
-    let cache = match &options.cache {
-        Some(cache) => cache.clone(),
+    let cache = match &options.downloads {
+        Some(folder) => folder.clone(),
         None => crate::files::cache_folder()?,
     };
     let folder = download::fetch(remote, &options.mirrors, &cache, progress)?;
-    idx::load(&folder, remote.name)?.check(false, &folder)
+    let dataset = idx::load(&folder, remote.name)?;
+    in_files::place(dataset, options, progress)?.check(false, &folder)
 }
 
 /// The last part of a path without the extension of a file, for folders and reports.

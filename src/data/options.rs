@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arrays, Axes, Background, Reading, Scale, size};
 use crate::error::{Error, Result};
+use crate::number::Bytes;
 use crate::option::{self, defaults};
 
 /// How a data set is read; each source uses the fields that concern it.
@@ -70,6 +71,16 @@ pub struct DataOptions {
     #[arg(long, conflicts_with = "scale", help_heading = "Data")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub standardize: bool,
+    /// Most memory for images, such as 8GB: where they would take more, they stay in their files, from where they come in
+    /// time [default: half of what is left]
+    #[arg(long, value_name = "BYTES", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_memory: Option<Bytes>,
+    /// Folder to keep decoded pictures in, so that the next run on the same ones starts at once
+    /// [default: pictures are decoded anew]
+    #[arg(long, value_name = "FOLDER", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
     /// What a source holds, where that does not show by itself.
     #[command(flatten)]
     #[serde(flatten)]
@@ -95,7 +106,7 @@ pub struct DataOptions {
     /// Folder for downloads; `None`: [`crate::files::cache_folder`].
     #[arg(skip)]
     #[serde(skip)]
-    pub cache: Option<PathBuf>,
+    pub downloads: Option<PathBuf>,
 }
 
 /// What a source holds, where that does not show by itself. Unlike the other choices of [`DataOptions`] these are those of

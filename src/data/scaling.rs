@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use scale::Scale;
 
 use super::survey::Moments;
-use super::{Images, Stored, Values};
+use super::{Images, Storage, Stored, Values};
 use crate::error::{Error, Result};
 
 /// A scaling that was asked for: used = (stored − shift) / scale.
@@ -258,14 +258,29 @@ impl Reading {
         })
     }
 
-    /// Turns stored numbers into the values that the model sees.
-    pub(super) fn apply(&self, images: &mut Images) {
-        let values = std::mem::replace(&mut images.values, Values::Bytes(Vec::new()));
-        images.values = self.used(values, images.stored);
+    /// Whether the values that a model sees are the stored numbers.
+    pub(super) fn keeps(&self, stored: Stored) -> bool {
+        match self.meaning(stored) {
+            Meaning::AsStored => true,
+            Meaning::Bytes => stored == Stored::BYTES,
+            Meaning::Bits | Meaning::FractionOf(_) | Meaning::Scaled => false,
+        }
+    }
+
+    /// Turns stored numbers into the values that the model sees, or has them be so when they are read. `range` is that of
+    /// these values.
+    pub(super) fn apply(&self, images: &mut Images, range: (f32, f32)) {
+        match &mut images.storage {
+            Storage::Memory(values) => {
+                let stored = std::mem::replace(values, Values::Bytes(Vec::new()));
+                *values = self.used(stored, images.stored);
+            }
+            Storage::Files(files) => files.read_as(self, range),
+        }
     }
 
     /// The same for values of whole images.
-    fn used(&self, values: Values, stored: Stored) -> Values {
+    pub(super) fn used(&self, values: Values, stored: Stored) -> Values {
         match (self.meaning(stored), values) {
             (Meaning::Bits, Values::Bytes(mut bits)) => {
                 // Bytes stand for byte / 255, so that bits cost no more than grey values.

@@ -33,7 +33,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Options that only some kinds take, and which. All others ask for something that the images then have or not.
-const TAKEN_BY: [(&str, &[Source]); 9] = {
+const TAKEN_BY: [(&str, &[Source]); 10] = {
     use Source::{Array, Digits, FashionMnist, Mnist, Pictures, Table};
     [
         ("test-fraction", &[Pictures, Array, Table]),
@@ -41,6 +41,7 @@ const TAKEN_BY: [(&str, &[Source]); 9] = {
         ("mirror", &[Mnist, FashionMnist]),
         ("background", &[Pictures]),
         ("skip-broken", &[Pictures]),
+        ("cache", &[Pictures]),
         ("array", &[Array]),
         ("axes", &[Array]),
         ("columns", &[Table]),
@@ -181,7 +182,16 @@ mod tests {
         let all: Vec<&str> = all
             .filter(|name| TAKEN_BY.iter().all(|(own, _)| own != name))
             .collect();
-        assert_eq!(all, ["image-size", "channels", "scale", "standardize"]);
+        assert_eq!(
+            all,
+            [
+                "image-size",
+                "channels",
+                "scale",
+                "standardize",
+                "host-memory"
+            ]
+        );
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The split of a source that brings none: the same for a seed, everywhere and for ever.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::in_files::RowFile;
 use super::{DataOptions, Dataset, Images};
 use crate::error::{Error, Result};
 use crate::host::check_memory;
@@ -77,15 +79,32 @@ pub(super) fn dataset(
 ) -> Result<Dataset> {
     let (train, test) = choose(images.len(), options, path)?;
     if options.whole {
-        let none = images.select(&train);
+        let none = images.select(&train)?;
         return Ok(Dataset::new(name, none, images));
     }
     // Both parts are there before the whole goes.
     let needs = format!("the images of {}, which are split", path.display());
-    check_memory(&needs, images.values.bytes(), "fewer images")?;
+    check_memory(&needs, images.bytes(), "fewer images")?;
+    let part = |rows: Vec<usize>| -> Result<Images> {
+        Ok(Images {
+            rows: Some(rows.clone()),
+            ..images.select(&rows)?
+        })
+    };
+    Ok(Dataset::new(name, part(train)?, part(test)?))
+}
+
+/// The same of images that stay in their file.
+///
+/// # Errors
+///
+/// As [`choose`].
+pub(super) fn in_files(file: RowFile, name: &str, options: &DataOptions) -> Result<Dataset> {
+    let (train, test) = choose(file.count, options, &file.path)?;
+    let file = Arc::new(file);
     let part = |rows: Vec<usize>| Images {
-        rows: Some(rows.clone()),
-        ..images.select(&rows)
+        rows: (!options.whole).then(|| rows.clone()),
+        ..file.images(rows)
     };
     Ok(Dataset::new(name, part(train), part(test)))
 }
@@ -114,8 +133,9 @@ mod tests {
         let images = Images::new(shape, Values::Bytes((0..20).collect()));
         let path = Path::new("d.npy");
         let split = dataset(images.clone(), "d", &DataOptions::default(), path).expect("a split");
-        for images in [&split.train, &split.test, &split.test.select(&[1, 0])] {
-            let Values::Bytes(values) = &images.values else {
+        let chosen = split.test.select(&[1, 0]).expect("in memory");
+        for images in [&*split.train, &split.test, &chosen] {
+            let Values::Bytes(values) = &*images.values().expect("in memory") else {
                 panic!("not bytes");
             };
             let rows = images.rows.as_ref().expect("rows");

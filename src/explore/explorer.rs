@@ -208,7 +208,7 @@ impl Explorer {
             grid_rows: GRID_ROWS,
             program: self.program(),
             check: Check {
-                image: encoded(&gallery.images.image_f32(0)),
+                image: encoded(&gallery.images.image_f32(0)?),
                 code: encoded(gallery.code(0)),
                 decoded: encoded(&self.decoded),
             },
@@ -389,7 +389,7 @@ pub(super) mod tests {
         let explorer = small();
         for image in 0..explorer.images() {
             let values = explorer.gallery.images.image_f32(image);
-            let code = explorer.encode(values).expect("a code");
+            let code = explorer.encode(values.expect("in memory")).expect("a code");
             for (a, b) in code.iter().zip(explorer.gallery.code(image)) {
                 assert!((a - b).abs() < 1e-6, "{a} {b}");
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::explorer::{Explorer, encoded, widened};
-use crate::data::{Images, Values};
+use crate::data::Values;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 
@@ -88,7 +88,7 @@ impl Explorer {
     /// [`Error::Config`] where the model is too large.
     pub fn file(&self) -> Result<String> {
         Self::check_file(self.model.spec())?;
-        let (images, scale) = bytes_of(&self.gallery.images);
+        let (images, scale) = bytes_of(&*self.gallery.images.values()?);
         let bulk = Bulk {
             weights: encoded(&self.arena),
             codes: encoded(&self.gallery.codes),
@@ -128,16 +128,16 @@ fn hash(text: &str) -> String {
 }
 
 /// Images as bytes, and what 0 and 255 stand for.
-fn bytes_of(images: &Images) -> (Vec<u8>, (f32, f32)) {
-    match &images.values {
+fn bytes_of(values: &Values) -> (Vec<u8>, (f32, f32)) {
+    match values {
         Values::Bytes(bytes) => (bytes.clone(), (0.0, 1.0)),
-        Values::Floats(values) => {
-            let (least, most) = images.value_range();
+        Values::Floats(floats) => {
+            let (least, most) = values.range();
             let (least, most) = widened(least, most);
             // In double precision: the width of a range of floats can be more than the largest float.
             let (low, width) = (f64::from(least), f64::from(most) - f64::from(least));
             let byte = |&value: &f32| ((f64::from(value) - low) / width * 255.0).round() as u8;
-            (values.iter().map(byte).collect(), (least, most))
+            (floats.iter().map(byte).collect(), (least, most))
         }
     }
 }
@@ -146,7 +146,6 @@ fn bytes_of(images: &Images) -> (Vec<u8>, (f32, f32)) {
 mod tests {
     use super::super::explorer::tests::small;
     use super::*;
-    use crate::shape::ImageShape;
 
     #[test]
     fn the_page_names_its_style_and_script_once() {
@@ -172,20 +171,11 @@ mod tests {
 
     #[test]
     fn floats_become_bytes_of_their_range() {
-        let images = Images::new(
-            ImageShape::new(1, 3, 1),
-            Values::Floats(vec![-1.0, 0.0, 1.0]),
-        );
-        assert_eq!(bytes_of(&images), (vec![0, 128, 255], (-1.0, 1.0)));
-        let even = Images {
-            values: Values::Floats(vec![2.0; 3]),
-            ..images
-        };
+        let some = Values::Floats(vec![-1.0, 0.0, 1.0]);
+        assert_eq!(bytes_of(&some), (vec![0, 128, 255], (-1.0, 1.0)));
+        let even = Values::Floats(vec![2.0; 3]);
         assert_eq!(bytes_of(&even), (vec![255; 3], (0.0, 2.0)));
-        let widest = Images {
-            values: Values::Floats(vec![f32::MIN, 0.0, f32::MAX]),
-            ..even
-        };
+        let widest = Values::Floats(vec![f32::MIN, 0.0, f32::MAX]);
         assert_eq!(bytes_of(&widest), (vec![0, 128, 255], (f32::MIN, f32::MAX)));
     }
 

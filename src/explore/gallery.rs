@@ -62,9 +62,9 @@ impl Gallery {
         let classes: BTreeSet<u32> = labels.collect();
         let places = spread(total, most);
         let images = match binarize {
-            Binarize::None => images.select(&places),
+            Binarize::None => images.select(&places)?,
             // Draws go by the place among all.
-            _ => model.see(images, split, binarize)?.select(&places),
+            _ => model.see(images, split, binarize)?.select(&places)?,
         };
         let latents = view::encode(model, &images, Split::Test, Binarize::None)?;
         let latent = latents.mu.len() / images.len().max(1);
@@ -153,8 +153,10 @@ mod tests {
             .expect("codes");
         let how = (Split::Test, Binarize::Fixed);
         let gallery = Gallery::new(&mut model, &images, 5, how).expect("a gallery");
-        assert_eq!(gallery.images.values, seen.select(&gallery.places).values);
-        assert_ne!(seen.values, images.values);
+        let values = |images: &Images| images.values().expect("in memory").into_owned();
+        let chosen = seen.select(&gallery.places).expect("in memory");
+        assert_eq!(values(&gallery.images), values(&chosen));
+        assert_ne!(values(&seen), values(&images));
         for (place, code) in gallery.places.iter().zip(gallery.codes.chunks(2)) {
             assert_eq!(code, &codes.mu[2 * place..2 * place + 2]);
         }

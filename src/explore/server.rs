@@ -245,7 +245,10 @@ impl Site<'_> {
         let number = path.strip_prefix("/images/").filter(|text| is_number(text));
         let number: usize = number?.parse().ok()?;
         let images = &self.explorer.gallery.images;
-        (number < images.len()).then(|| images.image_f32(number))
+        match number < images.len() {
+            true => images.image_f32(number).ok(),
+            false => None,
+        }
     }
 
     /// Most bytes of a body; none where a path takes no body.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::data::{Binarize, Images, RowReading, Rows, Split, Values};
+use crate::data::{Binarize, Images, RowReading, Rows, Split, Storage, Values};
 use crate::error::{Error, Result};
 use crate::model::plans::Source;
 use crate::model::{Inference, Latents};
@@ -32,13 +32,14 @@ pub fn encode<E: From<Error>>(
             ..Images::new(shape, reading.take(values, images.stored())?)
         };
         model.spec().check_range(&images, binarize)?;
-        images.values = draw(
-            images.values,
+        let drawn = draw(
+            images.values()?.into_owned(),
             shape.values(),
             model.seed(),
             (batch, most),
             binarize,
         );
+        images.storage = Storage::Memory(drawn);
         take(&model.encode(&images, Split::All, Binarize::None)?)?;
     }
     Ok(())
@@ -111,7 +112,7 @@ mod tests {
         let count = 2 * model.batch_rows() + 7;
         let images = digits::generate(count, 1, 3).train;
         let mut array = npy_header(&[count, 28, 28, 1]);
-        array.extend(npy_values(&images.to_f32()));
+        array.extend(npy_values(&images.to_f32().expect("in memory")));
         for binarize in [Binarize::None, Binarize::Fixed, Binarize::Dynamic] {
             let whole = model.encode(&images, Split::All, binarize).expect("codes");
             let mut rows =

@@ -1,6 +1,6 @@
 //! Using a trained model.
 
-use crate::data::{Binarize, Images, Split, Values};
+use crate::data::{Binarize, Images, Split, Storage, Values};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode, buffers};
@@ -173,11 +173,11 @@ impl Inference {
             return Ok(images.clone());
         }
         let source = self.upload(images, split, binarize)?;
-        let mut seen = Vec::with_capacity(images.values.len());
+        let mut seen = Vec::with_capacity(images.len() * images.shape.values());
         self.session
             .see(&source, |_, image| seen.extend_from_slice(image))?;
         Ok(Images {
-            values: Values::Bytes(seen),
+            storage: Storage::Memory(Values::Bytes(seen)),
             ..images.clone()
         })
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Binarize, Images, Values};
+use crate::data::{Binarize, Images};
 use crate::error::{Error, Result};
 use crate::layers::Activation;
 use crate::model::latents::{Latent, gaussian, point};
@@ -220,10 +220,10 @@ impl ModelSpec {
             _ if binarize != Binarize::None => "`binarize = …`",
             Likelihood::Gaussian { .. } | Likelihood::LinearSquaredError => return Ok(()),
         };
-        if matches!(images.values, Values::Bytes(_)) {
+        if images.are_bytes() {
             return Ok(());
         }
-        let (least, most) = images.value_range();
+        let (least, most) = images.value_range()?;
         if least >= 0.0 && most <= 1.0 {
             return Ok(());
         }

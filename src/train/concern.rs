@@ -1,6 +1,7 @@
 //! What is wrong with a run that goes on all the same: its losses and codes are numbers, and say nothing good.
 
 use crate::data::{Images, Values};
+use crate::error::Result;
 use crate::model::{Likelihood, Loss, ModelSpec, Sigma, words};
 use crate::train::metrics::Epoch;
 use crate::train::{DIVERGENCE_HINT, RunConfig};
@@ -36,8 +37,11 @@ const LEAST_SQUARE: f64 = 0.25;
 
 impl Guess {
     /// For a model of these images.
-    pub(super) fn new(spec: &ModelSpec, images: &Images) -> Self {
-        let square = mean_square(&images.values).max(LEAST_SQUARE);
+    ///
+    /// # Errors
+    /// Those of [`Images::read`].
+    pub(super) fn new(spec: &ModelSpec, images: &Images) -> Result<Self> {
+        let square = mean_square(images)?.max(LEAST_SQUARE);
         let normal = |sigma: f64| {
             0.5 * (std::f64::consts::TAU * sigma * sigma).ln() + 0.5 * square / (sigma * sigma)
         };
@@ -57,10 +61,10 @@ impl Guess {
             false => per_value.abs().max(1.0),
         };
         let found = spec.likelihood.found_sigma().map(Sigma::initial);
-        Self {
+        Ok(Self {
             most: (per_value + FAR * scale) * spec.image.values() as f64,
             most_sigma: FAR_SIGMA * f64::from(found.unwrap_or(1.0)).max(square.sqrt()),
-        }
+        })
     }
 
     /// Whether a test loss is far beyond it. A term that has a weight counts by the one that it had in the last step, but
@@ -82,15 +86,23 @@ impl Guess {
 }
 
 /// Mean square of values as the model sees them.
-fn mean_square(values: &Values) -> f64 {
-    let sum = match values {
-        Values::Bytes(bytes) => {
-            let squares = bytes.iter().map(|&byte| u64::from(byte) * u64::from(byte));
-            squares.sum::<u64>() as f64 / (255.0 * 255.0)
+fn mean_square(images: &Images) -> Result<f64> {
+    let (mut of_bytes, mut of_floats) = (0_u64, 0.0);
+    images.each_block(|values| {
+        match values {
+            Values::Bytes(bytes) => {
+                let squares = bytes.iter().map(|&byte| u64::from(byte) * u64::from(byte));
+                of_bytes += squares.sum::<u64>();
+            }
+            Values::Floats(values) => {
+                let squares = values.iter().map(|&v| f64::from(v) * f64::from(v));
+                of_floats = squares.fold(of_floats, |sum, square| sum + square);
+            }
         }
-        Values::Floats(values) => values.iter().map(|&v| f64::from(v) * f64::from(v)).sum(),
-    };
-    sum / values.len().max(1) as f64
+        Ok(())
+    })?;
+    let values = images.len() * images.shape.values();
+    Ok((of_bytes as f64 / (255.0 * 255.0) + of_floats) / values.max(1) as f64)
 }
 
 /// Steps before which codes that say nothing may only be new.
@@ -216,7 +228,7 @@ mod tests {
     }
 
     fn is_far(spec: &ModelSpec, values: Values, terms: &[f64], weight: f64) -> bool {
-        let guess = Guess::new(spec, &Images::new(spec.image, values));
+        let guess = Guess::new(spec, &Images::new(spec.image, values)).expect("in memory");
         guess.is_far_below(spec, &Loss::new(spec, terms), weight, None)
     }
 
@@ -257,7 +269,7 @@ mod tests {
             sigma: Sigma::Optimal,
         });
         let images = Images::new(spec.image, Values::Bytes(vec![255; 10]));
-        let guess = Guess::new(&spec, &images);
+        let guess = Guess::new(&spec, &images).expect("in memory");
         let is_far = |sigma| guess.is_far_below(&spec, &Loss::new(&spec, &[40.0, 1.0]), 1.0, sigma);
         assert!(!is_far(None) && !is_far(Some(25.0)));
         assert!(is_far(Some(35.0)));

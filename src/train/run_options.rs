@@ -125,12 +125,19 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// Makes the source mean the same from every working folder.
+    /// Makes the source and the cache mean the same from every working folder.
     #[must_use]
     pub fn anchored(self) -> Self {
+        let cache = self
+            .options
+            .cache
+            .map(|folder| std::path::absolute(&folder).unwrap_or(folder));
         Self {
             source: anchored(&self.source),
-            ..self
+            options: DataOptions {
+                cache,
+                ..self.options
+            },
         }
     }
 }

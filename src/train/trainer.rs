@@ -157,8 +157,8 @@ impl Trainer {
             train: room.train,
             test: room.test,
             evaluation: room.evaluation,
-            shown: Shown::choose(&dataset.test, shown_seed),
-            guess: Guess::new(spec, &dataset.test),
+            shown: Shown::choose(&dataset.test, shown_seed)?,
+            guess: Guess::new(spec, &dataset.test)?,
             order: (0..count as u32).collect(),
             schedule: vec![0.0; 2 * room.steps.batches()],
             steps: room.steps,
@@ -239,7 +239,7 @@ impl Trainer {
             position: &self.position,
             variants: &self.choices(),
             memory: &self.device_memory(),
-            window: (self.train.window > 0).then_some(self.train.window),
+            window: (self.train.window > 0).then(|| self.train.window.min(self.train.images)),
         })?;
         let outcome = self.run_to_end(clock, observer);
         if outcome.is_err() && self.is_unkept {

@@ -58,7 +58,7 @@ impl Ends {
         let (codes, seen) = encode_some(model, images, &indices, split, binarize)?;
         Ok(Self {
             codes,
-            images: Some(seen.to_f32()),
+            images: Some(seen.to_f32()?),
         })
     }
 
@@ -79,13 +79,13 @@ pub(super) fn encode_some(
     binarize: Binarize,
 ) -> Result<(Vec<f32>, Images)> {
     let seen = match binarize {
-        Binarize::None => images.select(indices),
+        Binarize::None => images.select(indices)?,
         // Draws go by an image's place: only with all those before it does it get those of `elbo encode`.
         _ => {
             let most = indices.iter().max().map_or(0, |last| last + 1);
             model
-                .see(&images.first(most), split, binarize)?
-                .select(indices)
+                .see(&images.first(most)?, split, binarize)?
+                .select(indices)?
         }
     };
     let place = |place: usize| indices[place];

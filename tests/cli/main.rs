@@ -27,6 +27,7 @@ mod processes;
 mod python;
 mod pytorch;
 mod refused;
+mod room;
 mod runs;
 mod shown;
 #[cfg(unix)]

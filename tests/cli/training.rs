@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::formats::{npy, write};
 use crate::support::{
-    CONFIG, accepted, epochs, few, few_images, metrics, model, newest, refused, refused_in, stderr,
-    stdout, temporary,
+    CONFIG, accepted, epochs, few, few_images, model, newest, refused, refused_in, stderr, stdout,
+    temporary,
 };
 
 fn config(run: &Path) -> String {
@@ -221,56 +221,5 @@ fn shards_that_a_batch_cannot_have_are_refused() {
     refused_for(
         &["--shards", "256"],
         &["a batch of 128", "`--batch-size 256`"],
-    );
-}
-
-#[test]
-fn images_that_have_no_room_on_the_device_come_in_windows() {
-    let folder = temporary();
-    let at = folder.path();
-    few_images(at);
-    let run = |more: &[&str]| {
-        let cpu = ["--device", "cpu", "--epochs", "2", "--tune", "off"];
-        stderr(&accepted(at, &few(&[&cpu[..], more].concat())))
-    };
-    let whole = run(&["--out", "whole"]);
-    assert!(!whole.contains("on the host"), "{whole}");
-    // 187 images of 64 bytes, and 21 for the test.
-    let narrow = ["--device-memory", "6KB"];
-    let text = run(&[&narrow[..], &["--out", "narrow"]].concat());
-    assert!(
-        text.contains("lie on the host, 64 at a time on the device"),
-        "{text}"
-    );
-    assert_eq!(
-        text.matches("% of the time waiting for images").count(),
-        2,
-        "{text}"
-    );
-    let begun = [&narrow[..], &["--out", "run", "--stop-after", "7steps"]].concat();
-    run(&begun);
-    accepted(at, &["train", "--resume", "run", "--device-memory", "1MiB"]);
-    for name in ["narrow", "run"] {
-        assert!(model(&at.join(name)) == model(&at.join("whole")), "{name}");
-        assert_eq!(
-            metrics(&at.join(name)),
-            metrics(&at.join("whole")),
-            "{name}"
-        );
-    }
-    let refused = few(&["--device", "cpu", "--device-memory", "500"]);
-    let words = [
-        "a batch of 16 images takes 1KiB",
-        "room for 250B",
-        "`--batch-size`",
-        "`--device-memory`",
-    ];
-    refused_in(at, &refused, CONFIG, &words);
-    let refused = few(&["--device-memory", "much"]);
-    refused_in(
-        at,
-        &refused,
-        CONFIG,
-        &["\"much\": expected an amount of memory"],
     );
 }

@@ -80,7 +80,7 @@ fn default_digits_have_the_size_and_look_of_mnist() {
                 "ink at the edge"
             );
         }
-        assert_eq!(images.value_range(), (0.0, 1.0));
+        assert_eq!(images.value_range().expect("in memory"), (0.0, 1.0));
     }
     // MNIST's mean pixel is 0.1307.
     let sum: u64 = bytes_of(&dataset.train)

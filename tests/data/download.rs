@@ -275,7 +275,7 @@ fn named_data_sets_check_their_published_hashes() {
         let (mirror, _) = serve(|_| whole(CONTENT));
         let options = DataOptions {
             mirrors: vec![mirror],
-            cache: Some(cache.path().to_owned()),
+            downloads: Some(cache.path().to_owned()),
             ..DataOptions::default()
         };
         let outcome = load(name, &options, &mut |_| {});

@@ -18,7 +18,9 @@ use tempfile::TempDir;
 use crate::formats::write;
 #[cfg(unix)]
 use crate::skipped::skipped;
-use crate::support::{assert_says, bytes_of, error_of, error_with, load_path, load_with};
+use crate::support::{
+    assert_says, bytes_of, error_of, error_with, load_path, load_with, values_of,
+};
 
 fn save(picture: impl Into<DynamicImage>, path: &Path) {
     fs::create_dir_all(path.parent().expect("a file in a folder")).expect("folder");

@@ -6,6 +6,7 @@ mod download;
 mod folder;
 mod formats;
 mod idx;
+mod in_files;
 mod labels;
 mod mnist;
 #[path = "../shared/skipped.rs"]

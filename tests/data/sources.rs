@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use elbo::data::{DataOptions, Images, Values};
+use elbo::data::{DataOptions, Images, Storage, Values};
 use elbo::shape::ImageShape;
 
-use crate::support::{assert_says, error_of, error_with};
+use crate::support::{assert_says, bytes_of, error_of, error_with, values_of};
 
 #[test]
 fn unknown_source_lists_what_is_possible() {
@@ -66,16 +66,16 @@ fn images_give_values_range_and_the_first_nan() {
         )
     };
     assert_eq!(images.len(), 2);
-    assert_eq!(images.image_f32(1), [0.2, 0.4]);
-    assert_eq!(images.value_range(), (0.0, 1.0));
-    assert_eq!(images.first_non_finite(), None);
-    let chosen = images.select(&[1, 0, 1]);
+    assert_eq!(images.image_f32(1).expect("in memory"), [0.2, 0.4]);
+    assert_eq!(images.value_range().expect("in memory"), (0.0, 1.0));
+    assert_eq!(values_of(&images).first_non_finite(), None);
+    let chosen = images.select(&[1, 0, 1]).expect("in memory");
     assert_eq!(chosen.labels.as_deref(), Some(&[9, 8, 9][..]));
-    assert_eq!(chosen.values, Values::Bytes(vec![51, 102, 0, 255, 51, 102]));
-    images.values = Values::Floats(vec![-1.0, 2.0, 0.5, f32::NAN]);
-    assert_eq!(images.value_range(), (-1.0, 2.0));
-    assert_eq!(images.first_non_finite(), Some((1, 1)));
-    images.values = Values::Floats(Vec::new());
+    assert_eq!(bytes_of(&chosen), [51, 102, 0, 255, 51, 102]);
+    images.storage = Storage::Memory(Values::Floats(vec![-1.0, 2.0, 0.5, f32::NAN]));
+    assert_eq!(images.value_range().expect("in memory"), (-1.0, 2.0));
+    assert_eq!(values_of(&images).first_non_finite(), Some(3));
+    images.storage = Storage::Memory(Values::Floats(Vec::new()));
     assert!(images.is_empty());
-    assert_eq!(images.value_range(), (0.0, 0.0));
+    assert_eq!(images.value_range().expect("in memory"), (0.0, 0.0));
 }

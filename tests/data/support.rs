@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use elbo::data::{DataOptions, Dataset, Images, Values, load_stored};
+use elbo::data::{DataOptions, Dataset, Images, Storage, Values, load_stored};
 
 /// What the readers make of `path`: its numbers as they are stored.
 pub(crate) fn load_with(path: &Path, options: &DataOptions) -> elbo::Result<Dataset> {
@@ -32,8 +32,16 @@ pub(crate) fn assert_says(message: &str, parts: &[&str]) {
     }
 }
 
+/// The values of images in memory.
+pub(crate) fn values_of(images: &Images) -> &Values {
+    match &images.storage {
+        Storage::Memory(values) => values,
+        Storage::Files(_) => panic!("expected images in memory"),
+    }
+}
+
 pub(crate) fn bytes_of(images: &Images) -> &[u8] {
-    match &images.values {
+    match values_of(images) {
         Values::Bytes(bytes) => bytes,
         Values::Floats(_) => panic!("expected bytes"),
     }

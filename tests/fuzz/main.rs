@@ -146,7 +146,7 @@ fn assert_helps(error: &Error) {
 }
 
 fn assert_whole(images: &Images) {
-    match &images.values {
+    match &*images.values().expect("in memory") {
         Values::Bytes(bytes) => assert_eq!(bytes.len(), images.len() * images.shape.values()),
         Values::Floats(values) => {
             assert_eq!(values.len(), images.len() * images.shape.values());

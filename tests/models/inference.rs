@@ -379,7 +379,7 @@ fn the_importance_weighted_bound_of_one_image_is_that_of_its_draws() {
         let mut report = Report::default();
         for samples in [1, 5] {
             for image in 0..images.len() {
-                let alone = images.select(&[image]);
+                let alone = images.select(&[image]).expect("in memory");
                 let bounds = bounds(&spec, &weights, &alone, samples);
                 check_bounds(&mut report, &mut model, &alone, samples, &bounds);
             }

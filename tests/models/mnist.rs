@@ -133,7 +133,7 @@ fn squared_error(spec: &ModelSpec, epochs: u32, dataset: &Dataset) -> f64 {
     let mut model = Inference::new(Device::Cpu, spec, &weights, 1).expect("a model");
     let found = model.reconstruct(&dataset.test, Split::Test, Binarize::None);
     let found = found.expect("reconstructions");
-    let images = dataset.test.to_f32().into_iter();
+    let images = dataset.test.to_f32().expect("in memory").into_iter();
     let squares = images.zip(found).map(|(x, y)| f64::from(x - y).powi(2));
     squares.sum::<f64>() / dataset.test.len() as f64
 }

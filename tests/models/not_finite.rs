@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use elbo::data::{Dataset, Values, digits};
+use elbo::data::{Dataset, Storage, Values, digits};
 use elbo::model::plans::buffers;
 use elbo::model::{Likelihood, Model, ModelSpec, Sigma, Weights};
 use elbo::plan::{self, Plan, PlanId, Runtime, Shared, Slice};
@@ -147,12 +147,12 @@ fn a_nan_in_an_image_is_found_within_the_epoch_and_named() {
     };
     let mut data = small_digits();
     for images in [&mut data.train, &mut data.test] {
-        let count = images.len();
-        let floats: Vec<f32> = (0..count).flat_map(|i| images.image_f32(i)).collect();
-        Arc::make_mut(images).values = Values::Floats(floats);
+        let floats = images.to_f32().expect("in memory");
+        Arc::make_mut(images).storage = Storage::Memory(Values::Floats(floats));
     }
     let bad = 600;
-    if let Values::Floats(values) = &mut Arc::make_mut(&mut data.train).values {
+    let train = Arc::make_mut(&mut data.train);
+    if let Storage::Memory(Values::Floats(values)) = &mut train.storage {
         values[bad * 784 + 500] = f32::NAN;
     }
     for (device, runtime) in devices() {

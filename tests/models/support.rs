@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 
-use elbo::data::{Binarize, Images, Values, digits};
+use elbo::data::{Binarize, Images, Storage, Values, digits};
 use elbo::device::{Device, Gpu, Selection};
 use elbo::model::plans::{Source, buffers};
 use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
@@ -183,9 +183,9 @@ pub(crate) fn digit_model() -> ModelSpec {
 
 /// The bytes of images that are bytes.
 pub(crate) fn bytes_of(images: &Images) -> &[u8] {
-    match &images.values {
-        Values::Bytes(bytes) => bytes,
-        Values::Floats(_) => panic!("expected bytes"),
+    match &images.storage {
+        Storage::Memory(Values::Bytes(bytes)) => bytes,
+        _ => panic!("expected bytes in memory"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looking at a trained model, on every device: each shown image against plain loops from its code.
 
-use elbo::data::{Binarize, Split, Values};
+use elbo::data::{Binarize, Split, Storage, Values};
 use elbo::draw::Shades;
 use elbo::model::{Inference, Likelihood, ModelKind, ModelSpec, Weights};
 use elbo::rng::{Purpose, Stream};
@@ -84,9 +84,9 @@ fn a_way_between_images_begins_and_ends_with_their_reconstructions() {
 fn a_code_that_is_not_finite_is_named_by_its_image_among_all() {
     let (spec, weights) = model(ModelKind::Vae, Likelihood::Bernoulli);
     let mut images = images(9, &spec);
-    let mut values = images.to_f32();
+    let mut values = images.to_f32().expect("in memory");
     values[7 * spec.image.values()..8 * spec.image.values()].fill(f32::NAN);
-    images.values = Values::Floats(values);
+    images.storage = Storage::Memory(Values::Floats(values));
     for (device, mut model) in on_devices(&spec, &weights, SEED) {
         let error = Ends::of_images(&mut model, &images, (3, 7), 1, Split::Test, Binarize::None);
         let text = error.expect_err("a code of NaN").to_string();

@@ -1,7 +1,8 @@
-//! Images that lie on the host come to the device in windows: the same bits as where all lie on it.
+//! Images that lie on the host or in files come to the device in windows: the same bits as where all lie on it.
 
 use elbo::Result;
-use elbo::data::{Augment, Binarize, Dataset, Images, Values, digits};
+use elbo::data::{Augment, Binarize, DataOptions, Dataset, Images, Values, digits, load};
+use elbo::files::npy;
 use elbo::model::ModelSpec;
 use elbo::number::Bytes;
 use elbo::train::{EpochRecord, Observer, Pace, Pictures, Span, State, TrainOptions, Trainer};
@@ -16,7 +17,10 @@ fn data(floats: bool) -> Dataset {
     if !floats {
         return dataset;
     }
-    let split = |images: &Images| Images::new(images.shape, Values::Floats(images.to_f32()));
+    let split = |images: &Images| {
+        let floats = images.to_f32().expect("in memory");
+        Images::new(images.shape, Values::Floats(floats))
+    };
     Dataset::new("floats", split(&dataset.train), split(&dataset.test))
 }
 
@@ -121,6 +125,98 @@ fn images_in_windows_train_to_the_same_bits() {
             assert_eq!(found, weights, "{name}, floats: {floats}, {binarize:?}");
         }
     }
+}
+
+/// The same images as a `.npy` file, once in memory and once as they are wanted from there.
+fn in_files(floats: bool) -> (tempfile::TempDir, [Dataset; 2]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("images.npy");
+    let images = data(floats).train;
+    let array = match &*images.values().expect("in memory") {
+        Values::Floats(values) => npy(values, 784).expect("an array"),
+        Values::Bytes(bytes) => {
+            let count = images.len();
+            let mut header =
+                format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({count}, 28, 28), }}");
+            while !(header.len() + 11).is_multiple_of(64) {
+                header.push(' ');
+            }
+            header.push('\n');
+            let length = (header.len() as u16).to_le_bytes();
+            [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), bytes].concat()
+        }
+    };
+    std::fs::write(&path, array).expect("a file");
+    let read = |host_memory| {
+        let options = DataOptions {
+            host_memory,
+            image_size: Some((28, 28)),
+            ..DataOptions::default()
+        };
+        load(&path.to_string_lossy(), &options, &mut |_| {}).expect("images")
+    };
+    let both = [read(None), read(Some(Bytes(1)))];
+    (folder, both)
+}
+
+#[test]
+fn images_train_to_the_same_bits_wherever_they_lie() {
+    for (floats, binarize) in [(false, Binarize::Fixed), (true, Binarize::None)] {
+        let (_folder, [memory, files]) = in_files(floats);
+        assert!(files.train.are_in_files() && files.test.are_in_files());
+        let plain = options(binarize);
+        for (device, (name, _)) in devices().iter().enumerate() {
+            let (whole, weights) = trained(device, &memory, &plain, None, None);
+            let narrow = in_windows(&plain, floats);
+            // From the host; from files, in windows of the usual size and in small ones.
+            for (data, options) in [(&memory, &narrow), (&files, &plain), (&files, &narrow)] {
+                let (seen, found) = trained(device, data, options, None, None);
+                assert!(seen.windows[0].is_some());
+                assert_eq!(seen.lines, whole.lines, "{name}, floats: {floats}");
+                assert_eq!(found, weights, "{name}, floats: {floats}");
+            }
+            let (seen, _) = trained(device, &files, &narrow, None, Some(Span::Steps(5)));
+            let state = seen.state.expect("a checkpoint");
+            for data in [&memory, &files] {
+                let (_, end) = trained(device, data, &plain, Some(&state), None);
+                assert_eq!(end, weights, "{name}, floats: {floats}, from step 5");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_ends_training_with_a_checkpoint_of_what_was_learned() {
+    let (folder, [_, files]) = in_files(false);
+    let path = folder.path().join("images.npy");
+    let options = options(Binarize::None);
+    struct Cut<'a>(Seen, &'a std::path::Path);
+    impl Observer for Cut<'_> {
+        fn epoch(&mut self, record: &EpochRecord, _: Option<&Pictures>) -> Result<()> {
+            if record.epoch == 1 {
+                let file = std::fs::OpenOptions::new().write(true).open(self.1);
+                file.and_then(|file| file.set_len(5000))
+                    .expect("a shorter file");
+            }
+            Ok(())
+        }
+
+        fn checkpoint(&mut self, state: &State) -> Result<()> {
+            self.0.checkpoint(state)
+        }
+    }
+    let runtime = devices().swap_remove(0).1;
+    let mut watch = Cut(Seen::default(), &path);
+    let trainer = Trainer::new(runtime, &digit_model(), &options, &files, 0);
+    let outcome = trainer
+        .expect("a trainer")
+        .run(&Pace::default(), &mut watch);
+    let error = outcome.expect_err("a shorter file");
+    assert_eq!(error.exit_code(), 3);
+    let text = error.to_string();
+    assert!(text.contains("has changed since it was opened"), "{text}");
+    let kept = watch.0.state.expect("a checkpoint");
+    assert_eq!(kept.position.epochs, 1);
 }
 
 #[test]

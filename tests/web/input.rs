@@ -39,7 +39,7 @@ fn a_picture_is_read_as_the_program_reads_it() {
     let read = load(source, &options, &mut |_| ())
         .expect("the picture")
         .test;
-    let expected = read.image_f32(0);
+    let expected = read.image_f32(0).expect("in memory");
     open(&browser, &served.url);
     browser.choose("#file", &path);
     browser.wait("document.getElementById('original-caption').textContent === 'photograph.png'");
@@ -65,6 +65,7 @@ fn a_picture_is_read_as_the_program_reads_it() {
     let laid: Vec<f64> = read
         .test
         .image_f32(0)
+        .expect("in memory")
         .iter()
         .map(|value| (255.0 * value).round().into())
         .collect();

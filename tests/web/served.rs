@@ -130,6 +130,7 @@ fn points_give_their_image(browser: &Browser, reference: &mut Reference) {
     browser.wait(&format!("app.scatter.image === {}", number(0)));
     check_picture(browser, reference, 1);
     let image = images.image_f32(number(1) as usize);
+    let image = image.expect("in memory");
     assert_same_code(&code(browser), &reference.encode(&image));
     for (found, expected) in pixels(browser, "original", 1).iter().zip(&image) {
         assert!((found - expected).abs() < 1e-6, "the image itself");

@@ -21,7 +21,7 @@ fn signals_are_shown(browser: &Browser, exact: bool) {
     browser.wait("app.scatter.image === 9");
     check_picture(browser, &mut reference, 1);
     assert_eq!(text(browser, "original-caption"), "Image 9 · class 9");
-    let image = images.image_f32(9);
+    let image = images.image_f32(9).expect("in memory");
     assert_same_code(&code(browser), &reference.encode(&image));
     let shown = pixels(browser, "original", 1);
     // A canvas holds bytes; so does a file, and both round.

@@ -16,9 +16,11 @@ use crate::model::Weights;
 use crate::train::{DataConfig, Ending, Position, RunConfig, RunFolder, SavedState, TrainOptions};
 
 /// Options that may change when a run goes on.
-const CHANGEABLE: [&str; 9] = [
+const CHANGEABLE: [&str; 11] = [
     "device",
     "device-memory",
+    "host-memory",
+    "cache",
     "tune",
     "epochs",
     "patience",
@@ -180,7 +182,7 @@ impl Before {
         ready.check(&spec, &resolved.train)?;
         ready.check_room(&spec, &resolved.train, company)?;
         if let Some((_, images)) = &self.kept
-            && *images != ready.dataset.fingerprint()
+            && *images != ready.dataset.fingerprint()?
         {
             return Err(Error::data(
                 &config.data.source,
@@ -254,7 +256,7 @@ pub(super) fn run(args: &TrainArgs, company: &Company, path: &Path) -> anyhow::R
     }
     let images = match before.kept {
         Some((_, images)) => images,
-        None => dataset.fingerprint(),
+        None => dataset.fingerprint()?,
     };
     let mut reporter = Reporter::new(folder, &dataset, signals, args.shown()).resuming(images);
     let outcome = job.train(trainer, from, &mut reporter);

@@ -16,7 +16,14 @@ use crate::ranks::{Place, Ranks};
 use crate::train::{Change, Ending, Observer, Progress, RunConfig};
 
 /// Keys in which the processes of a run may differ: where the same images lie, and what computes.
-const OWN: [&str; 4] = ["data", "mirror", "device", "device-memory"];
+const OWN: [&str; 6] = [
+    "data",
+    "mirror",
+    "device",
+    "device-memory",
+    "host-memory",
+    "cache",
+];
 
 /// Runs the command as one of the processes that the launcher has started, or alone.
 pub(super) fn run(
@@ -135,7 +142,7 @@ impl Company {
         if self.ranks.count() == 1 {
             return Ok(());
         }
-        let own = format!("{}\n{}", dataset.fingerprint(), device::computes(device));
+        let own = format!("{}\n{}", dataset.fingerprint()?, device::computes(device));
         let tell = |first: &str, other: &str| {
             let [first, other] = [first, other].map(|text| text.split_once('\n'));
             let (Some((images, device)), Some((others, other))) = (first, other) else {

@@ -18,7 +18,7 @@ pub(super) struct Broken {
 }
 
 /// What is wrong with a file, without its path and the hint.
-fn reason(error: &Error) -> String {
+pub(super) fn reason(error: &Error) -> String {
     match error {
         Error::Data { what, .. } => what.clone(),
         Error::Io { doing, source, .. } => format!("cannot {doing}: {source}"),

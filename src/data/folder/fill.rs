@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::Chosen;
 use super::broken::{self, Broken};
-use super::decode::{Form, Sample};
-use super::read::{Part, Source};
+use super::decode::{Form, Sample, Seen};
+use super::read::Source;
 use super::splits::Arrangement;
-use crate::data::{Background, DataOptions, Dataset, Images, Progress, split};
+use super::unread::Unread;
+use crate::data::scaling::join;
+use crate::data::{Background, DataOptions, Dataset, Images, Progress, Storage, split};
 use crate::error::{Error, Result};
 use crate::number::counted;
 
@@ -20,28 +22,59 @@ pub(super) struct Filling<'a> {
     pub(super) options: &'a DataOptions,
     /// How many pictures were chosen, the broken ones among them.
     pub(super) total: usize,
+    /// Where the values of pictures are, unless they are to be in memory.
+    pub(super) unread: Option<Unread>,
+}
+
+/// The pictures of a split.
+pub(super) struct Part {
+    images: Images,
+    /// Index of each.
+    kept: Vec<usize>,
+    /// How many had transparent pixels that were laid on the background.
+    transparent: usize,
+    /// How many have more than one frame.
+    animated: usize,
+}
+
+impl Part {
+    fn new(images: Images, found: impl Iterator<Item = (usize, Option<Seen>)>) -> Self {
+        let mut part = Self {
+            images,
+            kept: Vec::new(),
+            transparent: 0,
+            animated: 0,
+        };
+        for (index, seen) in found {
+            let Some(seen) = seen else { continue };
+            part.kept.push(index);
+            part.transparent += usize::from(seen.transparent);
+            part.animated += usize::from(seen.animated);
+        }
+        part
+    }
 }
 
 impl Filling<'_> {
-    /// Decodes all splits; what is broken is refused, or left out and named.
+    /// Decodes all splits, or takes them from where their values are; what is broken is refused, or left out and named.
     ///
     /// # Errors
     ///
     /// [`Error::Data`] for broken pictures that are not to be skipped, for a split of which none is left, and for
     /// values that transparency makes equal.
-    pub(super) fn fill<T: Sample>(
+    pub(super) fn fill(
         &self,
         mut chosen: Chosen,
         mut broken: Vec<Broken>,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Dataset> {
-        let mut parts = self.decode::<T>(&chosen, &mut broken, progress)?;
+        let mut parts = self.parts(&chosen, &mut broken, progress)?;
         if !broken.is_empty() && !self.options.source.skip_broken {
             return Err(broken::refuse(self.source.root, broken, self.total, None));
         }
         if let Some(again) = self.chosen_again(&chosen, &parts)? {
             chosen = again;
-            parts = self.decode(&chosen, &mut broken, progress)?;
+            parts = self.parts(&chosen, &mut broken, progress)?;
         }
         if let Some(note) = broken::left_out(self.source.root, broken, self.total)? {
             progress(Progress::Note(&note));
@@ -53,22 +86,24 @@ impl Filling<'_> {
     }
 
     /// The training, test and third split; adds to `broken` what cannot be read, and passes over what is in it.
-    fn decode<T: Sample>(
+    fn parts(
         &self,
         chosen: &Chosen,
         broken: &mut Vec<Broken>,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<[Part<T>; 3]> {
-        let unread: BTreeSet<usize> = broken.iter().map(|broken| broken.index).collect();
-        let mut part = |indices: &[usize]| -> Result<Part<T>> {
-            let readable = indices.iter().filter(|index| !unread.contains(index));
-            let part = self
-                .source
-                .decode(readable.copied().collect(), self.form, progress);
-            part.map(|mut part| {
-                broken.append(&mut part.broken);
-                part
-            })
+    ) -> Result<[Part; 3]> {
+        let known: BTreeSet<usize> = broken.iter().map(|broken| broken.index).collect();
+        let mut part = |indices: &[usize]| -> Result<Part> {
+            if let Some(unread) = &self.unread {
+                let (images, found) = unread.images(indices);
+                return Ok(Part::new(images, found.into_iter()));
+            }
+            let readable = indices.iter().filter(|index| !known.contains(index));
+            let readable: Vec<usize> = readable.copied().collect();
+            match self.form.wide {
+                true => self.decode::<f32>(&readable, broken, progress),
+                false => self.decode::<u8>(&readable, broken, progress),
+            }
         };
         Ok([
             part(&chosen.train)?,
@@ -77,12 +112,40 @@ impl Filling<'_> {
         ])
     }
 
+    /// The pictures of a split, in memory.
+    fn decode<T: Sample>(
+        &self,
+        indices: &[usize],
+        broken: &mut Vec<Broken>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Part> {
+        let size = self.form.shape.values();
+        let mut values = self.source.room::<T>(indices.len(), self.form)?;
+        let mut all = Vec::with_capacity(indices.len());
+        let mut take = |some: &[T], seen: &[Option<Seen>]| {
+            for (image, seen) in some.chunks(size).zip(seen) {
+                // A broken one leaves no gap.
+                if seen.is_some() {
+                    values.extend_from_slice(image);
+                }
+            }
+            all.extend_from_slice(seen);
+            Ok(())
+        };
+        self.source
+            .decode(indices, self.form, broken, &mut take, progress)?;
+        let images = Images {
+            stored: T::STORED,
+            ..Images::new(self.form.shape, T::values(values))
+        };
+        Ok(Part::new(images, indices.iter().copied().zip(all)))
+    }
+
     /// Splits that this program chose and of which one is left empty, chosen again among the pictures that can be
     /// read. Folders that are splits stay what they are.
-    fn chosen_again<T>(&self, chosen: &Chosen, parts: &[Part<T>; 3]) -> Result<Option<Chosen>> {
+    fn chosen_again(&self, chosen: &Chosen, parts: &[Part; 3]) -> Result<Option<Chosen>> {
         let [train, test, _] = parts;
-        let emptied =
-            |indices: &[usize], part: &Part<T>| !indices.is_empty() && part.kept.is_empty();
+        let emptied = |indices: &[usize], part: &Part| !indices.is_empty() && part.kept.is_empty();
         if self.arrangement.own_splits
             || !emptied(&chosen.train, train) && !emptied(&chosen.test, test)
         {
@@ -102,7 +165,7 @@ impl Filling<'_> {
         }))
     }
 
-    fn refuse_empty<T>(&self, chosen: &Chosen, [train, test, _]: &[Part<T>; 3]) -> Result<()> {
+    fn refuse_empty(&self, chosen: &Chosen, [train, test, _]: &[Part; 3]) -> Result<()> {
         for (split, indices, part) in [
             ("training", &chosen.train, train),
             ("test", &chosen.test, test),
@@ -121,14 +184,13 @@ impl Filling<'_> {
         Ok(())
     }
 
-    fn dataset<T: Sample>(&self, chosen: &Chosen, [train, test, val]: [Part<T>; 3]) -> Dataset {
+    fn dataset(&self, chosen: &Chosen, [train, test, val]: [Part; 3]) -> Dataset {
         let classes = Classes::of(self.arrangement, chosen);
         let name = |&index: &usize| self.source.pictures[index].name();
-        let images = |part: Part<T>| Images {
+        let images = |part: Part| Images {
             labels: classes.labels(&part.kept),
             names: Some(part.kept.iter().map(name).collect()),
-            stored: T::STORED,
-            ..Images::new(self.form.shape, T::values(part.values))
+            ..part.images
         };
         let kept: BTreeSet<usize> = test.kept.iter().copied().collect();
         let places = chosen.test.iter().enumerate();
@@ -142,7 +204,7 @@ impl Filling<'_> {
     }
 }
 
-fn say_frames<T>(parts: &[Part<T>], progress: &mut dyn FnMut(Progress<'_>)) {
+fn say_frames(parts: &[Part], progress: &mut dyn FnMut(Progress<'_>)) {
     let animated: usize = parts.iter().map(|part| part.animated).sum();
     if animated > 0 {
         progress(Progress::Note(&format!(
@@ -153,9 +215,9 @@ fn say_frames<T>(parts: &[Part<T>], progress: &mut dyn FnMut(Progress<'_>)) {
 }
 
 /// Says what became of transparent pixels, and refuses pictures of which that left nothing.
-fn check_transparency<T: Sample>(
+fn check_transparency(
     root: &Path,
-    parts: &[Part<T>],
+    parts: &[Part],
     options: &DataOptions,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<()> {
@@ -164,9 +226,16 @@ fn check_transparency<T: Sample>(
         return Ok(());
     }
     let background = options.source.background.unwrap_or_default();
-    let mut values = parts.iter().flat_map(|part| &part.values);
-    let first = values.next();
-    if values.all(|value| Some(value) == first) {
+    let parts = parts.iter().filter(|part| !part.images.is_empty());
+    let ranges: Option<Vec<_>> = parts
+        .map(|part| match &part.images.storage {
+            Storage::Memory(values) => Some(values.range()),
+            // The look at all data, which comes next, sees whether they are equal.
+            Storage::Files(_) => None,
+        })
+        .collect();
+    let range = ranges.and_then(|ranges| ranges.into_iter().reduce(join));
+    if range.is_some_and(|(least, most)| least == most) {
         let other = match background {
             Background::BLACK => Background::WHITE,
             _ => Background::BLACK,

@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::broken::Broken;
-use super::decode::{self, Form, Sample};
+use super::decode::{self, Form, Sample, Seen};
 use super::{Picture, Progress};
 use crate::error::{Error, Result};
 use crate::host::check_memory;
@@ -13,7 +13,7 @@ use crate::host::check_memory;
 /// Pictures between two reports of progress.
 const PROGRESS_STEP: usize = 500;
 /// Room that is made for pictures before they are decoded, in bytes.
-const MAX_AHEAD: usize = 1 << 30;
+const MAX_AHEAD: usize = 256 << 20;
 
 /// The pictures of a folder.
 pub(super) struct Source<'a> {
@@ -21,19 +21,9 @@ pub(super) struct Source<'a> {
     pub(super) pictures: &'a [Picture],
 }
 
-/// The decoded pictures of a split.
-pub(super) struct Part<T> {
-    /// `[pictures, height, width, channels]`.
-    pub(super) values: Vec<T>,
-    /// Index of each.
-    pub(super) kept: Vec<usize>,
-    /// Those that are not among them.
-    pub(super) broken: Vec<Broken>,
-    /// How many had transparent pixels that were laid on the background.
-    pub(super) transparent: usize,
-    /// How many have more than one frame.
-    pub(super) animated: usize,
-}
+/// What is to become of some pictures that have been decoded: their values, `[pictures, height, width, channels]`, and
+/// what was seen of each, nothing of one that is broken and has no values.
+pub(super) type Take<'a, T> = dyn FnMut(&[T], &[Option<Seen>]) -> Result<()> + 'a;
 
 impl Source<'_> {
     /// What `read` finds of each picture, with its index, and those that it fails for. In order, whichever thread
@@ -61,62 +51,53 @@ impl Source<'_> {
         (found, broken)
     }
 
-    /// Decodes pictures into one array, which is never copied. A broken one leaves no gap.
+    /// Decodes pictures on all threads, and gives them to `take` in their order, some at a time. Adds those that are broken to
+    /// `broken`.
     ///
-    /// Memory is reserved for all of them, and written to for a few at a time: what headers promise takes none.
+    /// # Errors
+    ///
+    /// Those of `take`.
+    pub(super) fn decode<T: Sample>(
+        &self,
+        indices: &[usize],
+        form: &Form,
+        broken: &mut Vec<Broken>,
+        take: &mut Take<'_, T>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<()> {
+        let size = form.shape.values();
+        let (mut values, mut done) = (Vec::new(), 0);
+        for chunk in indices.chunks(at_once(size * size_of::<T>())) {
+            values.resize(chunk.len() * size, T::default());
+            let results: Vec<Result<Seen>> = chunk
+                .par_iter()
+                .zip(values.par_chunks_mut(size))
+                .map(|(&index, values)| decode::decode(&self.pictures[index].path, form, values))
+                .collect();
+            let seen = results
+                .into_iter()
+                .zip(chunk)
+                .map(|(result, &index)| match result {
+                    Ok(seen) => Some(seen),
+                    Err(error) => {
+                        broken.push(self.broken(index, error));
+                        None
+                    }
+                });
+            let seen: Vec<Option<Seen>> = seen.collect();
+            take(&values, &seen)?;
+            done += chunk.len();
+            self.report(done, indices.len(), progress);
+        }
+        Ok(())
+    }
+
+    /// Room for the values of `count` pictures. What headers promise takes none before it is written to.
     ///
     /// # Errors
     ///
     /// [`Error::Device`] where they do not fit into memory.
-    pub(super) fn decode<T: Sample>(
-        &self,
-        indices: Vec<usize>,
-        form: &Form,
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<Part<T>> {
-        let (all, size) = (indices.len(), form.shape.values());
-        let mut part = Part {
-            values: self.room(all, form)?,
-            kept: Vec::with_capacity(all),
-            broken: Vec::new(),
-            transparent: 0,
-            animated: 0,
-        };
-        for chunk in indices.chunks(at_once(size * size_of::<T>())) {
-            self.decode_chunk(chunk, form, &mut part);
-            self.report(part.kept.len() + part.broken.len(), all, progress);
-        }
-        Ok(part)
-    }
-
-    /// Decodes pictures on all threads, and adds them to those of the part.
-    fn decode_chunk<T: Sample>(&self, chunk: &[usize], form: &Form, part: &mut Part<T>) {
-        let (start, size) = (part.values.len(), form.shape.values());
-        part.values.resize(start + chunk.len() * size, T::default());
-        let results: Vec<_> = chunk
-            .par_iter()
-            .zip(part.values[start..].par_chunks_mut(size))
-            .map(|(&index, values)| decode::decode(&self.pictures[index].path, form, values))
-            .collect();
-        for (at, (&index, result)) in chunk.iter().zip(results).enumerate() {
-            match result {
-                Ok(seen) => {
-                    let (from, to) = (start + at * size, part.kept.len() * size);
-                    if to < from {
-                        part.values.copy_within(from..from + size, to);
-                    }
-                    part.kept.push(index);
-                    part.transparent += usize::from(seen.transparent);
-                    part.animated += usize::from(seen.animated);
-                }
-                Err(error) => part.broken.push(self.broken(index, error)),
-            }
-        }
-        part.values.truncate(part.kept.len() * size);
-    }
-
-    /// Room for `count` pictures.
-    fn room<T>(&self, count: usize, form: &Form) -> Result<Vec<T>> {
+    pub(super) fn room<T>(&self, count: usize, form: &Form) -> Result<Vec<T>> {
         let mut values = Vec::new();
         let total = count.saturating_mul(form.shape.values());
         let bytes = (total as u64).saturating_mul(size_of::<T>() as u64);
@@ -162,12 +143,13 @@ mod tests {
     #[test]
     fn a_chunk_of_pictures_takes_bounded_memory() {
         assert_eq!(at_once(28 * 28), PROGRESS_STEP);
-        assert_eq!(at_once(16_384 * 16_384), 4);
+        assert_eq!(at_once(16_384 * 16_384), 1);
+        assert_eq!(at_once(1 << 20), 256);
         assert_eq!(at_once(usize::MAX), 1);
     }
 
     #[test]
-    fn pictures_that_cannot_be_decoded_take_no_memory() {
+    fn pictures_that_cannot_be_decoded_have_nothing_to_show() {
         let picture = |name: &str| Picture {
             path: name.into(),
             parts: vec![name.to_owned()],
@@ -183,8 +165,14 @@ mod tests {
             background: Background::BLACK,
             wide: false,
         };
-        let part = source.decode::<u8>(vec![0, 1], &form, &mut |_| {});
-        let part = part.expect("what there is");
-        assert_eq!((part.values.len(), part.broken.len()), (0, 2));
+        let (mut broken, mut all) = (Vec::new(), Vec::new());
+        let mut take = |_: &[u8], seen: &[Option<Seen>]| {
+            all.extend_from_slice(seen);
+            Ok(())
+        };
+        let outcome = source.decode::<u8>(&[0, 1], &form, &mut broken, &mut take, &mut |_| {});
+        outcome.expect("nothing else fails");
+        assert!(all.len() == 2 && all.iter().all(Option::is_none));
+        assert_eq!(broken.len(), 2);
     }
 }

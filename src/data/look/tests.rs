@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::Values;
 use crate::shape::ImageShape;
 
 const UINT16: Stored = Stored::Integer {
@@ -13,8 +14,21 @@ fn images(stored: Stored, width: usize, values: Values) -> Images {
     }
 }
 
+fn values(images: &Images) -> Values {
+    images.values().expect("in memory").into_owned()
+}
+
+fn floats(images: &Images) -> Vec<f32> {
+    images.to_f32().expect("in memory")
+}
+
 fn looked(train: Images, test: Images, options: &DataOptions) -> Result<Dataset> {
-    look(Dataset::new("x", train, test), options, Path::new("x"))
+    look(
+        Dataset::new("x", train, test),
+        options,
+        Path::new("x"),
+        &mut |_| {},
+    )
 }
 
 fn looked_at(stored: Stored, values: &[f32]) -> (Dataset, Look) {
@@ -29,7 +43,7 @@ fn bytes_stay_bytes_and_their_ends_are_counted() {
     let split = images(Stored::BYTES, 2, Values::Bytes(vec![0, 255, 7, 9]));
     let dataset = looked(split.clone(), split.clone(), &DataOptions::default());
     let dataset = dataset.expect("values");
-    assert_eq!(dataset.train.values, split.values);
+    assert_eq!(values(&dataset.train), values(&split));
     let look = dataset.look.expect("a look");
     assert_eq!(look.values, "bytes 0 to 255, 50 % at 0 or 255");
     assert!(!look.binary && look.warnings.is_empty(), "{look:?}");
@@ -40,12 +54,12 @@ fn bits_are_found_over_both_splits_and_become_full_bytes() {
     let split = |values: &[u8]| images(Stored::BYTES, 2, Values::Bytes(values.to_vec()));
     let options = DataOptions::default();
     let bits = looked(split(&[0, 1, 1, 0]), split(&[0, 1]), &options).expect("bits");
-    assert_eq!(bits.train.values, Values::Bytes(vec![0, 255, 255, 0]));
+    assert_eq!(values(&bits.train), Values::Bytes(vec![0, 255, 255, 0]));
     let look = bits.look.expect("a look");
     assert!(look.binary && look.values.contains("bits"), "{look:?}");
     // The training split of a dark data set must not be taken for bits alone.
     let dark = looked(split(&[0, 1, 1, 0]), split(&[0, 90]), &options).expect("greys");
-    assert_eq!(dark.train.values, Values::Bytes(vec![0, 1, 1, 0]));
+    assert_eq!(values(&dark.train), Values::Bytes(vec![0, 1, 1, 0]));
     assert!(!dark.look.expect("a look").binary);
 }
 
@@ -65,10 +79,11 @@ fn a_third_split_does_not_change_what_the_others_mean() {
             val: Some(val.clone()),
             ..Dataset::new("x", train.clone(), test.clone())
         };
-        let dataset = look(dataset, options, Path::new("x")).expect("bits and greys");
-        assert_eq!(dataset.fingerprint(), as_trained.fingerprint());
+        let dataset = look(dataset, options, Path::new("x"), &mut |_| {}).expect("bits and greys");
+        let fingerprint = |dataset: &Dataset| dataset.fingerprint().expect("in memory");
+        assert_eq!(fingerprint(&dataset), fingerprint(&as_trained));
         assert_eq!(dataset.reading, as_trained.reading);
-        assert_eq!(dataset.val.expect("a split").values, val.values);
+        assert_eq!(values(&dataset.val.expect("a split")), values(&val));
         let look = dataset.look.expect("a look");
         assert!(!look.binary && look.values.contains("bytes"), "{look:?}");
     }
@@ -77,14 +92,15 @@ fn a_third_split_does_not_change_what_the_others_mean() {
         val: Some(test.clone()),
         ..Dataset::new("x", val.clone(), val)
     };
-    let dataset = look(dataset, &plain, Path::new("x")).expect("greys");
-    assert_eq!(dataset.val.expect("a split").values, test.values);
+    let dataset = look(dataset, &plain, Path::new("x"), &mut |_| {}).expect("greys");
+    assert_eq!(values(&dataset.val.expect("a split")), values(&test));
 }
 
 #[test]
 fn a_sensor_s_twelve_bits_are_said_with_their_factor() {
     let (dataset, look) = looked_at(UINT16, &[0.0, 4095.0, 300.0, 5.0]);
-    assert!((dataset.train.value_range().1 - 4095.0 / 65535.0).abs() < 1e-7);
+    let most = dataset.train.value_range().expect("in memory").1;
+    assert!((most - 4095.0 / 65535.0).abs() < 1e-7);
     assert!(look.values.contains("divided by 65535"), "{look:?}");
     assert!(look.warnings[0].contains("`scale = 4095`"), "{look:?}");
     let twice = looked_at(Stored::FLOATS, &[0.0, 0.003_921_568_6, 0.001, 0.002]).1;
@@ -140,22 +156,23 @@ fn what_is_asked_for_is_fitted_to_the_training_images() {
         ..DataOptions::default()
     };
     let dataset = looked(train.clone(), test.clone(), &range).expect("scaled");
-    assert_eq!(dataset.train.value_range(), (0.0, 1.0));
-    assert_eq!(dataset.test.to_f32(), [4.0 / 29.0, 19.0 / 29.0]);
+    let range = dataset.train.value_range();
+    assert_eq!(range.expect("in memory"), (0.0, 1.0));
+    assert_eq!(floats(&dataset.test), [4.0 / 29.0, 19.0 / 29.0]);
     let standard = DataOptions {
         standardize: true,
         ..DataOptions::default()
     };
     let dataset = looked(train, test.clone(), &standard).expect("standardised");
-    assert_eq!(dataset.train.to_f32(), [-1.0, -1.0, 1.0, 1.0]);
-    assert_eq!(dataset.test.to_f32(), [3.0, 0.0]);
+    assert_eq!(floats(&dataset.train), [-1.0, -1.0, 1.0, 1.0]);
+    assert_eq!(floats(&dataset.test), [3.0, 0.0]);
     // A trained model takes other images as it took its own.
     let trained = DataOptions {
         reading: Some(dataset.reading),
         ..DataOptions::default()
     };
     let again = looked(test.clone(), test, &trained).expect("read alike");
-    assert_eq!(again.train.to_f32(), [3.0, 0.0]);
+    assert_eq!(floats(&again.train), [3.0, 0.0]);
 }
 
 #[test]

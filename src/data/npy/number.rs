@@ -70,6 +70,17 @@ pub(in crate::data) enum Fault {
     },
 }
 
+impl Fault {
+    /// For a NaN or an infinity in a place.
+    pub(in crate::data) fn not_finite(at: usize) -> Self {
+        Self::Number {
+            at,
+            what: "expected finite values, got a NaN or an infinity".to_owned(),
+            hint: "look at `np.argwhere(~np.isfinite(x))`; `np.nan_to_num(x)` replaces them",
+        }
+    }
+}
+
 impl Element {
     /// Reads NumPy's `descr`, such as `<f4`.
     ///
@@ -141,6 +152,18 @@ impl Coding {
 }
 
 impl Type {
+    /// 0 to 255.
+    pub(in crate::data) const BYTES: Self = Self {
+        coding: Coding::U8,
+        big_endian: false,
+    };
+
+    /// Whole numbers of 16 bits, the low byte first.
+    pub(in crate::data) const UINT16: Self = Self {
+        coding: Coding::U16,
+        big_endian: false,
+    };
+
     /// Bytes of a number.
     pub(in crate::data) fn bytes(self) -> usize {
         match self.coding {
@@ -153,10 +176,15 @@ impl Type {
 
     /// Bytes of a number in memory.
     pub(in crate::data) fn bytes_read(self) -> usize {
-        match self.coding {
-            Coding::Bool | Coding::U8 => 1,
-            _ => size_of::<f32>(),
+        match self.are_bytes() {
+            true => 1,
+            false => size_of::<f32>(),
         }
+    }
+
+    /// Whether numbers stay bytes in memory.
+    pub(in crate::data) fn are_bytes(self) -> bool {
+        matches!(self.coding, Coding::Bool | Coding::U8)
     }
 
     /// What the numbers are for whoever looks at their values.
@@ -182,12 +210,18 @@ impl Type {
         reader: &mut (impl Read + ?Sized),
         count: usize,
     ) -> Result<Values, Fault> {
-        if !matches!(self.coding, Coding::Bool | Coding::U8) {
+        if !self.are_bytes() {
             return self.read_floats(reader, count).map(Values::Floats);
         }
         let mut values = Vec::new();
         let outcome = reader.take(count as u64).read_to_end(&mut values);
         outcome.map_err(Fault::Io)?;
+        self.check_bytes(&values)?;
+        Ok(Values::Bytes(values))
+    }
+
+    /// Checks numbers that stay bytes: booleans are 0 or 1.
+    pub(in crate::data) fn check_bytes(self, values: &[u8]) -> Result<(), Fault> {
         if self.coding == Coding::Bool
             && let Some(at) = values.iter().position(|&byte| byte > 1)
         {
@@ -197,7 +231,25 @@ impl Type {
                 hint: "`x.astype(np.uint8)`, or `x != 0`, before it is saved",
             });
         }
-        Ok(Values::Bytes(values))
+        Ok(())
+    }
+
+    /// Turns bytes of a file into as many numbers as `values` has room for.
+    pub(in crate::data) fn fill_floats(
+        self,
+        bytes: &[u8],
+        values: &mut [f32],
+    ) -> Result<(), Fault> {
+        let mut places = values.iter_mut().enumerate();
+        self.each(bytes, |number| {
+            if let Some((at, value)) = places.next() {
+                *value =
+                    number
+                        .to_f32()
+                        .map_err(|(what, hint)| Fault::Number { at, what, hint })?;
+            }
+            Ok(())
+        })
     }
 
     /// As [`Type::read`], with every type as f32.

@@ -168,9 +168,7 @@ impl<R: Read> Rows<R> {
             )));
         }
         if let Some(at) = values.first_non_finite() {
-            let what = "expected finite values, got a NaN or an infinity".to_owned();
-            let hint = "look at `np.argwhere(~np.isfinite(x))`; `np.nan_to_num(x)` replaces them";
-            return Err(self.unfit(Fault::Number { at, what, hint }));
+            return Err(self.unfit(Fault::not_finite(at)));
         }
         self.done += rows;
         if self.done == self.rows {

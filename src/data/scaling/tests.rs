@@ -1,5 +1,4 @@
 use super::*;
-use crate::shape::ImageShape;
 
 const UINT16: Stored = Stored::Integer {
     signed: false,
@@ -7,12 +6,7 @@ const UINT16: Stored = Stored::Integer {
 };
 
 fn used(reading: &Reading, values: Values, stored: Stored) -> Values {
-    let mut images = Images {
-        stored,
-        ..Images::new(ImageShape::new(1, 2, 1), values)
-    };
-    reading.apply(&mut images);
-    images.values
+    reading.used(values, stored)
 }
 
 #[test]

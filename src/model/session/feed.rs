@@ -1,4 +1,4 @@
-//! Images that lie on the host, on their way to a device that has room for a window of them at once.
+//! Images that lie on the host or in files, on their way to a device that has room for a window of them at once.
 //!
 //! A window has the images of positions in a row, so that it is copied as a whole. While the device computes, a thread
 //! gathers the next one.
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use super::split::words;
 use crate::data::{Images, Values};
 use crate::error::{Error, Result};
 
@@ -22,7 +23,7 @@ pub(super) struct Feed {
     /// The window that lies on the device.
     here: Option<usize>,
     /// The one that is being gathered.
-    next: Option<(usize, JoinHandle<Vec<u32>>)>,
+    next: Option<(usize, JoinHandle<Result<Values>>)>,
     waited: f64,
 }
 
@@ -59,13 +60,13 @@ impl Feed {
             return Ok(());
         }
         let began = Instant::now();
-        let words = match self.next.take() {
+        let values = match self.next.take() {
             Some((window, thread)) if window == wanted => {
                 thread.join().unwrap_or_else(|panic| resume_unwind(panic))
             }
             _ => gathered(&self.images, &self.order[self.range(wanted)]),
-        };
-        write(&words)?;
+        }?;
+        write(&words(&values))?;
         self.waited += began.elapsed().as_secs_f64();
         self.here = Some(wanted);
         let next = wanted + 1;
@@ -91,27 +92,10 @@ impl Feed {
     }
 }
 
-/// Images one after another, as words.
-fn gathered(images: &Images, order: &[u32]) -> Vec<u32> {
-    let size = images.shape.values();
-    let places = order.iter().map(|&image| size * image as usize);
-    match &images.values {
-        Values::Bytes(bytes) => {
-            let mut words = vec![0; (size * order.len()).div_ceil(4)];
-            let all: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-            for (image, at) in all.chunks_mut(size).zip(places) {
-                image.copy_from_slice(&bytes[at..at + size]);
-            }
-            words
-        }
-        Values::Floats(floats) => {
-            let mut words = Vec::with_capacity(size * order.len());
-            for at in places {
-                words.extend_from_slice(bytemuck::cast_slice(&floats[at..at + size]));
-            }
-            words
-        }
-    }
+/// Images one after another.
+fn gathered(images: &Images, order: &[u32]) -> Result<Values> {
+    let indices: Vec<usize> = order.iter().map(|&image| image as usize).collect();
+    images.read(&indices)
 }
 
 #[cfg(test)]

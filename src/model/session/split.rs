@@ -47,7 +47,7 @@ impl Session {
             ));
         }
         let count = images.len();
-        let floats = matches!(images.values, Values::Floats(_));
+        let floats = !images.are_bytes();
         let values = images.shape.values();
         let mut source = Source::new(split, [count, values], floats, draws, self.seed);
         if window > 0 {
@@ -109,18 +109,20 @@ impl Session {
 
     fn fill(&mut self, source: &Source, images: &Images) -> Result<()> {
         self.model.spec().check_range(images, source.binarize)?;
-        let words = match &images.values {
-            Values::Bytes(bytes) => words(bytes),
-            Values::Floats(values) => Cow::Borrowed(bytemuck::cast_slice(values)),
-        };
+        let values = images.values()?;
+        let words = words(&values);
         self.runtime.write_words(source.image_words(), 0, &words)?;
         self.set_own_order(source)
     }
 }
 
-/// Bytes as words, the last one filled up with zeros. They are copied only where they have to be: images are
+/// Values as words: bytes with the last word filled up with zeros. They are copied only where they have to be: images are
 /// most of what a run holds, and a copy of MNIST takes longer than a step of training on a CPU.
-pub(super) fn words(bytes: &[u8]) -> Cow<'_, [u32]> {
+pub(super) fn words(values: &Values) -> Cow<'_, [u32]> {
+    let bytes = match values {
+        Values::Bytes(bytes) => bytes,
+        Values::Floats(floats) => return Cow::Borrowed(bytemuck::cast_slice(floats)),
+    };
     match bytemuck::try_cast_slice(bytes) {
         Ok(words) => Cow::Borrowed(words),
         Err(_) => {

@@ -64,14 +64,19 @@ fn held(session: &Session) -> Vec<(String, u64)> {
 fn bytes_are_the_same_words_borrowed_and_copied() {
     let aligned = [0x0403_0201_u32, 0x0807_0605];
     let bytes: &[u8] = bytemuck::cast_slice(&aligned);
-    assert!(matches!(words(bytes), Cow::Borrowed(words) if *words == aligned));
+    let values = |len: usize| Values::Bytes(bytes[..len].to_vec());
+    // An allocation begins at a word.
+    assert!(matches!(words(&values(8)), Cow::Borrowed(words) if *words == aligned));
     for len in 1..8 {
-        let copied = words(&bytes[..len]);
+        let values = values(len);
+        let copied = words(&values);
         assert_eq!(bytemuck::cast_slice::<_, u8>(&copied)[..len], bytes[..len]);
         assert_eq!(copied.len(), len.div_ceil(4));
     }
-    // Four bytes that are no aligned word.
-    assert!(matches!(words(&bytes[1..5]), Cow::Owned(words) if words.len() == 1));
+    // Bytes that are no whole words.
+    assert!(matches!(words(&values(5)), Cow::Owned(words) if words.len() == 2));
+    let floats = Values::Floats(aligned.map(f32::from_bits).to_vec());
+    assert!(matches!(words(&floats), Cow::Borrowed(words) if *words == aligned));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Pictures of a model in training.
 
 use super::Trainer;
-use crate::data::{Binarize, Images, Values};
+use crate::data::{Binarize, Images, Storage, Values};
 use crate::error::Result;
 use crate::model::plans::{self, Source, buffers};
 use crate::model::prior;
@@ -24,20 +24,20 @@ pub(super) enum Shown {
 
 impl Shown {
     /// [`Images::varied`] by a seed.
-    pub(super) fn choose(test: &Images, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Images::read`].
+    pub(super) fn choose(test: &Images, seed: u64) -> Result<Self> {
         let places = test.varied(RECONSTRUCTIONS, seed);
-        let images = test.select(&places);
-        Self::Chosen(places, images)
+        let images = test.select(&places)?;
+        Ok(Self::Chosen(places, images))
     }
 
     /// Bytes on the host.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Uploaded(_) => 0,
-            Self::Chosen(_, images) => match &images.values {
-                Values::Bytes(bytes) => bytes.len(),
-                Values::Floats(floats) => size_of_val(floats.as_slice()),
-            },
+            Self::Chosen(_, images) => images.bytes() as usize,
         }
     }
 }
@@ -92,7 +92,7 @@ impl Trainer {
                     seen[at * size..][..size].copy_from_slice(image);
                 }
             })?;
-            images.values = Values::Bytes(seen);
+            images.storage = Storage::Memory(Values::Bytes(seen));
         }
         let purpose = Purpose::EvaluationBinarisation;
         let source = self

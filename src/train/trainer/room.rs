@@ -94,22 +94,25 @@ impl Room {
 const WINDOW: u64 = 32 << 20;
 
 /// Images of the training and the test split that lie on the device at once, whole batches; 0 where all do. The test images
-/// come first, where they take at most half.
+/// come first, where they take at most half. Of images that stay in files none lie there as a whole: a device may have its
+/// memory of the host.
 fn windows(session: &Session, options: &TrainOptions, dataset: &Dataset) -> Result<[usize; 2]> {
     let bound = session.runtime.most_bound();
     let memory = options.device_memory.map_or(u64::MAX, |bytes| bytes.0);
-    let bytes = |images: &Images| images.values.bytes();
-    // Kernels number values by 32 bits.
-    let is_numbered = |images: &Images| images.values.len() <= u32::MAX as usize;
-    let fits_test = bytes(&dataset.test) <= bound.min(memory / 2) && is_numbered(&dataset.test);
+    let fits = |images: &Images, memory: u64| {
+        // Kernels number values by 32 bits.
+        let is_numbered = images.len() * images.shape.values() <= u32::MAX as usize;
+        images.bytes() <= bound.min(memory) && is_numbered && !images.are_in_files()
+    };
+    let fits_test = fits(&dataset.test, memory / 2);
     let left = match fits_test {
-        true => memory - bytes(&dataset.test),
+        true => memory - dataset.test.bytes(),
         false => memory / 2,
     };
-    let fits_train = bytes(&dataset.train) <= bound.min(left) && is_numbered(&dataset.train);
+    let fits_train = fits(&dataset.train, left);
     let window = |images: &Images, rows: usize, memory: u64| {
         let rows = rows.min(images.len());
-        let batch = bytes(images) / images.len() as u64 * rows as u64;
+        let batch = images.bytes() / images.len() as u64 * rows as u64;
         let most = WINDOW.min(bound).min(memory);
         match most / batch.max(1) {
             0 if batch <= bound.min(memory) => Ok(rows),
@@ -121,7 +124,7 @@ fn windows(session: &Session, options: &TrainOptions, dataset: &Dataset) -> Resu
                 ),
                 "a smaller `batch-size = …`, or more `device-memory = …`",
             )),
-            batches => Ok(rows * batches as usize),
+            batches => Ok(rows * images.len().div_ceil(rows).min(batches as usize)),
         }
     };
     let of_train = match fits_train {

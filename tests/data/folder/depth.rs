@@ -19,7 +19,7 @@ fn pictures_of_16_bits_keep_all_their_bits() {
         }
         let dataset = load_noted(folder.path(), &whole()).0.expect("pictures");
         let expected = [0.0, 1000.0, 2000.0, 1.0, 1001.0, 2001.0];
-        let Values::Floats(values) = &dataset.test.values else {
+        let Values::Floats(values) = values_of(&dataset.test) else {
             panic!("bytes");
         };
         for (value, expected) in values.iter().zip(expected) {

@@ -1,0 +1,203 @@
+//! A file of images that lie one after another, each as many numbers of one type.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rayon::prelude::*;
+
+use super::{Files, InFiles};
+use crate::data::axes::to_channels_last;
+use crate::data::npy::{Fault, Type};
+use crate::data::{Images, Storage, Values};
+use crate::error::{Error, Result};
+use crate::files::read_exact_at;
+use crate::shape::ImageShape;
+
+/// Bytes of a file that a thread asks for at once, more or less.
+const AT_ONCE: usize = 1 << 20;
+/// Images no farther apart are read at once, with those between them: that is faster than to ask twice.
+const NEAR: usize = 4;
+
+/// Such a file.
+pub(in crate::data) struct RowFile {
+    file: File,
+    pub(in crate::data) path: PathBuf,
+    /// Bytes before the first image.
+    start: u64,
+    numbers: Type,
+    /// How many images there are.
+    pub(in crate::data) count: usize,
+    pub(in crate::data) shape: ImageShape,
+    /// Whether the channels of an image come first.
+    channels_first: bool,
+    state: State,
+}
+
+/// What tells a file from what it becomes when somebody writes to it.
+#[derive(PartialEq, Eq)]
+struct State {
+    bytes: u64,
+    changed: Option<SystemTime>,
+}
+
+impl State {
+    fn of(file: &File, path: &Path) -> Result<Self> {
+        let found = file.metadata().map_err(Error::io(path, "read its size"))?;
+        Ok(Self {
+            bytes: found.len(),
+            changed: found.modified().ok(),
+        })
+    }
+}
+
+/// The numbers of images, of which each thread fills a part.
+trait Value: Copy + Default + Send {
+    fn fill(numbers: Type, bytes: &[u8], to: &mut [Self]) -> Result<(), Fault>;
+}
+
+impl Value for u8 {
+    fn fill(numbers: Type, bytes: &[u8], to: &mut [Self]) -> Result<(), Fault> {
+        to.copy_from_slice(bytes);
+        numbers.check_bytes(bytes)
+    }
+}
+
+impl Value for f32 {
+    fn fill(numbers: Type, bytes: &[u8], to: &mut [Self]) -> Result<(), Fault> {
+        numbers.fill_floats(bytes, to)?;
+        match to.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(Fault::not_finite(at)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl RowFile {
+    /// A file of so many images of a shape that holds values, after so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(in crate::data) fn new(
+        (file, path): (File, &Path),
+        start: u64,
+        numbers: Type,
+        (count, shape): (usize, ImageShape),
+    ) -> Result<Self> {
+        Ok(Self {
+            state: State::of(&file, path)?,
+            path: path.to_owned(),
+            file,
+            start,
+            numbers,
+            count,
+            shape,
+            channels_first: false,
+        })
+    }
+
+    /// The same where the channels of an image come first.
+    pub(in crate::data) fn channels_first(self) -> Self {
+        Self {
+            channels_first: true,
+            ..self
+        }
+    }
+
+    /// The images in some places of it.
+    pub(in crate::data) fn images(self: &Arc<Self>, places: Vec<usize>) -> Images {
+        let stored = self.numbers.stored();
+        let files: Arc<dyn Files> = Arc::<Self>::clone(self);
+        let storage = InFiles::new(files, places, stored, self.numbers.are_bytes());
+        Images {
+            storage: Storage::Files(storage),
+            stored,
+            ..Images::new(self.shape, Values::Bytes(Vec::new()))
+        }
+    }
+
+    /// Bytes of an image.
+    fn bytes(&self) -> usize {
+        self.width() * self.numbers.bytes()
+    }
+
+    fn width(&self) -> usize {
+        self.shape.values()
+    }
+
+    fn all<T: Value>(&self, places: &[usize]) -> Result<Vec<T>> {
+        let mut values = vec![T::default(); places.len() * self.width()];
+        let images = (AT_ONCE / self.bytes()).max(1);
+        let parts = values.par_chunks_mut(images * self.width());
+        parts
+            .zip(places.par_chunks(images))
+            .try_for_each(|(values, places)| self.some(places, values))?;
+        Ok(values)
+    }
+
+    /// Reads images in the order of the file, neighbours at once.
+    fn some<T: Value>(&self, places: &[usize], values: &mut [T]) -> Result<()> {
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_unstable_by_key(|&i| places[i]);
+        let is_near = |&a: &usize, &b: &usize| places[b] - places[a] <= NEAR;
+        let mut buffer = Vec::new();
+        for run in order.chunk_by(is_near) {
+            let (first, last) = (places[run[0]], places[run[run.len() - 1]]);
+            buffer.resize((last - first + 1) * self.bytes(), 0);
+            let at = self.start + first as u64 * self.bytes() as u64;
+            read_exact_at(&self.file, &mut buffer, at).map_err(|reason| self.unread(reason))?;
+            for &i in run {
+                let from = &buffer[(places[i] - first) * self.bytes()..][..self.bytes()];
+                let to = &mut values[i * self.width()..][..self.width()];
+                T::fill(self.numbers, from, to).map_err(|fault| self.unfit(fault, places[i]))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unread(&self, reason: std::io::Error) -> Error {
+        match reason.kind() {
+            std::io::ErrorKind::UnexpectedEof => self.changed(),
+            _ => Error::io(&self.path, "read it")(reason),
+        }
+    }
+
+    fn changed(&self) -> Error {
+        Error::data(
+            &self.path,
+            "the file has changed since it was opened, while images were read from it",
+            "the file as it was; where others write to it, a copy of it for training",
+        )
+    }
+
+    /// The error for a number of an image that cannot be taken.
+    fn unfit(&self, fault: Fault, image: usize) -> Error {
+        match fault {
+            Fault::Io(reason) => Error::io(&self.path, "read it")(reason),
+            Fault::Number { at, what, hint } => Error::data(
+                &self.path,
+                format!("the array: {what} in image {image}, value {at}"),
+                hint,
+            ),
+        }
+    }
+}
+
+impl Files for RowFile {
+    fn read(&self, places: &[usize]) -> Result<Values> {
+        let values = match self.numbers.are_bytes() {
+            true => self.all(places).map(Values::Bytes),
+            false => self.all(places).map(Values::Floats),
+        };
+        // What was read of a file that somebody writes to may be of before and after.
+        if State::of(&self.file, &self.path)? != self.state {
+            return Err(self.changed());
+        }
+        let values = values?;
+        Ok(match self.channels_first {
+            true => to_channels_last(values, self.shape),
+            false => values,
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Images that have no room on the device, or none in memory.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{
+    CONFIG, accepted, few, few_images, metrics, model, program, refused_in, stderr, stdout,
+    temporary,
+};
+
+/// Colourful pictures of two classes in the folder `pictures`.
+fn few_pictures(at: &Path) {
+    for i in 0..60_u32 {
+        let class = if i % 3 == 0 { "a" } else { "b" };
+        let path = at.join(format!("pictures/{class}/{i:02}.png"));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+        let pixel = |x: u32, y: u32| image::Rgb([4 * i, 20 * x, 20 * (y + i % 5)].map(|v| v as u8));
+        image::RgbImage::from_fn(8, 8, pixel)
+            .save(path)
+            .expect("a picture");
+    }
+}
+
+#[test]
+fn images_that_have_no_room_in_memory_are_read_as_they_are_wanted() {
+    let folder = temporary();
+    let at = folder.path();
+    few_pictures(at);
+    let run = |name: &str, more: &[&str]| {
+        let plain = [
+            "train", "--data", "pictures", "--device", "cpu", "--tune", "off",
+        ];
+        let size = [
+            "--hidden",
+            "8",
+            "--latent",
+            "2",
+            "--net",
+            "mlp",
+            "--epochs",
+            "2",
+            "--batch-size",
+            "16",
+        ];
+        let all = [&plain[..], &size, &["--out", name], more].concat();
+        stderr(&accepted(at, &all))
+    };
+    let whole = run("whole", &[]);
+    assert!(!whole.contains("files"), "{whole}");
+    let narrow = ["--host-memory", "1KB"];
+    let text = run("files", &narrow);
+    let cached = run("cached", &[&narrow[..], &["--cache", "kept"]].concat());
+    for text in [&text, &cached] {
+        for words in [
+            "the images stay in their files: they would take 0.00 GiB of memory, and `--host-memory 1KB`",
+            "lie in their files, 54 at a time on the device",
+            "% of the time waiting for images",
+        ] {
+            assert!(text.contains(words), "no {words} in {text}");
+        }
+    }
+    // The next run does not open a picture, and one may go on another way.
+    let kept = fs::read_dir(at.join("kept")).expect("the cache").count();
+    assert_eq!(kept, 1);
+    let picture = at.join("pictures/a/00.png");
+    let (bytes, file) = (
+        fs::read(&picture).expect("it"),
+        fs::metadata(&picture).expect("it"),
+    );
+    let replace = |bytes: &[u8]| {
+        fs::write(&picture, bytes).expect("written");
+        let file_now = fs::OpenOptions::new()
+            .write(true)
+            .open(&picture)
+            .expect("it");
+        file_now
+            .set_modified(file.modified().expect("a time"))
+            .expect("set");
+    };
+    replace(&vec![0; bytes.len()]);
+    run("again", &["--cache", "kept"]);
+    run(
+        "run",
+        &[&narrow[..], &["--cache", "kept", "--stop-after", "5steps"]].concat(),
+    );
+    replace(&bytes);
+    accepted(at, &["train", "--resume", "run", "--host-memory", "1GB"]);
+    for name in ["files", "cached", "again", "run"] {
+        assert!(model(&at.join(name)) == model(&at.join("whole")), "{name}");
+        assert_eq!(
+            metrics(&at.join(name)),
+            metrics(&at.join("whole")),
+            "{name}"
+        );
+    }
+    // Commands on the run read from there too.
+    let evaluated = |name: &str| stdout(&accepted(at, &["evaluate", name, "--device", "cpu"]));
+    assert_eq!(
+        evaluated("files").replace("files", "whole"),
+        evaluated("whole")
+    );
+}
+
+#[test]
+fn a_picture_that_vanishes_ends_training_and_loses_nothing() {
+    let folder = temporary();
+    let at = folder.path();
+    few_pictures(at);
+    let arguments = "train --data pictures --device cpu --tune off --hidden 8 --latent 2 --net mlp --epochs 1000000 \
+                     --out run --host-memory 1KB --batch-size 16 --checkpoint-every 1epochs";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let mut train = program(at, &arguments)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let checkpoints = at.join("run/checkpoints");
+    while fs::read_dir(&checkpoints).is_ok_and(|found| found.count() < 1) || !checkpoints.exists() {
+        assert!(train.try_wait().expect("its state").is_none(), "it ended");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let gone = at.join("pictures/b/01.png");
+    let bytes = fs::read(&gone).expect("it");
+    fs::remove_file(&gone).expect("removed");
+    let output = train.wait_with_output().expect("its end");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for words in ["01.png", "elbo train --resume run"] {
+        assert!(text.contains(words), "no {words} in {text}");
+    }
+    fs::write(&gone, bytes).expect("there again");
+    accepted(at, &["train", "--resume", "run", "--stop-after", "3steps"]);
+}
+
+#[test]
+fn images_that_have_no_room_on_the_device_come_in_windows() {
+    let folder = temporary();
+    let at = folder.path();
+    few_images(at);
+    let run = |more: &[&str]| {
+        let cpu = ["--device", "cpu", "--epochs", "2", "--tune", "off"];
+        stderr(&accepted(at, &few(&[&cpu[..], more].concat())))
+    };
+    let whole = run(&["--out", "whole"]);
+    assert!(!whole.contains("on the host"), "{whole}");
+    // 187 images of 64 bytes, and 21 for the test.
+    let narrow = ["--device-memory", "6KB"];
+    let text = run(&[&narrow[..], &["--out", "narrow"]].concat());
+    assert!(
+        text.contains("lie on the host, 64 at a time on the device"),
+        "{text}"
+    );
+    assert_eq!(
+        text.matches("% of the time waiting for images").count(),
+        2,
+        "{text}"
+    );
+    let begun = [&narrow[..], &["--out", "run", "--stop-after", "7steps"]].concat();
+    run(&begun);
+    accepted(at, &["train", "--resume", "run", "--device-memory", "1MiB"]);
+    for name in ["narrow", "run"] {
+        assert!(model(&at.join(name)) == model(&at.join("whole")), "{name}");
+        assert_eq!(
+            metrics(&at.join(name)),
+            metrics(&at.join("whole")),
+            "{name}"
+        );
+    }
+    let refused = few(&["--device", "cpu", "--device-memory", "500"]);
+    let words = [
+        "a batch of 16 images takes 1KiB",
+        "room for 250B",
+        "`--batch-size`",
+        "`--device-memory`",
+    ];
+    refused_in(at, &refused, CONFIG, &words);
+    let refused = few(&["--device-memory", "much"]);
+    refused_in(
+        at,
+        &refused,
+        CONFIG,
+        &["\"much\": expected an amount of memory"],
+    );
+}
