@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs::{self, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use array::{npy, npy_header, npy_values};
 pub(crate) use at::read_exact_at;
@@ -178,9 +179,27 @@ pub(crate) fn is_unfinished(name: &OsStr) -> bool {
 /// # Errors
 /// [`Error::Io`] where something cannot be removed.
 pub(crate) fn clean_files(folder: &Path) -> Result<()> {
+    clean_old_files(folder, Duration::ZERO)
+}
+
+/// The same in a folder that several processes write into, of files that have not been written to for so long: another one
+/// may be about to lock a new file, or may have no locks.
+///
+/// # Errors
+/// As [`clean_files`].
+pub(crate) fn clean_old_files(folder: &Path, age: Duration) -> Result<()> {
+    let is_old = |path: &Path| {
+        let written = fs::metadata(path).and_then(|file| file.modified());
+        written.is_ok_and(|at| at.elapsed().unwrap_or_default() >= age)
+    };
     for path in unfinished_in(folder) {
-        if !path.is_dir() && !is_being_written(&path) {
-            fs::remove_file(&path).map_err(Error::io(&path, UNDO))?;
+        if path.is_dir() || !is_old(&path) || is_being_written(&path) {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            // Another process was faster.
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => {}
+            outcome => outcome.map_err(Error::io(&path, UNDO))?,
         }
     }
     Ok(())

@@ -60,13 +60,13 @@ pub fn check_memory(needs: &str, bytes: u64, hint: &str) -> Result<()> {
 fn check(needs: &str, bytes: u64, hint: &str, supply: Option<Supply>) -> Result<()> {
     let left = match supply {
         Some(supply) if supply.bytes < bytes => {
-            format!("{} are left {}", gibibytes(supply.bytes), supply.bound)
+            format!("{} are left {}", in_words(supply.bytes), supply.bound)
         }
         // Some systems promise no more than they have, and any may lack a gap of that size.
         _ if can_reserve(bytes) => return Ok(()),
         _ => "the system gives less".to_owned(),
     };
-    let need = gibibytes(bytes);
+    let need = in_words(bytes);
     Err(Error::device(
         format!("no memory for {needs}: {need} are needed\n  {left}"),
         hint,
@@ -79,8 +79,13 @@ fn can_reserve(bytes: u64) -> bool {
 }
 
 /// An amount of memory in words.
-pub(crate) fn gibibytes(bytes: u64) -> String {
-    format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
+pub(crate) fn in_words(bytes: u64) -> String {
+    let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20)];
+    let large = units.iter().find(|(_, unit)| bytes >= unit / 10);
+    match large {
+        Some((name, unit)) => format!("{:.2} {name}", bytes as f64 / *unit as f64),
+        None => format!("{:.2} KiB", bytes as f64 / 1024.0),
+    }
 }
 
 #[cfg(test)]

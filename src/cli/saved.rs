@@ -207,6 +207,8 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
         reading: Some(run.record.reading.clone()),
         // Arrays may have any number of channels, pictures have up to four.
         channels: Some(shape.channels).filter(|channels| (1..=4).contains(channels)),
+        // How much memory training had is nothing that these commands need to hold to.
+        host_memory: None,
         ..run.data.options.clone()
     };
     let (source, options) = match &other {
@@ -215,6 +217,7 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
             DataOptions {
                 image_size: Some((shape.height, shape.width)),
                 source: which.of_another(run),
+                cache: None,
                 trained_on: TrainedOn {
                     columns: run.record.columns.clone(),
                     label_column: run.data.options.source.label_column.clone(),

@@ -19,7 +19,7 @@ use super::loading::Loading;
 use super::reporter::Reporter;
 use super::signals::Signals;
 use super::{find_device, note, text, warn};
-use crate::data::{self, Binarize, Dataset, Look};
+use crate::data::{self, Binarize, DataOptions, Dataset, Look};
 use crate::error::{Error, Result};
 use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Predicted, Runtime};
@@ -200,7 +200,11 @@ impl Ready {
     /// The images are read while the device gets ready for them.
     fn make(resolved: &Resolved, company: &Company, quiet: bool, dry_run: bool) -> Result<Self> {
         let source = &resolved.data.source;
-        let loading = Loading::start(source, resolved.data.options.clone(), quiet);
+        let options = DataOptions {
+            processes: company.place.on_machine,
+            ..resolved.data.options.clone()
+        };
+        let loading = Loading::start(source, options, quiet);
         let (selection, before) = (&resolved.compute.device, company.place.before);
         let (device, lines) = find_device(selection, resolved.train.precision, before)?;
         loading.note(lines);

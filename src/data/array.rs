@@ -63,7 +63,7 @@ pub(super) fn load(
     let length = length.len();
     let mut reader = BufReader::new(file);
     let array = Array::read(path, "the array", &mut reader, length, options)?;
-    if array.header.fortran_order || array.shape.values() == 0 {
+    if array.header.fortran_order || array.count == 0 {
         // Each of its images is all over the file.
         let images = array.images(&mut reader)?;
         return split::dataset(images, name, options, path);

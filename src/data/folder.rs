@@ -3,13 +3,13 @@
 mod broken;
 mod cache;
 mod decode;
+mod filed;
 mod fill;
 mod find;
 pub(super) mod formats;
 mod jpeg;
 mod read;
 mod splits;
-mod unread;
 mod whole;
 
 use std::collections::BTreeSet;
@@ -22,11 +22,11 @@ use crate::shape::ImageShape;
 use broken::Broken;
 use cache::Cache;
 use decode::{Form, Header};
+use filed::Filed;
 use fill::Filling;
 use find::Picture;
 use read::Source;
 use splits::Arrangement;
-use unread::Unread;
 
 /// Greatest height and width of a picture, in pixels.
 const MAX_SIDE: usize = 16_384;
@@ -86,35 +86,33 @@ pub(super) fn load(
         pictures: &found.pictures,
     };
     let all = chosen.all();
-    let cache = options.cache.as_deref();
-    let cache = cache
-        .map(|folder| Cache::of(folder, &source, &all, options))
-        .transpose()?;
-    let known = match &cache {
-        Some(cache) => cache.open(&source, &all)?,
+    let cache = Cache::of(&source, &all, options);
+    let is_trained = options.reading.is_some();
+    let known = match cache.as_ref().map(|cache| cache.open(progress)) {
+        // Commands on a run may do without its cache, and leave it as it is.
+        Some(Err(_)) if is_trained => None,
+        Some(found) => found?,
         None => None,
     };
-    let (unread, form, broken) = match known {
-        Some((unread, broken)) => {
-            let form = unread.form;
-            (Some(unread), form, broken)
+    let (filed, form, broken) = match known {
+        Some((filed, broken)) => {
+            let form = filed.form;
+            (Some(filed), form, broken)
         }
         None => {
             let (headers, mut broken) = headers(&source, &chosen, options, progress)?;
             let form = form(&source, &headers, &chosen, options)?;
             say_depth(&headers, &form, progress);
-            let bound = in_files::bound(options, form.bytes(all.len()));
-            let unread = match (cache, bound) {
-                (Some(cache), _) => {
-                    Some(cache.fill(&source, form, all.clone(), &mut broken, progress)?)
+            let values = all.len() * form.shape.values();
+            let filed = match cache.filter(|_| !is_trained) {
+                Some(cache) => Some(cache.fill(form, &mut broken, progress)?),
+                None if in_files::bound(options, values, !form.wide).is_some() => {
+                    let indices = all.clone();
+                    Some(Filed::look(&source, form, indices, &mut broken, progress)?)
                 }
-                (None, Some(_)) => {
-                    let look = Unread::look(&source, form, all.clone(), &mut broken, progress);
-                    Some(look?)
-                }
-                (None, None) => None,
+                None => None,
             };
-            (unread, form, broken)
+            (filed, form, broken)
         }
     };
     let filling = Filling {
@@ -123,7 +121,7 @@ pub(super) fn load(
         form: &form,
         options,
         total: all.len(),
-        unread,
+        filed,
     };
     let mut dataset = filling.fill(chosen, broken, progress)?;
     name.clone_into(&mut dataset.name);

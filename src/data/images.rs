@@ -11,6 +11,8 @@ use crate::shape::ImageShape;
 
 /// Bytes of the images that are read from files at once where all are gone through.
 const BLOCK: u64 = 32 << 20;
+/// The same where they are large.
+const MOST_BLOCK: u64 = 256 << 20;
 
 /// Values of all images, image by image, each laid out as its [`ImageShape`] says.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,7 +179,7 @@ impl Images {
             Storage::Memory(values) => Ok(Cow::Borrowed(values)),
             Storage::Files(files) => {
                 let needs = format!("{} images of {}", self.len(), self.shape);
-                check_memory(&needs, self.bytes(), "fewer images")?;
+                check_memory(&needs, self.bytes(), "a split with fewer images")?;
                 let all: Vec<usize> = (0..self.len()).collect();
                 files.read(&all).map(Cow::Owned)
             }
@@ -221,9 +223,16 @@ impl Images {
     pub(crate) fn each_block(&self, mut take: impl FnMut(&Values) -> Result<()>) -> Result<()> {
         let files = match &self.storage {
             Storage::Memory(values) => return take(values),
+            Storage::Files(_) if self.is_empty() => return Ok(()),
             Storage::Files(files) => files,
         };
-        let images = (BLOCK / (self.shape.values() * size_of::<f32>()) as u64).max(1) as usize;
+        // Enough for all threads, where that is not too much: pictures are decoded.
+        let (size, threads) = (
+            self.bytes() / self.len().max(1) as u64,
+            rayon::current_num_threads(),
+        );
+        let least = (MOST_BLOCK / size).min(4 * threads as u64);
+        let images = (BLOCK / size).max(least).max(1) as usize;
         let mut indices = Vec::with_capacity(images);
         for start in (0..self.len()).step_by(images) {
             indices.clear();

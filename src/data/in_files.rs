@@ -3,13 +3,18 @@
 mod rows;
 
 use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub(super) use rows::RowFile;
 
-use super::{DataOptions, Dataset, Images, Progress, Reading, Stored, Values};
-use crate::error::Result;
-use crate::host::{Supply, gibibytes};
+use super::{DataOptions, Dataset, Images, Progress, Reading, Storage, Stored, Values};
+use crate::error::{Error, Result};
+use crate::host::{Supply, in_words};
+use crate::shape::ImageShape;
 
 /// Files that hold images of one shape, each in its place.
 pub(super) trait Files: Send + Sync {
@@ -18,6 +23,27 @@ pub(super) trait Files: Send + Sync {
     /// # Errors
     /// [`crate::Error::Data`] where a file is not what it was, [`crate::Error::Io`] where it cannot be read.
     fn read(&self, places: &[usize]) -> Result<Values>;
+}
+
+/// What tells a file from what it becomes when somebody writes to it.
+#[derive(PartialEq, Eq)]
+pub(super) struct State {
+    bytes: u64,
+    changed: Option<SystemTime>,
+}
+
+impl State {
+    /// That of a file of which the system says so.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the system's reason.
+    pub(super) fn of(file: io::Result<Metadata>, path: &Path) -> Result<Self> {
+        let file = file.map_err(Error::io(path, "look at it"))?;
+        Ok(Self {
+            bytes: file.len(),
+            changed: file.modified().ok(),
+        })
+    }
 }
 
 /// Images of one split in files.
@@ -35,24 +61,31 @@ pub struct InFiles {
     range: Option<(f32, f32)>,
 }
 
-impl InFiles {
-    /// The images in some places of files. `are_bytes` says whether their numbers are stored as bytes.
-    pub(super) fn new(
+impl Images {
+    /// The images in some places of files, without labels and names: what their numbers are, and whether these are bytes.
+    pub(super) fn in_files(
+        shape: ImageShape,
         files: Arc<dyn Files>,
-        places: impl Into<Arc<[usize]>>,
-        stored: Stored,
-        are_bytes: bool,
+        places: Vec<usize>,
+        (stored, are_bytes): (Stored, bool),
     ) -> Self {
-        Self {
+        let storage = InFiles {
             files,
             places: places.into(),
             stored,
             reading: None,
             are_bytes,
             range: None,
+        };
+        Self {
+            storage: Storage::Files(storage),
+            stored,
+            ..Self::new(shape, Values::Bytes(Vec::new()))
         }
     }
+}
 
+impl InFiles {
     /// From now on numbers are read as values that a model sees, which have this range.
     pub(super) fn read_as(&mut self, reading: &Reading, range: (f32, f32)) {
         let none = match self.are_bytes {
@@ -101,51 +134,84 @@ impl fmt::Debug for InFiles {
     }
 }
 
-/// Share of the memory that is left which images may take where nobody says how much: a device that has none of its own
-/// takes as much again.
+/// Share of the memory that is left which the images of all processes may take where nobody says how much: a device that
+/// has none of its own takes as much again.
 const SHARE: u64 = 2;
 
-/// Why so many bytes of images are not to lie in memory; `None` where they may.
-pub(super) fn bound(options: &DataOptions, bytes: u64) -> Option<String> {
-    if let Some(most) = options.host_memory {
-        return (bytes > most.0).then(|| format!("`host-memory = {most}`"));
-    }
-    let left = Supply::now()?;
-    (bytes > left.bytes / SHARE)
-        .then(|| format!("{} are left {}", gibibytes(left.bytes), left.bound))
+/// Bytes of so many values in memory. Stored bytes that are to be scaled become floats.
+fn bytes(options: &DataOptions, values: usize, are_bytes: bool) -> u64 {
+    let scaling = options
+        .reading
+        .as_ref()
+        .map(|reading| reading.scaling.is_some());
+    let is_scaled = scaling.unwrap_or(options.scale.is_some() || options.standardize);
+    let size = match are_bytes && !is_scaled {
+        true => 1,
+        false => size_of::<f32>() as u64,
+    };
+    (values as u64).saturating_mul(size)
+}
+
+/// Why so many values are not to lie in memory; `None` where they may.
+pub(super) fn bound(options: &DataOptions, values: usize, are_bytes: bool) -> Option<String> {
+    let bytes = bytes(options, values, are_bytes);
+    let (most, of) = match (options.host_memory, Supply::now()) {
+        (Some(given), _) => (given.0, format!("`host-memory = {given}` is given")),
+        (None, Some(left)) => {
+            let most = left.bytes / SHARE / options.processes.max(1) as u64;
+            let of = format!(
+                "{} are for images of the {} left {}",
+                in_words(most),
+                in_words(left.bytes),
+                left.bound
+            );
+            (most, of)
+        }
+        (None, None) => return None,
+    };
+    (bytes > most).then(|| format!("they would take {} of memory, and {of}", in_words(bytes)))
 }
 
 /// Has images that are in files lie in memory, where that has room for all of them; otherwise says where they stay.
+///
+/// # Errors
+/// [`Error::Config`] where images that are in memory already take more than they may; those of [`Images::in_memory`].
 pub(super) fn place(
     mut dataset: Dataset,
     options: &DataOptions,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Dataset> {
-    if !dataset.splits().any(Images::are_in_files) {
-        return Ok(dataset);
-    }
-    // Bytes that are scaled become floats.
-    let is_scaled = options.scale.is_some()
-        || options.standardize
-        || options
-            .reading
-            .as_ref()
-            .is_some_and(|reading| reading.scaling.is_some());
-    let bytes = |images: &Images| match is_scaled && images.are_bytes() {
-        true => images.bytes().saturating_mul(size_of::<f32>() as u64),
-        false => images.bytes(),
+    let (files, memory): (Vec<&Images>, Vec<&Images>) =
+        dataset.splits().partition(|images| images.are_in_files());
+    let values = |of: &[&Images]| -> usize {
+        let values = of.iter().map(|images| images.len() * images.shape.values());
+        values.sum()
     };
-    let bytes = dataset.splits().map(bytes).fold(0, u64::saturating_add);
-    if let Some(bound) = bound(options, bytes) {
-        progress(Progress::Note(&format!(
-            "the images stay in their files: they would take {} of memory, and {bound}",
-            gibibytes(bytes)
-        )));
-        return Ok(dataset);
+    let are_bytes = |of: &[&Images]| of.iter().all(|images| images.are_bytes());
+    if options.host_memory.is_some()
+        && let Some(bound) = bound(options, values(&memory), are_bytes(&memory))
+    {
+        return Err(Error::config(
+            format!(
+                "these images cannot stay in their files: {bound}; only those of .npy files in C order, IDX files without .gz \
+                 and pictures can"
+            ),
+            "more memory, or the images in one of these forms: `np.save('images.npy', x)`",
+        ));
     }
-    let in_memory = |images: Arc<Images>| Arc::unwrap_or_clone(images).in_memory().map(Arc::new);
-    dataset.train = in_memory(dataset.train)?;
-    dataset.test = in_memory(dataset.test)?;
-    dataset.val = dataset.val.map(Images::in_memory).transpose()?;
+    let Some(bound) = bound(options, values(&files), are_bytes(&files)) else {
+        let in_memory =
+            |images: Arc<Images>| Arc::unwrap_or_clone(images).in_memory().map(Arc::new);
+        dataset.train = in_memory(dataset.train)?;
+        dataset.test = in_memory(dataset.test)?;
+        dataset.val = dataset.val.map(Images::in_memory).transpose()?;
+        return Ok(dataset);
+    };
+    // Whoever has a trained model looks at a split, which then comes into memory.
+    if options.reading.is_none() {
+        progress(Progress::Note(&format!(
+            "the images stay in their files: {bound}"
+        )));
+    }
     Ok(dataset)
 }

@@ -77,7 +77,11 @@ pub(super) fn look(
     if let Some(val) = &mut dataset.val {
         joint.apply(val, used(2));
     }
-    dataset.hash = hash.filter(|_| dataset.splits().all(|images| reading.keeps(images.stored)));
+    let are_as_stored = dataset.splits().all(|images| reading.keeps(images.stored));
+    dataset.hash = match hash.filter(|_| !dataset.train.is_empty()) {
+        Some(_) if !are_as_stored => Some(Fingerprint::of([&dataset.train, &dataset.test])?),
+        hash => hash,
+    };
     let shown = ranges.iter().flatten().next().copied();
     let used = ranges.into_iter().flatten().reduce(join);
     let used = used.unwrap_or_default();

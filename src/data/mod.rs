@@ -390,14 +390,13 @@ pub fn load_stored(
     let dataset = match kind {
         Source::Digits => {
             let (train, test) = (digits::TRAIN_IMAGES, digits::TEST_IMAGES);
-            return Ok(digits::generate(train, test, options.seed));
+            Ok(digits::generate(train, test, options.seed))
         }
-        Source::Mnist => return load_remote(&download::Remote::mnist(), options, progress),
+        Source::Mnist => load_remote(&download::Remote::mnist(), options, progress),
         Source::FashionMnist => {
             let remote = download::Remote::fashion_mnist();
             let classes = FASHION.map(str::to_owned).to_vec();
-            let dataset = load_remote(&remote, options, progress)?;
-            return Ok(Dataset { classes, ..dataset });
+            load_remote(&remote, options, progress).map(|dataset| Dataset { classes, ..dataset })
         }
         Source::Idx => idx::load(path, &name),
         Source::Pictures => folder::load(path, &name, options, progress),
@@ -417,8 +416,7 @@ fn load_remote(
         None => crate::files::cache_folder()?,
     };
     let folder = download::fetch(remote, &options.mirrors, &cache, progress)?;
-    let dataset = idx::load(&folder, remote.name)?;
-    in_files::place(dataset, options, progress)?.check(false, &folder)
+    idx::load(&folder, remote.name)?.check(false, &folder)
 }
 
 /// The last part of a path without the extension of a file, for folders and reports.

@@ -73,12 +73,12 @@ pub struct DataOptions {
     pub standardize: bool,
     /// Most memory for images, such as 8GB: where they would take more, they stay in their files, from where they come in
     /// time [default: half of what is left]
-    #[arg(long, value_name = "BYTES", help_heading = "Run")]
+    #[arg(long, value_name = "BYTES", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_memory: Option<Bytes>,
     /// Folder to keep decoded pictures in, so that the next run on the same ones starts at once
     /// [default: pictures are decoded anew]
-    #[arg(long, value_name = "FOLDER", help_heading = "Run")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<PathBuf>,
     /// What a source holds, where that does not show by itself.
@@ -103,6 +103,10 @@ pub struct DataOptions {
     #[arg(skip)]
     #[serde(skip)]
     pub val: bool,
+    /// How many processes like this one share the memory of the machine; 0 counts as 1.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub processes: usize,
     /// Folder for downloads; `None`: [`crate::files::cache_folder`].
     #[arg(skip)]
     #[serde(skip)]

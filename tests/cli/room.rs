@@ -55,7 +55,7 @@ fn images_that_have_no_room_in_memory_are_read_as_they_are_wanted() {
     let cached = run("cached", &[&narrow[..], &["--cache", "kept"]].concat());
     for text in [&text, &cached] {
         for words in [
-            "the images stay in their files: they would take 0.00 GiB of memory, and `--host-memory 1KB`",
+            "the images stay in their files: they would take 11.25 KiB of memory, and `--host-memory 1KB` is given",
             "lie in their files, 54 at a time on the device",
             "% of the time waiting for images",
         ] {
@@ -96,12 +96,37 @@ fn images_that_have_no_room_in_memory_are_read_as_they_are_wanted() {
             "{name}"
         );
     }
-    // Commands on the run read from there too.
-    let evaluated = |name: &str| stdout(&accepted(at, &["evaluate", name, "--device", "cpu"]));
-    assert_eq!(
-        evaluated("files").replace("files", "whole"),
-        evaluated("whole")
+    // Commands on the run read from there too, and keep nothing.
+    let evaluated = |name: &str| {
+        let output = accepted(at, &["evaluate", name, "--device", "cpu"]);
+        assert!(!stderr(&output).contains("files"), "{}", stderr(&output));
+        stdout(&output).replace(name, "whole")
+    };
+    for name in ["files", "cached"] {
+        assert_eq!(evaluated(name), evaluated("whole"));
+    }
+    fs::create_dir(at.join("others")).expect("a folder");
+    for name in ["a", "b"] {
+        fs::copy(
+            at.join("pictures/b/01.png"),
+            at.join("others").join(name).with_extension("png"),
+        )
+        .expect("a copy");
+    }
+    accepted(
+        at,
+        &[
+            "encode",
+            "cached",
+            "--data",
+            "others",
+            "--out",
+            "codes.npy",
+            "--device",
+            "cpu",
+        ],
     );
+    assert_eq!(fs::read_dir(at.join("kept")).expect("the cache").count(), 1);
 }
 
 #[test]

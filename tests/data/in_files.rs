@@ -65,10 +65,11 @@ fn assert_alike(path: &Path, options: &DataOptions) -> String {
     let (memory, _) = noted(path, options);
     let (files, notes) = noted(path, &without_room(options));
     let (memory, files) = (memory.expect("in memory"), files.expect("in files"));
-    assert_says(
-        &notes,
-        &["the images stay in their files", "`host-memory = 1B`"],
-    );
+    let words = [
+        "the images stay in their files",
+        "`host-memory = 1B` is given",
+    ];
+    assert_says(&notes, &words);
     for (files, memory) in files.splits().zip(memory.splits()) {
         assert_same(files, memory, &what);
     }
@@ -183,12 +184,24 @@ fn idx_files_are_read_as_they_are_wanted_unless_they_are_packed() {
         "t10k-images-idx3-ubyte",
         &gzip(&idx(0x0803, &[4, 2, 3], &train[..24])),
     );
-    let options = without_room(&DataOptions::default());
-    let dataset = noted(folder.path(), &options).0.expect("images");
+    let room = |bytes| DataOptions {
+        host_memory: Some(Bytes(bytes)),
+        ..DataOptions::default()
+    };
+    // There is room for the packed file, and not for both.
+    let dataset = noted(folder.path(), &room(30)).0.expect("images");
     assert!(dataset.train.are_in_files() && !dataset.test.are_in_files());
     let plain = noted(folder.path(), &DataOptions::default()).0;
     let hash = |dataset: Dataset| dataset.fingerprint().expect("images");
     assert_eq!(hash(dataset), hash(plain.expect("images")));
+    for (source, options) in [(folder.path(), room(20)), (Path::new("digits"), room(1000))] {
+        let error = noted(source, &options).0.expect_err("no room");
+        assert_eq!(error.exit_code(), 2);
+        assert_says(
+            &error.to_string(),
+            &["`host-memory = ", "without .gz", "np.save"],
+        );
+    }
 }
 
 /// Pictures of two classes, two of them broken, one transparent.
@@ -317,9 +330,84 @@ fn a_picture_that_vanishes_or_breaks_is_named() {
     error(&[1, 3]).expect("as it was");
     write(&path, &whole[..30]);
     assert_says(&error(&[1, 3]).expect_err("cut").to_string(), &[&names[3]]);
+    // A whole picture, but another one.
+    fs::copy(folder.path().join(&names[1]), &path).expect("a copy");
+    let words = [&names[3][..], "its file has been written to"];
+    assert_says(&error(&[1, 3]).expect_err("another").to_string(), &words);
     fs::remove_file(&path).expect("removed");
     assert_says(&error(&[1, 3]).expect_err("gone").to_string(), &[&names[3]]);
     error(&[1, 2]).expect("others");
+}
+
+#[test]
+fn what_a_run_knows_its_images_by_is_known_before_it_begins() {
+    let folder = tempfile::tempdir().expect("folder");
+    for (name, bytes) in arrays() {
+        let path = folder.path().join(format!("{name}.npy"));
+        write(&path, &bytes);
+        let options = DataOptions {
+            source: SourceOptions {
+                axes: (name == "channels").then_some(Axes::Nchw),
+                ..SourceOptions::default()
+            },
+            ..DataOptions::default()
+        };
+        let memory = noted(&path, &options).0.expect("images");
+        let files = noted(&path, &without_room(&options)).0.expect("images");
+        // Otherwise a file that fails would take the checkpoint with it.
+        write(&path, b"something else");
+        assert_eq!(
+            files.fingerprint().expect("known"),
+            memory.fingerprint().expect("images"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn values_that_are_scaled_take_the_memory_of_floats() {
+    let folder = pictures();
+    let plain = skipping();
+    let scaled = DataOptions {
+        scale: Some(Scale::By(200.0)),
+        ..plain.clone()
+    };
+    // 24 pictures of 60 values, of which 22 are kept.
+    for (options, bytes, are_in_files) in [
+        (&plain, 24 * 60, false),
+        (&plain, 22 * 60 - 1, true),
+        (&scaled, 4 * 22 * 60 - 1, true),
+        (&scaled, 4 * 24 * 60, false),
+    ] {
+        let options = DataOptions {
+            host_memory: Some(Bytes(bytes)),
+            ..options.clone()
+        };
+        let dataset = noted(folder.path(), &options).0.expect("pictures");
+        assert_eq!(dataset.train.are_in_files(), are_in_files, "{options:?}");
+    }
+}
+
+#[test]
+fn an_array_of_no_images_is_refused_whatever_their_size_is() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("x.npy");
+    for shape in [
+        "(0, 2147483648, 2147483648)",
+        "(0, 3)",
+        "(5, 0)",
+        "(4, 0, 7)",
+    ] {
+        write(&path, &npy("'<f4'", false, shape, &[]));
+        for whole in [false, true] {
+            let options = DataOptions {
+                whole,
+                ..DataOptions::default()
+            };
+            let error = noted(&path, &options).0.expect_err("no images");
+            assert_says(&error.to_string(), &["x.npy", "got "]);
+        }
+    }
 }
 
 #[test]

@@ -11,25 +11,27 @@
 //! and its metadata say what it was made of. Whatever is not as it was makes it anew.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
+use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use sha2::{Digest, Sha256};
 
 use super::broken::Broken;
 use super::decode::{self, Form, Seen};
+use super::filed::{Filed, see_all};
+use super::find::Picture;
 use super::read::Source;
-use super::unread::{Unread, see_all};
 use crate::data::in_files::RowFile;
 use crate::data::npy::Type;
-use crate::data::{Background, DataOptions, Progress};
+use crate::data::{DataOptions, Progress};
 use crate::error::{Error, Result};
-use crate::files::{NewFile, clean_files, create_folders, hex, read_exact_at};
+use crate::files::{NewFile, clean_old_files, create_folders, hex, read_exact_at};
 use crate::shape::ImageShape;
 
 /// Version of the form; one that this program does not know is made anew.
@@ -41,105 +43,127 @@ const MOST_HEADER: u64 = 1 << 16;
 const HASH: usize = 32;
 /// Bytes that are read at once to see whether they are as they were.
 const BLOCK: usize = 1 << 20;
+/// Characters of the name of the pictures' folder that are part of the name of their file.
+const NAME: usize = 32;
+/// A file that nobody has written to for so long is left of a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 const IMAGES: &str = "images";
 const SEEN: &str = "seen";
 const SHA256: &str = "sha256";
 const MADE_OF: &str = "elbo.made-of";
 
-/// The file that belongs to some pictures.
-pub(super) struct Cache {
-    path: PathBuf,
-    /// Hash of what it is made of.
-    made_of: String,
-    /// What transparent pixels of the pictures were laid on.
-    background: Background,
+/// A folder of such files, for some pictures.
+pub(super) struct Cache<'a> {
+    folder: &'a Path,
+    source: &'a Source<'a>,
+    indices: &'a [usize],
+    options: &'a DataOptions,
+    /// Start of the name of their file.
+    name: String,
+    /// Hash of the pictures' names, sizes and times.
+    pictures: String,
 }
 
-impl Cache {
-    /// The one in a folder for these pictures, read with these options.
-    ///
-    /// # Errors
-    /// [`Error::Io`] for a picture that is not there any more.
+impl<'a> Cache<'a> {
+    /// The folder of the options, where they have one.
     pub(super) fn of(
-        folder: &Path,
-        source: &Source<'_>,
-        indices: &[usize],
-        options: &DataOptions,
-    ) -> Result<Self> {
-        let DataOptions {
-            image_size,
-            channels,
-            ..
-        } = options;
-        let form = format!(
-            "{image_size:?} {channels:?} {:?}",
-            options.source.background
-        );
+        source: &'a Source<'a>,
+        indices: &'a [usize],
+        options: &'a DataOptions,
+    ) -> Option<Self> {
+        let folder = options.cache.as_deref()?;
+        let lines: Vec<String> = indices
+            .par_iter()
+            .map(|&index| line(&source.pictures[index]))
+            .collect();
         let root = source
             .root
             .canonicalize()
-            .map_err(Error::io(source.root, "open it"))?;
-        let mut hash = Sha256::new();
-        let version = env!("CARGO_PKG_VERSION");
-        hash.update(format!("{FORMAT} {version} {form}\n"));
-        for &index in indices {
-            let picture = &source.pictures[index];
-            let file = fs::metadata(&picture.path).map_err(Error::io(&picture.path, "open it"))?;
-            let changed = file
-                .modified()
-                .ok()
-                .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-            let (name, bytes) = (picture.name(), file.len());
-            hash.update(format!("{name:?} {bytes} {changed:?}\n"));
-        }
+            .unwrap_or_else(|_| source.root.to_owned());
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
         // Other pictures of the same folder take the place of the old ones; those with a third split have their own.
         let are_all = indices.len() == source.pictures.len();
-        let place = Sha256::digest(format!("{form} {are_all} {}", root.display()));
-        let name = root.file_name().unwrap_or_default().to_string_lossy();
-        Ok(Self {
-            path: folder.join(format!("{name}-{}.safetensors", &hex(&place)[..16])),
-            made_of: hex(&hash.finalize()),
-            background: options.source.background.unwrap_or_default(),
+        let place = hash(&format!("{are_all} {}", root.display()));
+        Some(Self {
+            folder,
+            source,
+            indices,
+            options,
+            name: format!(
+                "{}-{}",
+                name.chars().take(NAME).collect::<String>(),
+                &place[..16]
+            ),
+            pictures: hash(&lines.concat()),
         })
     }
 
-    /// The pictures, where the file is there and as it was written, and those of them that are broken.
+    /// The file of pictures that have so many channels, or as many as they are found to need, and what it is made of.
+    fn file(&self, channels: Option<usize>) -> (PathBuf, String) {
+        let form = format!(
+            "{:?} {channels:?} {:?}",
+            self.options.image_size, self.options.source.background
+        );
+        let name = format!("{}-{}.safetensors", self.name, &hash(&form)[..8]);
+        let version = env!("CARGO_PKG_VERSION");
+        let made_of = hash(&format!("{FORMAT} {version} {form} {}", self.pictures));
+        (self.folder.join(name), made_of)
+    }
+
+    /// The pictures, where their file is there and as it was written, and those of them that are broken.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read.
     pub(super) fn open(
         &self,
-        source: &Source<'_>,
-        indices: &[usize],
-    ) -> Result<Option<(Unread, Vec<Broken>)>> {
-        let file = match File::open(&self.path) {
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Option<(Filed, Vec<Broken>)>> {
+        let channels = self.options.channels;
+        let found = self.open_file(channels, progress)?;
+        if found.is_some() || channels.is_none() {
+            return Ok(found);
+        }
+        // Those that were found to need as many channels are the same.
+        let found = self.open_file(None, progress)?;
+        Ok(found.filter(|(filed, _)| Some(filed.form.shape.channels) == channels))
+    }
+
+    fn open_file(
+        &self,
+        channels: Option<usize>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Option<(Filed, Vec<Broken>)>> {
+        let (path, made_of) = self.file(channels);
+        let file = match File::open(&path) {
             Ok(file) => file,
             Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(reason) => return Err(Error::io(&self.path, "open it")(reason)),
+            Err(reason) => return Err(Error::io(&path, "open it")(reason)),
         };
-        let read = Error::io(&self.path, "read it");
-        let length = file
-            .metadata()
-            .map_err(Error::io(&self.path, "read its size"))?;
-        let Some(head) = Head::read(&file, length.len(), &self.made_of) else {
+        let length = file.metadata().map_err(Error::io(&path, "read its size"))?;
+        let Some(head) = Head::read(&file, length.len(), &made_of) else {
             return Ok(None);
         };
-        let Some(seen) = head.check(&file).map_err(read)? else {
+        let seen = head
+            .check(&file, &path, progress)
+            .map_err(Error::io(&path, "read it"))?;
+        let Some(seen) = seen.filter(|seen| seen.len() == self.indices.len()) else {
             return Ok(None);
         };
-        if seen.len() != indices.len() {
-            return Ok(None);
-        }
         let is_broken = |(&index, seen): (&usize, &Option<Seen>)| seen.is_none().then_some(index);
-        let broken: Vec<usize> = indices.iter().zip(&seen).filter_map(is_broken).collect();
+        let broken: Vec<usize> = self
+            .indices
+            .iter()
+            .zip(&seen)
+            .filter_map(is_broken)
+            .collect();
         // What is wrong with them they say again.
-        let (mended, broken) = source.each(&broken, &mut |_| {}, decode::check);
+        let (mended, broken) = self.source.each(&broken, &mut |_| {}, decode::check);
         if !mended.is_empty() {
             return Ok(None);
         }
-        let unread = self.unread(file, &head, indices.to_vec(), seen)?;
-        Ok(Some((unread, broken)))
+        let filed = self.filed((file, &path), &head, seen)?;
+        Ok(Some((filed, broken)))
     }
 
     /// Decodes all pictures into the file. `broken` is then what cannot be.
@@ -147,59 +171,91 @@ impl Cache {
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub(super) fn fill(
-        self,
-        source: &Source<'_>,
+        &self,
         form: Form,
-        indices: Vec<usize>,
         broken: &mut Vec<Broken>,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<Unread> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        create_folders(folder).map_err(Error::io(folder, "make this folder"))?;
-        clean_files(folder)?;
-        let (head, bytes) =
-            Head::new(&form, indices.len(), &self.made_of).map_err(Error::internal)?;
+    ) -> Result<Filed> {
+        create_folders(self.folder).map_err(Error::io(self.folder, "make this folder"))?;
+        let (path, made_of) = self.file(self.options.channels);
+        let _alone = self.wait(progress);
+        if let Some((filed, found)) = self.open(progress)? {
+            *broken = found;
+            return Ok(filed);
+        }
+        clean_old_files(self.folder, ABANDONED)?;
+        let made = Head::new(&form, self.indices.len(), &made_of);
+        let (head, bytes) = made.map_err(Error::internal)?;
         let mut file = Hashed {
-            file: NewFile::beside(&self.path)?,
+            file: NewFile::beside(&path)?,
             hash: Sha256::new(),
         };
         file.write(&bytes)?;
-        let mut seen = Vec::with_capacity(indices.len());
+        let mut seen = Vec::with_capacity(self.indices.len());
         let mut write = |values: &[u8]| file.write(values);
         see_all(
-            source, &form, &indices, broken, &mut seen, &mut write, progress,
+            (self.source, &form, self.indices),
+            broken,
+            &mut seen,
+            &mut write,
+            progress,
         )?;
         let packed: Vec<u8> = seen.iter().copied().map(packed).collect();
         file.write(&packed)?;
         file.finish()?;
-        let file = File::open(&self.path).map_err(Error::io(&self.path, "open it"))?;
-        self.unread(file, &head, indices, seen)
+        let file = File::open(&path).map_err(Error::io(&path, "open it"))?;
+        self.filed((file, &path), &head, seen)
     }
 
-    fn unread(
-        &self,
-        file: File,
-        head: &Head,
-        indices: Vec<usize>,
-        seen: Vec<Option<Seen>>,
-    ) -> Result<Unread> {
+    /// Waits until no other process fills a file of this folder: it may be the one that is wanted. Without locks, as on some
+    /// network file systems, nobody waits, and the last one that is written stays.
+    fn wait(&self, progress: &mut dyn FnMut(Progress<'_>)) -> Option<File> {
+        let folder = File::open(self.folder).ok()?;
+        if matches!(folder.try_lock(), Err(TryLockError::WouldBlock)) {
+            progress(Progress::Note(&format!(
+                "waits for another process, which decodes pictures into {}",
+                self.folder.display()
+            )));
+            folder.lock().ok()?;
+        }
+        Some(folder)
+    }
+
+    fn filed(&self, file: (File, &Path), head: &Head, seen: Vec<Option<Seen>>) -> Result<Filed> {
         let numbers = match head.wide {
             true => Type::UINT16,
             false => Type::BYTES,
         };
-        let form = (indices.len(), head.shape);
-        let rows = RowFile::new((file, &self.path), head.start, numbers, form)?;
-        Ok(Unread {
+        let form = (head.pictures, head.shape);
+        let rows = RowFile::new(file, head.start, numbers, form)?;
+        Ok(Filed {
             form: Form {
                 shape: head.shape,
-                background: self.background,
+                background: self.options.source.background.unwrap_or_default(),
                 wide: head.wide,
             },
             files: Arc::new(rows),
-            indices,
+            indices: self.indices.to_vec(),
             seen,
         })
     }
+}
+
+/// A line that is another one for every other picture, and for one whose file has been written to.
+fn line(picture: &Picture) -> String {
+    // Of a link that leads nowhere there is nothing to say.
+    let file = fs::metadata(&picture.path).ok();
+    let changed = file.as_ref().and_then(|file| file.modified().ok());
+    let changed = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    format!(
+        "{:?} {:?} {changed:?}\n",
+        picture.name(),
+        file.map(|file| file.len())
+    )
+}
+
+fn hash(text: &str) -> String {
+    hex(&Sha256::digest(text))
 }
 
 /// What a file holds, and where.
@@ -304,7 +360,13 @@ impl Head {
     }
 
     /// What was seen of each picture; `None` where the file is not as it was written.
-    fn check(&self, file: &File) -> io::Result<Option<Vec<Option<Seen>>>> {
+    fn check(
+        &self,
+        file: &File,
+        path: &Path,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> io::Result<Option<Vec<Option<Seen>>>> {
+        let what = path.display().to_string();
         let (mut hash, mut block, mut at) = (Sha256::new(), vec![0; BLOCK], 0);
         let end = self.end() - HASH as u64;
         while at < end {
@@ -312,6 +374,12 @@ impl Head {
             read_exact_at(file, &mut block, at)?;
             hash.update(&block);
             at += block.len() as u64;
+            progress(Progress::Part {
+                what: &what,
+                done: at,
+                total: end,
+                unit: "bytes",
+            });
         }
         let mut found = [0; HASH];
         read_exact_at(file, &mut found, end)?;

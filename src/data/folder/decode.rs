@@ -43,14 +43,6 @@ pub(super) struct Form {
     pub(super) wide: bool,
 }
 
-impl Form {
-    /// Bytes of so many pictures in memory.
-    pub(super) fn bytes(&self, pictures: usize) -> u64 {
-        let value = if self.wide { size_of::<f32>() } else { 1 };
-        (pictures as u64).saturating_mul((self.shape.values() * value) as u64)
-    }
-}
-
 /// What decoding a picture has shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::Chosen;
 use super::broken::{self, Broken};
 use super::decode::{Form, Sample, Seen};
+use super::filed::Filed;
 use super::read::Source;
 use super::splits::Arrangement;
-use super::unread::Unread;
 use crate::data::scaling::join;
 use crate::data::{Background, DataOptions, Dataset, Images, Progress, Storage, split};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ pub(super) struct Filling<'a> {
     /// How many pictures were chosen, the broken ones among them.
     pub(super) total: usize,
     /// Where the values of pictures are, unless they are to be in memory.
-    pub(super) unread: Option<Unread>,
+    pub(super) filed: Option<Filed>,
 }
 
 /// The pictures of a split.
@@ -94,8 +94,8 @@ impl Filling<'_> {
     ) -> Result<[Part; 3]> {
         let known: BTreeSet<usize> = broken.iter().map(|broken| broken.index).collect();
         let mut part = |indices: &[usize]| -> Result<Part> {
-            if let Some(unread) = &self.unread {
-                let (images, found) = unread.images(indices);
+            if let Some(filed) = &self.filed {
+                let (images, found) = filed.images(indices);
                 return Ok(Part::new(images, found.into_iter()));
             }
             let readable = indices.iter().filter(|index| !known.contains(index));

@@ -3,22 +3,21 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rayon::prelude::*;
 
-use super::{Files, InFiles};
+use super::{Files, State};
 use crate::data::axes::to_channels_last;
 use crate::data::npy::{Fault, Type};
-use crate::data::{Images, Storage, Values};
+use crate::data::{Images, Values};
 use crate::error::{Error, Result};
 use crate::files::read_exact_at;
 use crate::shape::ImageShape;
 
 /// Bytes of a file that a thread asks for at once, more or less.
 const AT_ONCE: usize = 1 << 20;
-/// Images no farther apart are read at once, with those between them: that is faster than to ask twice.
-const NEAR: usize = 4;
+/// Bytes between two images that are read with them: that is faster than to ask twice.
+const GAP: usize = 4 << 10;
 
 /// Such a file.
 pub(in crate::data) struct RowFile {
@@ -33,23 +32,6 @@ pub(in crate::data) struct RowFile {
     /// Whether the channels of an image come first.
     channels_first: bool,
     state: State,
-}
-
-/// What tells a file from what it becomes when somebody writes to it.
-#[derive(PartialEq, Eq)]
-struct State {
-    bytes: u64,
-    changed: Option<SystemTime>,
-}
-
-impl State {
-    fn of(file: &File, path: &Path) -> Result<Self> {
-        let found = file.metadata().map_err(Error::io(path, "read its size"))?;
-        Ok(Self {
-            bytes: found.len(),
-            changed: found.modified().ok(),
-        })
-    }
 }
 
 /// The numbers of images, of which each thread fills a part.
@@ -86,7 +68,7 @@ impl RowFile {
         (count, shape): (usize, ImageShape),
     ) -> Result<Self> {
         Ok(Self {
-            state: State::of(&file, path)?,
+            state: State::of(file.metadata(), path)?,
             path: path.to_owned(),
             file,
             start,
@@ -107,14 +89,9 @@ impl RowFile {
 
     /// The images in some places of it.
     pub(in crate::data) fn images(self: &Arc<Self>, places: Vec<usize>) -> Images {
-        let stored = self.numbers.stored();
         let files: Arc<dyn Files> = Arc::<Self>::clone(self);
-        let storage = InFiles::new(files, places, stored, self.numbers.are_bytes());
-        Images {
-            storage: Storage::Files(storage),
-            stored,
-            ..Images::new(self.shape, Values::Bytes(Vec::new()))
-        }
+        let numbers = (self.numbers.stored(), self.numbers.are_bytes());
+        Images::in_files(self.shape, files, places, numbers)
     }
 
     /// Bytes of an image.
@@ -128,7 +105,7 @@ impl RowFile {
 
     fn all<T: Value>(&self, places: &[usize]) -> Result<Vec<T>> {
         let mut values = vec![T::default(); places.len() * self.width()];
-        let images = (AT_ONCE / self.bytes()).max(1);
+        let images = (AT_ONCE / (self.bytes() + GAP)).max(1);
         let parts = values.par_chunks_mut(images * self.width());
         parts
             .zip(places.par_chunks(images))
@@ -140,7 +117,8 @@ impl RowFile {
     fn some<T: Value>(&self, places: &[usize], values: &mut [T]) -> Result<()> {
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_unstable_by_key(|&i| places[i]);
-        let is_near = |&a: &usize, &b: &usize| places[b] - places[a] <= NEAR;
+        let is_near =
+            |&a: &usize, &b: &usize| (places[b] - places[a]) * self.bytes() <= self.bytes() + GAP;
         let mut buffer = Vec::new();
         for run in order.chunk_by(is_near) {
             let (first, last) = (places[run[0]], places[run[run.len() - 1]]);
@@ -191,7 +169,7 @@ impl Files for RowFile {
             false => self.all(places).map(Values::Floats),
         };
         // What was read of a file that somebody writes to may be of before and after.
-        if State::of(&self.file, &self.path)? != self.state {
+        if State::of(self.file.metadata(), &self.path)? != self.state {
             return Err(self.changed());
         }
         let values = values?;

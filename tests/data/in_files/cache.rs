@@ -222,9 +222,23 @@ fn broken_pictures_are_named_from_the_cache_too() {
 }
 
 #[test]
-fn what_a_killed_process_left_of_a_cache_goes() {
+fn what_a_killed_process_left_of_a_cache_goes_in_time() {
     let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
-    write(&cache.path().join(".elbo-x.part"), b"half");
+    let left = cache.path().join(".elbo-x.part");
+    write(&left, b"half");
+    noted(folder.path(), &cached(cache.path(), &skipping()))
+        .0
+        .expect("pictures");
+    // Another process may be writing it.
+    assert!(left.exists());
+    let old = SystemTime::now() - Duration::from_secs(4000);
+    let file = OpenOptions::new().write(true).open(&left).expect("it");
+    file.set_modified(old).expect("a time");
+    fs::copy(
+        folder.path().join("b/001.png"),
+        folder.path().join("a/000.png"),
+    )
+    .expect("a copy");
     assert_as_without(folder.path(), &cached(cache.path(), &skipping()));
 }
 
@@ -246,4 +260,120 @@ fn a_cache_that_cannot_be_written_is_an_error() {
         &digits.expect_err("no pictures").to_string(),
         &["`cache = …`", "a folder of pictures"],
     );
+}
+
+#[test]
+fn a_third_split_has_its_own_cache() {
+    let cache = tempfile::tempdir().expect("folder");
+    let folder = tempfile::tempdir().expect("folder");
+    for (split, count) in [("train", 5), ("test", 3), ("val", 2)] {
+        for i in 0..count {
+            let path = folder.path().join(format!("{split}/{i}.png"));
+            fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+            let pixel = |x: u32, y: u32| Luma([(40 * i + 7 * x + y) as u8]);
+            let picture = ImageBuffer::from_fn(3, 2, pixel);
+            DynamicImage::ImageLuma8(picture).save(&path).expect("save");
+        }
+    }
+    let of = |val: bool| {
+        let plain = DataOptions {
+            val,
+            ..DataOptions::default()
+        };
+        let found = noted(folder.path(), &cached(cache.path(), &plain)).0;
+        let (found, plain) = (found, noted(folder.path(), &plain).0);
+        let (found, plain) = (found.expect("pictures"), plain.expect("pictures"));
+        for (found, plain) in found.splits().zip(plain.splits()) {
+            assert_eq!(values(found), values(plain));
+        }
+        assert_eq!(found.val.is_some(), val);
+    };
+    for val in [false, true, false, true] {
+        of(val);
+    }
+    let files = fs::read_dir(cache.path()).expect("the folder");
+    let times: Vec<SystemTime> = files
+        .map(|file| age(&file.expect("a file").path()))
+        .collect();
+    assert_eq!(times.len(), 2);
+    of(true);
+    of(false);
+    let files = fs::read_dir(cache.path()).expect("the folder");
+    for file in files {
+        let at = written(&file.expect("a file").path());
+        assert!(times.contains(&at), "it was written again");
+    }
+}
+
+#[test]
+fn many_processes_may_fill_one_cache() {
+    let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
+    let plain = noted(folder.path(), &skipping()).0.expect("pictures");
+    for round in 0..4 {
+        let cache = cache.path().join(round.to_string());
+        fs::create_dir(&cache).expect("folder");
+        let options = cached(&cache, &skipping());
+        std::thread::scope(|scope| {
+            let all = [(); 6].map(|()| scope.spawn(|| noted(folder.path(), &options).0));
+            for one in all {
+                let found = one.join().expect("no panic").expect("pictures");
+                assert_eq!(values(&found.train), values(&plain.train));
+            }
+        });
+        only_file(&cache);
+    }
+}
+
+#[test]
+fn a_model_uses_the_cache_of_its_run_and_leaves_it_as_it_is() {
+    let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
+    let options = cached(cache.path(), &skipping());
+    let trained = noted(folder.path(), &options).0.expect("pictures");
+    let file = only_file(cache.path());
+    // As the commands on a run ask for them.
+    let of_run = DataOptions {
+        channels: Some(3),
+        reading: Some(trained.reading.clone()),
+        ..options
+    };
+    let of_values = |options: &DataOptions| {
+        let (found, notes) = noted(folder.path(), options);
+        assert!(!notes.contains("stay in their files"), "{notes}");
+        values(&found.expect("pictures").train)
+    };
+    // The pictures themselves are not opened: these would be others.
+    let names = trained.train.names.clone().expect("names");
+    let picture = folder.path().join(&names[0]);
+    let (bytes, at) = (fs::read(&picture).expect("it"), written(&picture));
+    let replace = |bytes: &[u8]| {
+        write(&picture, bytes);
+        let file = OpenOptions::new().write(true).open(&picture).expect("it");
+        file.set_modified(at).expect("a time");
+    };
+    replace(&vec![0; bytes.len()]);
+    assert_eq!(of_values(&of_run), values(&trained.train));
+    assert_eq!(of_values(&without_room(&of_run)), values(&trained.train));
+    replace(&bytes);
+    // Without a cache that can be used they do without, and make none.
+    write(&file, b"damaged");
+    assert_eq!(of_values(&of_run), values(&trained.train));
+    assert_eq!(fs::read(&file).expect("the cache"), b"damaged");
+    fs::remove_file(&file).expect("removed");
+    fs::create_dir(&file).expect("a folder in its place");
+    assert_eq!(of_values(&of_run), values(&trained.train));
+    fs::remove_dir(&file).expect("removed");
+    assert_eq!(of_values(&of_run), values(&trained.train));
+    assert_eq!(fs::read_dir(cache.path()).expect("the folder").count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_left_out_with_a_cache_too() {
+    let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
+    let link = folder.path().join("a/zz.png");
+    std::os::unix::fs::symlink("nowhere", &link).expect("a link");
+    let options = cached(cache.path(), &skipping());
+    for _ in 0..2 {
+        assert_as_without(folder.path(), &options);
+    }
 }

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use super::broken::{Broken, reason};
 use super::decode::{self, Form, Sample, Seen};
 use super::read::Source;
-use crate::data::in_files::{Files, InFiles};
-use crate::data::{Images, Progress, Storage, Stored, Values};
+use crate::data::in_files::{Files, State};
+use crate::data::{Images, Progress, Stored, Values};
 use crate::error::{Error, Result};
 
 /// All chosen pictures of a folder.
-pub(super) struct Unread {
+pub(super) struct Filed {
     pub(super) form: Form,
     pub(super) files: Arc<dyn Files>,
     /// Index of the picture in each place of the files, in ascending order.
@@ -22,7 +22,7 @@ pub(super) struct Unread {
     pub(super) seen: Vec<Option<Seen>>,
 }
 
-impl Unread {
+impl Filed {
     /// Decodes all pictures once, to see that they can be and what is to be said of them. `broken` is then what cannot be.
     ///
     /// # Errors
@@ -34,20 +34,27 @@ impl Unread {
         broken: &mut Vec<Broken>,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Self> {
-        let paths = indices
-            .iter()
-            .map(|&index| source.pictures[index].path.clone());
-        let files = Arc::new(Pictures {
-            paths: paths.collect(),
+        let files = Pictures {
+            pictures: indices
+                .par_iter()
+                .map(|&index| {
+                    let path = source.pictures[index].path.clone();
+                    (State::of(path.metadata(), &path).ok(), path)
+                })
+                .collect(),
             form,
-        });
+        };
         let (mut seen, mut none) = (Vec::with_capacity(indices.len()), |_: &[u8]| Ok(()));
         see_all(
-            source, &form, &indices, broken, &mut seen, &mut none, progress,
+            (source, &form, &indices),
+            broken,
+            &mut seen,
+            &mut none,
+            progress,
         )?;
         Ok(Self {
             form,
-            files,
+            files: Arc::new(files),
             indices,
             seen,
         })
@@ -64,12 +71,8 @@ impl Unread {
             true => f32::STORED,
             false => Stored::BYTES,
         };
-        let storage = InFiles::new(Arc::clone(&self.files), places, stored, !self.form.wide);
-        let images = Images {
-            storage: Storage::Files(storage),
-            stored,
-            ..Images::new(self.form.shape, Values::Bytes(Vec::new()))
-        };
+        let numbers = (stored, !self.form.wide);
+        let images = Images::in_files(self.form.shape, Arc::clone(&self.files), places, numbers);
         (images, found)
     }
 }
@@ -80,9 +83,7 @@ impl Unread {
 /// # Errors
 /// Those of `take`.
 pub(super) fn see_all(
-    source: &Source<'_>,
-    form: &Form,
-    indices: &[usize],
+    (source, form, indices): (&Source<'_>, &Form, &[usize]),
     broken: &mut Vec<Broken>,
     seen: &mut Vec<Option<Seen>>,
     take: &mut dyn FnMut(&[u8]) -> Result<()>,
@@ -124,7 +125,8 @@ pub(super) fn see_all(
 
 /// Pictures that are decoded when they are wanted.
 struct Pictures {
-    paths: Vec<PathBuf>,
+    /// Their files, and how these were before they were decoded for the first time.
+    pictures: Vec<(Option<State>, PathBuf)>,
     form: Form,
 }
 
@@ -134,19 +136,23 @@ impl Pictures {
         let mut values = vec![T::default(); places.len() * size];
         let images = values.par_chunks_mut(size).zip(places);
         images.try_for_each(|(image, &place)| {
-            let path = &self.paths[place];
+            let (before, path) = &self.pictures[place];
             let decoded = decode::decode(path, &self.form, image);
-            decoded.map(drop).map_err(|error| changed(path, &error))
+            decoded.map_err(|error| changed(path, &reason(&error)))?;
+            match State::of(path.metadata(), path).ok() == *before {
+                true => Ok(()),
+                false => Err(changed(path, "its file has been written to")),
+            }
         })?;
         Ok(T::values(values))
     }
 }
 
 /// The error for a picture that could be decoded before.
-fn changed(path: &Path, error: &Error) -> Error {
+fn changed(path: &Path, how: &str) -> Error {
     Error::data(
         path,
-        format!("the picture is no longer what it was: {}", reason(error)),
+        format!("the picture is no longer what it was: {how}"),
         "the picture as it was, or a new run without it",
     )
 }
