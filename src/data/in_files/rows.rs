@@ -104,31 +104,48 @@ impl RowFile {
     }
 
     fn all<T: Value>(&self, places: &[usize]) -> Result<Vec<T>> {
-        let mut values = vec![T::default(); places.len() * self.width()];
-        let images = (AT_ONCE / (self.bytes() + GAP)).max(1);
-        let parts = values.par_chunks_mut(images * self.width());
-        parts
-            .zip(places.par_chunks(images))
-            .try_for_each(|(values, places)| self.some(places, values))?;
+        if places.is_sorted() {
+            return self.in_order(places);
+        }
+        // In the order of the file neighbours are read at once.
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.par_sort_unstable_by_key(|&i| places[i]);
+        let sorted: Vec<usize> = order.iter().map(|&i| places[i]).collect();
+        let found: Vec<T> = self.in_order(&sorted)?;
+        let mut values = vec![T::default(); found.len()];
+        for (image, i) in found.chunks_exact(self.width()).zip(order) {
+            values[i * self.width()..][..self.width()].copy_from_slice(image);
+        }
         Ok(values)
     }
 
-    /// Reads images in the order of the file, neighbours at once.
-    fn some<T: Value>(&self, places: &[usize], values: &mut [T]) -> Result<()> {
-        let mut order: Vec<usize> = (0..places.len()).collect();
-        order.sort_unstable_by_key(|&i| places[i]);
-        let is_near =
-            |&a: &usize, &b: &usize| (places[b] - places[a]) * self.bytes() <= self.bytes() + GAP;
+    /// Reads images in ascending places.
+    fn in_order<T: Value>(&self, places: &[usize]) -> Result<Vec<T>> {
+        let mut values = vec![T::default(); places.len() * self.width()];
+        let images = (AT_ONCE / (self.bytes() + GAP)).max(1);
+        let parts = values.par_chunks_mut(images * self.width());
+        let parts = parts.zip(places.par_chunks(images));
+        let outcomes: Vec<Result<()>> = parts
+            .map(|(values, places)| self.some(places, values))
+            .collect();
+        // Of several faults the first one in the file is told, on any number of threads.
+        outcomes.into_iter().collect::<Result<()>>()?;
+        Ok(values)
+    }
+
+    fn some<T: Value>(&self, places: &[usize], mut values: &mut [T]) -> Result<()> {
+        let is_near = |a: &usize, b: &usize| (b - a) * self.bytes() <= self.bytes() + GAP;
         let mut buffer = Vec::new();
-        for run in order.chunk_by(is_near) {
-            let (first, last) = (places[run[0]], places[run[run.len() - 1]]);
+        for run in places.chunk_by(is_near) {
+            let (first, last) = (run[0], run[run.len() - 1]);
             buffer.resize((last - first + 1) * self.bytes(), 0);
             let at = self.start + first as u64 * self.bytes() as u64;
             read_exact_at(&self.file, &mut buffer, at).map_err(|reason| self.unread(reason))?;
-            for &i in run {
-                let from = &buffer[(places[i] - first) * self.bytes()..][..self.bytes()];
-                let to = &mut values[i * self.width()..][..self.width()];
-                T::fill(self.numbers, from, to).map_err(|fault| self.unfit(fault, places[i]))?;
+            let (images, rest) = values.split_at_mut(run.len() * self.width());
+            values = rest;
+            for (to, place) in images.chunks_exact_mut(self.width()).zip(run) {
+                let from = &buffer[(place - first) * self.bytes()..][..self.bytes()];
+                T::fill(self.numbers, from, to).map_err(|fault| self.unfit(fault, *place))?;
             }
         }
         Ok(())
