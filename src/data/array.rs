@@ -7,7 +7,7 @@ mod names;
 mod npz;
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 pub use names::Arrays;
@@ -15,10 +15,17 @@ pub use names::Arrays;
 use super::axes::{self, Axes};
 use super::in_files::RowFile;
 use super::npy::{Fault, Header, SAVE_HINT, Type};
-use super::{DataOptions, Dataset, Images, Progress, Stored, Values, split};
+use super::{DataOptions, Dataset, Images, Progress, Stored, Values, in_files, split};
 use crate::error::{Error, Result};
 use crate::host::check_memory;
 use crate::shape::ImageShape;
+
+/// Bytes that it takes to read an array, beside those of its values.
+const READING: u64 = 16 << 20;
+
+/// What to do where an array that is read as a whole does not fit.
+const HINT: &str = "fewer images: a part of the array, such as `x[:10000]`, saved by itself; or `np.save` of \
+                    `np.ascontiguousarray(x)`, as images of a .npy file in C order need not fit into memory";
 
 /// Whether the name of a file is that of a NumPy file.
 pub(super) fn is_array(path: &Path) -> bool {
@@ -77,6 +84,7 @@ struct Array<'a> {
     path: &'a Path,
     /// What it is called in errors.
     what: &'a str,
+    options: &'a DataOptions,
     header: Header,
     numbers: Type,
     /// How many numbers it has.
@@ -94,7 +102,7 @@ impl<'a> Array<'a> {
         what: &'a str,
         reader: &mut (impl Read + ?Sized),
         length: u64,
-        options: &DataOptions,
+        options: &'a DataOptions,
     ) -> Result<Self> {
         let header = Header::read(path, what, reader)?;
         let numbers = header.numbers(path, what)?;
@@ -105,6 +113,7 @@ impl<'a> Array<'a> {
         Ok(Self {
             path,
             what,
+            options,
             channels_first: header.shape.len() == 4 && options.source.axes == Some(Axes::Nchw),
             header,
             numbers,
@@ -126,11 +135,13 @@ impl<'a> Array<'a> {
 
     /// All its images, from what follows the header.
     fn images(&self, reader: &mut (impl Read + ?Sized)) -> Result<Images> {
+        let (count, are_bytes) = (self.count, self.numbers.are_bytes());
+        in_files::check_given(self.options, count, are_bytes)?;
         check_memory(
             &format!("{} of {}", self.what, self.path.display()),
-            self.count as u64 * self.numbers.bytes_read() as u64,
-            "fewer images: a part of the array, such as `x[:10000]`, saved by itself; or `np.save` of \
-             `np.ascontiguousarray(x)`, as images of a .npy file in C order need not fit into memory",
+            // Reading takes a little beside.
+            (count as u64 * self.numbers.bytes_read() as u64).saturating_add(READING),
+            HINT,
         )?;
         let values = self.numbers.read(reader, self.count);
         let values = values.map_err(|fault| self.unfit(fault))?;
@@ -167,6 +178,10 @@ impl<'a> Array<'a> {
 
     fn unfit(&self, fault: Fault) -> Error {
         match fault {
+            Fault::Io(reason) if reason.kind() == io::ErrorKind::OutOfMemory => Error::device(
+                format!("no memory for {} of {}", self.what, self.path.display()),
+                HINT,
+            ),
             Fault::Io(reason) => self.broken(&format!("reading its values failed: {reason}")),
             Fault::Number { at, what, hint } => {
                 let (image, value) = place(&self.header, at);

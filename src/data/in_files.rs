@@ -13,7 +13,7 @@ pub(super) use rows::RowFile;
 
 use super::{DataOptions, Dataset, Images, Progress, Reading, Storage, Stored, Values};
 use crate::error::{Error, Result};
-use crate::host::{Supply, in_words};
+use crate::host::{Supply, check_memory, in_words};
 use crate::shape::ImageShape;
 
 /// Files that hold images of one shape, each in its place.
@@ -172,6 +172,24 @@ pub(super) fn bound(options: &DataOptions, values: usize, are_bytes: bool) -> Op
     (bytes > most).then(|| format!("they would take {} of memory, and {of}", in_words(bytes)))
 }
 
+/// Refuses values which have to lie in memory where that is more than they may take.
+///
+/// # Errors
+/// [`Error::Config`] by [`DataOptions::host_memory`].
+pub(super) fn check_given(options: &DataOptions, values: usize, are_bytes: bool) -> Result<()> {
+    match bound(options, values, are_bytes) {
+        Some(bound) if options.host_memory.is_some() => Err(Error::config(
+            format!(
+                "these images cannot stay in their file: {bound}; only those of .npy files in C order, IDX files without .gz \
+                 and pictures can"
+            ),
+            "more memory, or another form: `np.save('images.npy', np.ascontiguousarray(x))`, or the files of IDX unpacked \
+             by gunzip",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Has images that are in files lie in memory, where that has room for all of them; otherwise says where they stay.
 ///
 /// # Errors
@@ -188,18 +206,16 @@ pub(super) fn place(
         values.sum()
     };
     let are_bytes = |of: &[&Images]| of.iter().all(|images| images.are_bytes());
-    if options.host_memory.is_some()
-        && let Some(bound) = bound(options, values(&memory), are_bytes(&memory))
-    {
-        return Err(Error::config(
-            format!(
-                "these images cannot stay in their files: {bound}; only those of .npy files in C order, IDX files without .gz \
-                 and pictures can"
-            ),
-            "more memory, or the images in one of these forms: `np.save('images.npy', x)`",
-        ));
-    }
+    check_given(options, values(&memory), are_bytes(&memory))?;
     let Some(bound) = bound(options, values(&files), are_bytes(&files)) else {
+        let needed = bytes(options, values(&files), are_bytes(&files));
+        let hint = match options.host_memory {
+            Some(_) => {
+                "less `host-memory = …`, or none: images that do not fit stay in their files"
+            }
+            None => "fewer images",
+        };
+        check_memory("the images", needed, hint)?;
         let in_memory =
             |images: Arc<Images>| Arc::unwrap_or_clone(images).in_memory().map(Arc::new);
         dataset.train = in_memory(dataset.train)?;

@@ -19,7 +19,7 @@ pub(super) const FUSES_UPDATES: bool = true;
 const MAX_BINDINGS: usize = 8;
 
 /// What helps where the memory is not there.
-const HINT: &str = "a smaller model or `batch-size = …`";
+const HINT: &str = "a smaller model, a smaller `batch-size = …` or fewer images";
 
 /// Finds a place for a storage: an empty one, or a new one.
 fn place<F>(storage: &mut Vec<Storage<F>>, free: &mut Vec<usize>, made: Storage<F>) -> usize {

@@ -65,8 +65,8 @@ impl Shared {
 impl fmt::Display for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.owner {
-            Some(owner) => write!(f, "{owner} {}", self.holds),
-            None => f.write_str(self.holds),
+            Some(owner) if owner != self.holds => write!(f, "{owner} {}", self.holds),
+            _ => f.write_str(self.holds),
         }
     }
 }

@@ -196,8 +196,8 @@ fn images_that_have_no_room_on_the_device_come_in_windows() {
     }
     let refused = few(&["--device", "cpu", "--device-memory", "500"]);
     let words = [
-        "a batch of 16 images takes 1KiB",
-        "room for 250B",
+        "a batch of 16 training images takes 1.00 KiB",
+        "room for 0.24 KiB",
         "`--batch-size`",
         "`--device-memory`",
     ];

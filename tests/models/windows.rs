@@ -268,7 +268,10 @@ fn room_for_less_than_a_batch_is_refused() {
     let made = Trainer::new(runtime, &spec, &options, &data(false), 0);
     let error = made.err().expect("refused");
     assert_eq!(error.exit_code(), 2);
-    for part in ["a batch of 128 images takes 98KiB", "`device-memory = …`"] {
+    for part in [
+        "a batch of 128 training images takes 98.00 KiB",
+        "`device-memory = …`",
+    ] {
         assert!(error.to_string().contains(part), "{error}");
     }
 }

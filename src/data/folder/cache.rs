@@ -183,6 +183,12 @@ impl<'a> Cache<'a> {
             *broken = found;
             return Ok(filed);
         }
+        if path.exists() {
+            progress(Progress::Note(&format!(
+                "{}: of other pictures, or damaged; it is made anew",
+                path.display()
+            )));
+        }
         clean_old_files(self.folder, ABANDONED)?;
         let made = Head::new(&form, self.indices.len(), &made_of);
         let (head, bytes) = made.map_err(Error::internal)?;
@@ -234,7 +240,7 @@ impl<'a> Cache<'a> {
                 background: self.options.source.background.unwrap_or_default(),
                 wide: head.wide,
             },
-            files: Arc::new(rows),
+            files: Arc::new(rows.of_cache()),
             indices: self.indices.to_vec(),
             seen,
         })

@@ -31,6 +31,8 @@ pub(in crate::data) struct RowFile {
     pub(in crate::data) shape: ImageShape,
     /// Whether the channels of an image come first.
     channels_first: bool,
+    /// What to do where the file changes.
+    as_it_was: &'static str,
     state: State,
 }
 
@@ -76,7 +78,16 @@ impl RowFile {
             count,
             shape,
             channels_first: false,
+            as_it_was: "the file as it was; where others write to it, a copy of it for training",
         })
+    }
+
+    /// The same of a file that is made anew where it is not as it was.
+    pub(in crate::data) fn of_cache(self) -> Self {
+        Self {
+            as_it_was: "the same once more: the file is made anew",
+            ..self
+        }
     }
 
     /// The same where the channels of an image come first.
@@ -162,7 +173,7 @@ impl RowFile {
         Error::data(
             &self.path,
             "the file has changed since it was opened, while images were read from it",
-            "the file as it was; where others write to it, a copy of it for training",
+            self.as_it_was,
         )
     }
 

@@ -213,7 +213,7 @@ impl Type {
         if !self.are_bytes() {
             return self.read_floats(reader, count).map(Values::Floats);
         }
-        let mut values = Vec::new();
+        let mut values = room(count)?;
         let outcome = reader.take(count as u64).read_to_end(&mut values);
         outcome.map_err(Fault::Io)?;
         self.check_bytes(&values)?;
@@ -258,7 +258,7 @@ impl Type {
         reader: &mut (impl Read + ?Sized),
         count: usize,
     ) -> Result<Vec<f32>, Fault> {
-        let mut values = Vec::new();
+        let mut values = room(count)?;
         self.read_each(reader, count, |at, number| {
             values.push(number.to_f32().map_err(|(what, hint)| Fault::Number {
                 at,
@@ -326,6 +326,14 @@ impl Type {
             Coding::F64 => each!(f64, Number::Real),
         }
     }
+}
+
+/// Room for so many values, of which the system gives what is written to. Whoever promises more than it has is refused.
+fn room<T>(count: usize) -> Result<Vec<T>, Fault> {
+    let mut values = Vec::new();
+    let reserved = values.try_reserve_exact(count);
+    let none = |_| Fault::Io(io::ErrorKind::OutOfMemory.into());
+    reserved.map(|()| values).map_err(none)
 }
 
 impl Number {

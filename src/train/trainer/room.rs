@@ -5,11 +5,10 @@ use super::steps::{Maker, Steps};
 use crate::data::{Dataset, Images};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::host::check_memory;
+use crate::host::{Supply, check_memory, in_words};
 use crate::model::plans::{Mode, Source, buffers};
 use crate::model::session::{Passes, Session};
 use crate::model::{Allocation, Model, ModelSpec, words};
-use crate::number::Bytes;
 use crate::plan::{PlanId, Predicted, Runtime};
 use crate::ranks::Ranks;
 use crate::rng::Purpose;
@@ -92,6 +91,17 @@ impl Room {
 
 /// Bytes of a window of images, where a device does not have all: enough that a copy takes long beside its start.
 const WINDOW: u64 = 32 << 20;
+/// Share of the memory that is left which a window takes at most: there are windows of two splits on the device and two of
+/// each on their way.
+const SHARE: u64 = 32;
+
+/// Most bytes of a window.
+fn most_of_window() -> u64 {
+    Supply::now().map_or(WINDOW, |left| (left.bytes / SHARE).min(WINDOW))
+}
+
+/// The images to learn from, in a message.
+const TRAINING: &str = "training";
 
 /// Images of the training and the test split that lie on the device at once, whole batches; 0 where all do. The test images
 /// come first, where they take at most half. Of images that stay in files none lie there as a whole: a device may have its
@@ -110,30 +120,34 @@ fn windows(session: &Session, options: &TrainOptions, dataset: &Dataset) -> Resu
         false => memory / 2,
     };
     let fits_train = fits(&dataset.train, left);
-    let window = |images: &Images, rows: usize, memory: u64| {
+    let most = most_of_window();
+    let window = |images: &Images, of: &str, rows: usize, memory: u64| {
         let rows = rows.min(images.len());
         let batch = images.bytes() / images.len() as u64 * rows as u64;
-        let most = WINDOW.min(bound).min(memory);
+        let most = most.min(bound).min(memory);
         match most / batch.max(1) {
             0 if batch <= bound.min(memory) => Ok(rows),
             0 => Err(Error::config(
                 format!(
-                    "a batch of {rows} images takes {} of the device's memory, and there is room for {} at most",
-                    Bytes(batch),
-                    Bytes(bound.min(memory))
+                    "a batch of {rows} {of} images takes {} of the device's memory, and there is room for {} at most",
+                    in_words(batch),
+                    in_words(bound.min(memory))
                 ),
-                "a smaller `batch-size = …`, or more `device-memory = …`",
+                match of {
+                    TRAINING => "a smaller `batch-size = …`, or more `device-memory = …`",
+                    _ => "more `device-memory = …`, of which the test images have half",
+                },
             )),
             batches => Ok(rows * images.len().div_ceil(rows).min(batches as usize)),
         }
     };
     let of_train = match fits_train {
         true => 0,
-        false => window(&dataset.train, options.batch_size, left)?,
+        false => window(&dataset.train, TRAINING, options.batch_size, left)?,
     };
     let of_test = match fits_test {
         true => 0,
-        false => window(&dataset.test, session.batch_rows(), memory / 2)?,
+        false => window(&dataset.test, "test", session.batch_rows(), memory / 2)?,
     };
     Ok([of_train, of_test])
 }
@@ -199,14 +213,18 @@ pub fn check_room(
     let mut session = Session::with_room(runtime, Model::new(spec)?, options.seed)?;
     let room = Room::make(ranks, &mut session, options, dataset, device.fuses_updates)?;
     let on_device = session.memory();
-    let on_host = keeping::most_on_host(&session, room.copying.is_some())
-        + room.train.on_their_way()
-        + room.test.on_their_way();
+    let on_their_way = room.train.on_their_way() + room.test.on_their_way();
+    let on_host = keeping::most_on_host(&session, room.copying.is_some()) + on_their_way;
+    let and_images = if on_their_way > 0 {
+        " and images on their way"
+    } else {
+        ""
+    };
     let (needed, parts) = match device.memory {
         DeviceMemory::Host => {
             let on_device_bytes = Allocation::total(&on_device);
             let parts = format!(
-                "{}, and {} for checkpoints",
+                "{}, and {} for checkpoints{and_images}",
                 words::memory(&on_device),
                 words::mebibytes(on_host)
             );
@@ -214,7 +232,7 @@ pub fn check_room(
         }
         DeviceMemory::Own => (
             on_host,
-            "parameters on their way to a checkpoint".to_owned(),
+            format!("parameters on their way to a checkpoint{and_images}"),
         ),
     };
     let needs = match processes {

@@ -33,7 +33,10 @@ fn assert_as_without(pictures: &Path, options: &DataOptions) -> Vec<u8> {
     );
     let (found, notes) = noted(pictures, options);
     let (plain, found) = (plain.expect("pictures"), found.expect("pictures"));
-    assert_eq!(notes, said);
+    let notes = notes
+        .lines()
+        .filter(|line| !line.ends_with("it is made anew"));
+    assert_eq!(notes.collect::<Vec<_>>(), said.lines().collect::<Vec<_>>());
     for (found, plain) in found.splits().zip(plain.splits()) {
         assert_eq!(values(found), values(plain));
         assert_eq!((&found.names, &found.labels), (&plain.names, &plain.labels));
