@@ -24,36 +24,36 @@ fn few_pictures(at: &Path) {
     }
 }
 
+/// Trains on the pictures into the folder `name`, and gives what was said.
+fn run(at: &Path, name: &str, more: &[&str]) -> String {
+    let small = "train --data pictures --device cpu --tune off --hidden 8 --latent 2 --net mlp --epochs 2 --batch-size 16";
+    let small: Vec<&str> = small.split(' ').collect();
+    stderr(&accepted(
+        at,
+        &[&small[..], &["--out", name], more].concat(),
+    ))
+}
+
+/// Fails unless a run is the same as `whole`.
+fn assert_as_whole(at: &Path, name: &str) {
+    let [found, whole] = [name, "whole"].map(|name| at.join(name));
+    assert!(model(&found) == model(&whole), "{name}");
+    assert_eq!(metrics(&found), metrics(&whole), "{name}");
+}
+
+fn count(folder: &Path) -> usize {
+    fs::read_dir(folder).expect("the folder").count()
+}
+
 #[test]
 fn images_that_have_no_room_in_memory_are_read_as_they_are_wanted() {
     let folder = temporary();
     let at = folder.path();
     few_pictures(at);
-    let run = |name: &str, more: &[&str]| {
-        let plain = [
-            "train", "--data", "pictures", "--device", "cpu", "--tune", "off",
-        ];
-        let size = [
-            "--hidden",
-            "8",
-            "--latent",
-            "2",
-            "--net",
-            "mlp",
-            "--epochs",
-            "2",
-            "--batch-size",
-            "16",
-        ];
-        let all = [&plain[..], &size, &["--out", name], more].concat();
-        stderr(&accepted(at, &all))
-    };
-    let whole = run("whole", &[]);
+    let whole = run(at, "whole", &[]);
     assert!(!whole.contains("files"), "{whole}");
-    let narrow = ["--host-memory", "1KB"];
-    let text = run("files", &narrow);
-    let cached = run("cached", &[&narrow[..], &["--cache", "kept"]].concat());
-    for text in [&text, &cached] {
+    for (name, more) in [("files", &[][..]), ("cached", &["--cache", "kept"])] {
+        let text = run(at, name, &[&["--host-memory", "1KB"], more].concat());
         for words in [
             "the images stay in their files: they would take 11.25 KiB of memory, and `--host-memory 1KB` is given",
             "lie in their files, 54 at a time on the device",
@@ -61,40 +61,7 @@ fn images_that_have_no_room_in_memory_are_read_as_they_are_wanted() {
         ] {
             assert!(text.contains(words), "no {words} in {text}");
         }
-    }
-    // The next run does not open a picture, and one may go on another way.
-    let kept = fs::read_dir(at.join("kept")).expect("the cache").count();
-    assert_eq!(kept, 1);
-    let picture = at.join("pictures/a/00.png");
-    let (bytes, file) = (
-        fs::read(&picture).expect("it"),
-        fs::metadata(&picture).expect("it"),
-    );
-    let replace = |bytes: &[u8]| {
-        fs::write(&picture, bytes).expect("written");
-        let file_now = fs::OpenOptions::new()
-            .write(true)
-            .open(&picture)
-            .expect("it");
-        file_now
-            .set_modified(file.modified().expect("a time"))
-            .expect("set");
-    };
-    replace(&vec![0; bytes.len()]);
-    run("again", &["--cache", "kept"]);
-    run(
-        "run",
-        &[&narrow[..], &["--cache", "kept", "--stop-after", "5steps"]].concat(),
-    );
-    replace(&bytes);
-    accepted(at, &["train", "--resume", "run", "--host-memory", "1GB"]);
-    for name in ["files", "cached", "again", "run"] {
-        assert!(model(&at.join(name)) == model(&at.join("whole")), "{name}");
-        assert_eq!(
-            metrics(&at.join(name)),
-            metrics(&at.join("whole")),
-            "{name}"
-        );
+        assert_as_whole(at, name);
     }
     // Commands on the run read from there too, and keep nothing.
     let evaluated = |name: &str| {
@@ -106,27 +73,42 @@ fn images_that_have_no_room_in_memory_are_read_as_they_are_wanted() {
         assert_eq!(evaluated(name), evaluated("whole"));
     }
     fs::create_dir(at.join("others")).expect("a folder");
-    for name in ["a", "b"] {
-        fs::copy(
-            at.join("pictures/b/01.png"),
-            at.join("others").join(name).with_extension("png"),
-        )
-        .expect("a copy");
+    for name in ["others/a.png", "others/b.png"] {
+        fs::copy(at.join("pictures/b/01.png"), at.join(name)).expect("a copy");
     }
-    accepted(
-        at,
-        &[
-            "encode",
-            "cached",
-            "--data",
-            "others",
-            "--out",
-            "codes.npy",
-            "--device",
-            "cpu",
-        ],
-    );
-    assert_eq!(fs::read_dir(at.join("kept")).expect("the cache").count(), 1);
+    let encode = "encode cached --data others --out codes.npy --device cpu";
+    accepted(at, &encode.split(' ').collect::<Vec<_>>());
+    assert_eq!(count(&at.join("kept")), 1);
+}
+
+#[test]
+fn a_run_with_a_cache_opens_no_picture_and_goes_on_without_it() {
+    let folder = temporary();
+    let at = folder.path();
+    few_pictures(at);
+    let cache = ["--cache", "kept"];
+    run(at, "whole", &cache);
+    assert_eq!(count(&at.join("kept")), 1);
+    // A picture that nothing but its content tells from the one that was there.
+    let picture = at.join("pictures/a/00.png");
+    let bytes = fs::read(&picture).expect("it");
+    let written = fs::metadata(&picture).and_then(|file| file.modified());
+    let written = written.expect("a time");
+    let replace = |bytes: &[u8]| {
+        fs::write(&picture, bytes).expect("written");
+        let file = fs::File::options().write(true).open(&picture);
+        let outcome = file.and_then(|file| file.set_modified(written));
+        outcome.expect("a time");
+    };
+    replace(&vec![0; bytes.len()]);
+    run(at, "again", &cache);
+    let begun = ["--host-memory", "1KB", "--stop-after", "5steps"];
+    run(at, "begun", &[&begun[..], &cache].concat());
+    replace(&bytes);
+    accepted(at, &["train", "--resume", "begun", "--host-memory", "1GB"]);
+    for name in ["again", "begun"] {
+        assert_as_whole(at, name);
+    }
 }
 
 #[test]
