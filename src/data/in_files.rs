@@ -155,9 +155,10 @@ fn bytes(options: &DataOptions, values: usize, are_bytes: bool) -> u64 {
 /// Why so many values are not to lie in memory; `None` where they may.
 pub(super) fn bound(options: &DataOptions, values: usize, are_bytes: bool) -> Option<String> {
     let bytes = bytes(options, values, are_bytes);
-    let (most, of) = match (options.host_memory, Supply::now()) {
-        (Some(given), _) => (given.0, format!("`host-memory = {given}` is given")),
-        (None, Some(left)) => {
+    let (most, of) = match options.host_memory {
+        Some(given) => (given.0, format!("`host-memory = {given}` is given")),
+        None => {
+            let left = Supply::now()?;
             let most = left.bytes / SHARE / options.processes.max(1) as u64;
             let of = format!(
                 "{} are for images of the {} left {}",
@@ -167,7 +168,6 @@ pub(super) fn bound(options: &DataOptions, values: usize, are_bytes: bool) -> Op
             );
             (most, of)
         }
-        (None, None) => return None,
     };
     (bytes > most).then(|| format!("they would take {} of memory, and {of}", in_words(bytes)))
 }
@@ -177,8 +177,9 @@ pub(super) fn bound(options: &DataOptions, values: usize, are_bytes: bool) -> Op
 /// # Errors
 /// [`Error::Config`] by [`DataOptions::host_memory`].
 pub(super) fn check_given(options: &DataOptions, values: usize, are_bytes: bool) -> Result<()> {
-    match bound(options, values, are_bytes) {
-        Some(bound) if options.host_memory.is_some() => Err(Error::config(
+    let given = options.host_memory;
+    match given.and_then(|_| bound(options, values, are_bytes)) {
+        Some(bound) => Err(Error::config(
             format!(
                 "these images cannot stay in their file: {bound}; only those of .npy files in C order, IDX files without .gz \
                  and pictures can"
@@ -186,7 +187,7 @@ pub(super) fn check_given(options: &DataOptions, values: usize, are_bytes: bool)
             "more memory, or another form: `np.save('images.npy', np.ascontiguousarray(x))`, or the files of IDX unpacked \
              by gunzip",
         )),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -207,6 +208,9 @@ pub(super) fn place(
     };
     let are_bytes = |of: &[&Images]| of.iter().all(|images| images.are_bytes());
     check_given(options, values(&memory), are_bytes(&memory))?;
+    if files.is_empty() {
+        return Ok(dataset);
+    }
     let Some(bound) = bound(options, values(&files), are_bytes(&files)) else {
         let needed = bytes(options, values(&files), are_bytes(&files));
         let hint = match options.host_memory {

@@ -10,7 +10,7 @@ mod truncated;
 use std::fs;
 use std::path::Path;
 
-use elbo::data::{DataOptions, Dataset, Progress, SourceOptions, load};
+use elbo::data::{DataOptions, Dataset, SourceOptions};
 use elbo::shape::ImageShape;
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ use crate::formats::write;
 #[cfg(unix)]
 use crate::skipped::skipped;
 use crate::support::{
-    assert_says, bytes_of, error_of, error_with, load_path, load_with, values_of,
+    assert_says, bytes_of, error_of, error_with, load_noted, load_path, load_with, values_of,
 };
 
 fn save(picture: impl Into<DynamicImage>, path: &Path) {
@@ -44,18 +44,6 @@ fn whole() -> DataOptions {
         whole: true,
         ..DataOptions::default()
     }
-}
-
-/// What loading said, line by line, beside the data set.
-fn load_noted(path: &Path, options: &DataOptions) -> (elbo::Result<Dataset>, String) {
-    let mut notes = String::new();
-    let dataset = load(&path.to_string_lossy(), options, &mut |progress| {
-        if let Progress::Note(note) = progress {
-            notes += note;
-            notes.push('\n');
-        }
-    });
-    (dataset, notes)
 }
 
 /// A folder with `count` grey pictures of 4×3 (height×width), whose value is their number.

@@ -5,27 +5,13 @@ mod cache;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-use elbo::data::{
-    Axes, DataOptions, Dataset, Images, Progress, Scale, SourceOptions, Split, Values, load,
-};
+use elbo::data::{Axes, DataOptions, Dataset, Images, Scale, SourceOptions, Split, Values};
 use elbo::number::Bytes;
 use image::{DynamicImage, ImageBuffer, Luma, Rgba, RgbaImage};
 use tempfile::TempDir;
 
 use crate::formats::{gzip, idx, npy, write};
-use crate::support::assert_says;
-
-/// What loading gives, and what it said.
-fn noted(path: &Path, options: &DataOptions) -> (elbo::Result<Dataset>, String) {
-    let mut notes = String::new();
-    let dataset = load(&path.to_string_lossy(), options, &mut |progress| {
-        if let Progress::Note(note) = progress {
-            notes += note;
-            notes.push('\n');
-        }
-    });
-    (dataset, notes)
-}
+use crate::support::{assert_says, load_noted};
 
 /// The same options, with room for nothing in memory.
 fn without_room(options: &DataOptions) -> DataOptions {
@@ -62,8 +48,8 @@ fn assert_same(files: &Images, memory: &Images, what: &str) {
 /// Fails unless the data are the same in memory and in their files.
 fn assert_alike(path: &Path, options: &DataOptions) -> String {
     let what = format!("{} {options:?}", path.display());
-    let (memory, _) = noted(path, options);
-    let (files, notes) = noted(path, &without_room(options));
+    let (memory, _) = load_noted(path, options);
+    let (files, notes) = load_noted(path, &without_room(options));
     let (memory, files) = (memory.expect("in memory"), files.expect("in files"));
     let words = [
         "the images stay in their files",
@@ -189,13 +175,13 @@ fn idx_files_are_read_as_they_are_wanted_unless_they_are_packed() {
         ..DataOptions::default()
     };
     // There is room for the packed file, and not for both.
-    let dataset = noted(folder.path(), &room(30)).0.expect("images");
+    let dataset = load_noted(folder.path(), &room(30)).0.expect("images");
     assert!(dataset.train.are_in_files() && !dataset.test.are_in_files());
-    let plain = noted(folder.path(), &DataOptions::default()).0;
+    let plain = load_noted(folder.path(), &DataOptions::default()).0;
     let hash = |dataset: Dataset| dataset.fingerprint().expect("images");
     assert_eq!(hash(dataset), hash(plain.expect("images")));
     for (source, options) in [(folder.path(), room(20)), (Path::new("digits"), room(1000))] {
-        let error = noted(source, &options).0.expect_err("no room");
+        let error = load_noted(source, &options).0.expect_err("no room");
         assert_eq!(error.exit_code(), 2);
         assert_says(
             &error.to_string(),
@@ -258,7 +244,7 @@ fn pictures_in_files_are_what_they_are_in_memory() {
     }
     // Without that they are refused, in the same words.
     let error = |options: &DataOptions| {
-        noted(folder.path(), options)
+        load_noted(folder.path(), options)
             .0
             .expect_err("broken")
             .to_string()
@@ -296,7 +282,7 @@ fn error_after(changed: impl FnOnce(&Path)) -> String {
     let (_, bytes) = arrays().swap_remove(0);
     write(&path, &bytes);
     let options = without_room(&DataOptions::default());
-    let dataset = noted(&path, &options).0.expect("images");
+    let dataset = load_noted(&path, &options).0.expect("images");
     dataset.train.read(&[0, 5]).expect("as it was");
     changed(&path);
     let error = dataset.train.values().expect_err("changed");
@@ -320,7 +306,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
 #[test]
 fn a_picture_that_vanishes_or_breaks_is_named() {
     let folder = pictures();
-    let dataset = noted(folder.path(), &without_room(&skipping()))
+    let dataset = load_noted(folder.path(), &without_room(&skipping()))
         .0
         .expect("pictures");
     let names = dataset.train.names.clone().expect("names");
@@ -352,8 +338,10 @@ fn what_a_run_knows_its_images_by_is_known_before_it_begins() {
             },
             ..DataOptions::default()
         };
-        let memory = noted(&path, &options).0.expect("images");
-        let files = noted(&path, &without_room(&options)).0.expect("images");
+        let memory = load_noted(&path, &options).0.expect("images");
+        let files = load_noted(&path, &without_room(&options))
+            .0
+            .expect("images");
         // Otherwise a file that fails would take the checkpoint with it.
         write(&path, b"something else");
         assert_eq!(
@@ -383,7 +371,7 @@ fn values_that_are_scaled_take_the_memory_of_floats() {
             host_memory: Some(Bytes(bytes)),
             ..options.clone()
         };
-        let dataset = noted(folder.path(), &options).0.expect("pictures");
+        let dataset = load_noted(folder.path(), &options).0.expect("pictures");
         assert_eq!(dataset.train.are_in_files(), are_in_files, "{options:?}");
     }
 }
@@ -404,7 +392,7 @@ fn an_array_of_no_images_is_refused_whatever_their_size_is() {
                 whole,
                 ..DataOptions::default()
             };
-            let error = noted(&path, &options).0.expect_err("no images");
+            let error = load_noted(&path, &options).0.expect_err("no images");
             assert_says(&error.to_string(), &["x.npy", "got "]);
         }
     }
@@ -423,7 +411,10 @@ fn numbers_that_cannot_be_values_are_named_in_files_too() {
         DataOptions::default(),
         without_room(&DataOptions::default()),
     ] {
-        let message = noted(&path, &options).0.expect_err("a NaN").to_string();
+        let message = load_noted(&path, &options)
+            .0
+            .expect_err("a NaN")
+            .to_string();
         assert_says(&message, &["got a NaN or an infinity in image 16, value 4"]);
     }
     write(
@@ -434,7 +425,7 @@ fn numbers_that_cannot_be_values_are_named_in_files_too() {
         DataOptions::default(),
         without_room(&DataOptions::default()),
     ] {
-        let message = noted(&path, &options)
+        let message = load_noted(&path, &options)
             .0
             .expect_err("no boolean")
             .to_string();

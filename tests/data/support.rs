@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use elbo::data::{DataOptions, Dataset, Images, Storage, Values, load_stored};
+use elbo::data::{DataOptions, Dataset, Images, Progress, Storage, Values, load, load_stored};
 
 /// What the readers make of `path`: its numbers as they are stored.
 pub(crate) fn load_with(path: &Path, options: &DataOptions) -> elbo::Result<Dataset> {
@@ -11,6 +11,18 @@ pub(crate) fn load_with(path: &Path, options: &DataOptions) -> elbo::Result<Data
 
 pub(crate) fn load_path(path: &Path) -> elbo::Result<Dataset> {
     load_with(path, &DataOptions::default())
+}
+
+/// What loading said, line by line, beside the data set.
+pub(crate) fn load_noted(path: &Path, options: &DataOptions) -> (elbo::Result<Dataset>, String) {
+    let mut notes = String::new();
+    let dataset = load(&path.to_string_lossy(), options, &mut |progress| {
+        if let Progress::Note(note) = progress {
+            notes += note;
+            notes.push('\n');
+        }
+    });
+    (dataset, notes)
 }
 
 /// The message of the error that loading `path` must give.

@@ -24,14 +24,14 @@ fn cached(cache: &Path, options: &DataOptions) -> DataOptions {
 /// Reads pictures by a cache, and fails unless they are what they are without.
 fn assert_as_without(pictures: &Path, options: &DataOptions) -> Vec<u8> {
     let cache = options.cache.clone().expect("a cache");
-    let (plain, said) = noted(
+    let (plain, said) = load_noted(
         pictures,
         &DataOptions {
             cache: None,
             ..options.clone()
         },
     );
-    let (found, notes) = noted(pictures, options);
+    let (found, notes) = load_noted(pictures, options);
     let (plain, found) = (plain.expect("pictures"), found.expect("pictures"));
     let notes = notes
         .lines()
@@ -79,11 +79,11 @@ fn a_second_run_takes_pictures_from_the_cache() {
     assert_eq!(written(&file), early, "it was written again");
     // Where they do not fit into memory they stay in it.
     let narrow = without_room(&options);
-    let (dataset, notes) = noted(folder.path(), &narrow);
+    let (dataset, notes) = load_noted(folder.path(), &narrow);
     assert_says(&notes, &["the images stay in their files"]);
     let dataset = dataset.expect("pictures");
     assert!(dataset.train.are_in_files());
-    let memory = noted(folder.path(), &skipping()).0.expect("pictures");
+    let memory = load_noted(folder.path(), &skipping()).0.expect("pictures");
     assert_same(&dataset.train, &memory.train, "the cache");
     assert_eq!(written(&file), early);
 }
@@ -131,7 +131,7 @@ fn a_cache_of_other_pictures_is_made_anew() {
 fn other_options_have_another_cache() {
     let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
     let plain = cached(cache.path(), &skipping());
-    noted(folder.path(), &plain).0.expect("pictures");
+    load_noted(folder.path(), &plain).0.expect("pictures");
     for options in [
         DataOptions {
             image_size: Some((3, 2)),
@@ -149,8 +149,8 @@ fn other_options_have_another_cache() {
             ..plain.clone()
         },
     ] {
-        let found = noted(folder.path(), &options).0.expect("pictures");
-        let without = noted(
+        let found = load_noted(folder.path(), &options).0.expect("pictures");
+        let without = load_noted(
             folder.path(),
             &DataOptions {
                 cache: None,
@@ -208,7 +208,7 @@ fn a_cache_that_is_not_as_it_was_written_is_made_anew() {
 fn broken_pictures_are_named_from_the_cache_too() {
     let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
     let error = |options: &DataOptions| {
-        noted(folder.path(), options)
+        load_noted(folder.path(), options)
             .0
             .expect_err("broken")
             .to_string()
@@ -218,7 +218,7 @@ fn broken_pictures_are_named_from_the_cache_too() {
     for _ in 0..2 {
         assert_eq!(error(&cached(cache.path(), &plain)), without);
         // What is skipped fills the cache.
-        noted(folder.path(), &cached(cache.path(), &skipping()))
+        load_noted(folder.path(), &cached(cache.path(), &skipping()))
             .0
             .expect("the others");
     }
@@ -229,7 +229,7 @@ fn what_a_killed_process_left_of_a_cache_goes_in_time() {
     let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
     let left = cache.path().join(".elbo-x.part");
     write(&left, b"half");
-    noted(folder.path(), &cached(cache.path(), &skipping()))
+    load_noted(folder.path(), &cached(cache.path(), &skipping()))
         .0
         .expect("pictures");
     // Another process may be writing it.
@@ -250,11 +250,11 @@ fn a_cache_that_cannot_be_written_is_an_error() {
     let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
     let taken = cache.path().join("file");
     write(&taken, b"");
-    let error = noted(folder.path(), &cached(&taken, &skipping()))
+    let error = load_noted(folder.path(), &cached(&taken, &skipping()))
         .0
         .expect_err("no folder");
     assert_says(&error.to_string(), &["file"]);
-    let digits = noted(
+    let digits = load_noted(
         Path::new("digits"),
         &cached(cache.path(), &DataOptions::default()),
     )
@@ -283,8 +283,8 @@ fn a_third_split_has_its_own_cache() {
             val,
             ..DataOptions::default()
         };
-        let found = noted(folder.path(), &cached(cache.path(), &plain)).0;
-        let (found, plain) = (found, noted(folder.path(), &plain).0);
+        let found = load_noted(folder.path(), &cached(cache.path(), &plain)).0;
+        let (found, plain) = (found, load_noted(folder.path(), &plain).0);
         let (found, plain) = (found.expect("pictures"), plain.expect("pictures"));
         for (found, plain) in found.splits().zip(plain.splits()) {
             assert_eq!(values(found), values(plain));
@@ -311,13 +311,13 @@ fn a_third_split_has_its_own_cache() {
 #[test]
 fn many_processes_may_fill_one_cache() {
     let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
-    let plain = noted(folder.path(), &skipping()).0.expect("pictures");
+    let plain = load_noted(folder.path(), &skipping()).0.expect("pictures");
     for round in 0..4 {
         let cache = cache.path().join(round.to_string());
         fs::create_dir(&cache).expect("folder");
         let options = cached(&cache, &skipping());
         std::thread::scope(|scope| {
-            let all = [(); 6].map(|()| scope.spawn(|| noted(folder.path(), &options).0));
+            let all = [(); 6].map(|()| scope.spawn(|| load_noted(folder.path(), &options).0));
             for one in all {
                 let found = one.join().expect("no panic").expect("pictures");
                 assert_eq!(values(&found.train), values(&plain.train));
@@ -331,7 +331,7 @@ fn many_processes_may_fill_one_cache() {
 fn a_model_uses_the_cache_of_its_run_and_leaves_it_as_it_is() {
     let (folder, cache) = (pictures(), tempfile::tempdir().expect("folder"));
     let options = cached(cache.path(), &skipping());
-    let trained = noted(folder.path(), &options).0.expect("pictures");
+    let trained = load_noted(folder.path(), &options).0.expect("pictures");
     let file = only_file(cache.path());
     // As the commands on a run ask for them.
     let of_run = DataOptions {
@@ -340,7 +340,7 @@ fn a_model_uses_the_cache_of_its_run_and_leaves_it_as_it_is() {
         ..options
     };
     let of_values = |options: &DataOptions| {
-        let (found, notes) = noted(folder.path(), options);
+        let (found, notes) = load_noted(folder.path(), options);
         assert!(!notes.contains("stay in their files"), "{notes}");
         values(&found.expect("pictures").train)
     };
