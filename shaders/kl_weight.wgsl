@@ -1,22 +1,26 @@
-// Formula:    d_heads[row, j] *= share · [units_j / rows > λ]: weighs the gradient of the KL by the schedule's share of
-//             beta, and by 0 for latent values whose KL is within the free bits λ (Kingma et al. 2016, eq. 15:
-//             max(λ, mean of KL_j over the batch)).
+// Formula:    weighs the gradient of beta · KL. With CAPACITY 0 by the schedule's share of beta, and by 0 for latent values
+//             whose KL is within the free bits λ (Kingma et al. 2016, eq. 15: max(λ, mean of KL_j over the batch)):
+//               d_heads[row, j] *= share · [units_j / rows > λ]
+//             with CAPACITY 1 by the side of its target on which the KL of the batch is (Burgess et al. 2018, eq. 8: |KL − C|):
+//               d_heads[row, j] *= sign(Σ_j units_j / rows − share · C)
 // Bindings:   units     [latent, 4]: (KL, …) of a latent value, summed over the batch
-//             scalars   [learning rate, gradient scale, share of beta]
+//             scalars   [learning rate, gradient scale, share of beta or of C]
 //             d_heads   [rows, 2·latent]: the gradient of beta · KL
 // Invocation: handles one value of d_heads.
-// Hazard:     a KL that is NaN is not within any bound, so that its NaN is not hidden by the 0.
+// Hazard:     a KL that is NaN is not within any bound and on no side, so that its NaN is not hidden.
 
 struct Params {
     rows: u32,
     latent: u32,
-    free: f32, // λ, nats
+    nats: f32, // λ or C
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> units: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> scalars: array<f32>;
 @group(0) @binding(3) var<storage, read_write> d_heads: array<f32>;
+
+override CAPACITY: u32 = 0u;
 
 @compute @workgroup_size(GROUP)
 fn main(
@@ -26,8 +30,18 @@ fn main(
 ) {
     // Before the branch, where a software driver can read once for all lanes.
     let share = scalars[2];
+    var kl = 0.0;
+    if CAPACITY != 0u {
+        for (var j = 0u; j < params.latent; j++) { kl += units[j].x; }
+    }
     let at = linear_invocation(workgroup, count, lane);
     if at >= params.rows * 2u * params.latent { return; }
-    let within = units[at % params.latent].x <= params.free * f32(params.rows);
+    let rows = f32(params.rows);
+    if CAPACITY != 0u {
+        let off = kl - params.nats * share * rows;
+        d_heads[at] *= select(select(off, -1.0, off < 0.0), 1.0, off > 0.0);
+        return;
+    }
+    let within = units[at % params.latent].x <= params.nats * rows;
     d_heads[at] *= select(share, 0.0, within);
 }

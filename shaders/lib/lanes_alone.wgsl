@@ -1,4 +1,4 @@
-// An invocation for each group of channels, which needs neither workgroup memory nor barriers: software drivers turn
+// An invocation for each group of values, which needs neither workgroup memory nor barriers: software drivers turn
 // these into loops. lib/lanes_shared.wgsl declares the same for hardware.
 
 override LANES: u32 = 16u;

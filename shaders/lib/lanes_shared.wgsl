@@ -1,4 +1,4 @@
-// A workgroup for each group of channels: lanes share out its values, and add up what they have in workgroup memory.
+// A workgroup for each group of values: lanes share out its values, and add up what they have in workgroup memory.
 // lib/lanes_alone.wgsl declares the same for drivers that are better off without.
 
 override LANES: u32 = 64u;

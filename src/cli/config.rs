@@ -425,7 +425,7 @@ mod tests {
     fn a_flag_for_an_autoencoder_drops_the_weight_of_the_file_s_kl() {
         let text = "beta = 4.0\nkl-warmup = \"2\"\nfree-bits = 0.5";
         let resolved = resolve("--model ae", text);
-        assert_eq!(resolved.model.beta, 1.0);
+        assert_eq!(resolved.model.beta, None);
         assert!(resolved.train.kl_schedule.is_constant());
         assert_eq!(resolved.train.free_bits, 0.0);
         // One that is the file's own is refused for it.

@@ -125,12 +125,12 @@ fn table(
         lines.push(row("", per_value, "the same per value"));
     } else if !text::is_elbo(spec) {
         let formula = text::formula(spec, |_| String::new());
-        let caution = match objective.is_bound {
-            true => "; NOT THE ELBO",
-            false => "",
-        };
-        let rest = format!("{unit}: {formula}, which training minimised{caution}");
-        lines.push(row("loss", loss.total, &rest));
+        let minimised = format!("{unit}: {formula}, which training minimised");
+        lines.push(match (text::bound(spec), objective.bound) {
+            (Some(bound), _) => row(&format!("-{bound}"), loss.total, &minimised),
+            (None, Some(_)) => row("loss", loss.total, &format!("{minimised}; NOT THE ELBO")),
+            (None, None) => row("loss", loss.total, &minimised),
+        });
     }
     if let Some((mean, error)) = evaluation.log_likelihood {
         let spread = match error.is_nan() {
@@ -186,7 +186,7 @@ fn record(
         "unit": text::unit(spec),
         "objective": objective.name,
         "elbo": objective.negative_elbo(&evaluation.loss).map(|nats| -nats),
-        "beta": spec.is_variational().then_some(spec.beta),
+        "beta": objective.weighs_kl().then_some(spec.beta),
         "loss": evaluation.loss.total,
         "loss_is_negative_elbo": text::is_elbo(spec),
         "bits_per_dimension": bits_per_dimension(spec, sees_bits(chosen, run), evaluation),

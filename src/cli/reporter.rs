@@ -471,6 +471,7 @@ mod tests {
                 test: loss(105.59),
                 learning_rate: 1e-3,
                 kl_weight: 1.0,
+                kl_target: None,
                 units: None,
                 sigma: None,
                 astray: false,

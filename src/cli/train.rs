@@ -364,7 +364,7 @@ fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>
         note(format_args!("  {moves}"));
     }
     introduce_model(&run.model, asked);
-    if let Some(kl) = run.train.kl_in_words() {
+    if let Some(kl) = run.train.kl_in_words(&run.model) {
         note(format_args!("  {kl}"));
     }
     if run.train.ema > 0.0 {

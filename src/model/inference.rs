@@ -5,14 +5,11 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode, buffers};
 use crate::model::scores::{self, Scores};
-use crate::model::session::{Measured, Session};
+use crate::model::session::{Measured, SAMPLE_ROWS, Session};
 use crate::model::{Likelihood, Loss, Model, ModelSpec, Units, Weights};
 use crate::ops::bounded;
 use crate::plan::{self, Tune};
 use crate::rng::{Purpose, Stream};
-
-/// Most latent samples in a batch of importance weighting: images times samples of an image.
-const SAMPLE_ROWS: usize = 4096;
 
 /// A trained model on a device.
 ///
@@ -323,7 +320,7 @@ impl Inference {
         let chunk = most.min(samples);
         session.allocate_batch(images)?;
         let rows = images * chunk;
-        session.allocate(buffers::LOG_WEIGHTS, rows)?;
+        session.allocate(buffers::LOG_WEIGHTS, 2 * rows)?;
         let (mut found, mut done) = (Vec::with_capacity(source.images), 0);
         let mut noise = 0_u32;
         let (counts, parts) = ([images, source.images % images], [chunk, samples % chunk]);
@@ -352,11 +349,15 @@ impl Inference {
                 session.runtime.write_words(counters, 0, &[noise, 0, 0])?;
                 noise = noise.wrapping_add(1);
                 session.runtime.run(weigh, 1)?;
-                let log_w = session
+                let terms = session
                     .runtime
-                    .read(buffers::LOG_WEIGHTS, 0, count * each)?;
-                for (bound, weights) in bounds.iter_mut().zip(log_w.chunks(each)) {
-                    weights.iter().for_each(|&w| bound.add(f64::from(w)));
+                    .read(buffers::LOG_WEIGHTS, 0, 2 * count * each)?;
+                let log_weight =
+                    |terms: &[f32]| -terms.iter().map(|&term| f64::from(term)).sum::<f64>();
+                for (bound, terms) in bounds.iter_mut().zip(terms.chunks(2 * each)) {
+                    terms
+                        .chunks(2)
+                        .for_each(|terms| bound.add(log_weight(terms)));
                 }
                 left -= each;
             }

@@ -9,7 +9,7 @@ use crate::model::objectives::Term;
 /// Mean losses per image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Loss {
-    /// What training minimises: the terms, each times its weight.
+    /// What training minimises: the terms, each with its weight.
     #[serde(rename = "loss")]
     pub total: f64,
     /// The terms of the objective by their names, not weighted, in nats per image (a squared error in squared units per
@@ -22,10 +22,10 @@ impl Loss {
     /// The loss of a model whose objective has terms of these values, in their order.
     pub fn new(spec: &ModelSpec, values: &[f64]) -> Self {
         let terms = spec.objective().terms.iter().zip(values);
-        let weighted = |(term, value): (&Term, &f64)| f64::from(term.weight(spec)) * value;
+        let of_loss = |(term, &value): (&Term, &f64)| term.of_loss(spec, value);
         let named = |(term, &value): (&Term, &f64)| (term.name.to_owned(), value);
         Self {
-            total: terms.clone().map(weighted).sum(),
+            total: terms.clone().map(of_loss).sum(),
             terms: terms.map(named).collect(),
         }
     }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::nets::{self, NetOptions};
 use super::objectives::{OBJECTIVES, Objective};
-use super::{Activation, Likelihood, ModelKind, ModelSpec, Sigma};
-use crate::error::{Error, Result};
-use crate::option::{count, defaults, number};
+use super::{Activation, Estimator, Likelihood, ModelKind, ModelSpec, Sigma, suits};
+use crate::error::Result;
+use crate::option::{count, defaults, number, positive};
 use crate::shape::ImageShape;
 
 /// What a user says of a model.
@@ -55,17 +55,32 @@ pub struct ModelOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigma: Option<Sigma>,
-    /// KL weight; the loss is the negative ELBO only at 1
+    /// Weight of the KL, or with the objective beta-tc of the total correlation; the loss is the negative ELBO only at 1
+    /// [default: 1; for beta-tc 6, for mmd 0, with a capacity 100]
     #[arg(
         long,
         value_name = "WEIGHT",
         value_parser = number::<f32>,
-        default_value_t = 1.0,
         allow_negative_numbers = true,
         help_heading = "Model"
     )]
-    pub beta: f32,
-    /// What training minimises [default: elbo for a vae, reconstruction for an ae]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta: Option<f32>,
+    /// Nats at which the KL is held, by a penalty of --beta on its distance; the target rises from 0 by --kl-warmup, or over
+    /// the first half of training (Burgess et al. 2018) [default: none]
+    #[arg(
+        long,
+        value_name = "NATS",
+        value_parser = number::<f32>,
+        allow_negative_numbers = true,
+        help_heading = "Model"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f32>,
+    /// What training minimises. Of a vae: the negative ELBO; that of the importance-weighted bound, iwae (Burda et al. 2016);
+    /// the ELBO with a weight on the total correlation, beta-tc (Chen et al. 2018); with a discrepancy between codes and
+    /// prior, mmd (Zhao et al. 2019). Of an ae: the reconstruction; with that discrepancy, wae (Tolstikhin et al. 2018)
+    /// [default: elbo for a vae, reconstruction for an ae]
     #[arg(
         long,
         value_name = "NAME",
@@ -77,7 +92,33 @@ pub struct ModelOptions {
         skip_serializing_if = "Option::is_none"
     )]
     pub objective: Option<&'static Objective>,
+    /// Weight of the discrepancy of the objectives mmd and wae [default: 100]
+    #[arg(
+        long,
+        value_name = "WEIGHT",
+        value_parser = number::<f32>,
+        allow_negative_numbers = true,
+        help_heading = "Model"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mmd_weight: Option<f32>,
+    /// Samples of the code of an image whose weights the objective iwae takes [default: 5]
+    #[arg(
+        long,
+        value_name = "SAMPLES",
+        value_parser = positive::<usize>,
+        help_heading = "Model"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance: Option<usize>,
+    /// How the objective iwae estimates its gradient [default: reparameterized]
+    #[arg(long, value_enum, help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient: Option<Estimator>,
 }
+
+/// Weight by which a capacity holds the KL: more than what a nat of it takes off the reconstruction.
+const HOLDING: f32 = 100.0;
 
 impl Default for ModelOptions {
     fn default() -> Self {
@@ -91,12 +132,6 @@ impl ModelOptions {
     /// # Errors
     /// [`Error::Config`] where two of them do not go together.
     pub fn spec(&self, image: ImageShape) -> Result<ModelSpec> {
-        if self.model == ModelKind::Ae && self.beta != 1.0 {
-            return Err(Error::config(
-                format!("`beta = {}`: an autoencoder has no KL to weight", self.beta),
-                "`model = vae`, or no `beta = …`",
-            ));
-        }
         let encoder = self.net.encoder(image)?;
         let latent = self.latent.unwrap_or(match encoder.take_map() {
             true => 128,
@@ -107,17 +142,31 @@ impl ModelOptions {
             true => Activation::Silu,
             false => Activation::Relu,
         };
-        Ok(ModelSpec {
+        let objective = self.objective.unwrap_or_else(|| self.model.objective());
+        let samples = if objective.weighs_codes { 5 } else { 1 };
+        let spec = ModelSpec {
             kind: self.model,
             image,
             encoder,
             decoder: self.net.decoder.clone(),
             latent,
             activation: self.activation.unwrap_or(activation),
-            likelihood: self.chosen_likelihood(image)?,
-            beta: self.beta,
+            likelihood: self.chosen_likelihood(image),
+            beta: self.beta.unwrap_or(match self.capacity {
+                Some(_) => HOLDING,
+                None => objective.beta,
+            }),
+            capacity: self.capacity,
+            mmd_weight: self.mmd_weight.unwrap_or(match objective.takes_mmd() {
+                true => 100.0,
+                false => 1.0,
+            }),
             objective: self.objective,
-        })
+            importance: self.importance.unwrap_or(samples),
+            gradient: self.gradient.unwrap_or_default(),
+        };
+        suits::check(self, &spec)?;
+        Ok(spec)
     }
 
     /// The same for data of zeros and ones: what such values are likely under, where nobody said another.
@@ -132,32 +181,32 @@ impl ModelOptions {
         }
     }
 
-    fn chosen_likelihood(&self, image: ImageShape) -> Result<Likelihood> {
+    fn chosen_likelihood(&self, image: ImageShape) -> Likelihood {
         let are_photographs = nets::are_photographs(image);
         let name = self.likelihood.unwrap_or(match self.model {
             ModelKind::Vae if are_photographs => LikelihoodName::Gaussian,
             ModelKind::Vae => LikelihoodName::Bernoulli,
             ModelKind::Ae => LikelihoodName::SquaredError,
         });
-        let likelihood = match name {
+        match name {
             LikelihoodName::Bernoulli => Likelihood::Bernoulli,
             LikelihoodName::SquaredError => Likelihood::SquaredError,
             LikelihoodName::LinearSquaredError => Likelihood::LinearSquaredError,
-            LikelihoodName::Gaussian => {
-                let sigma = self.sigma.unwrap_or(match are_photographs {
+            LikelihoodName::Gaussian => Likelihood::Gaussian {
+                sigma: self.sigma.unwrap_or(match are_photographs {
+                    // No sigma is the likeliest one of codes that are weighed.
+                    true if self.weighs_codes() => Sigma::Learned(0.1),
                     true => Sigma::Optimal,
                     false => Sigma::Fixed(1.0),
-                });
-                return Ok(Likelihood::Gaussian { sigma });
-            }
-        };
-        match self.sigma {
-            None => Ok(likelihood),
-            Some(_) => Err(Error::config(
-                "`sigma = …` belongs to `likelihood = gaussian`, and the likelihood is another",
-                "`likelihood = gaussian`, or no `sigma = …`",
-            )),
+                }),
+            },
         }
+    }
+
+    /// Whether it is to weigh several samples of a code.
+    fn weighs_codes(&self) -> bool {
+        self.objective
+            .is_some_and(|objective| objective.weighs_codes)
     }
 }
 
@@ -169,6 +218,7 @@ impl From<&ModelSpec> for ModelOptions {
             Likelihood::LinearSquaredError => (LikelihoodName::LinearSquaredError, None),
             Likelihood::Gaussian { sigma } => (LikelihoodName::Gaussian, Some(sigma)),
         };
+        let objective = spec.objective();
         Self {
             model: spec.kind,
             image: Some(spec.image),
@@ -177,8 +227,14 @@ impl From<&ModelSpec> for ModelOptions {
             activation: Some(spec.activation),
             likelihood: Some(likelihood),
             sigma,
-            beta: spec.beta,
+            beta: (objective.takes_beta() || spec.beta != 1.0).then_some(spec.beta),
+            capacity: spec.capacity,
+            mmd_weight: (objective.takes_mmd() || spec.mmd_weight != 1.0)
+                .then_some(spec.mmd_weight),
             objective: spec.objective,
+            importance: (objective.weighs_codes || spec.importance != 1).then_some(spec.importance),
+            gradient: (objective.weighs_codes || spec.gradient != Estimator::default())
+                .then_some(spec.gradient),
         }
     }
 }
@@ -321,6 +377,6 @@ mod tests {
         };
         let error = options.spec(ImageShape::new(1, 1, 1));
         let error = error.expect_err("sigma of a Bernoulli");
-        assert!(error.to_string().contains("`sigma = …`"), "{error}");
+        assert!(error.to_string().contains("`sigma = 0.5`"), "{error}");
     }
 }

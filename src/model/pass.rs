@@ -7,7 +7,7 @@ use crate::model::nets::Net;
 use crate::model::objectives::{Gradients, log_terms, sigma};
 use crate::model::plans::{Mode, Model, Port, Source, Update, buffers};
 use crate::model::{ModelSpec, Sigma};
-use crate::ops::{augment, gather, log_weight, schedule};
+use crate::ops::{augment, gather, kl_weight, log_weight, reparameterize, schedule};
 use crate::plan::{Plan, Slice};
 use crate::rng::{Draws, Purpose};
 
@@ -102,7 +102,7 @@ impl<'a> Pass<'a> {
     pub(super) fn ends(&self) -> usize {
         match self.mode {
             Mode::Gradient(_, shard) => shard.ends,
-            _ => self.rows(),
+            _ => self.images,
         }
     }
 
@@ -148,10 +148,44 @@ impl<'a> Pass<'a> {
         self.from.contains(&Port::Noise).then(draws)
     }
 
-    /// The free bits, where the gradient of the KL has a weight beside beta.
-    pub(super) fn weighs_kl(&self) -> Option<f32> {
+    /// How the gradient of the KL is weighed beside beta; `None` where it is not.
+    pub(super) fn weighs_kl(&self) -> Option<kl_weight::Rule> {
         let update = self.mode.update()?;
-        update.weighs_kl().then_some(update.free_bits)
+        match self.spec.capacity {
+            Some(nats) => Some(kl_weight::Rule::Capacity(nats)),
+            None => update
+                .weighs_kl()
+                .then_some(kl_weight::Rule::FreeBits(update.free_bits)),
+        }
+    }
+
+    /// Images of the split.
+    pub(super) fn images_of_split(&self) -> usize {
+        self.source().images
+    }
+
+    /// Draws from the prior of the codes, one for each row, `[rows, latent]`: the noise of codes that are drawn by it, and
+    /// other draws where codes are points.
+    pub(super) fn prior_draws(&mut self) -> Slice {
+        if let Some(epsilon) = self.encoded().code.epsilon {
+            return epsilon;
+        }
+        let (rows, latent) = (self.rows(), self.spec.latent);
+        let noise = self.noise().expect("a plan with noise");
+        let counters = self.counters();
+        // As codes of one posterior, which is the prior.
+        let heads = self.lower.shared(buffers::ZEROS, 2 * latent);
+        let [epsilon, draws] = ["noise of the prior", "draws from the prior"]
+            .map(|name| self.lower.transient(name, rows * latent));
+        let call = reparameterize::call(rows, latent, rows, Some(noise));
+        let slices = [counters, heads, epsilon, draws];
+        self.lower.step(
+            "draws from the prior",
+            &reparameterize::KERNEL,
+            call,
+            &slices,
+        );
+        draws
     }
 
     // The ports.
@@ -283,7 +317,11 @@ impl<'a> Pass<'a> {
         if let Some(steps) = self.mode.update().and_then(|update| update.schedule) {
             self.follow_schedule(steps);
         }
-        assert_eq!(self.samples, 1, "a loss is of one code for each image");
+        assert_eq!(
+            self.samples,
+            self.spec.objective().samples(self.spec),
+            "as many codes of an image as its objective has"
+        );
         let computed = (self.spec.objective().lower)(self);
         log_terms(self, &computed.sums);
         if self.learns() {
@@ -314,7 +352,7 @@ impl<'a> Pass<'a> {
             .backward(self.net.output, gradients.output, wanted);
         let of_code = of_code.expect("a decoder that reads its code");
         let latent = self.spec.kind.latent();
-        let of_posterior = (latent.backward)(self, &encoded, of_code, gradients.posterior);
+        let of_posterior = (latent.backward)(self, &encoded, of_code, gradients);
         self.lower.rows = self.images;
         self.lower.backward(self.net.posterior, of_posterior, None);
     }
@@ -355,14 +393,19 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Logarithms of the importance weights p(x|z)·p(z)/q(z|x) of the codes.
     fn log_weight(&mut self) {
+        let terms = self.at(Port::LogWeight, 2 * self.rows());
+        self.log_weights(terms);
+    }
+
+    /// −log p(x|z) and log q(z|x) − log p(z) of each code, `[rows, 2]`: the negative logarithm of its importance weight in two
+    /// parts.
+    pub(super) fn log_weights(&mut self, terms: Slice) {
         let image = self.image();
         let encoded = self.encoded();
         let output = self.output();
         let log_sigma = self.log_sigma();
         let epsilon = encoded.code.epsilon.expect("codes that are drawn");
-        let out = self.at(Port::LogWeight, self.rows());
         let (values, latent) = (self.spec.image.values(), self.spec.latent);
         let selector = self.spec.likelihood.selector();
         self.lower.step(
@@ -376,7 +419,7 @@ impl<'a> Pass<'a> {
                 epsilon,
                 encoded.code.z,
                 log_sigma,
-                out,
+                terms,
             ],
         );
     }

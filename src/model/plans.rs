@@ -34,7 +34,7 @@ pub enum Port {
     Loss,
     /// What each latent dimension carries, on top of what is there; nothing where codes are points.
     Units,
-    /// Logarithms of importance weights, one for each code.
+    /// Logarithms of importance weights, each as −log p(x|z) and log q(z|x) − log p(z) of a code.
     LogWeight,
 }
 
@@ -332,6 +332,12 @@ impl Model {
         Some(self.parameters.first_tensor(parameter))
     }
 
+    /// Zeros that its loss reads beside the model: the heads of a prior to draw from, of codes that are points.
+    pub(crate) fn zeros(&self) -> Option<usize> {
+        let draws = self.spec.objective().takes_mmd() && !self.spec.is_variational();
+        draws.then_some(2 * self.spec.latent)
+    }
+
     /// Values of the encoder's output a row: mu and logvar, or the code.
     pub fn head_values(&self) -> usize {
         self.graph().info(self.net.posterior).len()
@@ -351,7 +357,8 @@ impl Model {
     ///
     /// # Panics
     /// Where the task reads or counts a split and there is no `source`, where it needs images and has none, and where a
-    /// loss is asked for with several samples or, of a VAE that learns, without noise: faults of the caller.
+    /// loss is asked for with other samples than its objective's or, of a VAE that learns, without noise: faults of the
+    /// caller.
     pub fn plan(
         &self,
         task: &Task,
@@ -364,19 +371,24 @@ impl Model {
         Pass::new(self, ports, mode, [images, samples], source, name).lowered()
     }
 
+    /// Codes of each image in a task: what the objective has of them where its loss is asked for.
+    pub fn samples(&self, task: &Task) -> usize {
+        match task.to.contains(&Port::Loss) {
+            true => self.spec.objective().samples(&self.spec),
+            false => 1,
+        }
+    }
+
     /// The plan of a training step on the next `rows` images of a split.
     pub fn train(&self, rows: usize, source: &Source, update: Update) -> Plan {
-        self.plan(&TRAIN, Mode::Train(update), [rows, 1], Some(source))
+        let size = [rows, self.samples(&TRAIN)];
+        self.plan(&TRAIN, Mode::Train(update), size, Some(source))
     }
 
     /// The plan of the gradient of `rows` images of a batch, from [`Source::first_row`] on.
     pub fn gradient(&self, rows: usize, source: &Source, update: Update, shard: Shard) -> Plan {
-        self.plan(
-            &TRAIN,
-            Mode::Gradient(update, shard),
-            [rows, 1],
-            Some(source),
-        )
+        let size = [rows, self.samples(&TRAIN)];
+        self.plan(&TRAIN, Mode::Gradient(update, shard), size, Some(source))
     }
 
     /// The plan of the update by a gradient that is there, of a batch of `rows` images.

@@ -19,6 +19,9 @@ use crate::plan::{Plan, PlanId, Runtime, Shared, buffer_bytes};
 /// Most images of a batch where nothing is learned: enough to fill a device.
 const ROWS: usize = 512;
 
+/// Most codes of such a batch, where an image has several.
+pub(crate) const SAMPLE_ROWS: usize = 4096;
+
 /// Most values of a layer's output in such a batch, 32 MiB of floats: large images go in small batches.
 const BATCH_VALUES: usize = 1 << 23;
 
@@ -221,8 +224,9 @@ impl Session {
     ) -> Result<Passes> {
         let rows = rows.min(images);
         let rest = images % rows;
-        self.keep_sizes(task, source, &[[rows, 1], [rest, 1]]);
-        let mut plan = |rows| self.prepare(task, mode, [rows, 1], source);
+        let samples = self.model.samples(task);
+        self.keep_sizes(task, source, &[[rows, samples], [rest, samples]]);
+        let mut plan = |rows| self.prepare(task, mode, [rows, samples], source);
         Ok(Passes {
             rows,
             images,
@@ -246,16 +250,21 @@ impl Session {
         self.rows_within(ROWS)
     }
 
-    /// Images of a batch where nothing is learned, of a number of them.
-    fn rows(&self, images: usize) -> usize {
-        self.batch_rows().min(images)
+    /// Images of a batch of a task where nothing is learned, of a number of them.
+    pub(crate) fn rows_of(&self, task: &Task, images: usize) -> usize {
+        let codes = self.rows_within(SAMPLE_ROWS);
+        let rows = (codes / self.model.samples(task)).clamp(1, self.batch_rows());
+        rows.min(images)
     }
 
     /// Plans that measure a split.
     pub(crate) fn evaluation(&mut self, source: &Source) -> Result<Passes> {
-        let rows = self.rows(source.images);
+        let rows = self.rows_of(&plans::EVALUATE, source.images);
         if self.model.spec().is_variational() {
             self.allocate(buffers::UNITS, SUMS * self.model.spec().latent)?;
+        }
+        if let Some(zeros) = self.model.zeros() {
+            self.allocate(buffers::ZEROS, zeros)?;
         }
         self.passes(
             &plans::EVALUATE,
@@ -303,7 +312,7 @@ impl Session {
         width: usize,
         mut take: impl FnMut(&mut dyn Runtime, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        let rows = self.rows(source.images);
+        let rows = self.rows_of(task, source.images);
         self.allocate_batch(rows)?;
         let passes = self.passes(task, self.mode, source.images, rows, Some(source))?;
         let mut position = 0;
@@ -339,7 +348,7 @@ impl Session {
     pub(crate) fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
         let (latent, values) = (self.model.spec().latent, self.model.spec().image.values());
         let count = codes.len() / latent;
-        let rows = self.rows(count);
+        let rows = self.rows_of(&plans::DECODE, count);
         self.allocate_batch(rows)?;
         let passes = self.passes(&plans::DECODE, self.mode, count, rows, None)?;
         let mut decoded = Vec::with_capacity(count * values);

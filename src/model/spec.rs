@@ -9,7 +9,7 @@ use crate::model::latents::{Latent, gaussian, point};
 use crate::model::nets::blocks::Blocks;
 use crate::model::nets::{Net, presets};
 use crate::model::objectives::Objective;
-use crate::model::{MOST_PARAMETERS, Sigma};
+use crate::model::{Estimator, MOST_PARAMETERS, ModelOptions, Sigma, suits};
 use crate::ops::likelihood;
 use crate::shape::ImageShape;
 
@@ -138,11 +138,20 @@ pub struct ModelSpec {
     pub activation: Activation,
     /// Reconstruction loss.
     pub likelihood: Likelihood,
-    /// Weight of the KL; the negative loss is the ELBO only at 1.
+    /// Weight of the KL, or of the total correlation; the negative loss is the ELBO only at 1.
     pub beta: f32,
+    /// Nats that the KL is held at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f32>,
+    /// Weight of the discrepancy between codes and prior, where the objective has one.
+    pub mmd_weight: f32,
     /// What training minimises; `None`: what a model of the kind does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective: Option<&'static Objective>,
+    /// Samples of the code of an image, where the objective weighs several.
+    pub importance: usize,
+    /// How the gradient of their bound is estimated.
+    pub gradient: Estimator,
 }
 
 impl ModelSpec {
@@ -158,7 +167,11 @@ impl ModelSpec {
             activation: Activation::Relu,
             likelihood: Likelihood::Bernoulli,
             beta: 1.0,
+            capacity: None,
+            mmd_weight: 1.0,
             objective: None,
+            importance: 1,
+            gradient: Estimator::default(),
         }
     }
 
@@ -344,16 +357,25 @@ impl ModelSpec {
                 "`beta = 1`, which makes the negative loss the ELBO",
             ));
         }
-        if self.objective().has_prior != self.is_variational() {
+        let is_sound = |value: f32| value.is_finite() && value >= 0.0;
+        for (name, value, usual) in [
+            ("capacity", self.capacity.unwrap_or(0.0), "25"),
+            ("mmd-weight", self.mmd_weight, "100"),
+        ] {
+            if !is_sound(value) {
+                return Err(Error::config(
+                    format!("`{name} = {value}`: expected a finite number, 0 or more"),
+                    format!("`{name} = {usual}`"),
+                ));
+            }
+        }
+        if self.importance == 0 {
             return Err(Error::config(
-                format!(
-                    "`objective = {}`: not of the {}",
-                    self.objective().name,
-                    self.kind.text()
-                ),
-                format!("`objective = {}`, its own", self.kind.objective().name),
+                "`importance = 0`: a bound needs at least one sample",
+                "`importance = 5`",
             ));
         }
+        suits::check(&ModelOptions::from(self), self)?;
         match self.likelihood {
             Likelihood::Gaussian { sigma }
                 if !(sigma.initial().is_finite() && sigma.initial() > 0.0) =>
@@ -361,12 +383,6 @@ impl ModelSpec {
                 Err(Error::config(
                     format!("`sigma = {sigma}`: expected a finite number above 0"),
                     "`sigma = 1`, `sigma = learned` or `sigma = optimal`",
-                ))
-            }
-            _ if self.likelihood.is_squared_error() && self.kind == ModelKind::Vae => {
-                Err(Error::config(
-                    "`likelihood = squared-error` is the loss of an autoencoder, not a likelihood",
-                    "`likelihood = gaussian` (with `sigma = …`), or `model = ae`",
                 ))
             }
             _ => Ok(()),

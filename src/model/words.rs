@@ -90,11 +90,21 @@ pub fn sigma(sigma: Sigma) -> String {
     )
 }
 
+/// Which bound of log p(x) the negative loss is: `ELBO`, `IWAE-5`; `None` where it is none.
+pub fn bound(spec: &ModelSpec) -> Option<String> {
+    let objective = spec.objective();
+    let bound = objective.bound?;
+    let is_plain = |term: &Term| term.is_plain(spec);
+    objective.terms.iter().all(is_plain).then(|| bound(spec))
+}
+
 /// Whether the negative loss is the ELBO.
 pub fn is_elbo(spec: &ModelSpec) -> bool {
-    let objective = spec.objective();
-    objective.is_bound && objective.terms.iter().all(|term| term.weight(spec) == 1.0)
+    bound(spec).as_deref() == Some(ELBO)
 }
+
+/// The evidence lower bound.
+pub const ELBO: &str = "ELBO";
 
 /// The unit of what is in nats.
 pub const NATS: &str = "nats per image";
@@ -110,9 +120,9 @@ pub fn unit(spec: &ModelSpec) -> &'static str {
 /// What has to be said wherever a loss is printed that one might take for the ELBO: nothing where it is one, or where
 /// there is none.
 pub fn caution(spec: &ModelSpec) -> &'static str {
-    match spec.objective().is_bound && !is_elbo(spec) {
-        true => "; not the ELBO",
-        false => "",
+    match spec.objective().bound {
+        Some(_) if bound(spec).is_none() => "; not the ELBO",
+        _ => "",
     }
 }
 
@@ -124,10 +134,12 @@ pub fn unit_of_loss(spec: &ModelSpec) -> String {
 /// What training minimises.
 pub fn objective(spec: &ModelSpec) -> String {
     let (sum, unit) = (formula(spec, |_| String::new()), unit(spec));
-    match spec.objective().is_bound {
-        true if is_elbo(spec) => format!("-ELBO = {sum}, in {unit}"),
-        true => format!("{sum}, in {unit}: not the negative ELBO, as not all weights are 1"),
-        false => format!("{sum}, in {unit}"),
+    match (bound(spec), spec.objective().bound) {
+        (Some(bound), _) => format!("-{bound} = {sum}, in {unit}"),
+        (None, Some(_)) => {
+            format!("{sum}, in {unit}: not the negative ELBO")
+        }
+        (None, None) => format!("{sum}, in {unit}"),
     }
 }
 
@@ -139,7 +151,11 @@ pub fn formula(spec: &ModelSpec, value: impl Fn(&Term) -> String) -> String {
             1.0 => String::new(),
             weight => format!("{weight} × "),
         };
-        format!("{weight}{}{}", term.text, value(term))
+        let text = format!("{}{}", term.text, value(term));
+        match (term.target)(spec) {
+            Some(target) => format!("{weight}|{text} - {target}|"),
+            None => format!("{weight}{text}"),
+        }
     });
     weighted.collect::<Vec<_>>().join(" + ")
 }
@@ -182,13 +198,13 @@ pub fn number(spec: &ModelSpec, loss: f64) -> String {
 /// A loss by its right name, with its parts and unit.
 pub fn loss(spec: &ModelSpec, loss: &Loss) -> String {
     let unit = unit(spec);
-    if is_elbo(spec) {
+    if let Some(bound) = bound(spec) {
         let terms = spec.objective().terms.iter();
         let terms: Vec<String> = terms
             .map(|term| format!("{} {:.2}", term.text, loss.term(term)))
             .collect();
         return format!(
-            "ELBO {} {unit} ({})",
+            "{bound} {} {unit} ({})",
             number(spec, -loss.total),
             terms.join(", ")
         );

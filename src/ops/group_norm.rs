@@ -3,11 +3,8 @@
 use rayon::prelude::*;
 
 use super::activation::activate;
-use super::lib;
-use crate::kernel::{
-    Binding, Bound, Call, Capabilities, GRID, Kernel, Real, Variant, bind, linear_dispatch,
-    parallel,
-};
+use super::{by_lanes, lib};
+use crate::kernel::{Binding, Bound, Call, Capabilities, Kernel, Real, Variant, bind, parallel};
 
 /// What is added to the variance, as in PyTorch.
 pub const NORM_EPSILON: f64 = 1e-5;
@@ -84,9 +81,6 @@ pub fn call(groups: &Groups, activation: u32) -> Call {
 /// Values that the twins compute with at once: a pixel, or as many as make this many values.
 const ROW: usize = 256;
 
-/// Groups to an invocation of each workgroup where the driver is software.
-const ALONE: u32 = 16;
-
 impl Groups {
     fn of(p: &Params) -> Self {
         let [images, pixels, channels, groups] =
@@ -128,20 +122,9 @@ impl Groups {
             false => &[lib::UNITS_SCALAR],
         };
         let groups = (self.images * self.groups) as u32;
-        let (name, lanes, size, workgroups) = match device.software {
-            true => ("alone", lib::LANES_ALONE, ALONE, groups.div_ceil(ALONE)),
-            false => {
-                let size = (self.values() / 16).next_power_of_two().clamp(64, 256);
-                ("shared", lib::LANES_SHARED, size as u32, groups)
-            }
-        };
-        let shared = [GRID, lib::EXP, lib::ACTIVATION, lanes, text];
-        vec![Variant {
-            name: name.into(),
-            parts: units.iter().copied().chain(shared).collect(),
-            constants: vec![("LANES", size)],
-            workgroups: linear_dispatch(workgroups),
-        }]
+        let size = (self.values() / 16).next_power_of_two().clamp(64, 256);
+        let parts = [units, &[lib::EXP, lib::ACTIVATION, text]].concat();
+        by_lanes(device, &parts, groups, size as u32)
     }
 }
 

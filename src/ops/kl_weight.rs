@@ -9,13 +9,22 @@ crate::params! {
         rows: u32,
         /// Values of a latent code.
         latent: u32,
-        /// Nats of each latent dimension's KL that are free.
-        free: f32,
+        /// Nats of each latent dimension's KL that are free, or those at which the whole KL is held.
+        nats: f32,
     }
 }
 
-/// Multiplies the gradient of beta · KL by the relative KL weight, and by 0 where the mean KL of a latent dimension over
-/// the batch is within the free bits (Kingma et al. 2016, eq. 15).
+/// How the gradient of the KL is weighed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// By the relative KL weight, and by 0 where the mean KL of a latent dimension over the batch is within so many nats
+    /// (Kingma et al. 2016, eq. 15).
+    FreeBits(f32),
+    /// By the sign of the mean KL of the batch less the relative KL weight of so many nats (Burgess et al. 2018, eq. 8).
+    Capacity(f32),
+}
+
+/// Multiplies the gradient of beta · KL by what a [`Rule`] says; selector `CAPACITY`.
 ///
 /// Bindings: units `[latent, 4]` as [`super::latent_units`] leaves them, scalars `[learning rate, gradient scale,
 /// relative KL weight]`, d_heads `[rows, 2·latent]`.
@@ -39,22 +48,44 @@ pub static KERNEL: Kernel = Kernel {
     oracle: twin::<f64>,
 };
 
-/// The call for `rows` heads with `free` nats of each latent dimension free.
-pub fn call(rows: usize, latent: usize, free: f32) -> Call {
+/// The call for `rows` heads.
+pub fn call(rows: usize, latent: usize, rule: Rule) -> Call {
+    let (nats, capacity) = match rule {
+        Rule::FreeBits(nats) => (nats, 0),
+        Rule::Capacity(nats) => (nats, 1),
+    };
     let params = Params {
         rows: rows as u32,
         latent: latent as u32,
-        free,
+        nats,
     };
-    Call::new(params, &[])
+    Call::new(params, &[("CAPACITY", capacity)])
+}
+
+/// −1, 0 or 1; NaN of a NaN.
+fn sign<F: Real>(value: F) -> F {
+    if value > F::ZERO {
+        F::ONE
+    } else if value < F::ZERO {
+        -F::ONE
+    } else {
+        value
+    }
 }
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [units, scalars, d_heads] = bind(bound);
     let p: Params = call.params();
     let share = scalars.floats()[2];
-    let bound = F::new(f64::from(p.free * p.rows as f32));
     let units = units.floats();
+    if call.selector("CAPACITY") != 0 {
+        let target = F::new(f64::from(p.nats)) * share * F::new(f64::from(p.rows));
+        let kl: F = units.iter().step_by(4).copied().sum();
+        let sign = sign(kl - target);
+        d_heads.floats_mut().iter_mut().for_each(|d| *d *= sign);
+        return;
+    }
+    let bound = F::new(f64::from(p.nats * p.rows as f32));
     for gradients in d_heads.floats_mut().chunks_mut(p.latent as usize) {
         for (gradient, unit) in gradients.iter_mut().zip(units.chunks(4)) {
             *gradient *= if unit[0] <= bound { F::ZERO } else { share };

@@ -1,7 +1,7 @@
 //! Importance weights of latent samples (Burda, Grosse & Salakhutdinov 2016, eq. 8).
 
-use super::{bounded, lib, likelihood};
-use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+use super::{bounded, by_lanes, lib, likelihood};
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, parallel};
 
 crate::params! {
     /// Parameters of [`KERNEL`].
@@ -17,10 +17,10 @@ crate::params! {
     }
 }
 
-/// `log w = log p(x|z) + log p(z) − log q(z|x)` of each sample, in nats; selector `LIKELIHOOD`.
+/// The parts of `−log w = −log p(x|z) + (log q(z|x) − log p(z))` of each sample, in nats; selector `LIKELIHOOD`.
 ///
 /// Bindings: x `[rows / samples, values]`, outputs `[rows, values]`, heads `[rows / samples, 2·latent]`,
-/// epsilon and z `[rows, latent]`, log_sigma `[1]`, log_w `[rows]`.
+/// epsilon and z `[rows, latent]`, log_sigma `[1]`, terms `[rows, 2]`.
 pub static KERNEL: Kernel = Kernel {
     name: "log_weight",
     bindings: &[
@@ -30,12 +30,13 @@ pub static KERNEL: Kernel = Kernel {
         Binding::read("epsilon"),
         Binding::read("z"),
         Binding::read("log_sigma"),
-        Binding::write("log_w"),
+        Binding::write("terms"),
     ],
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
-    variants: |call, _| {
-        elementwise(
+    variants: |call, device| {
+        by_lanes(
+            device,
             &[
                 lib::EXP,
                 lib::LATENT,
@@ -43,11 +44,15 @@ pub static KERNEL: Kernel = Kernel {
                 include_str!("../../shaders/log_weight.wgsl"),
             ],
             call.params::<Params>().rows,
+            LANES,
         )
     },
     twin: twin::<f32>,
     oracle: twin::<f64>,
 };
+
+/// Lanes of a row on hardware.
+const LANES: u32 = 64;
 
 /// The call for `images` images with `samples` samples each.
 pub fn call(likelihood: u32, images: usize, samples: usize, values: usize, latent: usize) -> Call {
@@ -61,7 +66,7 @@ pub fn call(likelihood: u32, images: usize, samples: usize, values: usize, laten
 }
 
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
-    let [x, outputs, heads, epsilon, z, log_sigma, log_w] = bind(bound);
+    let [x, outputs, heads, epsilon, z, log_sigma, terms] = bind(bound);
     let p: Params = call.params();
     let (values, latent, samples) = (p.values as usize, p.latent as usize, p.samples as usize);
     let (x, outputs, heads) = (x.floats(), outputs.floats(), heads.floats());
@@ -69,14 +74,14 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let kind = call.selector("LIKELIHOOD");
     parallel::chunks_of(
         values,
-        log_w.floats_mut(),
-        1,
+        terms.floats_mut(),
+        2,
         #[inline(always)]
-        |(first, log_w)| {
-            for (i, log_w) in log_w.iter_mut().enumerate() {
-                let row = first + i;
+        |(first, terms)| {
+            for (i, terms) in terms.chunks_mut(2).enumerate() {
+                let row = first / 2 + i;
                 let image = row / samples;
-                let loss = likelihood::loss(
+                terms[0] = likelihood::loss(
                     kind,
                     &x[image * values..][..values],
                     &outputs[row * values..][..values],
@@ -86,11 +91,10 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
                 let codes = epsilon[row * latent..][..latent]
                     .iter()
                     .zip(&z[row * latent..][..latent]);
-                let latent_part: F = codes
+                terms[1] = codes
                     .zip(logvar)
-                    .map(|((&e, &z), &logvar)| F::new(0.5) * (e * e + bounded(logvar) - z * z))
+                    .map(|((&e, &z), &logvar)| F::new(0.5) * (z * z - e * e - bounded(logvar)))
                     .sum();
-                *log_w = latent_part - loss;
             }
         },
     );

@@ -18,6 +18,8 @@ pub mod fma;
 pub mod gather;
 pub mod group_norm;
 pub mod group_norm_backward;
+pub mod importance;
+pub mod importance_backward;
 pub mod kl_weight;
 pub mod latent_units;
 pub mod likelihood;
@@ -25,6 +27,7 @@ pub mod log_weight;
 pub mod matmul;
 pub mod merge_taps;
 pub mod merge_taps_backward;
+pub mod mmd;
 pub mod product;
 pub mod record;
 pub mod reparameterize;
@@ -34,9 +37,11 @@ pub mod sigma;
 pub mod sigma_mean;
 pub mod square_sum;
 pub mod sum_parts;
+pub mod total_correlation;
 pub mod weight_update;
+pub mod weighted_gradient;
 
-use crate::kernel::Kernel;
+use crate::kernel::{Capabilities, GRID, Kernel, Variant, linear_dispatch};
 
 /// Every kernel of the program.
 pub static KERNELS: &[&Kernel] = &[
@@ -59,6 +64,8 @@ pub static KERNELS: &[&Kernel] = &[
     &gather::KERNEL,
     &group_norm::KERNEL,
     &group_norm_backward::KERNEL,
+    &importance::KERNEL,
+    &importance_backward::KERNEL,
     &kl_weight::KERNEL,
     &latent_units::KERNEL,
     &log_weight::KERNEL,
@@ -68,6 +75,8 @@ pub static KERNELS: &[&Kernel] = &[
     &matmul::WEIGHT_GRADIENT,
     &merge_taps::KERNEL,
     &merge_taps_backward::KERNEL,
+    &mmd::KERNEL,
+    &mmd::BACKWARD,
     &record::KERNEL,
     &reparameterize::KERNEL,
     &reparameterize_backward::KERNEL,
@@ -76,7 +85,12 @@ pub static KERNELS: &[&Kernel] = &[
     &sigma_mean::KERNEL,
     &square_sum::KERNEL,
     &sum_parts::KERNEL,
+    &total_correlation::PAIRS,
+    &total_correlation::MARGINALS,
+    &total_correlation::TERMS,
+    &total_correlation::BACKWARD,
     &weight_update::KERNEL,
+    &weighted_gradient::KERNEL,
 ];
 
 /// WGSL that several ops share.
@@ -103,6 +117,7 @@ pub(crate) mod lib {
     pub(crate) const LIKELIHOOD: &str = include_str!("../../shaders/lib/likelihood.wgsl");
     pub(crate) const NORMAL: &str = include_str!("../../shaders/lib/normal.wgsl");
     pub(crate) const PHILOX: &str = include_str!("../../shaders/lib/philox.wgsl");
+    pub(crate) const STRATIFIED: &str = include_str!("../../shaders/lib/stratified.wgsl");
     pub(crate) const UNITS_SCALAR: &str = include_str!("../../shaders/lib/units_scalar.wgsl");
     pub(crate) const UNITS_VEC4: &str = include_str!("../../shaders/lib/units_vec4.wgsl");
 }
@@ -131,6 +146,29 @@ pub(crate) fn inside<F: crate::kernel::Real>(logvar: F) -> F {
     } else {
         F::ONE
     }
+}
+
+/// Groups of values to a workgroup, an invocation each, where the driver is software.
+const ALONE: u32 = 16;
+
+/// The only variant of a kernel that sums groups of values: hardware has a workgroup of so many lanes for each group, a
+/// software driver an invocation.
+pub(crate) fn by_lanes(
+    device: &Capabilities,
+    parts: &[&'static str],
+    groups: u32,
+    lanes: u32,
+) -> Vec<Variant> {
+    let (name, lanes_of, size, workgroups) = match device.software {
+        true => ("alone", lib::LANES_ALONE, ALONE, groups.div_ceil(ALONE)),
+        false => ("shared", lib::LANES_SHARED, lanes, groups),
+    };
+    vec![Variant {
+        name: name.into(),
+        parts: [parts, &[GRID, lanes_of]].concat(),
+        constants: vec![("LANES", size)],
+        workgroups: linear_dispatch(workgroups),
+    }]
 }
 
 /// Invocations of a first-stage sum over `count` values: enough to fill a GPU, few enough that the

@@ -283,6 +283,7 @@ mod tests {
             test: Loss::default(),
             learning_rate: 1e-3,
             kl_weight: weight,
+            kl_target: None,
             active_units: Some(active),
             kl_per_unit: vec![kl / 2.0; 2],
             sigma: None,

@@ -41,6 +41,9 @@ pub struct Report {
     pub learning_rate: f64,
     /// Weight of the KL in the last of these steps.
     pub kl_weight: f64,
+    /// What the KL was held at in the last of these steps, nats; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl_target: Option<f64>,
     /// Training images per second since the start of the epoch, or since training went on in it.
     pub images_per_s: f64,
     /// Seconds of training, those before a stop included.
@@ -64,6 +67,9 @@ pub struct Epoch {
     pub learning_rate: f64,
     /// Weight of the KL in the last step.
     pub kl_weight: f64,
+    /// What the KL was held at in the last step, nats; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl_target: Option<f64>,
     /// Latent dimensions whose mean varies over the test images by a variance above 0.01 (Burda et al. 2016);
     /// absent for an autoencoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +139,7 @@ mod tests {
             },
             learning_rate: 1e-3,
             kl_weight: 0.7,
+            kl_target: None,
             images_per_s: 1e5,
             seconds: 2.5,
         })

@@ -52,6 +52,8 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Weight of the KL in the last step.
     pub kl_weight: f64,
+    /// What the KL was held at in the last step, nats; absent where it is not.
+    pub kl_target: Option<f64>,
     /// What each latent dimension of a VAE carries, over the test images.
     pub units: Option<Units>,
     /// The sigma of a Gaussian likelihood, where training finds it.
@@ -75,6 +77,7 @@ impl From<&EpochRecord> for metrics::Epoch {
             test: record.test.clone(),
             learning_rate: record.learning_rate,
             kl_weight: record.kl_weight,
+            kl_target: record.kl_target,
             active_units: record.units.as_ref().map(Units::active),
             kl_per_unit: record
                 .units

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Augment, Binarize};
 use crate::error::{Error, Result};
 use crate::kernel::Precision;
-use crate::model::ModelSpec;
 use crate::model::plans::Update;
+use crate::model::{Choices, Model, ModelSpec};
 use crate::number::Bytes;
 use crate::option::{self, defaults};
+use crate::plan::MAX_BOUND;
 use crate::train::trainer::MOST_SHARDS;
 use crate::train::{Decay, KlWeight, LearningRate};
 
@@ -145,12 +146,14 @@ impl TrainOptions {
     }
 
     /// What goes by the number of epochs, so that it changes for a run that is made longer.
-    pub fn goes_by_epochs(&self) -> Vec<&'static str> {
+    pub fn goes_by_epochs(&self, spec: &ModelSpec) -> Vec<&'static str> {
         let cosine = self.learning_rate_schedule.decay == Decay::Cosine;
         let cycles = self.kl_schedule.cycles > 0;
+        let capacity = spec.capacity.is_some() && self.kl_schedule.is_constant();
         [
             (cosine, "`lr-schedule = cosine`"),
             (cycles, "`kl-cycles = …`"),
+            (capacity, "`capacity = …`"),
         ]
         .into_iter()
         .filter_map(|(is_so, option)| is_so.then_some(option))
@@ -158,20 +161,37 @@ impl TrainOptions {
     }
 
     /// Whether a step's learning rate or weight of the KL is another than that of the step before.
-    pub(super) fn is_scheduled(&self) -> bool {
-        !(self.learning_rate_schedule.is_constant() && self.kl_schedule.is_constant())
+    pub(super) fn is_scheduled(&self, spec: &ModelSpec) -> bool {
+        let kl = self.kl_schedule_of(spec);
+        !(self.learning_rate_schedule.is_constant() && kl.is_constant())
+    }
+
+    /// How the weight of the KL changes, or of a model that holds it at a capacity its target: that rises over the first half
+    /// of training where nobody says how.
+    pub(super) fn kl_schedule_of(&self, spec: &ModelSpec) -> KlWeight {
+        let asked = self.kl_schedule;
+        match spec.capacity {
+            Some(_) if asked.is_constant() => KlWeight { cycles: 1, ..asked },
+            _ => asked,
+        }
     }
 
     /// How the KL counts in training, in words, where it is not by beta alone.
-    pub fn kl_in_words(&self) -> Option<String> {
-        let KlWeight { warm_up, cycles } = self.kl_schedule;
+    pub fn kl_in_words(&self, spec: &ModelSpec) -> Option<String> {
+        let KlWeight { warm_up, cycles } = self.kl_schedule_of(spec);
+        let what = match spec.capacity {
+            Some(_) => "the target that it is held at",
+            None => "its weight",
+        };
         let mut parts = Vec::new();
-        if cycles > 0 {
+        if cycles == 1 {
             parts.push(format!(
-                "its weight rises from 0 in each of {cycles} cycles"
+                "{what} rises from 0 over the first half of training"
             ));
+        } else if cycles > 0 {
+            parts.push(format!("{what} rises from 0 in each of {cycles} cycles"));
         } else if !warm_up.is_zero() {
-            parts.push(format!("its weight rises from 0 over {warm_up}"));
+            parts.push(format!("{what} rises from 0 over {warm_up}"));
         }
         if self.free_bits > 0.0 {
             parts.push(format!(
@@ -184,11 +204,11 @@ impl TrainOptions {
     }
 
     /// What a plan has to know of them, where an epoch has `batches`.
-    pub(super) fn update(&self, fused: bool, batches: usize) -> Update {
+    pub(super) fn update(&self, spec: &ModelSpec, fused: bool, batches: usize) -> Update {
         Update {
             augment: self.augment,
-            schedule: self.is_scheduled().then_some(batches),
-            kl_share: !self.kl_schedule.is_constant(),
+            schedule: self.is_scheduled(spec).then_some(batches),
+            kl_share: !self.kl_schedule_of(spec).is_constant(),
             free_bits: self.free_bits,
             weight_decay: self.weight_decay,
             grad_clip: self.grad_clip,
@@ -201,16 +221,44 @@ impl TrainOptions {
     /// Checks what only some models have.
     ///
     /// # Errors
-    /// [`Error::Config`] where an autoencoder is to weigh a KL.
+    /// As [`ModelSpec::check_training`].
     pub fn check_model(&self, spec: &ModelSpec) -> Result<()> {
-        let weighs = self.free_bits > 0.0 || !self.kl_schedule.is_constant();
-        if weighs && !spec.is_variational() {
-            return Err(Error::config(
-                "`free-bits = …`, `kl-warmup = …` and `kl-cycles = …` weigh the KL, and an autoencoder has none",
-                "`model = vae`, or none of these",
-            ));
+        spec.check_training(Choices {
+            kl_schedule: !self.kl_schedule.is_constant(),
+            free_bits: self.free_bits > 0.0,
+            shards: self.shards,
+        })
+    }
+
+    /// Parts of a batch: as many as are asked for, or more where the samples of their codes would be more than every device
+    /// can bind at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where those of a single image are too many.
+    pub(super) fn shards_for(&self, model: &Model) -> Result<usize> {
+        let spec = model.spec();
+        let samples = spec.objective().samples(spec);
+        let fits = |images: usize| images * samples * model.widest() <= MAX_BOUND;
+        if samples == 1 {
+            return Ok(self.shards);
         }
-        Ok(())
+        let mut shards = self.shards;
+        while !fits(self.batch_size.div_ceil(shards)) {
+            if shards >= self.batch_size.min(MOST_SHARDS) {
+                let most = MAX_BOUND / model.widest() / self.batch_size.div_ceil(shards);
+                return Err(Error::config(
+                    format!(
+                        "`importance = {samples}`: samples of {} values each take more than {} MiB, the most that every \
+                         device can bind",
+                        model.widest(),
+                        (4 * MAX_BOUND) >> 20
+                    ),
+                    format!("`importance = {}`", most.max(1)),
+                ));
+            }
+            shards *= 2;
+        }
+        Ok(shards)
     }
 
     /// Checks every value, also against the number of training images.
@@ -326,11 +374,12 @@ mod tests {
     #[test]
     fn only_a_kl_that_does_not_count_by_beta_alone_is_put_in_words() {
         let mut options = TrainOptions::default();
-        assert_eq!(options.kl_in_words(), None);
+        let spec = ModelSpec::reference();
+        assert_eq!(options.kl_in_words(&spec), None);
         options.kl_schedule.warm_up = Span::Epochs(2.0);
         options.free_bits = 0.25;
         assert_eq!(
-            options.kl_in_words().as_deref(),
+            options.kl_in_words(&spec).as_deref(),
             Some(
                 "the KL while training: its weight rises from 0 over 2 epochs, and 0.25 nats of each latent dimension \
                  are free"
@@ -340,7 +389,7 @@ mod tests {
             cycles: 3,
             ..KlWeight::default()
         };
-        let text = options.kl_in_words().unwrap_or_default();
+        let text = options.kl_in_words(&spec).unwrap_or_default();
         assert!(text.contains("in each of 3 cycles"), "{text}");
     }
 }

@@ -281,6 +281,7 @@ mod tests {
             test: Loss::new(&ModelSpec::reference(), &[21.0, 4.25]),
             learning_rate: 1e-3,
             kl_weight: 1.0,
+            kl_target: None,
             active_units: Some(1),
             kl_per_unit: vec![4.0, 0.25],
             sigma: None,
@@ -297,6 +298,7 @@ mod tests {
             loss: Loss::new(&ModelSpec::reference(), &[20.5, 4.0]),
             learning_rate: 1e-3,
             kl_weight: 1.0,
+            kl_target: None,
             images_per_s: 1000.0,
             seconds: 1.5,
         })

@@ -52,6 +52,13 @@ pub enum Ending {
     BrokenOff,
 }
 
+/// What is scheduled.
+struct Rates {
+    learning_rate: f64,
+    kl_weight: f64,
+    kl_target: Option<f64>,
+}
+
 /// A model in training.
 pub struct Trainer {
     session: Session,
@@ -339,7 +346,11 @@ impl Trainer {
         let train = self
             .session
             .mean_loss(&self.position.epoch_sums, self.steps.images);
-        let (learning_rate, kl_weight) = self.rates(self.steps.batches() - 1);
+        let Rates {
+            learning_rate,
+            kl_weight,
+            kl_target,
+        } = self.rates(self.steps.batches() - 1);
         let steps = self.position.steps;
         let earlier = self.position.best;
         let mut position = Position {
@@ -371,6 +382,7 @@ impl Trainer {
             train,
             learning_rate,
             kl_weight,
+            kl_target,
             units,
             astray: self.is_astray(&test, kl_weight, sigma),
             test,
@@ -398,12 +410,15 @@ impl Trainer {
             epochs: self.options.epochs,
         };
         let first = self.position.steps - self.position.batches as u64;
+        let spec = self.session.model.spec();
+        let kl = self.options.kl_schedule_of(spec);
+        let is_scheduled = self.options.is_scheduled(spec);
         for (step, row) in (first..).zip(self.schedule.chunks_mut(2)) {
             let rate = self.options.learning_rate_schedule.share(step, course)?;
             row[0] = (f64::from(self.options.learning_rate) * rate) as f32;
-            row[1] = self.options.kl_schedule.share(step, course)? as f32;
+            row[1] = kl.share(step, course)? as f32;
         }
-        if self.options.is_scheduled() {
+        if is_scheduled {
             let schedule = self.train.schedule();
             self.session.runtime.write(schedule, 0, &self.schedule)?;
         }
@@ -419,10 +434,16 @@ impl Trainer {
         self.session.seek(&self.train, step as u32, place)
     }
 
-    /// Learning rate and weight of the KL of a step of the running epoch.
-    fn rates(&self, batch: usize) -> (f64, f64) {
-        let row = &self.schedule[2 * batch..][..2];
-        let beta = f64::from(self.session.model.spec().beta);
-        (f64::from(row[0]), beta * f64::from(row[1]))
+    /// What is scheduled, in a step of the running epoch.
+    fn rates(&self, batch: usize) -> Rates {
+        let [learning_rate, share] = [0, 1].map(|i| f64::from(self.schedule[2 * batch + i]));
+        let spec = self.session.model.spec();
+        let beta = f64::from(spec.beta);
+        let held = spec.capacity.map(f64::from);
+        Rates {
+            learning_rate,
+            kl_weight: if held.is_some() { beta } else { beta * share },
+            kl_target: held.map(|nats| nats * share),
+        }
     }
 }

@@ -28,6 +28,9 @@ pub fn warm_up(
     if options.validate(images).is_err() || check_rows(&model, options.batch_size).is_err() {
         return Ok(());
     }
+    let Ok(shards) = options.shards_for(&model) else {
+        return Ok(());
+    };
     let draws = (options.binarize, Purpose::Binarisation);
     let source = Source::new(
         "train",
@@ -37,11 +40,11 @@ pub fn warm_up(
         options.seed,
     );
     let rows = options.batch_size;
-    let update = options.update(runtime.fuses_updates(), images.div_ceil(rows));
+    let update = options.update(model.spec(), runtime.fuses_updates(), images.div_ceil(rows));
     let maker = Maker {
         source: &source,
         update,
-        shards: options.shards,
+        shards,
         ranks: &Ranks::alone(),
     };
     runtime.warm_up(&maker.first(&model, rows))

@@ -62,7 +62,10 @@ impl Group {
     /// The figure of an epoch that this group compares.
     pub(super) fn value(&self, epoch: &Epoch) -> f64 {
         match self.figure {
-            ELBO => self.objective.sum(&epoch.test),
+            ELBO => self
+                .objective
+                .negative_elbo(&epoch.test)
+                .unwrap_or(f64::NAN),
             _ => epoch.test.total,
         }
     }
@@ -154,7 +157,7 @@ impl Comparison {
                 "{} weight the {} differently, so their losses are not comparable: the negative ELBO, {}, is compared",
                 group.names.join(", "),
                 weighted.join(" and the "),
-                group.objective.terms_in_words()
+                group.objective.elbo_in_words()
             ));
         }
         notes

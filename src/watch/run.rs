@@ -158,12 +158,11 @@ impl Run {
         self.config.model.is_variational()
     }
 
-    /// What the loss is: `loss` or, where it is one, `negative ELBO`.
-    pub fn loss_name(&self) -> &'static str {
-        if words::is_elbo(&self.config.model) {
-            "negative ELBO"
-        } else {
-            "loss"
+    /// What the loss is: `loss` or, where it is one of a bound, `negative ELBO`.
+    pub fn loss_name(&self) -> String {
+        match words::bound(&self.config.model) {
+            Some(bound) => format!("negative {bound}"),
+            None => "loss".to_owned(),
         }
     }
 }
@@ -198,6 +197,7 @@ pub(super) mod tests {
             test: loss(reconstruction),
             learning_rate: 1e-3,
             kl_weight: 1.0,
+            kl_target: None,
             active_units: Some(2),
             kl_per_unit: vec![0.001, 20.0, 4.999],
             sigma: None,
@@ -215,6 +215,7 @@ pub(super) mod tests {
             loss: loss(reconstruction),
             learning_rate: 1e-3,
             kl_weight: 1.0,
+            kl_target: None,
             images_per_s: 1000.0,
             seconds: step as f64 / 5.0,
         })
@@ -312,6 +313,7 @@ pub(super) mod tests {
         // Losses are weighted by the whole of beta, whatever a schedule says.
         run.lines.push(Line::Epoch(Epoch {
             kl_weight: 0.5,
+            kl_target: None,
             ..epoch(3)
         }));
         assert_eq!(run.loss_name(), "negative ELBO");

@@ -74,13 +74,13 @@ impl EventWriter {
             Line::Report(report) => {
                 self.reported = report.epoch;
                 let rates = [report.learning_rate, report.images_per_s, report.kl_weight];
-                let values = self.training(&report.loss, rates);
+                let values = self.training(&report.loss, rates, report.kl_target);
                 self.train.scalars(report.step, &values)
             }
             Line::Epoch(epoch) => {
                 if self.reported != epoch.epoch {
                     let rates = [epoch.learning_rate, epoch.images_per_s, epoch.kl_weight];
-                    let values = self.training(&epoch.train, rates);
+                    let values = self.training(&epoch.train, rates, epoch.kl_target);
                     self.train.scalars(epoch.step, &values)?;
                 }
                 let mut values = self.losses(&epoch.test);
@@ -134,11 +134,13 @@ impl EventWriter {
         values
     }
 
-    /// The same of training, with its learning rate, its images per second and the weight of its KL.
+    /// The same of training, with its learning rate, its images per second and the weight of its KL,
+    /// and what that is held at.
     fn training(
         &self,
         loss: &Loss,
         [learning_rate, speed, kl_weight]: [f64; 3],
+        kl_target: Option<f64>,
     ) -> Vec<(String, f64)> {
         let mut values = self.losses(loss);
         values.push(("schedule/learning_rate".to_owned(), learning_rate));
@@ -146,6 +148,7 @@ impl EventWriter {
         if self.spec.is_variational() {
             values.push(("schedule/kl_weight".to_owned(), kl_weight));
         }
+        values.extend(kl_target.map(|nats| ("schedule/kl_target".to_owned(), nats)));
         values
     }
 }

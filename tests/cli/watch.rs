@@ -44,6 +44,7 @@ fn run(folder: &Path, name: &str, change: impl Fn(String) -> String) -> PathBuf 
             test: Loss::new(&ModelSpec::reference(), &[reconstruction, 25.0]),
             learning_rate: 1e-3,
             kl_weight: 1.0,
+            kl_target: None,
             active_units: Some(20),
             kl_per_unit: vec![1.25; 20],
             sigma: None,

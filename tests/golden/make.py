@@ -60,6 +60,11 @@ class Case:
     encoder: str = ""
     decoder: str = ""
     sigma_optimal: bool = False  # sigma of a step: the root mean squared error of its batch
+    objective: str = ""  # iwae, beta-tc, mmd, wae; elbo of a vae and reconstruction of an ae need no name
+    importance: int = 1  # samples of the code of an image
+    gradient: str = ""  # dreg: that of the encoder is doubly reparameterised
+    mmd_weight: float = 1.0
+    capacity: float = -1.0  # nats at which the KL is held, times the schedule's share
 
     def rows(self, step):
         """Rows of a step's batch."""
@@ -68,7 +73,7 @@ class Case:
 
 
 OPTIONAL = {"epoch", "last", "schedule", "free_bits", "precision", "image", "encoder", "decoder",
-            "sigma_optimal"}
+            "sigma_optimal", "objective", "importance", "gradient", "mmd_weight", "capacity"}
 
 
 # Fixed sigmas are exact in float32.
@@ -113,6 +118,19 @@ CASES = [
     # Its sigma does not decay, and is no part of the norm.
     Case("vae-gaussian-optimal-tanh", 14, "vae", "tanh", "gaussian", values=13, latent=2, weight_decay=0.1,
          grad_clip=1.0, sigma_optimal=True),
+    Case("vae-iwae-bernoulli", 18, "vae", "tanh", "bernoulli", hidden=(9, 6), objective="iwae", importance=5),
+    Case("vae-iwae-dreg-learned", 19, "vae", "silu", "gaussian", values=13, latent=2, sigma=0.7,
+         sigma_learned=True, objective="iwae", importance=4, gradient="dreg"),
+    Case("vae-iwae-conv", 20, "vae", "tanh", "bernoulli", values=64, hidden=(), image=(8, 8, 1), objective="iwae",
+         importance=3, encoder="conv 3 k4 /2, linear 6", decoder="linear 6, linear 4x4x3, deconv 1 k4 *2"),
+    Case("vae-beta-tc", 21, "vae", "tanh", "bernoulli", batch=7, objective="beta-tc", beta=6.0),
+    Case("vae-beta-tc-short-batch", 22, "vae", "tanh", "gaussian", sigma=0.5, batch=6, objective="beta-tc", beta=0.5,
+         epoch=5, last=2),
+    Case("vae-mmd", 23, "vae", "tanh", "gaussian", values=13, latent=2, sigma=0.7, sigma_learned=True, batch=6,
+         objective="mmd", beta=0.25, mmd_weight=20.0),
+    Case("vae-capacity", 24, "vae", "tanh", "bernoulli", beta=8.0, capacity=4.0, schedule=(
+        (0.01, 0.0), (0.01, 0.0078125), (0.01, 0.015625), (0.01, 0.03125), (0.01, 0.0625),
+        (0.01, 0.125), (0.01, 0.25), (0.01, 0.5), (0.01, 0.75), (0.01, 1.0))),
 ]
 
 
@@ -186,7 +204,7 @@ class Maps(torch.nn.Module):
 
     def __init__(self, case):
         super().__init__()
-        self.image = case.image
+        self.image, self.case = case.image, case
         height, width, channels = case.image
         encoder, sizes = modules(case, case.encoder, [channels, height, width], False)
         self.encoder = torch.nn.Sequential(*encoder)
@@ -200,8 +218,9 @@ class Maps(torch.nn.Module):
         images = x.reshape(-1, *self.image).permute(0, 3, 1, 2)
         a = self.encoder(images).flatten(1)
         mu, logvar = self.mu(a), self.logvar(a).clamp(-30, 30)
-        means = self.decoder(mu + (logvar / 2).exp() * eps)
-        return mu, logvar, means.permute(0, 2, 3, 1).flatten(1)
+        z = codes(self.case, mu, logvar, eps)
+        means = self.decoder(z.flatten(0, -2)).permute(0, 2, 3, 1)
+        return mu, logvar, z, means.reshape(*z.shape[:-1], -1)
 
 
 def layer_sizes(case):
@@ -241,7 +260,8 @@ def draw_inputs(case):
     # About a quarter black and a quarter white, as both ends matter to the likelihoods.
     x_u8 = torch.randint(-128, 384, shape, generator=rng).clamp(0, 255).to(torch.uint8)
     x = torch.from_numpy(x_u8.numpy().astype(np.float32) / np.float32(255))
-    eps = torch.randn((case.steps, case.batch, case.latent), generator=rng)
+    samples = [case.importance] if case.objective == "iwae" else []
+    eps = torch.randn((case.steps, case.batch, *samples, case.latent), generator=rng)
     return x_u8, x, eps
 
 
@@ -285,57 +305,133 @@ class HalfLinear(torch.autograd.Function):
         return gradient @ weight, gradient.T @ a, gradient.sum(0)
 
 
-def losses(case, params, x, eps):
-    """Reconstruction and KL (not yet times beta), both in nats and summed over the batch, and the KL that is learned
-    from, which free bits make another."""
+def codes(case, mu, logvar, eps):
+    """Codes [rows, latent], or [rows, samples, latent]."""
+    if case.objective == "iwae":
+        mu, logvar = mu.unsqueeze(1), logvar.unsqueeze(1)
+    return mu + (logvar / 2).exp() * eps
+
+
+def passed(case, params, x, eps):
+    """mu, logvar, the codes and what the decoder makes of them; mu and logvar are None of an autoencoder."""
     def linear(name, a):
         layer = HalfLinear.apply if case.precision == "f16" else F.linear
         return layer(a, params[f"{name}.weight"], params[f"{name}.bias"])
 
     if case.encoder:
-        mu, logvar, out = torch.func.functional_call(Maps(case), params, (x, eps))
-        kl = 0.5 * (logvar.exp() + mu.square() - 1 - logvar).sum()
-        return reconstruction_loss(case, params, x, out), kl, kl
+        return torch.func.functional_call(Maps(case), params, (x, eps))
     act = ACTIVATIONS[case.activation]
     depth = len(case.hidden)
     a = x
     for i in range(depth):
         a = act(linear(f"fc{i + 1}", a))
     head = f"fc{depth + 1}"
+    mu = logvar = None
     if case.kind == "vae":
         mu = linear(head + "1", a)
         logvar = linear(head + "2", a).clamp(-30, 30)
-        terms = logvar.exp() + mu.square() - 1 - logvar
-        kl = learned = 0.5 * terms.sum()
-        if case.free_bits > 0:
-            learned = (0.5 * terms.sum(0)).clamp(min=case.free_bits * len(x)).sum()
-        a = mu + (logvar / 2).exp() * eps
+        z = codes(case, mu, logvar, eps)
     else:
-        kl = learned = x.new_zeros(())
-        a = linear(head, a)
+        z = linear(head, a)
+    a = z
     for i in range(depth):
         a = act(linear(f"fc{depth + 2 + i}", a))
-    out = linear(f"fc{2 * depth + 2}", a)
-    return reconstruction_loss(case, params, x, out), kl, learned
+    return mu, logvar, z, linear(f"fc{2 * depth + 2}", a)
 
 
-def reconstruction_loss(case, params, x, out):
-    """In nats, summed over the batch."""
+def losses(case, params, x, eps, share):
+    """The terms of the objective (not yet times beta), summed over the batch, and what is learned from, in which the
+    KL has a share of beta."""
+    mu, logvar, z, out = passed(case, params, x, eps)
+    if case.objective == "iwae":
+        return importance_weighted(case, params, x, mu, logvar, z, out)
+    reconstruction = reconstruction_losses(case, params, x, out).sum()
+    if case.kind == "ae":
+        none = x.new_zeros(())
+        return [reconstruction, none], reconstruction
+    if case.objective == "beta-tc":
+        parts = parts_of_kl(mu, logvar, z, case.steps * case.batch)
+        return [reconstruction, *parts], reconstruction + parts[0] + case.beta * parts[1] + parts[2]
+    terms = logvar.exp() + mu.square() - 1 - logvar
+    kl = learned = 0.5 * terms.sum()
+    if case.capacity >= 0:
+        learned = (kl - case.capacity * share * len(x)).abs()
+        return [reconstruction, kl], reconstruction + case.beta * learned
+    if case.objective == "mmd":
+        mmd = discrepancy(z, eps)
+        return [reconstruction, kl, mmd], reconstruction + case.beta * kl + case.mmd_weight * mmd
+    if case.free_bits > 0:
+        learned = (0.5 * terms.sum(0)).clamp(min=case.free_bits * len(x)).sum()
+    return [reconstruction, kl], reconstruction + case.beta * share * learned
+
+
+def importance_weighted(case, params, x, mu, logvar, z, out):
+    """The importance-weighted bound in its three terms; the gradient by autograd, or the doubly reparameterised one as
+    its authors compute it: constants for q's parameters, weights for constants, and once more on the way to z."""
+    reconstruction = reconstruction_losses(case, params, x.unsqueeze(1), out).sum(-1)
+    if case.gradient == "dreg":
+        mu, logvar = mu.detach(), logvar.detach()
+    mu, logvar = mu.unsqueeze(1), logvar.unsqueeze(1)
+    log_q = -0.5 * ((z - mu).square() / logvar.exp() + logvar).sum(-1)
+    divergence = log_q + 0.5 * z.square().sum(-1)
+    log_w = -reconstruction - divergence
+    bound = log_w.logsumexp(1) - math.log(case.importance)
+    learned = -bound.sum()
+    if case.gradient == "dreg":
+        weights = log_w.softmax(1).detach()
+        z.register_hook(lambda gradient: weights.unsqueeze(-1) * gradient)
+        learned = -(weights * log_w).sum()
+    means = [reconstruction.mean(1).sum(), divergence.mean(1).sum()]
+    return [*means, -bound.sum() - sum(means)], learned
+
+
+def parts_of_kl(mu, logvar, z, images):
+    """Mutual information, total correlation and dimension-wise KL by minibatch-stratified sampling."""
+    rows = len(z)
+    others = rows - 1
+    share = torch.full((rows, rows), 1 / others, dtype=z.dtype)
+    for row in range(rows):
+        share[row, row] = 1 / images
+        share[row, (row + 1) % rows] = (images - others) / (images * others)
+    share = share.log()
+    # [code, head, latent dimension]
+    pairs = torch.distributions.Normal(mu, (logvar / 2).exp()).log_prob(z.unsqueeze(1))
+    of_code = pairs.diagonal().sum()
+    joint = (share + pairs.sum(2)).logsumexp(1).sum()
+    product = (share.unsqueeze(2) + pairs).logsumexp(1).sum()
+    prior = torch.distributions.Normal(torch.zeros_like(z), 1).log_prob(z).sum()
+    return [of_code - joint, joint - product, product - prior]
+
+
+def discrepancy(z, draws):
+    """Rows times the squared maximum mean discrepancy, of pairs of different rows."""
+    def kernel(a, b):
+        square = (a.unsqueeze(1) - b).square().sum(2)
+        widths = [2 * a.shape[1] * scale for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10)]
+        return sum(width / (width + square) for width in widths)
+
+    others = 1 - torch.eye(len(z), dtype=z.dtype)
+    both = kernel(z, z) + kernel(draws, draws) - 2 * kernel(z, draws)
+    return (both * others).sum() / (len(z) - 1)
+
+
+def reconstruction_losses(case, params, x, out):
+    """Of each value, in nats."""
     if case.likelihood == "bernoulli":
-        return F.binary_cross_entropy_with_logits(out, x, reduction="sum")
+        return F.binary_cross_entropy_with_logits(out, x.expand_as(out), reduction="none")
     if case.likelihood == "squared-error":
-        return (x - torch.sigmoid(out)).square().sum()
+        return (x - torch.sigmoid(out)).square()
     if case.likelihood == "linear-squared-error":
-        return (x - out).square().sum()
+        return (x - out).square()
     log_sigma = params.get("log_sigma", x.new_tensor([math.log(case.sigma)]))
     if case.sigma_optimal:
         log_sigma = (x - out).square().mean().detach().log() / 2
     scaled = (x - out) / log_sigma.exp()
-    return (0.5 * scaled.square() + log_sigma + 0.5 * math.log(2 * math.pi)).sum()
+    return 0.5 * scaled.square() + log_sigma + 0.5 * math.log(2 * math.pi)
 
 
 def train(case, initial, x, eps, dtype):
-    """Runs the steps in `dtype`; returns losses [steps, 2] and {grad/*, param1/*, param10/*}."""
+    """Runs the steps in `dtype`; returns losses [steps, terms] and {grad/*, param1/*, param10/*}."""
     params = {k: v.to(dtype, copy=True).requires_grad_() for k, v in initial.items()}
     x, eps = x.to(dtype), eps.to(dtype)
     rule = torch.optim.AdamW if case.weight_decay > 0 else torch.optim.Adam
@@ -347,9 +443,9 @@ def train(case, initial, x, eps, dtype):
         rows = case.rows(step)
         rate, share = case.schedule[step] if case.schedule else (case.lr, 1.0)
         optimizer.param_groups[0]["lr"] = rate
-        reconstruction, kl, learned = losses(case, params, x[step, :rows], eps[step, :rows])
-        (reconstruction + case.beta * share * learned).backward()
-        record.append(torch.stack([reconstruction, kl]).detach())
+        terms, learned = losses(case, params, x[step, :rows], eps[step, :rows], share)
+        learned.backward()
+        record.append(torch.stack(terms).detach())
         if step == 0:
             grads = {k: torch.zeros_like(p) if p.grad is None else p.grad.clone() for k, p in params.items()}
             kept.update({f"grad/{k}": grad for k, grad in grads.items()})
@@ -362,7 +458,7 @@ def train(case, initial, x, eps, dtype):
         optimizer.step()
         if case.sigma_optimal:
             # The loss of a value is (1 + ln 2 pi sigma^2) / 2. The steps are an epoch of equal batches.
-            loss = reconstruction.detach() / x[step, :rows].numel()
+            loss = terms[0].detach() / x[step, :rows].numel()
             variances.append((2 * loss - 1).exp() / (2 * math.pi))
             params["log_sigma"] = torch.stack(variances).mean().log().reshape(1) / 2
         if step + 1 in (1, case.steps):
@@ -395,10 +491,12 @@ def write(case, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for the files")
-    folder = parser.parse_args().out
+    parser.add_argument("cases", nargs="*", help="names of those to write [default: all]")
+    args = parser.parse_args()
+    folder = args.out
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for case in CASES:
+    for case in (case for case in CASES if not args.cases or case.name in args.cases):
         path = write(case, folder)
         print(f"{path} {path.stat().st_size} bytes")
 

@@ -322,14 +322,274 @@ const SIMPLE: &[Fault] = &[
         "drawn(found, order[position], j / 4u)",
         "drawn(found, order[position], at)",
     ),
+    // A weight that overflows; one that is not normalised; the next image's samples; what the weights take off with the
+    // other sign, and without the number of samples.
+    fault(
+        "importance",
+        "far apart",
+        "log_weight(k) - largest",
+        "log_weight(k)",
+    ),
+    fault("importance", "13 images", "weights[k] /= sum;", ""),
+    fault(
+        "importance",
+        "13 images",
+        "image * params.samples",
+        "image + params.samples",
+    ),
+    fault("importance", "13 images", "-gain", "gain"),
+    fault("importance", "13 images", "log(sum / samples)", "log(sum)"),
+    // No prior; no gradient of log q; a weight once; the samples of the first image; a bound that lets through.
+    fault(
+        "importance_backward",
+        "37 images, 3 samples, latent 11, reparameterized",
+        "weight * (mu + sigma * e);",
+        "0.0;",
+    ),
+    fault(
+        "importance_backward",
+        "37 images, 3 samples, latent 11, reparameterized",
+        "select(-0.5, 0.0,",
+        "select(0.0, 0.0,",
+    ),
+    fault(
+        "importance_backward",
+        "37 images, 3 samples, latent 11, dreg",
+        "weight * (gradient + weight *",
+        "(gradient + weight *",
+    ),
+    fault(
+        "importance_backward",
+        "37 images, 3 samples, latent 11, dreg",
+        "- e / sigma",
+        "- e * sigma",
+    ),
+    fault(
+        "importance_backward",
+        "37 images, 3 samples, latent 11, dreg",
+        "image * params.samples + k",
+        "k",
+    ),
+    fault(
+        "importance_backward",
+        "beyond its bound",
+        " * inside(raw)",
+        "",
+    ),
+    // The weight of another row; the image of another; values beyond a row; sigma where nobody asks for it, and not weighed.
+    fault(
+        "weighted_gradient",
+        "Gaussian, 7 images",
+        "weights[row]",
+        "weights[0]",
+    ),
+    fault(
+        "weighted_gradient",
+        "Gaussian, 7 images",
+        "row / params.samples",
+        "row % params.samples",
+    ),
+    fault(
+        "weighted_gradient",
+        "Gaussian, 7 images",
+        "min(4u, params.values - first)",
+        "4u",
+    ),
+    fault(
+        "weighted_gradient",
+        "Bernoulli, 7 images",
+        "if SIGMA != 0u {",
+        "if SIGMA == 0u {",
+    ),
+    fault(
+        "weighted_gradient",
+        "Gaussian, 7 images",
+        "+= weight * r.log_sigma_gradient[i]",
+        "+= r.log_sigma_gradient[i]",
+    ),
     // Free bits that hide a NaN, or count images rather than their mean; a share that is not taken.
     fault(
         "kl_weight",
         "a KL that is NaN",
-        "within = units[at % params.latent].x <= params.free * f32(params.rows)",
-        "within = !(units[at % params.latent].x > params.free * f32(params.rows))",
+        "within = units[at % params.latent].x <= params.nats * rows",
+        "within = !(units[at % params.latent].x > params.nats * rows)",
     ),
-    fault("kl_weight", "37 rows", " * f32(params.rows)", ""),
+    fault(
+        "kl_weight",
+        "37 rows of 11",
+        "params.nats * rows",
+        "params.nats",
+    ),
+    // The other side of a capacity; one that does not rise; one of an image; of the first dimension only; a NaN for a side.
+    fault(
+        "kl_weight",
+        "capacity, above",
+        "1.0, off > 0.0",
+        "1.0, off < 0.0",
+    ),
+    fault(
+        "kl_weight",
+        "capacity, below",
+        "params.nats * share * rows",
+        "params.nats * rows * 0.5",
+    ),
+    fault(
+        "kl_weight",
+        "capacity, above",
+        "params.nats * share * rows",
+        "params.nats * rows",
+    ),
+    fault("kl_weight", "capacity, 37 rows", "share * rows", "share"),
+    fault(
+        "kl_weight",
+        "capacity, above",
+        "j < params.latent; j++",
+        "j < 1u; j++",
+    ),
+    fault(
+        "kl_weight",
+        "capacity, NaN",
+        "select(off, -1.0, off < 0.0)",
+        "select(1.0, -1.0, off < 0.0)",
+    ),
+    // A share that is another's; a head for a code; a chain that ends early.
+    fault(
+        "pair_densities",
+        "13 rows",
+        "m == (n + 1u) % rows",
+        "m == n + 2u",
+    ),
+    fault(
+        "pair_densities",
+        "5 rows of 4 from 5",
+        "(all - others)",
+        "all",
+    ),
+    fault(
+        "pair_densities",
+        "1 rows",
+        "if rows == 1u { return 0.0; }",
+        "",
+    ),
+    fault("pair_densities", "13 rows", "heads[m *", "heads[n *"),
+    fault(
+        "pair_densities",
+        "13 rows",
+        "j < params.latent; j++",
+        "j + 1u < params.latent; j++",
+    ),
+    fault(
+        "marginal_densities",
+        "13 rows",
+        "m < params.rows; m++) {\n        sum",
+        "m + 1u < params.rows; m++) {\n        sum",
+    ),
+    fault(
+        "marginal_densities",
+        "13 rows",
+        "return share + log_normal",
+        "return log_normal",
+    ),
+    fault(
+        "marginal_densities",
+        "13 rows",
+        "largest + log(sum)",
+        "log(sum)",
+    ),
+    fault(
+        "total_correlation",
+        "13 rows",
+        "log_q - product",
+        "product - log_q",
+    ),
+    fault(
+        "total_correlation",
+        "13 rows",
+        "product - prior",
+        "product + prior",
+    ),
+    fault(
+        "total_correlation",
+        "13 rows",
+        "pairs[first + n] - log_share(n, n, params.rows, params.images)",
+        "pairs[first + n]",
+    ),
+    fault(
+        "total_correlation",
+        "13 rows",
+        "joint[n] = log_q",
+        "joint[n] = largest",
+    ),
+    fault(
+        "total_correlation_backward",
+        "13 rows of 5 from 1000, beta 6",
+        "var of_code = z[at]",
+        "var of_code = 0.0",
+    ),
+    fault(
+        "total_correlation_backward",
+        "13 rows of 5 from 1000, beta 6",
+        "(params.beta - 1.0)",
+        "params.beta",
+    ),
+    fault(
+        "total_correlation_backward",
+        "13 rows of 5 from 1000, beta 6",
+        "(parts.x - parts.y)",
+        "(parts.y - parts.x)",
+    ),
+    fault(
+        "total_correlation_backward",
+        "13 rows of 5 from 1000, beta 1",
+        "select(0.0, 1.0, n == m)",
+        "0.0",
+    ),
+    fault(
+        "total_correlation_backward",
+        "13 rows of 5 from 1000, beta 6",
+        "pull(other, row, j)",
+        "pull(row, other, j)",
+    ),
+    fault(
+        "total_correlation_backward",
+        "13 rows of 5 from 1000, beta 6",
+        "(as_head.square - 1.0)",
+        "as_head.square",
+    ),
+    fault(
+        "total_correlation_backward",
+        "3 rows of 2 from 1000, beta 6",
+        " * inside(heads[head + params.latent])",
+        "",
+    ),
+    // A pair with itself; draws that count with the other sign; too many others; a slope of the value; one scale too few.
+    fault(
+        "mmd",
+        "13 rows",
+        "- 2.0 * across.x, differ",
+        "- 2.0 * across.x, true",
+    ),
+    fault(
+        "mmd",
+        "13 rows",
+        "+ kernel(squares.z).x",
+        "- kernel(squares.z).x",
+    ),
+    fault(
+        "mmd",
+        "13 rows",
+        "f32(params.rows) - 1.0",
+        "f32(params.rows)",
+    ),
+    fault("mmd", "13 rows", "across.y, differ", "across.x, differ"),
+    fault("mmd", "13 rows", "narrow + scaled(square, 1.0)", "narrow"),
+    fault(
+        "mmd_backward",
+        "13 rows",
+        "- slopes[slope + 1u]",
+        "+ slopes[slope + 1u]",
+    ),
+    fault("mmd_backward", "13 rows", "params.weight * 4.0", "4.0"),
     fault(
         "kl_weight",
         "37 rows",
@@ -354,8 +614,8 @@ const SIMPLE: &[Fault] = &[
     fault(
         "log_weight",
         "Bernoulli, 7 images",
-        "- code * code",
-        "+ code * code",
+        "code * code -",
+        "-code * code -",
     ),
     fault(
         "log_weight",
@@ -818,11 +1078,11 @@ fn records_that_disagree_with_their_shader_are_found() {
     assert!(!complaints(&fewer, &call, &[]).is_empty());
     // A member of the right size and another type.
     let weight = &ops::kl_weight::KERNEL;
-    let call_of_weight = ops::kl_weight::call(3, 5, 0.25);
+    let call_of_weight = ops::kl_weight::call(3, 5, ops::kl_weight::Rule::FreeBits(0.25));
     let variant = (weight.variants)(&call_of_weight, &Capabilities::BASELINE).swap_remove(0);
     let types = [
-        ("free: f32", "free: u32"),
-        ("params.free", "f32(params.free)"),
+        ("nats: f32", "nats: u32"),
+        ("params.nats", "f32(params.nats)"),
     ];
     let wrong = types.into_iter().fold(variant, |variant, (right, wrong)| {
         seeded(&variant, &fault("", "", right, wrong)).unwrap()

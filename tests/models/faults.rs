@@ -175,7 +175,7 @@ const FAULTS: &[Fault] = &[
         case: "vae-bernoulli-free-bits",
         put: |plan| {
             let call = &mut step(plan, "KL weight").call;
-            change(call, |p: &mut kl_weight::Params| p.free /= p.rows as f32);
+            change(call, |p: &mut kl_weight::Params| p.nats /= p.rows as f32);
         },
     },
     Fault {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use elbo::kernel::Precision;
 use elbo::model::plans::{Source, Update, buffers};
-use elbo::model::{Likelihood, Model, ModelKind, ModelSpec, Sigma};
+use elbo::model::{Estimator, Likelihood, Model, ModelKind, ModelSpec, Sigma};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Plan};
 use elbo::shape::ImageShape;
 use safetensors::SafeTensors;
@@ -14,10 +14,10 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::skipped::skipped;
-use crate::support::{EPSILON, Report, Wide, byte_source, expose, gpu, load};
+use crate::support::{EPSILON, Report, Wide, byte_source, expose, gpu, load, named_objective};
 
 /// Cases that must be there: a file that is lost is no file that agrees.
-const CASES: usize = 20;
+const CASES: usize = 27;
 
 /// One golden file.
 pub(crate) struct Golden {
@@ -108,6 +108,14 @@ impl Golden {
                 activation: named(&case, "activation"),
                 likelihood,
                 beta: number("beta") as f32,
+                objective: case["objective"].as_str().map(named_objective),
+                mmd_weight: case["mmd_weight"].as_f64().unwrap_or(1.0) as f32,
+                capacity: case["capacity"].as_f64().map(|nats| nats as f32),
+                importance: case["importance"].as_u64().unwrap_or(1) as usize,
+                gradient: match has("gradient") {
+                    true => named(&case, "gradient"),
+                    false => Estimator::default(),
+                },
                 ..ModelSpec::reference()
             },
             sigma: number("sigma"),
@@ -170,6 +178,11 @@ impl Golden {
         self.update.precision == Precision::F16
     }
 
+    /// Values of epsilon for an image.
+    fn noise_of_image(&self) -> usize {
+        self.spec.importance * self.spec.latent
+    }
+
     /// Rows of a step's batch.
     fn rows_of(&self, step: usize) -> usize {
         match self.short {
@@ -205,7 +218,7 @@ impl Golden {
         load(runtime, parameters, &arena, &source, &self.bytes);
         runtime.put(buffers::SCALARS, &[self.rate, 1.0, 1.0]);
         runtime.put(buffers::LOG_SIGMA, &[self.sigma.ln()]);
-        let noise = self.rows * self.spec.latent;
+        let noise = self.rows * self.noise_of_image();
         runtime.allocate(EPSILON, noise).expect("allocate");
         let schedule = source.schedule();
         runtime
@@ -228,7 +241,7 @@ impl Golden {
         for step in 0..self.steps {
             let rows = self.rows_of(step);
             if let Some(all) = self.tensors.get("eps") {
-                let noise_of_batch = rows * self.spec.latent;
+                let noise_of_batch = rows * self.noise_of_image();
                 runtime.put(EPSILON, &all[step * noise..][..noise_of_batch]);
             }
             match short {
@@ -258,10 +271,13 @@ impl Golden {
     pub(crate) fn compare<R: Wide>(&self, outcome: &Outcome) -> Report {
         let mut report = Report::default();
         let limits = Limits::new::<R>(self);
+        let terms = self.spec.objective().terms;
+        let expected = &self.tensors["loss"];
+        let width = expected.len() / self.steps;
         for (step, losses) in outcome.losses.iter().enumerate() {
             for (part, &found) in losses.iter().enumerate() {
-                let expected = self.tensors["loss"][2 * step + part];
-                let kind = ["reconstruction", "KL"][part];
+                let expected = expected[width * step + part];
+                let kind = terms[part].text;
                 let place = || format!("{} step {} {kind}", self.name, step + 1);
                 let limit = limits.loss(part, expected, step);
                 report.check(kind, place, found, expected, limit);
@@ -294,7 +310,7 @@ impl Golden {
             }
             let is_found = tensor.name == "log_sigma" && !self.spec.likelihood.learns_sigma();
             let limit = |p: f64, steps: usize| match is_found {
-                true => limits.optimal_sigma(self.tensors["loss"][2 * (steps - 1)], steps - 1),
+                true => limits.optimal_sigma(expected[width * (steps - 1)], steps - 1),
                 false => limits.parameter(p, steps),
             };
             all(
@@ -332,6 +348,9 @@ struct Limits {
     /// Values and codes of a batch.
     values: f64,
     codes: f64,
+    /// Roundings of a weight of a code, where codes have weights: those of its logarithm, about a nat for each value. Two
+    /// weights for a doubly reparameterised gradient.
+    weights: f64,
     /// Constant part of a value's reconstruction loss.
     constant: f64,
     rate: f64,
@@ -358,6 +377,11 @@ impl Limits {
             .max(golden.rows * pixels.max().unwrap_or(1));
         let nodes = model.graph().nodes().iter();
         let layers = nodes.filter(|node| !node.parameters.is_empty()).count();
+        // Weights lie between the gradients of layers as another layer does.
+        let (layers, weights) = match spec.objective().weighs_codes {
+            true => (layers + 1, 2 * spec.image.values()),
+            false => (layers, 0),
+        };
         let gradients = golden
             .tensors
             .iter()
@@ -368,6 +392,7 @@ impl Limits {
             layers: layers as f64,
             values: (golden.rows * spec.image.values()) as f64,
             codes: (golden.rows * spec.latent) as f64,
+            weights: weights as f64,
             constant: match spec.likelihood {
                 Likelihood::Gaussian { .. } => golden.sigma.ln().abs() + 0.92,
                 _ => 0.0,
@@ -385,6 +410,8 @@ impl Limits {
     fn loss(&self, part: usize, expected: f64, updates: usize) -> f64 {
         let rounding = match part {
             0 => self.sum * (expected.abs() + self.values * self.constant),
+            // Of differences between samples, which are as large as their likelihoods, about a nat for each value.
+            _ if self.weights > 0.0 => expected.abs() + self.codes + self.values,
             _ => expected.abs() + self.codes,
         };
         let moved = updates as f64 * self.rate * self.update_error() * self.slope;
@@ -393,7 +420,7 @@ impl Limits {
 
     /// One sum a layer, relative to the tensor's largest value, as small ones are what cancels.
     fn gradient(&self, largest: f64) -> f64 {
-        self.eps * self.sum * self.layers * largest
+        self.eps * (self.sum * self.layers + self.weights) * largest
     }
 
     /// Relative to the absolute terms of Σ (1 − r²) = g, which are at most 2n − g.

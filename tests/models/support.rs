@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use elbo::data::{Binarize, Images, Storage, Values, digits};
 use elbo::device::{Device, Gpu, Selection};
+use elbo::model::objectives::{OBJECTIVES, Objective};
 use elbo::model::plans::{Source, buffers};
 use elbo::model::{Activation, Likelihood, ModelKind, ModelSpec, Parameters, Weights};
 use elbo::plan::{Choice, CpuRuntime, GpuRuntime, Home, Plan, Runtime, Shared};
@@ -170,6 +171,12 @@ pub(crate) fn small(kind: ModelKind, values: usize, hidden: &[usize], latent: us
         },
         ..ModelSpec::reference()
     }
+}
+
+/// The objective of a name.
+pub(crate) fn named_objective(name: &str) -> &'static Objective {
+    let found = OBJECTIVES.iter().find(|known| known.name == name);
+    found.expect("an objective of the name")
 }
 
 /// A VAE for the built-in digits.

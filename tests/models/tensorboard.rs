@@ -60,6 +60,7 @@ fn report(step: u64) -> Line {
         loss: Loss::new(&ModelSpec::reference(), &[75.0 + 1.0 / step as f64, 25.0]),
         learning_rate: 1e-3,
         kl_weight: 1.0,
+        kl_target: None,
         images_per_s: 5e4,
         seconds: step as f64,
     })
@@ -73,6 +74,7 @@ fn epoch(epoch: u32, test_loss: f64) -> Line {
         test: Loss::new(&ModelSpec::reference(), &[test_loss - 25.0, 25.0]),
         learning_rate: 1e-3,
         kl_weight: 1.0,
+        kl_target: None,
         active_units: Some(17),
         kl_per_unit: Vec::new(),
         sigma: None,

@@ -6,6 +6,7 @@ use std::fs;
 
 use elbo::data::Augment;
 use elbo::kernel::{Access, Capabilities, Element};
+use elbo::model::objectives::OBJECTIVES;
 use elbo::model::plans::{self, Mode, Update};
 use elbo::model::{Activation, Likelihood, Model, ModelSpec, Sigma};
 use elbo::ops::{KERNELS, activation, activation_backward, add, copy, fma};
@@ -279,6 +280,14 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
     let wide = spec(36, 40, 8, Activation::Relu, Likelihood::Bernoulli);
     let narrow = spec(35, 33, 5, Activation::Silu, learned);
     let optimal = spec(35, 33, 5, Activation::Tanh, gaussian(Sigma::Optimal));
+    let minimising = |name| ModelSpec {
+        objective: OBJECTIVES.iter().find(|known| known.name == name).copied(),
+        ..narrow.clone()
+    };
+    let weighed = ModelSpec {
+        importance: 3,
+        ..minimising("iwae")
+    };
     let rows = 37;
     let of = |spec: &ModelSpec, make: &dyn Fn(&Model, &plans::Source) -> Plan| {
         let source = source(spec, 3 * rows);
@@ -324,6 +333,9 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         }),
         of(&wide, &|_, _| others.clone()),
         train(&optimal, usual),
+        train(&weighed, usual),
+        train(&minimising("beta-tc"), usual),
+        train(&minimising("mmd"), usual),
         train(&maps(), moved),
     ]
 }

@@ -46,6 +46,7 @@ fn lines(epoch: u32, floor: f64) -> Vec<Line> {
                 ),
                 learning_rate: 1e-3 / f64::from(epoch),
                 kl_weight: 1.0,
+                kl_target: None,
                 images_per_s: 5e4,
                 seconds: step as f64 / 10.0,
             })
@@ -59,6 +60,7 @@ fn lines(epoch: u32, floor: f64) -> Vec<Line> {
         test: Loss::new(&ModelSpec::reference(), &[last, 24.5]),
         learning_rate: 1e-3 / f64::from(epoch),
         kl_weight: 1.0,
+        kl_target: None,
         active_units: Some(12 + epoch as usize),
         sigma: None,
         astray: false,

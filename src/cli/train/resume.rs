@@ -12,7 +12,7 @@ use crate::cli::reporter::{self, Reporter};
 use crate::cli::signals::Signals;
 use crate::cli::{note, text};
 use crate::error::{Error, Result};
-use crate::model::Weights;
+use crate::model::{ModelSpec, Weights};
 use crate::train::{DataConfig, Ending, Position, RunConfig, RunFolder, SavedState, TrainOptions};
 
 /// Options that may change when a run goes on.
@@ -93,8 +93,8 @@ fn over(ending: Ending, position: &Position) -> String {
 }
 
 /// Says where more epochs change what the steps that are left do: the run is not that of as many epochs in one go.
-fn note_stretched(before: u32, options: &TrainOptions, steps: u64) {
-    let by_epochs = options.goes_by_epochs();
+fn note_stretched(before: u32, options: &TrainOptions, spec: &ModelSpec, steps: u64) {
+    let by_epochs = options.goes_by_epochs(spec);
     if options.epochs != before && !by_epochs.is_empty() && steps > 0 {
         note(format_args!(
             "warning: {} goes by the number of epochs, {before} so far and {} now: what follows differs from a run of {} \
@@ -252,7 +252,12 @@ pub(super) fn run(args: &TrainArgs, company: &Company, path: &Path) -> anyhow::R
             position.steps,
             text::counted(u64::from(position.epochs), "epoch")
         ));
-        note_stretched(before.config.train.epochs, &resolved.train, position.steps);
+        note_stretched(
+            before.config.train.epochs,
+            &resolved.train,
+            &before.config.model,
+            position.steps,
+        );
     }
     let images = match before.kept {
         Some((_, images)) => images,

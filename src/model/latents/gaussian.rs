@@ -2,6 +2,7 @@
 //! z = mu + exp(logvar/2)·epsilon.
 
 use super::{Code, Encoded, Head, Latent};
+use crate::model::objectives::{Gradients, importance};
 use crate::model::pass::Pass;
 use crate::model::plans::buffers;
 use crate::model::units::SUMS;
@@ -48,13 +49,16 @@ fn code(pass: &mut Pass<'_>, posterior: Slice) -> Code {
     }
 }
 
-fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, own: Option<Slice>) -> Slice {
+fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, of: &Gradients) -> Slice {
     // Without noise nothing learns of the variance, and without a KL nothing keeps it from vanishing.
     let epsilon = encoded
         .code
         .epsilon
         .expect("codes that are drawn, to learn from");
-    let d_posterior = own.expect("an objective with a KL");
+    if let Some(weights) = of.weights {
+        return importance::heads_gradient(pass, encoded.posterior, epsilon, d_code, weights);
+    }
+    let d_posterior = of.posterior.expect("an objective with a KL");
     let call = reparameterize_backward::call(pass.images, pass.spec.latent);
     let slices = [encoded.posterior, epsilon, d_code, d_posterior];
     let kernel = &reparameterize_backward::KERNEL;

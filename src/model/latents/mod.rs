@@ -3,6 +3,7 @@
 pub mod gaussian;
 pub mod point;
 
+use crate::model::objectives::Gradients;
 use crate::model::pass::Pass;
 use crate::plan::Slice;
 
@@ -16,8 +17,8 @@ pub struct Latent {
     pub has_prior: bool,
     /// Codes from what the encoder gives: draws where there is noise, otherwise their means.
     pub(super) code: fn(&mut Pass<'_>, Slice) -> Code,
-    /// The gradient of what the encoder gives, from that of the codes and, where there is one, the objective's own.
-    pub(super) backward: fn(&mut Pass<'_>, &Encoded, Slice, Option<Slice>) -> Slice,
+    /// The gradient of what the encoder gives, from that of the codes and what else the objective has for it.
+    pub(super) backward: fn(&mut Pass<'_>, &Encoded, Slice, &Gradients) -> Slice,
     /// Sums of each latent dimension over the batch, on top of those that are there; `None` where there are none.
     pub(super) units: Option<fn(&mut Pass<'_>, Slice)>,
 }

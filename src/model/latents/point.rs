@@ -1,6 +1,7 @@
 //! The code of an autoencoder: the encoder's output itself.
 
 use super::{Code, Encoded, Head, Latent};
+use crate::model::objectives::Gradients;
 use crate::model::pass::Pass;
 use crate::plan::Slice;
 
@@ -21,8 +22,8 @@ pub static LATENT: Latent = Latent {
     units: None,
 };
 
-fn backward(pass: &mut Pass<'_>, _: &Encoded, d_code: Slice, own: Option<Slice>) -> Slice {
-    if let Some(own) = own {
+fn backward(pass: &mut Pass<'_>, _: &Encoded, d_code: Slice, of: &Gradients) -> Slice {
+    if let Some(own) = of.posterior {
         pass.lower.contribute(pass.net.posterior, own);
     }
     d_code

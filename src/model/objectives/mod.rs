@@ -1,6 +1,9 @@
 //! What training minimises, one file per objective: its terms, and the steps that compute them with their gradients.
 
+mod beta_tc;
 mod elbo;
+pub mod importance;
+mod mmd;
 mod reconstruction;
 pub(super) mod sigma;
 
@@ -9,13 +12,22 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::graph::{arenas, numbered};
+use crate::model::latents::gaussian;
 use crate::model::pass::Pass;
+use crate::model::units::SUMS;
 use crate::model::{Loss, ModelKind, ModelSpec, words};
-use crate::ops::{elbo as kernel, record, sum_threads};
+use crate::ops::{elbo as kernel, kl_weight, record, sum_threads};
 use crate::plan::Slice;
 
 /// All objectives. Of those that suit a kind of latent code, the first is its default.
-pub static OBJECTIVES: &[&Objective] = &[&elbo::OBJECTIVE, &reconstruction::OBJECTIVE];
+pub static OBJECTIVES: &[&Objective] = &[
+    &elbo::OBJECTIVE,
+    &importance::OBJECTIVE,
+    &beta_tc::OBJECTIVE,
+    &mmd::OBJECTIVE,
+    &reconstruction::OBJECTIVE,
+    &mmd::OF_POINTS,
+];
 
 /// An objective: a weighted sum of terms. A row of the log, `metrics.jsonl`, TensorBoard's tags and the curves have a
 /// number for each of them.
@@ -26,8 +38,14 @@ pub struct Objective {
     pub terms: &'static [Term],
     /// Whether it is for codes that have a prior.
     pub has_prior: bool,
-    /// Whether its terms, not weighted, add up to the negative ELBO.
-    pub is_bound: bool,
+    /// What its negative is where every weight is 1: a bound of log p(x). `None` where it is none.
+    pub bound: Option<fn(&ModelSpec) -> String>,
+    /// Beta where nobody says another.
+    pub beta: f32,
+    /// Whether a term is a function of all images of a batch together, so that those of its parts do not add up to it.
+    pub of_batch: bool,
+    /// Whether it weighs several samples of the code of an image.
+    pub weighs_codes: bool,
     /// Computes the terms of a batch and, in training, their gradients: from images, codes and outputs, which it asks
     /// the pass for.
     pub(super) lower: fn(&mut Pass<'_>) -> Computed,
@@ -43,12 +61,30 @@ pub struct Term {
     pub unit: fn(&ModelSpec) -> &'static str,
     /// Its weight in the loss; `None` where that is always 1.
     pub weight: Option<fn(&ModelSpec) -> f32>,
+    /// What its value is held at, so that the loss has its distance from that; `None` where the loss has the value itself.
+    pub target: fn(&ModelSpec) -> Option<f32>,
+    /// Whether it is a part of the negative ELBO.
+    pub of_elbo: bool,
 }
 
 impl Term {
     /// Its weight in the loss of a model.
     pub fn weight(&self, spec: &ModelSpec) -> f32 {
         self.weight.map_or(1.0, |weight| weight(spec))
+    }
+
+    /// What a value of it adds to the loss of a model.
+    pub fn of_loss(&self, spec: &ModelSpec, value: f64) -> f64 {
+        let distance = match (self.target)(spec) {
+            Some(target) => (value - f64::from(target)).abs(),
+            None => value,
+        };
+        f64::from(self.weight(spec)) * distance
+    }
+
+    /// Whether it is in the loss of a model as it is.
+    pub fn is_plain(&self, spec: &ModelSpec) -> bool {
+        self.weight(spec) == 1.0 && (self.target)(spec).is_none()
     }
 
     /// What has to be said where its values stand beside a loss in which it has a weight.
@@ -74,6 +110,18 @@ pub const RECONSTRUCTION: Term = Term {
     text: "reconstruction",
     unit: words::unit,
     weight: None,
+    target: |_| None,
+    of_elbo: true,
+};
+
+/// KL(q(z|x) ‖ p(z)).
+const KL: Term = Term {
+    name: "kl",
+    text: "KL",
+    unit: |_| words::NATS,
+    weight: Some(|spec| spec.beta),
+    target: |spec| spec.capacity,
+    of_elbo: true,
 };
 
 /// What an objective's steps leave.
@@ -100,8 +148,10 @@ pub(super) struct Gradients {
     pub(super) output: Slice,
     /// `None` where no term is a function of it but by the output.
     pub(super) code: Option<Slice>,
-    /// `None` where no term is a function of it but by the code.
+    /// `None` where no term is a function of it but by the code, or where its gradient follows from the weights.
     pub(super) posterior: Option<Slice>,
+    /// Weights of the codes, `[images, samples]`, where an image has several. The output's gradient has them already.
+    pub(super) weights: Option<Slice>,
 }
 
 impl ModelKind {
@@ -117,14 +167,39 @@ impl ModelKind {
 }
 
 impl Objective {
-    /// The sum of the terms of a loss, not weighted.
-    pub fn sum(&self, loss: &Loss) -> f64 {
-        self.terms.iter().map(|term| loss.term(term)).sum()
+    /// The negative ELBO, whatever the weights in the total are; `None` where no terms add up to it.
+    pub fn negative_elbo(&self, loss: &Loss) -> Option<f64> {
+        let terms = self.terms.iter().filter(|term| term.of_elbo);
+        self.bound.map(|_| terms.map(|term| loss.term(term)).sum())
     }
 
-    /// The negative ELBO, whatever the weights in the total are; `None` where the terms do not add up to it.
-    pub fn negative_elbo(&self, loss: &Loss) -> Option<f64> {
-        self.is_bound.then(|| self.sum(loss))
+    /// Samples of the code of an image.
+    pub fn samples(&self, spec: &ModelSpec) -> usize {
+        match self.weighs_codes {
+            true => spec.importance,
+            false => 1,
+        }
+    }
+
+    /// Whether beta is the weight of a term.
+    pub fn takes_beta(&self) -> bool {
+        let [plain, other] = [1.0, 2.0].map(|beta| ModelSpec {
+            beta,
+            ..ModelSpec::reference()
+        });
+        let differs = |term: &Term| term.weight(&plain) != term.weight(&other);
+        self.terms.iter().any(differs)
+    }
+
+    /// Whether it has a discrepancy to weigh.
+    pub fn takes_mmd(&self) -> bool {
+        self.terms.iter().any(|term| term.name == mmd::NAME)
+    }
+
+    /// Whether the KL has a weight.
+    pub fn weighs_kl(&self) -> bool {
+        let kl = self.terms.iter().find(|term| term.name == KL.name);
+        kl.is_some_and(|kl| kl.weight.is_some())
     }
 
     /// Its terms where there are several: with one, that is the loss.
@@ -135,10 +210,21 @@ impl Objective {
         }
     }
 
-    /// The sum of its terms, in words: `reconstruction + KL`.
-    pub fn terms_in_words(&self) -> String {
-        let terms: Vec<&str> = self.terms.iter().map(|term| term.text).collect();
+    /// The sum of those terms that make the negative ELBO, in words: `reconstruction + KL`.
+    pub fn elbo_in_words(&self) -> String {
+        let terms = self.terms.iter().filter(|term| term.of_elbo);
+        let terms: Vec<&str> = terms.map(|term| term.text).collect();
         terms.join(" + ")
+    }
+
+    /// The sum of its terms in a model, in words: `reconstruction + KL`.
+    pub fn terms_in_words(&self, spec: &ModelSpec) -> String {
+        let terms: Vec<&str> = self.terms.iter().map(|term| term.text).collect();
+        let terms = terms.join(" + ");
+        match self.weighs_codes {
+            true => format!("{terms} of {} samples", spec.importance),
+            false => terms,
+        }
     }
 }
 
@@ -191,6 +277,7 @@ fn reconstruction_and_kl(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
         output: d_output,
         code: None,
         posterior: beta.map(|_| d_heads),
+        weights: None,
     };
     Computed {
         sums: vec![Sums {
@@ -200,6 +287,23 @@ fn reconstruction_and_kl(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
         }],
         gradients: learns.then_some(gradients),
     }
+}
+
+/// Weighs the KL's gradient beside beta, where it is to be: by a schedule, free bits or a capacity.
+fn weigh_kl(pass: &mut Pass<'_>, computed: &Computed) {
+    let d_posterior = computed.gradients.and_then(|found| found.posterior);
+    let (Some(rule), Some(d_posterior)) = (pass.weighs_kl(), d_posterior) else {
+        return;
+    };
+    let latent = pass.spec.latent;
+    let units = pass.lower.transient("units of the batch", SUMS * latent);
+    let posterior = pass.encoded().posterior;
+    gaussian::sum(pass, posterior, units, false);
+    let scalars = pass.lower.shared(arenas::SCALARS, arenas::SCALAR_COUNT);
+    let call = kl_weight::call(pass.images, latent, rule);
+    let slices = [units, scalars, d_posterior];
+    pass.lower
+        .step("KL weight", &kl_weight::KERNEL, call, &slices);
 }
 
 /// Sums of the terms into the next row of the log, and the step counted.
@@ -255,10 +359,15 @@ mod tests {
                 text: "again",
                 unit: words::unit,
                 weight: Some(|_| 0.5),
+                target: |_| None,
+                of_elbo: false,
             },
         ],
         has_prior: false,
-        is_bound: false,
+        bound: None,
+        beta: 1.0,
+        of_batch: false,
+        weighs_codes: false,
         lower: |pass| {
             let mut computed = reconstruction_and_kl(pass, None);
             let once = computed.sums[0];

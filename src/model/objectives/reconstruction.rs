@@ -7,6 +7,9 @@ pub(super) static OBJECTIVE: Objective = Objective {
     name: "reconstruction",
     terms: &[RECONSTRUCTION],
     has_prior: false,
-    is_bound: false,
+    bound: None,
+    beta: 1.0,
+    weighs_codes: false,
+    of_batch: false,
     lower: |pass| reconstruction_and_kl(pass, None),
 };

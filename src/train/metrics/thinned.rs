@@ -71,7 +71,10 @@ impl<'a> Thinned<'a> {
         };
         let figures = [
             |_: &Objective, epoch: &Epoch| epoch.test.total,
-            |objective: &Objective, epoch: &Epoch| objective.sum(&epoch.test),
+            |objective: &Objective, epoch: &Epoch| {
+                let elbo = objective.negative_elbo(&epoch.test);
+                elbo.unwrap_or(epoch.test.total)
+            },
         ];
         for (best, figure) in self.best.iter_mut().zip(figures) {
             let of = |epoch: &Epoch| figure(self.objective, epoch);
@@ -116,6 +119,7 @@ mod tests {
                 loss: test.clone(),
                 learning_rate: 1e-3,
                 kl_weight: 4.0,
+                kl_target: None,
                 images_per_s: 1e5,
                 seconds: f64::from(epoch),
             };
@@ -126,6 +130,7 @@ mod tests {
                 test,
                 learning_rate: 1e-3,
                 kl_weight: 4.0,
+                kl_target: None,
                 active_units: None,
                 kl_per_unit: Vec::new(),
                 sigma: None,

@@ -167,13 +167,14 @@ impl Trainer {
             let sums = std::mem::replace(&mut position.report_sums, vec![0.0; terms]);
             let images = std::mem::take(&mut position.report_images);
             let loss = self.session.mean_loss(&sums, images);
-            let (learning_rate, kl_weight) = self.rates(batch);
+            let rates = self.rates(batch);
             observer.report(&Report {
                 epoch: self.position.epochs + 1,
                 step: self.position.steps,
                 loss,
-                learning_rate,
-                kl_weight,
+                learning_rate: rates.learning_rate,
+                kl_weight: rates.kl_weight,
+                kl_target: rates.kl_target,
                 images_per_s,
                 seconds: self.seconds(),
             })?;

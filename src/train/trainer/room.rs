@@ -6,7 +6,7 @@ use crate::data::{Dataset, Images};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::host::{Supply, check_memory, in_words};
-use crate::model::plans::{Mode, Source, buffers};
+use crate::model::plans::{EVALUATE, Mode, Source, buffers};
 use crate::model::session::{Passes, Session};
 use crate::model::{Allocation, Model, ModelSpec, words};
 use crate::plan::{PlanId, Predicted, Runtime};
@@ -34,12 +34,16 @@ impl Room {
         fused: bool,
     ) -> Result<Self> {
         session.check_rows(options.batch_size)?;
-        ranks.check_shards(options.shards)?;
+        let shards = options.shards_for(&session.model)?;
+        ranks.check_shards(shards)?;
         let [of_train, of_test] = windows(session, options, dataset)?;
         let draws = (options.binarize, Purpose::Binarisation);
         let train = session.place("train", &dataset.train, draws, of_train)?;
         let draws = (options.binarize, Purpose::EvaluationBinarisation);
         let test = session.place("test", &dataset.test, draws, of_test)?;
+        if let Some(zeros) = session.model.zeros() {
+            session.allocate(buffers::ZEROS, zeros)?;
+        }
         let len = session.model.parameters().len;
         session.allocate(buffers::GRADIENT, len)?;
         session.allocate(buffers::FIRST, len)?;
@@ -51,14 +55,14 @@ impl Room {
         }
         let count = dataset.train.len();
         let batches = count.div_ceil(options.batch_size);
-        let update = options.update(fused, batches);
+        let update = options.update(session.model.spec(), fused, batches);
         if update.schedule.is_some() {
             session.allocate(train.schedule(), 2 * batches)?;
         }
         let maker = Maker {
             source: &train,
             update,
-            shards: options.shards,
+            shards,
             ranks,
         };
         Ok(Self {
@@ -147,7 +151,10 @@ fn windows(session: &Session, options: &TrainOptions, dataset: &Dataset) -> Resu
     };
     let of_test = match fits_test {
         true => 0,
-        false => window(&dataset.test, "test", session.batch_rows(), memory / 2)?,
+        false => {
+            let rows = session.rows_of(&EVALUATE, dataset.test.len());
+            window(&dataset.test, "test", rows, memory / 2)?
+        }
     };
     Ok([of_train, of_test])
 }

@@ -22,7 +22,7 @@ fn meaning(runs: &[Run], run: &Run) -> [String; 4] {
         Binarize::Fixed => "images binarised once",
         Binarize::Dynamic => "images binarised at every use",
     };
-    let terms = spec.objective().terms_in_words();
+    let terms = spec.objective().terms_in_words(spec);
     [
         identity(runs, run),
         format!("{}, {terms}", spec.kind.short()),
@@ -116,7 +116,7 @@ pub(super) fn of(runs: &[Run]) -> Vec<Group> {
                 let differs = |term: &Term| term.weight(spec(run)) != term.weight(first);
                 objective.terms.iter().any(differs)
             });
-            let elbo = mixed && objective.is_bound;
+            let elbo = mixed && objective.bound.is_some();
             Group {
                 names: members.iter().map(|&run| name(runs, run)).collect(),
                 figure: if elbo { ELBO } else { LOSS },

@@ -59,13 +59,13 @@ pub(super) fn losses(run: &Run) -> String {
         log: true,
         class,
     };
-    let title = match run.loss_name() {
-        "loss" => "Loss",
-        _ => "Loss, which is the negative ELBO",
+    let title = match words::bound(spec) {
+        Some(bound) => format!("Loss, which is the negative {bound}"),
+        None => "Loss".to_owned(),
     };
     let total = train_and_test(run, |loss| loss.total);
     let unit = words::unit_of_loss(spec);
-    let mut charts = chart(title.to_owned(), unit, "wide", total).html();
+    let mut charts = chart(title, unit, "wide", total).html();
     if charts.is_empty() {
         return "<section><p class=\"empty\">Nothing is measured yet.</p></section>\n".to_owned();
     }
@@ -87,7 +87,7 @@ pub(super) fn losses(run: &Run) -> String {
     )
 }
 
-/// Curves of the learning rate and of the KL's weight, where they are not the same all the time.
+/// Curves of the learning rate, and of the KL's weight and its target, where they are not the same all the time.
 pub(super) fn schedules(run: &Run) -> String {
     let (x_name, per_step) = axis(run);
     let chart = |title: &str, unit: &str, of: fn(&Line) -> f64| {
@@ -123,6 +123,10 @@ pub(super) fn schedules(run: &Run) -> String {
             Line::Epoch(epoch) => epoch.kl_weight,
         });
     }
+    charts += &chart("Target of the KL", "nats per image", |line| match line {
+        Line::Report(report) => report.kl_target.unwrap_or(0.0),
+        Line::Epoch(epoch) => epoch.kl_target.unwrap_or(0.0),
+    });
     if charts.is_empty() {
         return charts;
     }

@@ -28,8 +28,8 @@ pub(super) fn cards(run: &Run) -> String {
     if let Some(last) = run.last() {
         let epoch = last.epoch;
         when = format!("<p class=\"when\">On the test images, after epoch {epoch}</p>");
-        if words::is_elbo(spec) {
-            cards += &card("ELBO", &number(-last.test.total), words::unit(spec));
+        if let Some(bound) = words::bound(spec) {
+            cards += &card(&bound, &number(-last.test.total), words::unit(spec));
         } else {
             let unit = words::unit_of_loss(spec);
             cards += &card("Loss", &number(last.test.total), &unit);
@@ -69,7 +69,7 @@ pub(super) fn cards(run: &Run) -> String {
     cards += &card("Parameters", &count, "");
     let mut notes = format!(
         "<p>Training minimises {}.</p>",
-        escape(&words::objective(spec).replace("-ELBO", "−ELBO"))
+        escape(&words::objective(spec).replacen('-', "−", 1))
     );
     let epochs: Vec<&Epoch> = run.epochs().collect();
     if let (Some(concern), Some(last)) = (Concern::of(&epochs), run.last()) {
@@ -79,7 +79,7 @@ pub(super) fn cards(run: &Run) -> String {
             escape(&what)
         );
     }
-    if let Some(kl) = run.config.train.kl_in_words() {
+    if let Some(kl) = run.config.train.kl_in_words(spec) {
         notes += &format!("<p>{}.</p>", escape(&kl.replacen("the", "The", 1)));
     }
     if let Some(values) = words::values(spec, run.config.train.binarize, run.config.is_binary()) {

@@ -20,10 +20,10 @@ pub(super) struct Errors {
     pub(super) loss_terms: f64,
     /// Error of the loss before it is summed.
     pub(super) loss: f64,
-    gradient: f64,
+    pub(super) gradient: f64,
     /// The same for the gradient with respect to log sigma.
-    sigma_terms: f64,
-    sigma: f64,
+    pub(super) sigma_terms: f64,
+    pub(super) sigma: f64,
 }
 
 /// What f32 and WGSL's functions allow for −log p(x|z).

@@ -1,16 +1,26 @@
 //! Cases of `kl_weight`.
 
-use ::elbo::ops::kl_weight;
+use ::elbo::ops::kl_weight::{self, Rule};
 
 use crate::harness::{Case, Operand, values, verify};
 use crate::tolerance::Tolerance;
 
 fn case(name: String, rows: usize, latent: usize, units: Vec<f32>, share: f32) -> Case {
+    case_of(Rule::FreeBits(0.25), name, [rows, latent], units, share)
+}
+
+fn case_of(
+    rule: Rule,
+    name: String,
+    [rows, latent]: [usize; 2],
+    units: Vec<f32>,
+    share: f32,
+) -> Case {
     let earlier = values(3, 2 * rows * latent, -2.0, 2.0);
     Case::new(
         name,
         &kl_weight::KERNEL,
-        kl_weight::call(rows, latent, 0.25),
+        kl_weight::call(rows, latent, rule),
         vec![
             Operand::input(units),
             Operand::input(vec![1e-3, 1.0, share]),
@@ -43,6 +53,31 @@ pub(super) fn cases() -> Vec<Case> {
         broken,
         0.5,
     ));
+    // Below, at and above a target of three quarters of 8 nats, on the way to it; a KL that is NaN.
+    for (name, kl) in [
+        ("below", 11.5),
+        ("at", 12.0),
+        ("above", 12.5),
+        ("NaN", f32::NAN),
+    ] {
+        let units = vec![kl - 4.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0];
+        let rule = Rule::Capacity(8.0);
+        cases.push(case_of(
+            rule,
+            format!("a capacity, {name}"),
+            [2, 2],
+            units,
+            0.75,
+        ));
+    }
+    let many = case_of(
+        Rule::Capacity(8.0),
+        "a capacity, 37 rows of 11".into(),
+        [37, 11],
+        units(37, 11),
+        0.5,
+    );
+    cases.push(many);
     cases
 }
 

@@ -15,12 +15,15 @@ mod fma;
 pub(crate) mod gather;
 mod group_norm;
 mod group_norm_backward;
+mod importance;
+mod importance_backward;
 mod kl_weight;
 pub(crate) mod latent_units;
 mod log_weight;
 pub(crate) mod matmul;
 mod merge_taps;
 mod merge_taps_backward;
+mod mmd;
 mod record;
 mod reparameterize;
 mod reparameterize_backward;
@@ -29,7 +32,9 @@ mod sigma;
 mod sigma_mean;
 mod square_sum;
 mod sum_parts;
+mod total_correlation;
 pub(crate) mod weight_update;
+mod weighted_gradient;
 
 use ::elbo::ops::KERNELS;
 
@@ -53,12 +58,15 @@ pub(crate) fn cases() -> Vec<Case> {
         gather::cases(),
         group_norm::cases(),
         group_norm_backward::cases(),
+        importance::cases(),
+        importance_backward::cases(),
         kl_weight::cases(),
         latent_units::cases(),
         log_weight::cases(),
         matmul::cases(),
         merge_taps::cases(),
         merge_taps_backward::cases(),
+        mmd::cases(),
         record::cases(),
         reparameterize::cases(),
         reparameterize_backward::cases(),
@@ -67,7 +75,9 @@ pub(crate) fn cases() -> Vec<Case> {
         sigma_mean::cases(),
         square_sum::cases(),
         sum_parts::cases(),
+        total_correlation::cases(),
         weight_update::cases(),
+        weighted_gradient::cases(),
     ]
     .concat()
 }
