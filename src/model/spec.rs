@@ -140,7 +140,7 @@ pub struct ModelSpec {
     pub likelihood: Likelihood,
     /// Weight of the KL, or of the total correlation; the negative loss is the ELBO only at 1.
     pub beta: f32,
-    /// Nats that the KL is held at.
+    /// Nats that the KL is held at, by Huber's loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<f32>,
     /// Weight of the discrepancy between codes and prior, where the objective has one.

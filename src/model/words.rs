@@ -153,7 +153,7 @@ pub fn formula(spec: &ModelSpec, value: impl Fn(&Term) -> String) -> String {
         };
         let text = format!("{}{}", term.text, value(term));
         match (term.target)(spec) {
-            Some(target) => format!("{weight}|{text} - {target}|"),
+            Some(target) => format!("{weight}huber({text} - {target})"),
             None => format!("{weight}{text}"),
         }
     });

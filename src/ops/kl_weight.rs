@@ -20,7 +20,8 @@ pub enum Rule {
     /// By the relative KL weight, and by 0 where the mean KL of a latent dimension over the batch is within so many nats
     /// (Kingma et al. 2016, eq. 15).
     FreeBits(f32),
-    /// By the sign of the mean KL of the batch less the relative KL weight of so many nats (Burgess et al. 2018, eq. 8).
+    /// By the mean KL of the batch less the relative KL weight of so many nats, within −1 and 1: the slope of Huber's loss,
+    /// which is |KL − C| (Burgess et al. 2018, eq. 8) but within a nat.
     Capacity(f32),
 }
 
@@ -62,11 +63,11 @@ pub fn call(rows: usize, latent: usize, rule: Rule) -> Call {
     Call::new(params, &[("CAPACITY", capacity)])
 }
 
-/// −1, 0 or 1; NaN of a NaN.
-fn sign<F: Real>(value: F) -> F {
-    if value > F::ZERO {
+/// A value within −1 and 1; NaN of a NaN.
+fn within_one<F: Real>(value: F) -> F {
+    if value > F::ONE {
         F::ONE
-    } else if value < F::ZERO {
+    } else if value < -F::ONE {
         -F::ONE
     } else {
         value
@@ -79,10 +80,10 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let share = scalars.floats()[2];
     let units = units.floats();
     if call.selector("CAPACITY") != 0 {
-        let target = F::new(f64::from(p.nats)) * share * F::new(f64::from(p.rows));
         let kl: F = units.iter().step_by(4).copied().sum();
-        let sign = sign(kl - target);
-        d_heads.floats_mut().iter_mut().for_each(|d| *d *= sign);
+        let kl = kl / F::new(f64::from(p.rows));
+        let slope = within_one(kl - F::new(f64::from(p.nats)) * share);
+        d_heads.floats_mut().iter_mut().for_each(|d| *d *= slope);
         return;
     }
     let bound = F::new(f64::from(p.nats * p.rows as f32));

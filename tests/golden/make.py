@@ -355,7 +355,7 @@ def losses(case, params, x, eps, share):
     terms = logvar.exp() + mu.square() - 1 - logvar
     kl = learned = 0.5 * terms.sum()
     if case.capacity >= 0:
-        learned = (kl - case.capacity * share * len(x)).abs()
+        learned = len(x) * F.huber_loss(kl / len(x), kl.new_tensor(case.capacity * share))
         return [reconstruction, kl], reconstruction + case.beta * learned
     if case.objective == "mmd":
         mmd = discrepancy(z, eps)

@@ -420,26 +420,21 @@ const SIMPLE: &[Fault] = &[
         "params.nats * rows",
         "params.nats",
     ),
-    // The other side of a capacity; one that does not rise; one of an image; of the first dimension only; a NaN for a side.
+    // The other side of a capacity; one that does not rise; one of a batch; of the first dimension only; a NaN for a side; a
+    // corner.
     fault(
         "kl_weight",
         "capacity, above",
-        "1.0, off > 0.0",
-        "1.0, off < 0.0",
+        "1.0, off > 1.0",
+        "-1.0, off > 1.0",
     ),
     fault(
         "kl_weight",
         "capacity, below",
-        "params.nats * share * rows",
-        "params.nats * rows * 0.5",
+        "- params.nats * share",
+        "- params.nats",
     ),
-    fault(
-        "kl_weight",
-        "capacity, above",
-        "params.nats * share * rows",
-        "params.nats * rows",
-    ),
-    fault("kl_weight", "capacity, 37 rows", "share * rows", "share"),
+    fault("kl_weight", "capacity, 37 rows", "kl / rows", "kl"),
     fault(
         "kl_weight",
         "capacity, above",
@@ -449,9 +444,10 @@ const SIMPLE: &[Fault] = &[
     fault(
         "kl_weight",
         "capacity, NaN",
-        "select(off, -1.0, off < 0.0)",
-        "select(1.0, -1.0, off < 0.0)",
+        "select(off, -1.0, off < -1.0)",
+        "select(1.0, -1.0, off < -1.0)",
     ),
+    fault("kl_weight", "capacity, near", "off < -1.0", "off < 0.0"),
     // A share that is another's; a head for a code; a chain that ends early.
     fault(
         "pair_densities",

@@ -243,7 +243,7 @@ fn gradients_of_terms_of_whole_batches_match_differences() {
         let spec = ModelSpec {
             objective: Some(named_objective(objective)),
             beta,
-            mmd_weight: if objective == "beta-tc" { 1.0 } else { 20.0 },
+            mmd_weight: if objective == "beta-tc" { 1.0 } else { 2.0 },
             likelihood,
             ..small(kind, 10, &[6, 4], 3)
         };

@@ -61,7 +61,8 @@ pub struct Term {
     pub unit: fn(&ModelSpec) -> &'static str,
     /// Its weight in the loss; `None` where that is always 1.
     pub weight: Option<fn(&ModelSpec) -> f32>,
-    /// What its value is held at, so that the loss has its distance from that; `None` where the loss has the value itself.
+    /// What its value is held at, so that the loss has Huber's loss of the distance from that; `None` where the loss has the
+    /// value itself.
     pub target: fn(&ModelSpec) -> Option<f32>,
     /// Whether it is a part of the negative ELBO.
     pub of_elbo: bool,
@@ -76,7 +77,7 @@ impl Term {
     /// What a value of it adds to the loss of a model.
     pub fn of_loss(&self, spec: &ModelSpec, value: f64) -> f64 {
         let distance = match (self.target)(spec) {
-            Some(target) => (value - f64::from(target)).abs(),
+            Some(target) => huber(value - f64::from(target)),
             None => value,
         };
         f64::from(self.weight(spec)) * distance
@@ -152,6 +153,14 @@ pub(super) struct Gradients {
     pub(super) posterior: Option<Slice>,
     /// Weights of the codes, `[images, samples]`, where an image has several. The output's gradient has them already.
     pub(super) weights: Option<Slice>,
+}
+
+/// Huber's loss: |x| but for half a unit, and round within one.
+fn huber(x: f64) -> f64 {
+    match x.abs() {
+        far if far > 1.0 => far - 0.5,
+        near => 0.5 * near * near,
+    }
 }
 
 impl ModelKind {

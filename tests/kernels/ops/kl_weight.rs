@@ -53,22 +53,17 @@ pub(super) fn cases() -> Vec<Case> {
         broken,
         0.5,
     ));
-    // Below, at and above a target of three quarters of 8 nats, on the way to it; a KL that is NaN.
+    // Far below, near, at and far above a target of three quarters of 8 nats; a KL that is NaN.
     for (name, kl) in [
-        ("below", 11.5),
+        ("below", 8.0),
+        ("near", 11.5),
         ("at", 12.0),
-        ("above", 12.5),
+        ("above", 15.0),
         ("NaN", f32::NAN),
     ] {
         let units = vec![kl - 4.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0];
-        let rule = Rule::Capacity(8.0);
-        cases.push(case_of(
-            rule,
-            format!("a capacity, {name}"),
-            [2, 2],
-            units,
-            0.75,
-        ));
+        let (rule, name) = (Rule::Capacity(8.0), format!("a capacity, {name}"));
+        cases.push(case_of(rule, name, [2, 2], units, 0.75));
     }
     let many = case_of(
         Rule::Capacity(8.0),
