@@ -5,7 +5,7 @@ use std::{env, f32::consts::TAU, ops::Range, path::Path};
 use elbo::data::{Dataset, Images, Values};
 use elbo::device::{Device, Selection};
 use elbo::draw::Grid;
-use elbo::model::{Inference, ModelSpec};
+use elbo::model::{Inference, ModelSpec, Prior};
 use elbo::train::{EpochRecord, TrainOptions, train};
 use elbo::{Result, files, plan, shape::ImageShape};
 
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     let weights = train(runtime, &spec, &options, &dataset, &mut watch)?;
 
     let mut model = Inference::new(device()?, &spec, &weights, options.seed)?;
-    let grid = Grid::of_images(&model.sample(64, false)?, SHAPE, 8)?;
+    let grid = Grid::of_images(&model.sample(&Prior::Gaussian, 64, false)?, SHAPE, 8)?;
     let path = env::args().nth(1).unwrap_or("moons.png".into());
     files::create(Path::new(&path), &grid.png()?)
 }

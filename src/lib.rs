@@ -7,7 +7,7 @@
 //! ```
 //! use elbo::data::digits;
 //! use elbo::device::{Device, Selection};
-//! use elbo::model::{Inference, ModelSpec};
+//! use elbo::model::{Inference, ModelSpec, Prior};
 //! use elbo::plan::{self, Tune};
 //! use elbo::draw::Grid;
 //! use elbo::train::{EpochRecord, TrainOptions, train};
@@ -30,7 +30,7 @@
 //! let weights = train(runtime, &spec, &options, &dataset, &mut watch)?;
 //!
 //! let mut model = Inference::new(device()?, &spec, &weights, options.seed)?;
-//! let grid = Grid::of_images(&model.sample(64, false)?, spec.image, 8)?;
+//! let grid = Grid::of_images(&model.sample(&Prior::Gaussian, 64, false)?, spec.image, 8)?;
 //! let png = grid.png()?;
 //! # assert!(png.starts_with(b"\x89PNG"));
 //! # Ok::<(), elbo::Error>(())

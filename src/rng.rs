@@ -25,6 +25,8 @@ pub enum Purpose {
     Tuning = 8,
     /// Mirror images and shifts of training images.
     Augmentation = 9,
+    /// Where fitting a density to codes begins.
+    Fit = 10,
 }
 
 /// Which numbers the rows of a batch draw.

@@ -19,6 +19,7 @@ mod latents;
 mod loading;
 mod manifold;
 mod out;
+mod prior;
 mod reconstruct;
 mod report;
 mod reporter;

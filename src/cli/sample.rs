@@ -5,24 +5,39 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::out::{self, Kind};
-use super::{result, saved};
+use super::{prior, result, saved};
 use crate::draw::Grid;
 use crate::files;
+use crate::model::PriorName;
 use crate::option;
 use crate::train::RunFolder;
 use crate::view::check_grid;
 
-/// Decode new images from the prior of a trained VAE, into a grid or an array
+/// Decode new images from the prior of a VAE, or from a density of the codes, into a grid or an array
+///
+/// A VAE was trained with the prior N(0, I); an autoencoder has none. `--prior mixture:10` draws codes of either from a
+/// mixture of ten Gaussians with full covariances, which is fitted to the codes of the training images (the means of q(z|x))
+/// by expectation maximisation: ex-post density estimation (Ghosh et al. 2020). It is kept in the run folder, as
+/// `prior-mixture-10.safetensors`, until the parameters or the data are other ones. `--prior codes` draws from the codes of
+/// the training images themselves: one of them, then z from its q(z|x). Of an autoencoder that gives reconstructions of
+/// training images, nothing new: a check, what a good density would come near to.
 ///
 /// An array is float32 [images, height, width, channels] ([images, values] of a model of rows of values), a table has
 /// a row of values for each image.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SampleArgs {
-    /// Run folder of a VAE
+    /// Run folder
     run: PathBuf,
     #[command(flatten)]
     parameters: saved::ParametersArgs,
+    /// What codes are drawn from: gaussian for N(0, I), mixture:K for K Gaussians that are fitted to the codes of the
+    /// training images, codes for these codes
+    #[arg(long, value_name = "gaussian|mixture:K|codes", default_value_t)]
+    prior: PriorName,
+    /// Where the training images are now [default: where they were]
+    #[arg(long, value_name = "NAME|PATH")]
+    data: Option<String>,
     /// Number of images, at most 65,536
     #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = option::whole::<usize>(1..=65_536))]
     count: usize,
@@ -35,7 +50,8 @@ pub(super) struct SampleArgs {
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// File to create: .png, or .npy or .csv of the values [default: samples-seed-<SEED>.png in the run folder]
+    /// File to create: .png, or .npy or .csv of the values [default: samples-seed-<SEED>.png in the run folder, such as
+    /// samples-mixture-10-seed-1.png of another prior]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -44,7 +60,8 @@ const EXAMPLES: &str = "\
 Examples:
   elbo sample runs/reference
   elbo sample runs/reference --count 100 --seed 7 --out samples.png
-  elbo sample runs/reference --count 1000 --draw --out samples.npy";
+  elbo sample runs/reference --count 1000 --draw --out samples.npy
+  elbo sample runs/reference --prior mixture:10";
 
 pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.run)?;
@@ -53,12 +70,8 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
         args.out.as_deref(),
         &[Kind::Png, Kind::Npy, Kind::Csv],
     )?;
-    saved::require_vae(
-        &folder,
-        "which has no prior to sample from",
-        "a run of --model vae, or `elbo reconstruct` with this one",
-    )?;
-    let name = format!("samples-seed-{}.png", args.seed);
+    let name = prior::check(args.prior, &folder, args.data.as_deref())?;
+    let name = format!("samples-{name}seed-{}.png", args.seed);
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     // Rows of eight, and nearly square beyond eight of them.
     let columns = args.count.isqrt().max(8);
@@ -67,8 +80,13 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
         check_grid(args.count, columns, folder.config().model.image, hint)?;
     }
     let weights = args.parameters.of(&folder)?;
-    let mut model = saved::model(folder.config(), &weights, &args.device, args.seed)?;
-    let values = model.sample(args.count, args.draw)?;
+    // What is encoded is binarised by the run's seed, as in every other command.
+    let seed = folder.config().train.seed;
+    let mut model = saved::model(folder.config(), &weights, &args.device, seed)?;
+    let data = args.data.as_deref();
+    let prior = prior::of(args.prior, &folder, &weights, &mut model, data)?;
+    model.reseed(args.seed);
+    let values = model.sample(&prior, args.count, args.draw)?;
     if kind != Kind::Png {
         return saved::write_values(&out, kind, folder.config(), None, &values);
     }

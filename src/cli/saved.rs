@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Precision;
 use crate::model::{Inference, ModelKind, Weights};
 use crate::option::Given;
-use crate::train::{RunConfig, RunFolder, Which, anchored};
+use crate::train::{DataConfig, RunConfig, RunFolder, Which, anchored};
 
 /// Which parameters a command uses with the model of a run.
 #[derive(Args, Debug, Default)]
@@ -263,6 +263,19 @@ fn no_third_split(source: &str) -> Error {
         "--split val: there is no third split (a folder `val` beside `train` and `test`, or an array `x_val`)",
         "--split test; of two splits the second one is the test split, also where it is named `val`",
     )
+}
+
+/// Says what to do where the images of a run are not where they were.
+pub(super) fn check_place(data: &DataConfig) -> Result<()> {
+    let place = Path::new(&data.source);
+    match place.is_absolute() && !place.exists() {
+        false => Ok(()),
+        true => Err(Error::data(
+            place,
+            "the images of the run are not there any more",
+            "--data with the place where they are now",
+        )),
+    }
 }
 
 /// Whether a run's data have changed since it was trained, which it says.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode, buffers};
 use crate::model::scores::{self, Scores};
 use crate::model::session::{Measured, SAMPLE_ROWS, Session};
-use crate::model::{Likelihood, Loss, Model, ModelSpec, Units, Weights};
+use crate::model::{Likelihood, Loss, Model, ModelSpec, Prior, Units, Weights};
 use crate::ops::bounded;
 use crate::plan::{self, Tune};
 use crate::rng::{Purpose, Stream};
@@ -16,7 +16,7 @@ use crate::rng::{Purpose, Stream};
 /// ```
 /// use elbo::data::{Binarize, Split, digits};
 /// use elbo::device::Device;
-/// use elbo::model::{Inference, ModelSpec, Weights};
+/// use elbo::model::{Inference, ModelSpec, Prior, Weights};
 ///
 /// // Those of a run: `RunFolder::open(path)?.weights()?`, and its `config().model`.
 /// let spec = ModelSpec::reference();
@@ -28,7 +28,7 @@ use crate::rng::{Purpose, Stream};
 /// assert_eq!(latents.mu.len(), 10 * spec.latent);
 /// let means = model.decode(&latents.mu)?;
 /// assert_eq!(means.len(), 10 * spec.image.values());
-/// let samples = model.sample(3, false)?;
+/// let samples = model.sample(&Prior::Gaussian, 3, false)?;
 /// assert_eq!(samples.len(), 3 * spec.image.values());
 /// # Ok::<(), elbo::Error>(())
 /// ```
@@ -87,19 +87,26 @@ impl Inference {
         self.session.batch_rows()
     }
 
-    /// `count` images: z from the prior, decoded; means, or drawn from p(x|z) where `draw`.
+    /// Sets the seed of every draw from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.session.seed = seed;
+    }
+
+    /// `count` images: codes from `prior`, decoded; means, or drawn from p(x|z) where `draw`.
     /// `[count, values]`.
     ///
     /// # Errors
-    /// [`Error::Config`] for an autoencoder, which has no prior; [`Error::Device`].
-    pub fn sample(&mut self, count: usize, draw: bool) -> Result<Vec<f32>> {
-        if !self.session.model.spec().is_variational() {
+    /// [`Error::Config`] for N(0, I) and an autoencoder, which was not trained with any prior, and as [`Prior::draw`];
+    /// [`Error::Device`].
+    pub fn sample(&mut self, prior: &Prior, count: usize, draw: bool) -> Result<Vec<f32>> {
+        let spec = self.session.model.spec();
+        if matches!(prior, Prior::Gaussian) && !spec.is_variational() {
             return Err(Error::config(
                 "an autoencoder has no prior to sample from",
-                "reconstructions of images, or a run of `model = vae`",
+                "`prior = mixture:10`, a density that is fitted to its codes, or a run of `model = vae`",
             ));
         }
-        let codes = prior(self.session.seed, count, self.session.model.spec().latent);
+        let codes = prior.draw(self.session.seed, count, spec.latent)?;
         let mut images = self.session.decode(&codes)?;
         if draw {
             self.draw(&mut images)?;
@@ -378,12 +385,6 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
     // One value has no spread: 0/0, which is NaN.
     let variance = (squares / n - mean * mean).max(0.0) * n / (n - 1.0);
     (mean, (variance / n).sqrt())
-}
-
-/// Codes from the prior N(0, I), `[count, latent]`.
-pub(crate) fn prior(seed: u64, count: usize, latent: usize) -> Vec<f32> {
-    let mut stream = Stream::new(seed, Purpose::Prior, 0);
-    (0..count * latent).map(|_| stream.normal()).collect()
 }
 
 /// log Σ exp, one term at a time, without overflow.

@@ -36,6 +36,7 @@ const EVENTS: [&str; 2] = ["train", "test"];
 /// model.safetensors                the parameters of the last checkpoint
 /// best.safetensors                 those of the epoch with the lowest test loss
 /// checkpoints/step-0000004690/     all that training goes on from
+/// prior-mixture-10.safetensors     a mixture that was fitted to its codes, for sampling
 /// samples/epoch-0010.png           images decoded from the prior (VAE)
 /// reconstructions/epoch-0010.png   test images, each with its reconstruction to its right
 /// report.html                      the run on one page

@@ -7,7 +7,7 @@ use super::path::Path;
 use crate::data::{Binarize, Images, Split};
 use crate::draw::Shades;
 use crate::error::{Error, Result};
-use crate::model::{Inference, ModelSpec, prior};
+use crate::model::{Inference, ModelSpec, gaussian};
 
 /// The ends of some paths.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Ends {
     /// Draws from the prior: the codes 0 and 1, 2 and 3, … of `elbo sample` with the same seed.
     pub fn of_prior(seed: u64, paths: usize, latent: usize) -> Self {
         Self {
-            codes: prior(seed, 2 * paths, latent),
+            codes: gaussian(seed, 2 * paths, latent),
             images: None,
         }
     }

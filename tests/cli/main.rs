@@ -22,6 +22,7 @@ mod memory;
 mod options;
 mod other_data;
 mod outputs;
+mod prior;
 #[cfg(target_os = "linux")]
 mod processes;
 mod python;

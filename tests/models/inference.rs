@@ -2,7 +2,10 @@
 
 use elbo::data::{Binarize, Images, Split, Values};
 use elbo::device::Device;
-use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights};
+use elbo::model::{
+    Activation, Component, Inference, Likelihood, Mixture, Model, ModelKind, ModelSpec, Prior,
+    Sigma, Weights,
+};
 use elbo::rng::{Purpose, Stream};
 
 use crate::by_hand::{self, Near, noise};
@@ -146,14 +149,42 @@ fn samples_are_decoded_from_the_seeds_codes() {
     for ((device, mut model), (_, mut other)) in
         on_devices(&spec, &weights, SEED).into_iter().zip(others)
     {
-        let found = model.sample(IMAGES, false).expect("samples");
+        let found = model
+            .sample(&Prior::Gaussian, IMAGES, false)
+            .expect("samples");
         let mut report = Report::default();
         compare(&mut report, "mean", &found, &means);
         report.conclude(device);
-        let again = model.sample(IMAGES, false).expect("samples");
+        let again = model
+            .sample(&Prior::Gaussian, IMAGES, false)
+            .expect("samples");
         assert_eq!(found, again, "{device}: the same seed");
-        let other = other.sample(IMAGES, false).expect("samples");
+        let other = other
+            .sample(&Prior::Gaussian, IMAGES, false)
+            .expect("samples");
         assert_ne!(found, other, "{device}: another seed");
+    }
+}
+
+#[test]
+fn any_model_is_sampled_by_a_mixture_and_an_autoencoder_by_no_other_density() {
+    let gaussian = |weight, mean: f64| {
+        let covariance = vec![0.5, 0.0, 0.0, 0.2, 1.0, 0.0, 0.0, -0.3, 2.0];
+        Component::new(weight, vec![mean; 3], covariance).expect("a Gaussian")
+    };
+    let mixture = Mixture::new(vec![gaussian(0.4, -1.0), gaussian(0.6, 2.0)]).expect("a mixture");
+    let codes = mixture.draw(SEED, IMAGES);
+    for kind in [ModelKind::Vae, ModelKind::Ae] {
+        let (spec, weights) = model(kind, small(kind, 1, &[1], 1).likelihood);
+        for (device, mut model) in on_devices(&spec, &weights, SEED + 1) {
+            let plain = model.sample(&Prior::Gaussian, IMAGES, false);
+            assert_eq!(plain.is_ok(), kind == ModelKind::Vae, "{device}");
+            model.reseed(SEED);
+            let prior = Prior::Mixture(mixture.clone());
+            let found = model.sample(&prior, IMAGES, false).expect("samples");
+            let expected = model.decode(&codes).expect("means");
+            assert_eq!(found, expected, "{device}");
+        }
     }
 }
 
@@ -173,8 +204,10 @@ fn bernoulli_draws_are_zeros_and_ones_as_often_as_the_means_say() {
     let (spec, weights) = vae();
     let values = spec.image.values();
     for (device, mut model) in on_devices(&spec, &weights, SEED) {
-        let means = model.sample(IMAGES, false).expect("means");
-        let draws = model.sample(IMAGES, true).expect("draws");
+        let means = model
+            .sample(&Prior::Gaussian, IMAGES, false)
+            .expect("means");
+        let draws = model.sample(&Prior::Gaussian, IMAGES, true).expect("draws");
         assert!(draws.iter().all(|&v| v == 0.0 || v == 1.0), "{device}");
         for value in 0..values {
             let pairs = means.iter().zip(&draws).skip(value).step_by(values);
@@ -208,8 +241,10 @@ fn gaussian_draws_are_spread_by_sigma_about_the_means() {
         let is_found = rule != Sigma::Fixed(0.3);
         assert_eq!(is_found, (sigma - 0.3).abs() > 0.1, "{sigma}");
         for (device, mut model) in on_devices(&spec, &weights, SEED) {
-            let means = model.sample(IMAGES, false).expect("means");
-            let draws = model.sample(IMAGES, true).expect("draws");
+            let means = model
+                .sample(&Prior::Gaussian, IMAGES, false)
+                .expect("means");
+            let draws = model.sample(&Prior::Gaussian, IMAGES, true).expect("draws");
             let (mut sum, mut squares) = (0.0, 0.0);
             for (&mean, &draw) in means.iter().zip(&draws) {
                 let residual = (f64::from(draw) - f64::from(mean)) / sigma;

@@ -9,11 +9,12 @@ use super::{Ready, TrainArgs, check_early, introduce, with_image};
 use crate::cli::config::{self, Resolved};
 use crate::cli::init;
 use crate::cli::reporter::{self, Reporter};
+use crate::cli::saved;
 use crate::cli::signals::Signals;
 use crate::cli::{note, text};
 use crate::error::{Error, Result};
 use crate::model::{ModelSpec, Weights};
-use crate::train::{DataConfig, Ending, Position, RunConfig, RunFolder, SavedState, TrainOptions};
+use crate::train::{Ending, Position, RunConfig, RunFolder, SavedState, TrainOptions};
 
 /// Options that may change when a run goes on.
 const CHANGEABLE: [&str; 11] = [
@@ -66,19 +67,6 @@ fn refuse_changes(
         ),
         "the same options (or none: the run knows them), or a new run with --init-from",
     ))
-}
-
-/// Says what to do where the images are not where they were.
-fn check_place(given: Option<&toml::Value>, data: &DataConfig) -> Result<()> {
-    let place = Path::new(&data.source);
-    if given.is_none() && place.is_absolute() && !place.exists() {
-        return Err(Error::data(
-            place,
-            "the images of the run are not there any more",
-            "--data with the place where they are now",
-        ));
-    }
-    Ok(())
 }
 
 /// Why there is nothing to go on with.
@@ -171,7 +159,9 @@ impl Before {
         config: &RunConfig,
     ) -> Result<(Ready, Option<Weights>)> {
         self.position().check(&config.train)?;
-        check_place(config::flags(args)?.get("data"), &config.data)?;
+        if config::flags(args)?.get("data").is_none() {
+            saved::check_place(&config.data)?;
+        }
         // Without a checkpoint it starts again, and from what it started from.
         let initial = match (&self.kept, &self.config.init_from) {
             (None, Some(known)) if company.ranks.is_first() => Some(init::again(known)?),

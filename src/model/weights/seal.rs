@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::files;
 
 /// Where the digits stand among the metadata.
-pub(super) const KEY: &str = "elbo.sha256";
+pub(in crate::model) const KEY: &str = "elbo.sha256";
 /// Digits of a sha256 in base 16.
 const DIGITS: usize = 64;
 /// Stands for the digits where the hash is taken.
@@ -31,12 +31,12 @@ pub(crate) enum Seal {
 }
 
 /// Metadata to write a file with before [`seal`].
-pub(super) fn unsealed() -> HashMap<String, String> {
+pub(in crate::model) fn unsealed() -> HashMap<String, String> {
     HashMap::from([(KEY.to_owned(), "0".repeat(DIGITS))])
 }
 
 /// Puts the hash into the bytes of a file with the metadata of [`unsealed`].
-pub(super) fn seal(bytes: &mut [u8]) {
+pub(in crate::model) fn seal(bytes: &mut [u8]) {
     if let Some(place) = place(bytes) {
         let hash = hash(bytes, &place);
         bytes[place].copy_from_slice(hash.as_bytes());

@@ -3,8 +3,8 @@
 use super::Trainer;
 use crate::data::{Binarize, Images, Storage, Values};
 use crate::error::Result;
+use crate::model::gaussian;
 use crate::model::plans::{self, Source, buffers};
-use crate::model::prior;
 use crate::rng::Purpose;
 use crate::train::Pictures;
 
@@ -50,7 +50,7 @@ impl Trainer {
     pub fn pictures(&mut self) -> Result<Pictures> {
         let source = self.shown_source()?;
         let samples = if self.session.model.spec().is_variational() {
-            let codes = prior(self.options.seed, SAMPLES, self.session.model.spec().latent);
+            let codes = gaussian(self.options.seed, SAMPLES, self.session.model.spec().latent);
             self.session.decode(&codes)?
         } else {
             Vec::new()
