@@ -101,11 +101,12 @@ fn check(what: &str, found: usize, latent: usize) -> Result<()> {
 }
 
 fn of_codes(latents: &Latents, seed: u64, count: usize, latent: usize) -> Result<Vec<f32>> {
-    let images = latents.mu.len() / latent.max(1);
-    if images == 0 || images * latent != latents.mu.len() {
+    let (means, variances) = (latents.mu.len(), latents.logvar.len());
+    let images = means / latent.max(1);
+    if images == 0 || images * latent != means || ![0, means].contains(&variances) {
         return Err(Error::config(
-            format!("{} values are not codes of {latent} each", latents.mu.len()),
-            "whole codes, one at least",
+            format!("{means} values, with {variances} variances, are not codes of {latent} each"),
+            "whole codes, one at least, and as many variances or none",
         ));
     }
     let mut choices = Uniform::new(seed, Purpose::Prior, CHOICE);
@@ -250,6 +251,12 @@ mod tests {
         let codes = Prior::Codes(latents);
         codes.draw(1, 2, 3).expect("two codes of three values");
         assert!(codes.draw(1, 2, 4).is_err());
+        let cut = Prior::Codes(Latents {
+            mu: vec![1.0; 6],
+            logvar: vec![0.0; 3],
+        });
+        let error = cut.draw(1, 2, 3).expect_err("half of the variances");
+        assert!(error.to_string().contains("3 variances"), "{error}");
         let one = Component::new(1.0, vec![0.0; 2], vec![1.0, 0.0, 0.0, 1.0]).expect("a Gaussian");
         let mixture = Prior::Mixture(Mixture::new(vec![one]).expect("a mixture"));
         mixture.draw(1, 2, 2).expect("two dimensions");

@@ -111,6 +111,12 @@ fn a_damaged_mixture_is_said_and_fitted_anew() {
         assert_eq!(first, again);
         assert!(fs::read(&file).expect("a kept mixture") == whole);
     }
+    // What cannot be kept can be used all the same.
+    fs::remove_file(&file).expect("removed");
+    fs::create_dir(&file).expect("a folder in its place");
+    let (again, said) = sample(folder, "run", "mixture:2", &[]);
+    assert_said(&said, &["; not kept in", "warning: "]);
+    assert_eq!(first, again);
     let left = fs::read_dir(folder.join("run")).expect("the folder");
     let mut left = left.map(|entry| entry.expect("an entry").file_name());
     assert!(!left.any(|name| name.to_string_lossy().ends_with(".part")));
