@@ -363,7 +363,7 @@ mod tests {
             // One of these is a value of any option.
             let values = [
                 "1", "a", "cpu", "vae", "relu", "gaussian", "none", "constant", "f32", "full",
-                "nchw", "range", "white", "elbo", "mlp", "linear 1",
+                "nchw", "range", "white", "elbo", "mlp", "linear 1", "dreg",
             ];
             let switch = Line::try_parse_from(["train", &flag]);
             let lines = values.map(|value| Line::try_parse_from(["train", &flag, value]));

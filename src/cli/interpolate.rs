@@ -62,7 +62,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
     let run = folder.config();
     let pair = args.from.zip(args.to);
     if pair.is_none() {
-        saved::require_vae(
+        saved::require_prior(
             &folder,
             "which has no prior to draw ends from",
             "two images: --from 0 --to 1",

@@ -22,10 +22,10 @@ pub(super) fn check(name: PriorName, folder: &RunFolder, data: Option<&str>) -> 
     if name != PriorName::Gaussian {
         return Ok(format!("{}-", name.to_string().replace(':', "-")));
     }
-    saved::require_vae(
+    saved::require_prior(
         folder,
         "which has no prior to sample from",
-        "--prior mixture:10, which is fitted to its codes, or a run of --model vae",
+        "--prior mixture:10, which is fitted to its codes, or a run of --model vae or --objective wae",
     )?;
     match data {
         None => Ok(String::new()),

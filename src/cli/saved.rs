@@ -379,6 +379,14 @@ pub(super) fn check_samples(folder: &RunFolder, importance_samples: usize) -> Re
     }
 }
 
+/// Refuses what needs codes that can be drawn.
+pub(super) fn require_prior(folder: &RunFolder, what: &str, hint: &str) -> Result<()> {
+    match folder.config().model.has_prior() {
+        true => Ok(()),
+        false => require_vae(folder, what, hint),
+    }
+}
+
 /// Refuses what only a VAE can do.
 pub(super) fn require_vae(folder: &RunFolder, what: &str, hint: &str) -> Result<()> {
     match folder.config().model.kind {

@@ -96,14 +96,14 @@ impl Inference {
     /// `[count, values]`.
     ///
     /// # Errors
-    /// [`Error::Config`] for N(0, I) and an autoencoder, which was not trained with any prior, and as [`Prior::draw`];
+    /// [`Error::Config`] for N(0, I) and an autoencoder that was not trained with a prior, and as [`Prior::draw`];
     /// [`Error::Device`].
     pub fn sample(&mut self, prior: &Prior, count: usize, draw: bool) -> Result<Vec<f32>> {
         let spec = self.session.model.spec();
-        if matches!(prior, Prior::Gaussian) && !spec.is_variational() {
+        if matches!(prior, Prior::Gaussian) && !spec.has_prior() {
             return Err(Error::config(
                 "an autoencoder has no prior to sample from",
-                "`prior = mixture:10`, a density that is fitted to its codes, or a run of `model = vae`",
+                "`prior = mixture:10`, a density that is fitted to its codes, or a run of `model = vae` or `objective = wae`",
             ));
         }
         let codes = prior.draw(self.session.seed, count, spec.latent)?;

@@ -56,7 +56,7 @@ pub struct ModelOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigma: Option<Sigma>,
     /// Weight of the KL, or with the objective beta-tc of the total correlation; the loss is the negative ELBO only at 1
-    /// [default: 1; for beta-tc 6, for mmd 0, with a capacity 100]
+    /// [default: 1; for beta-tc 6, for mmd 0, with a capacity 10]
     #[arg(
         long,
         value_name = "WEIGHT",
@@ -117,8 +117,9 @@ pub struct ModelOptions {
     pub gradient: Option<Estimator>,
 }
 
-/// Weight by which a capacity holds the KL: more than what a nat of it takes off the reconstruction.
-const HOLDING: f32 = 100.0;
+/// Weight by which a capacity holds the KL: more than what a nat of it takes off the reconstruction. One of 100 makes the KL's
+/// own noise the gradient that Adam follows (`docs/losses.md`).
+const HOLDING: f32 = 10.0;
 
 impl Default for ModelOptions {
     fn default() -> Self {

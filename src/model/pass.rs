@@ -174,7 +174,7 @@ impl<'a> Pass<'a> {
         let noise = self.noise().expect("a plan with noise");
         let counters = self.counters();
         // As codes of one posterior, which is the prior.
-        let heads = self.lower.shared(buffers::ZEROS, 2 * latent);
+        let heads = self.lower.shared(buffers::PRIOR_HEADS, 2 * latent);
         let [epsilon, draws] = ["noise of the prior", "draws from the prior"]
             .map(|name| self.lower.transient(name, rows * latent));
         let call = reparameterize::call(rows, latent, rows, Some(noise));

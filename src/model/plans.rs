@@ -332,12 +332,6 @@ impl Model {
         Some(self.parameters.first_tensor(parameter))
     }
 
-    /// Zeros that its loss reads beside the model: the heads of a prior to draw from, of codes that are points.
-    pub(crate) fn zeros(&self) -> Option<usize> {
-        let draws = self.spec.objective().takes_mmd() && !self.spec.is_variational();
-        draws.then_some(2 * self.spec.latent)
-    }
-
     /// Values of the encoder's output a row: mu and logvar, or the code.
     pub fn head_values(&self) -> usize {
         self.graph().info(self.net.posterior).len()

@@ -263,9 +263,7 @@ impl Session {
         if self.model.spec().is_variational() {
             self.allocate(buffers::UNITS, SUMS * self.model.spec().latent)?;
         }
-        if let Some(zeros) = self.model.zeros() {
-            self.allocate(buffers::ZEROS, zeros)?;
-        }
+        self.allocate_prior()?;
         self.passes(
             &plans::EVALUATE,
             self.mode,
@@ -273,6 +271,15 @@ impl Session {
             rows,
             Some(source),
         )
+    }
+
+    /// Makes what a loss reads beside the model: the heads of a prior to draw from, where codes are points.
+    pub(crate) fn allocate_prior(&mut self) -> Result<()> {
+        let spec = self.model.spec();
+        match spec.objective().takes_mmd() && !spec.is_variational() {
+            true => self.allocate(buffers::PRIOR_HEADS, 2 * spec.latent),
+            false => Ok(()),
+        }
     }
 
     /// Terms of the objective: numbers of a row of the log.

@@ -215,6 +215,12 @@ impl ModelSpec {
         self.kind.latent().has_prior
     }
 
+    /// Whether training holds its codes to a prior, N(0, I), which new ones can be drawn from: code by code, or all of them
+    /// together.
+    pub fn has_prior(&self) -> bool {
+        self.is_variational() || self.objective().takes_mmd()
+    }
+
     /// Logarithm of a Gaussian likelihood's (initial) sigma; 0 for the others, which do not use it.
     pub fn log_sigma(&self) -> f32 {
         let sigma = self.likelihood.sigma();

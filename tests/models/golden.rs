@@ -61,6 +61,53 @@ fn named<T: serde::de::DeserializeOwned>(case: &Value, key: &str) -> T {
     serde_json::from_value(case[key].clone()).expect(key)
 }
 
+/// The model of a case.
+fn spec_of(case: &Value) -> ModelSpec {
+    let number = |key: &str| case[key].as_f64().expect(key);
+    let size = |key: &str| case[key].as_u64().expect(key) as usize;
+    let has = |key: &str| case.get(key).is_some();
+    let likelihood = match case["likelihood"].as_str() {
+        Some("gaussian") => Likelihood::Gaussian {
+            sigma: match named(case, "sigma_learned") {
+                _ if has("sigma_optimal") => Sigma::Optimal,
+                true => Sigma::Learned(number("sigma") as f32),
+                false => Sigma::Fixed(number("sigma") as f32),
+            },
+        },
+        Some("squared-error") => Likelihood::SquaredError,
+        Some("linear-squared-error") => Likelihood::LinearSquaredError,
+        Some("bernoulli") => Likelihood::Bernoulli,
+        other => panic!("unknown likelihood {other:?}"),
+    };
+    ModelSpec {
+        kind: named(case, "kind"),
+        image: match has("image") {
+            true => {
+                let [height, width, channels] = named(case, "image");
+                ImageShape::new(height, width, channels)
+            }
+            false => ImageShape::new(1, size("values"), 1),
+        },
+        encoder: match has("encoder") {
+            true => named(case, "encoder"),
+            false => named::<Vec<usize>>(case, "hidden").as_slice().into(),
+        },
+        decoder: has("decoder").then(|| named(case, "decoder")),
+        latent: size("latent"),
+        activation: named(case, "activation"),
+        likelihood,
+        beta: number("beta") as f32,
+        objective: case["objective"].as_str().map(named_objective),
+        mmd_weight: case["mmd_weight"].as_f64().unwrap_or(1.0) as f32,
+        capacity: case["capacity"].as_f64().map(|nats| nats as f32),
+        importance: case["importance"].as_u64().unwrap_or(1) as usize,
+        gradient: match has("gradient") {
+            true => named(case, "gradient"),
+            false => Estimator::default(),
+        },
+    }
+}
+
 impl Golden {
     fn read(path: &PathBuf) -> Self {
         let bytes = fs::read(path).expect("a golden file");
@@ -75,49 +122,9 @@ impl Golden {
             true => named(&case, "schedule"),
             false => Vec::new(),
         };
-        let likelihood = match case["likelihood"].as_str() {
-            Some("gaussian") => Likelihood::Gaussian {
-                sigma: match named(&case, "sigma_learned") {
-                    _ if has("sigma_optimal") => Sigma::Optimal,
-                    true => Sigma::Learned(number("sigma") as f32),
-                    false => Sigma::Fixed(number("sigma") as f32),
-                },
-            },
-            Some("squared-error") => Likelihood::SquaredError,
-            Some("linear-squared-error") => Likelihood::LinearSquaredError,
-            Some("bernoulli") => Likelihood::Bernoulli,
-            other => panic!("unknown likelihood {other:?}"),
-        };
         Self {
             name: named(&case, "name"),
-            spec: ModelSpec {
-                kind: named(&case, "kind"),
-                image: match has("image") {
-                    true => {
-                        let [height, width, channels] = named(&case, "image");
-                        ImageShape::new(height, width, channels)
-                    }
-                    false => ImageShape::new(1, size("values"), 1),
-                },
-                encoder: match has("encoder") {
-                    true => named(&case, "encoder"),
-                    false => named::<Vec<usize>>(&case, "hidden").as_slice().into(),
-                },
-                decoder: has("decoder").then(|| named(&case, "decoder")),
-                latent: size("latent"),
-                activation: named(&case, "activation"),
-                likelihood,
-                beta: number("beta") as f32,
-                objective: case["objective"].as_str().map(named_objective),
-                mmd_weight: case["mmd_weight"].as_f64().unwrap_or(1.0) as f32,
-                capacity: case["capacity"].as_f64().map(|nats| nats as f32),
-                importance: case["importance"].as_u64().unwrap_or(1) as usize,
-                gradient: match has("gradient") {
-                    true => named(&case, "gradient"),
-                    false => Estimator::default(),
-                },
-                ..ModelSpec::reference()
-            },
+            spec: spec_of(&case),
             sigma: number("sigma"),
             rows: size("batch"),
             steps: size("steps"),
@@ -351,6 +358,9 @@ struct Limits {
     /// Roundings of a weight of a code, where codes have weights: those of its logarithm, about a nat for each value. Two
     /// weights for a doubly reparameterised gradient.
     weights: f64,
+    /// Whether terms are made of the densities of all codes of a batch, from so many images.
+    of_batch: bool,
+    images: f64,
     /// Constant part of a value's reconstruction loss.
     constant: f64,
     rate: f64,
@@ -393,6 +403,8 @@ impl Limits {
             values: (golden.rows * spec.image.values()) as f64,
             codes: (golden.rows * spec.latent) as f64,
             weights: weights as f64,
+            of_batch: spec.objective().of_batch,
+            images: (golden.rows * golden.steps) as f64,
             constant: match spec.likelihood {
                 Likelihood::Gaussian { .. } => golden.sigma.ln().abs() + 0.92,
                 _ => 0.0,
@@ -411,6 +423,8 @@ impl Limits {
         let rounding = match part {
             0 => self.sum * (expected.abs() + self.values * self.constant),
             // Of differences between samples, which are as large as their likelihoods, about a nat for each value.
+            // Differences of logarithms of densities, each the sum of those of a batch's codes.
+            _ if self.of_batch => expected.abs() + self.codes * (self.images.ln() + 2.0),
             _ if self.weights > 0.0 => expected.abs() + self.codes + self.values,
             _ => expected.abs() + self.codes,
         };

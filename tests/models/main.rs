@@ -16,6 +16,7 @@ mod interpreter;
 mod mnist;
 mod modules;
 mod not_finite;
+mod objectives;
 mod parts;
 mod processes;
 mod reproducibility;

@@ -120,15 +120,35 @@ fn devices() -> Vec<(&'static str, Open)> {
     all
 }
 
+/// The same with a KL that is weighed by beta alone.
+pub(crate) fn plain_options() -> TrainOptions {
+    TrainOptions {
+        kl_schedule: KlWeight::default(),
+        free_bits: 0.0,
+        ..options()
+    }
+}
+
 /// Trains from a state, or from the start, and gives what was kept and why it ended.
 fn run(
     runtime: Box<dyn Runtime>,
     spec: &ModelSpec,
     from: Option<&State>,
     pace: &Pace,
+    kept: Kept,
+) -> (Ending, Kept) {
+    run_by(&options(), runtime, spec, from, pace, kept)
+}
+
+fn run_by(
+    options: &TrainOptions,
+    runtime: Box<dyn Runtime>,
+    spec: &ModelSpec,
+    from: Option<&State>,
+    pace: &Pace,
     mut kept: Kept,
 ) -> (Ending, Kept) {
-    let mut trainer = Trainer::new(runtime, spec, &options(), &data(), 0).expect("a trainer");
+    let mut trainer = Trainer::new(runtime, spec, options, &data(), 0).expect("a trainer");
     if let Some(state) = from {
         trainer.restore(state).expect("a state of this run");
     }
@@ -174,17 +194,24 @@ fn a_run_of_an_optimal_sigma_stopped_in_mid_epoch_goes_on_to_the_same_bits() {
 
 /// Compares runs that stop after so many steps with the one that does not.
 fn stopped_and_resumed(spec: &ModelSpec, stops: &[u64]) {
+    stopped_and_resumed_by(&options(), spec, stops);
+}
+
+/// The same with other options.
+pub(crate) fn stopped_and_resumed_by(options: &TrainOptions, spec: &ModelSpec, stops: &[u64]) {
     for (device, open) in devices() {
-        let (ending, whole) = run(open(), spec, None, &Pace::default(), Kept::default());
+        let run = |from: Option<&State>, pace: &Pace| {
+            run_by(options, open(), spec, from, pace, Kept::default())
+        };
+        let (ending, whole) = run(None, &Pace::default());
         assert_eq!(ending, Ending::Finished);
         assert_eq!(whole.lines.len(), 3 + 7, "epochs and reports");
         for &steps in stops {
-            let (ending, first) = run(open(), spec, None, &stop_after(steps), Kept::default());
+            let (ending, first) = run(None, &stop_after(steps));
             assert_eq!(ending, Ending::Stopped);
             let state = first.state.as_ref().expect("a checkpoint at the stop");
             assert_eq!(state.position.steps, steps);
-            let (ending, second) =
-                run(open(), spec, Some(state), &Pace::default(), Kept::default());
+            let (ending, second) = run(Some(state), &Pace::default());
             assert_eq!(ending, Ending::Finished);
             let what = format!("{device}, stopped after {steps} steps");
             assert_same(&whole, &first, &second, &what);

@@ -119,7 +119,7 @@ pub(crate) fn load(
         runtime.allocate(buffer, len).expect("allocate");
     }
     let log = source.log();
-    runtime.allocate(log, 2 * source.images).expect("allocate");
+    runtime.allocate(log, 4 * source.images).expect("allocate");
     let counters = source.counters();
     runtime.write_words(counters, 0, &[0; 3]).expect("write");
     runtime.write(buffers::PARAMETERS, 0, arena).expect("write");

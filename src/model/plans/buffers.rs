@@ -34,7 +34,9 @@ pub const SEEN: Shared = Shared::floats("seen");
 pub const HEADS: Shared = Shared::floats("heads");
 /// Zeros, as many as a batch of codes.
 pub const ZEROS: Shared = Shared::floats("zeros");
-/// `[rows]`: importance weights.
+/// `[2·latent]`: the heads of N(0, I), which are zeros, to draw from it where codes are points.
+pub const PRIOR_HEADS: Shared = Shared::floats("heads of the prior");
+/// `[rows, 2]`: importance weights.
 pub const LOG_WEIGHTS: Shared = Shared::floats("log weights");
 
 // Of each split: [`super::Source`] has its own.

@@ -49,7 +49,7 @@ impl Trainer {
     /// [`crate::Error::Device`].
     pub fn pictures(&mut self) -> Result<Pictures> {
         let source = self.shown_source()?;
-        let samples = if self.session.model.spec().is_variational() {
+        let samples = if self.session.model.spec().has_prior() {
             let codes = gaussian(self.options.seed, SAMPLES, self.session.model.spec().latent);
             self.session.decode(&codes)?
         } else {

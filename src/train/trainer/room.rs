@@ -41,9 +41,7 @@ impl Room {
         let train = session.place("train", &dataset.train, draws, of_train)?;
         let draws = (options.binarize, Purpose::EvaluationBinarisation);
         let test = session.place("test", &dataset.test, draws, of_test)?;
-        if let Some(zeros) = session.model.zeros() {
-            session.allocate(buffers::ZEROS, zeros)?;
-        }
+        session.allocate_prior()?;
         let len = session.model.parameters().len;
         session.allocate(buffers::GRADIENT, len)?;
         session.allocate(buffers::FIRST, len)?;
