@@ -272,8 +272,8 @@ impl Inference {
         })
     }
 
-    /// The losses of each image, whose means are those of [`Inference::evaluate`] with the same arguments: by the same
-    /// draw of z.
+    /// The losses of each image by one code of it. Of objectives that have one code their means are those of
+    /// [`Inference::evaluate`] with the same arguments, as the draw of z is the same.
     ///
     /// # Errors
     /// As [`Inference::evaluate`].

@@ -56,7 +56,7 @@ fn settings_are_named_by_their_flags() {
     refused(&["train", "--batch-size", "1000000"], CONFIG, &large);
     let learning = ["`--lr -1`: expected", "try: `--lr 0.001`"];
     refused(&["train", "--lr", "-1"], CONFIG, &learning);
-    let other = ["`--model vae`, or no `--beta`"];
+    let other = ["`--model vae` with `--objective elbo`, or no `--beta`"];
     refused(&["train", "--model", "ae", "--beta", "2"], CONFIG, &other);
 }
 

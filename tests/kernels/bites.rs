@@ -430,7 +430,7 @@ const SIMPLE: &[Fault] = &[
     ),
     fault(
         "kl_weight",
-        "capacity, below",
+        "capacity, above",
         "- params.nats * share",
         "- params.nats",
     ),
