@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::train::TrainArgs;
 use crate::error::{Error, Result};
-use crate::model::{ModelOptions, ModelSpec, NetOptions};
+use crate::model::{ModelKind, ModelOptions, ModelSpec, NetOptions};
 use crate::number::counted;
 use crate::option;
 use crate::shape::ImageShape;
@@ -103,6 +103,7 @@ pub(super) fn with_model(file: Table, run: &RunConfig) -> Result<Table> {
         ..ModelOptions::from(&run.model)
     })
     .map_err(unusable)?;
+    forget_objective(&mut both, &file);
     both.extend(file);
     Ok(both)
 }
@@ -161,8 +162,11 @@ fn forget(file: &mut Table, flags: &Table) {
         }
     }
     if replaced("model", &old) {
-        file.remove("objective");
+        for key in OF_OBJECTIVE.iter().chain(&["objective"]) {
+            file.remove(*key);
+        }
     }
+    forget_objective(file, flags);
     forget_layers(file, flags);
     let other = file
         .get("likelihood")
@@ -174,6 +178,39 @@ fn forget(file: &mut Table, flags: &Table) {
         if flags.contains_key(flag) {
             file.remove(key);
         }
+    }
+}
+
+/// What a model has of its objective: another one has another default of it, or none.
+const OF_OBJECTIVE: [&str; 5] = ["beta", "capacity", "mmd-weight", "importance", "gradient"];
+
+/// Drops what the file says of an objective that a flag has replaced; and of the weight of a KL that is to be held now.
+fn forget_objective(file: &mut Table, flags: &Table) {
+    let name = |table: &Table| {
+        table
+            .get("objective")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let default = match file.get("model").and_then(Value::as_str) {
+        Some("ae") => ModelKind::Ae.objective().name,
+        _ => ModelKind::Vae.objective().name,
+    };
+    let old = name(file).unwrap_or_else(|| default.to_owned());
+    if name(flags).is_some_and(|new| new != old) {
+        for key in OF_OBJECTIVE
+            .iter()
+            .chain(&["kl-warmup", "kl-cycles", "free-bits"])
+        {
+            file.remove(*key);
+        }
+        // It was the default, perhaps, which may be another now.
+        if file.get("sigma").and_then(Value::as_str) == Some("optimal") {
+            file.remove("sigma");
+        }
+    }
+    if flags.contains_key("capacity") && !file.contains_key("capacity") {
+        file.remove("beta");
     }
 }
 
@@ -353,6 +390,26 @@ mod tests {
         assert_eq!(resolved.expected_image, Some(run.model.image));
         let model = resolved.model.spec(run.model.image);
         assert_eq!(model.expect("a model"), run.model);
+    }
+
+    #[test]
+    fn another_objective_forgets_the_settings_of_the_one_before() {
+        let file = "objective = \"iwae\"\nimportance = 7\ngradient = \"dreg\"";
+        let kept = resolve("--epochs 3", file);
+        assert_eq!(kept.model.importance, Some(7));
+        let other = resolve("--objective beta-tc", file);
+        assert_eq!(other.model.importance, None);
+        assert_eq!(model(&other.model).expect("a model").beta, 6.0);
+        let of_elbo = "beta = 1.0\nsigma = \"optimal\"\nlikelihood = \"gaussian\"\nfree-bits = 0.5";
+        let weighed = resolve("--objective iwae", of_elbo);
+        assert_eq!((weighed.model.beta, weighed.model.sigma), (None, None));
+        assert_eq!(weighed.train.free_bits, 0.0);
+        let held = resolve("--capacity 20", of_elbo);
+        assert_eq!(model(&held.model).expect("a model").beta, 10.0);
+        let given = resolve("--capacity 20 --beta 4", of_elbo);
+        assert_eq!(given.model.beta, Some(4.0));
+        let same = resolve("--objective elbo", "beta = 3.0");
+        assert_eq!(same.model.beta, Some(3.0));
     }
 
     /// A field whose key is not its flag would be lost when flags are laid over a file.

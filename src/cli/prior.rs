@@ -98,6 +98,13 @@ fn mixture(
             fit.iterations
         ));
     }
+    if count * (model.spec().latent + 1) > training.images.len() {
+        warn(format_args!(
+            "--prior mixture:{count}: fewer codes than a Gaussian of {} dimensions needs for each, so that it repeats codes \
+             of the training images",
+            model.spec().latent
+        ));
+    }
     match fit.save(&path, &made_of) {
         Ok(()) => note(Told(&fit, "kept in", &path)),
         // What was fitted can be used all the same.

@@ -66,8 +66,8 @@ pub struct ModelOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beta: Option<f32>,
-    /// Nats at which the KL is held, by a penalty of --beta on its distance; the target rises from 0 by --kl-warmup, or over
-    /// the first half of training (Burgess et al. 2018) [default: none]
+    /// Nats at which the KL is held, by a penalty of --beta on its distance; the target rises from 0 by --kl-warmup or
+    /// --kl-cycles, or else over the first half of training (Burgess et al. 2018) [default: none]
     #[arg(
         long,
         value_name = "NATS",

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use crate::error::{Error, Result};
+use crate::model::objectives::OBJECTIVES;
 use crate::model::{Likelihood, ModelKind, ModelOptions, ModelSpec, Sigma};
 
 /// Choices of training that only some models have.
@@ -12,8 +13,10 @@ pub struct Choices {
     pub kl_schedule: bool,
     /// Whether some nats of the KL are free.
     pub free_bits: bool,
-    /// Parts of a batch whose gradients are added.
+    /// Parts of a batch whose gradients are added; 0 where nothing is said of it.
     pub shards: usize,
+    /// Images of a batch; 0 where nothing is said of it.
+    pub batch_size: usize,
 }
 
 /// What somebody chose.
@@ -45,7 +48,15 @@ static RULES: &[Rule] = &[
         },
         suits: |spec| spec.objective().has_prior == spec.is_variational(),
         why: |spec| format!("not of the {}", spec.kind.text()),
-        hint: |spec| format!("`objective = {}`, its own", spec.kind.objective().name),
+        hint: |spec| {
+            let own = OBJECTIVES
+                .iter()
+                .filter(|known| known.has_prior == spec.is_variational());
+            let names: Vec<String> = own
+                .map(|known| format!("`objective = {}`", known.name))
+                .collect();
+            names.join(", ")
+        },
     },
     Rule {
         choice: |chosen| {
@@ -129,7 +140,10 @@ static RULES: &[Rule] = &[
             ),
             false => "an autoencoder has no KL to hold".to_owned(),
         },
-        hint: |_| "`model = vae` with `objective = elbo`, or no `capacity = …`".to_owned(),
+        hint: |_| {
+            "`model = vae` with `objective = elbo` or `objective = mmd`, or no `capacity = …`"
+                .to_owned()
+        },
     },
     Rule {
         choice: |chosen| {
@@ -177,8 +191,30 @@ static RULES: &[Rule] = &[
             )
         },
         hint: |_| {
-            "`shards = 1`, one process, or `objective = elbo` without `capacity = …`".to_owned()
+            "`shards = 1` and one process, or `objective = elbo` or `objective = iwae` without `capacity = …`"
+                .to_owned()
         },
+    },
+    Rule {
+        choice: |chosen| (chosen.training.batch_size == 1).then(|| "`batch-size = 1`".to_owned()),
+        suits: |spec| !spec.objective().of_batch,
+        why: |spec| {
+            format!(
+                "`objective = {}` compares the images of a batch, of which one has no other",
+                spec.objective().name
+            )
+        },
+        hint: |_| "`batch-size = 128`".to_owned(),
+    },
+    Rule {
+        choice: |chosen| {
+            let training = chosen.training;
+            (training.kl_schedule || training.free_bits)
+                .then(|| "`free-bits = …`, `kl-warmup = …`, `kl-cycles = …`".to_owned())
+        },
+        suits: |spec| spec.beta > 0.0,
+        why: |_| "they weigh a KL that has a weight, and it is 0".to_owned(),
+        hint: |_| "`beta = 1` with them, or none of these".to_owned(),
     },
     Rule {
         choice: |chosen| chosen.model.sigma.map(|sigma| format!("`sigma = {sigma}`")),
@@ -246,7 +282,6 @@ fn check_chosen(model: &ModelOptions, training: Choices, spec: &ModelSpec) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::objectives::OBJECTIVES;
     use crate::model::{Estimator, LikelihoodName};
     use crate::shape::ImageShape;
 
@@ -258,9 +293,22 @@ mod tests {
         assert!(options.objective.is_some(), "{name}");
     }
 
+    fn assert_refused<const N: usize>(said: [Said; N]) {
+        for (say, what, hint) in said {
+            let mut options = ModelOptions::default();
+            say(&mut options);
+            let spec = options.spec(ImageShape::new(28, 28, 1));
+            let error = spec.expect_err(what).to_string();
+            assert!(
+                error.contains(what) && error.contains(hint),
+                "{what}: {error}"
+            );
+        }
+    }
+
     #[test]
-    fn choices_that_do_not_go_together_are_refused_with_what_does() {
-        let said: [Said; 12] = [
+    fn objectives_refuse_the_settings_of_others() {
+        assert_refused([
             (
                 |o| objective(o, "wae"),
                 "`objective = wae`: not of",
@@ -297,6 +345,12 @@ mod tests {
                 "`capacity = 2`",
                 "`objective = elbo`",
             ),
+        ]);
+    }
+
+    #[test]
+    fn likelihoods_and_autoencoders_refuse_what_they_do_not_have() {
+        assert_refused([
             (
                 |o| {
                     objective(o, "iwae");
@@ -340,17 +394,7 @@ mod tests {
                 "`objective = iwae`: not of",
                 "`objective = reconstruction`",
             ),
-        ];
-        for (say, what, hint) in said {
-            let mut options = ModelOptions::default();
-            say(&mut options);
-            let spec = options.spec(ImageShape::new(28, 28, 1));
-            let error = spec.expect_err(what).to_string();
-            assert!(
-                error.contains(what) && error.contains(hint),
-                "{what}: {error}"
-            );
-        }
+        ]);
     }
 
     #[test]
@@ -374,6 +418,10 @@ mod tests {
             shards: 4,
             ..Choices::default()
         };
+        let alone = Choices {
+            batch_size: 1,
+            ..Choices::default()
+        };
         for (spec, training, what) in [
             (of("iwae", |_| {}), scheduled, "`kl-warmup = …`"),
             (of("beta-tc", |_| {}), free, "`free-bits = …`"),
@@ -385,13 +433,19 @@ mod tests {
             (of("mmd", |_| {}), shards, "`shards = 4`: `objective = mmd`"),
             (capacity.clone(), shards, "`shards = 4`: a capacity"),
             (capacity.clone(), free, "`free-bits = …`: a KL that is held"),
+            (
+                of("beta-tc", |_| {}),
+                alone,
+                "`batch-size = 1`: `objective = beta-tc` compares",
+            ),
+            (of("mmd", |_| {}), scheduled, "it is 0"),
         ] {
             let error = spec.check_training(training).expect_err(what).to_string();
             assert!(error.contains(what), "{what}: {error}");
         }
         for (spec, training) in [
             (capacity, scheduled),
-            (of("mmd", |_| {}), scheduled),
+            (of("mmd", |options| options.beta = Some(0.5)), scheduled),
             (of("iwae", |_| {}), shards),
         ] {
             spec.check_training(training).expect("what goes together");

@@ -1,6 +1,8 @@
 //! The maximum mean discrepancy between the codes of a batch and draws from the prior (Gretton et al. 2012), with the
 //! inverse multiquadratic kernels of Tolstikhin, Bousquet, Gelly & Schölkopf 2018, and its gradient.
 
+use rayon::prelude::*;
+
 use super::by_lanes;
 use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
@@ -129,14 +131,13 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let (rows, latent) = (p.rows as usize, p.latent as usize);
     let (z, draws) = (z.floats(), draws.floats());
     let others = F::new((rows as f64 - 1.0).max(1.0));
-    let row = |values: &'_ [F], i: usize| -> Vec<F> { values[i * latent..][..latent].to_vec() };
     parallel::parts(
         slopes.floats_mut(),
         2 * rows,
-        partials.floats_mut().chunks_mut(4).collect::<Vec<_>>(),
+        partials.floats_mut().par_chunks_mut(4),
         #[inline(always)]
         |(i, (slopes, partials))| {
-            let (code, drawn) = (row(z, i), row(draws, i));
+            let [code, drawn] = [z, draws].map(|values| &values[i * latent..][..latent]);
             let mut sum = F::ZERO;
             for (k, slopes) in slopes.chunks_mut(2).enumerate() {
                 if i == k {
@@ -144,9 +145,9 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
                     continue;
                 }
                 let (z, draws) = (&z[k * latent..][..latent], &draws[k * latent..][..latent]);
-                let among = kernel(latent, square(&code, z));
-                let across = kernel(latent, square(&code, draws));
-                let of_draws = kernel(latent, square(&drawn, draws));
+                let among = kernel(latent, square(code, z));
+                let across = kernel(latent, square(code, draws));
+                let of_draws = kernel(latent, square(drawn, draws));
                 slopes.copy_from_slice(&[among[1], across[1]]);
                 sum += among[0] + of_draws[0] - F::new(2.0) * across[0];
             }

@@ -75,29 +75,30 @@ fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     // Whole rows, no more parts than there are invocations.
     let rows = (p.rows as usize).div_ceil(p.threads as usize);
     let rows = rows.max(SHARE.div_ceil(values));
-    let mut found = vec![F::ZERO; (p.rows as usize).div_ceil(rows)];
-    parallel::parts(
-        d_outputs.floats_mut(),
-        rows * values,
-        &mut found,
-        #[inline(always)]
-        |(i, (gradients, found))| {
-            for (row, gradient) in (i * rows..).zip(gradients.chunks_mut(values)) {
-                let x = &x[row / samples * values..][..values];
-                let outputs = &outputs[row * values..][..values];
-                let (_, of_sigma) =
-                    likelihood::with_gradient(kind, x, outputs, log_sigma, gradient);
-                gradient.iter_mut().for_each(|g| *g *= weights[row]);
-                *found += weights[row] * of_sigma;
+    F::scratch((p.rows as usize).div_ceil(rows), |found| {
+        found.fill(F::ZERO);
+        parallel::parts(
+            d_outputs.floats_mut(),
+            rows * values,
+            &mut *found,
+            #[inline(always)]
+            |(i, (gradients, found))| {
+                for (row, gradient) in (i * rows..).zip(gradients.chunks_mut(values)) {
+                    let x = &x[row / samples * values..][..values];
+                    let outputs = &outputs[row * values..][..values];
+                    let (_, of_sigma) =
+                        likelihood::with_gradient(kind, x, outputs, log_sigma, gradient);
+                    gradient.iter_mut().for_each(|g| *g *= weights[row]);
+                    *found += weights[row] * of_sigma;
+                }
+            },
+        );
+        if call.selector("SIGMA") != 0 {
+            let partials = partials.floats_mut();
+            partials.fill(F::ZERO);
+            for (row, &mut found) in partials.chunks_mut(4).zip(found) {
+                row[3] = found;
             }
-        },
-    );
-    if call.selector("SIGMA") == 0 {
-        return;
-    }
-    let partials = partials.floats_mut();
-    partials.fill(F::ZERO);
-    for (row, found) in partials.chunks_mut(4).zip(found) {
-        row[3] = found;
-    }
+        }
+    });
 }

@@ -67,7 +67,7 @@ impl Guess {
         })
     }
 
-    /// Whether a test loss is far beyond it. A term that has a weight counts by the one that it had in the last step, but
+    /// Whether a test loss is far beyond it. A term counts by its weight, the KL by that which it had in the last step, but
     /// not by more than 1: a KL that is weighed a thousandfold is no sign of a fault.
     pub(super) fn is_far_below(
         &self,
@@ -77,9 +77,12 @@ impl Guess {
         sigma: Option<f32>,
     ) -> bool {
         let terms = spec.objective().terms.iter();
-        let counted = terms.map(|term| match term.weight {
-            Some(_) => weight.min(1.0) * test.term(term),
-            None => test.term(term),
+        let counted = terms.map(|term| {
+            let weight = match term.is_kl() {
+                true => weight,
+                false => term.weight(spec).into(),
+            };
+            weight.min(1.0) * test.term(term)
         });
         counted.sum::<f64>() > self.most || sigma.is_some_and(|s| f64::from(s) > self.most_sigma)
     }
@@ -182,7 +185,11 @@ impl Concern {
             Some(Sigma::Fixed(_)) => "`sigma = optimal`, ",
             _ => "",
         };
-        format!("{rate}{sigma}a smaller `beta = …`, `kl-warmup = …` or `free-bits = …`")
+        let kl = match run.model.objective().weighs_kl() {
+            true => "a smaller `beta = …`, `kl-warmup = …` or `free-bits = …`",
+            false => "`objective = elbo` with `kl-warmup = …` or `free-bits = …`",
+        };
+        format!("{rate}{sigma}{kl}")
     }
 }
 

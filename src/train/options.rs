@@ -227,6 +227,7 @@ impl TrainOptions {
             kl_schedule: !self.kl_schedule.is_constant(),
             free_bits: self.free_bits > 0.0,
             shards: self.shards,
+            batch_size: self.batch_size,
         })
     }
 
@@ -238,7 +239,8 @@ impl TrainOptions {
     pub(super) fn shards_for(&self, model: &Model) -> Result<usize> {
         let spec = model.spec();
         let samples = spec.objective().samples(spec);
-        let fits = |images: usize| images * samples * model.widest() <= MAX_BOUND;
+        let values = samples.saturating_mul(model.widest());
+        let fits = |images: usize| images.saturating_mul(values) <= MAX_BOUND;
         if samples == 1 {
             return Ok(self.shards);
         }

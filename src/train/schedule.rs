@@ -79,7 +79,8 @@ impl Default for LearningRate {
 #[derive(Args, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KlWeight {
-    /// How long the KL weight rises linearly from 0 to --beta at the start (Bowman et al. 2016)
+    /// How long the KL weight, or with --capacity the target of the KL, rises linearly from 0 at the start (Bowman et al.
+    /// 2016)
     #[arg(
         id = "kl_warmup",
         long = "kl-warmup",
@@ -89,8 +90,8 @@ pub struct KlWeight {
     )]
     #[serde(rename = "kl-warmup")]
     pub warm_up: Span,
-    /// Number of cycles; in each the KL weight rises from 0 to --beta over the first half, then stays (Fu et al.
-    /// 2019); 0 turns this off
+    /// Number of cycles; in each the KL weight, or with --capacity the target of the KL, rises from 0 over the first half, then
+    /// stays (Fu et al. 2019); 0 turns this off
     #[arg(
         id = "kl_cycles",
         long = "kl-cycles",

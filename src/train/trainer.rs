@@ -442,7 +442,11 @@ impl Trainer {
         let held = spec.capacity.map(f64::from);
         Rates {
             learning_rate,
-            kl_weight: if held.is_some() { beta } else { beta * share },
+            kl_weight: match spec.objective().weighs_kl() {
+                true if held.is_some() => beta,
+                true => beta * share,
+                false => 1.0,
+            },
             kl_target: held.map(|nats| nats * share),
         }
     }

@@ -154,7 +154,7 @@ impl Comparison {
             let weighted = terms.filter(|term| term.weight.is_some());
             let weighted: Vec<&str> = weighted.map(|term| term.text).collect();
             notes.push(format!(
-                "{} weight the {} differently, so their losses are not comparable: the negative ELBO, {}, is compared",
+                "{} weight or hold the {} differently, so their losses are not comparable: the negative ELBO, {}, is compared",
                 group.names.join(", "),
                 weighted.join(" and the "),
                 group.objective.elbo_in_words()

@@ -9,11 +9,11 @@ use crate::ops::mmd;
 /// The name of the term.
 pub(super) const NAME: &str = "mmd";
 
-/// n · MMD² of a batch of n, the same for each of its images.
+/// The squared discrepancy of a batch, the same for each of its images.
 const MMD: Term = Term {
     name: NAME,
-    text: "MMD",
-    unit: |_| "squared, of codes and prior",
+    text: "MMD²",
+    unit: |_| "between codes and prior",
     weight: Some(|spec| spec.mmd_weight),
     target: |_| None,
     of_elbo: false,

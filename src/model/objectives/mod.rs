@@ -83,6 +83,11 @@ impl Term {
         f64::from(self.weight(spec)) * distance
     }
 
+    /// Whether it is the KL to the prior.
+    pub fn is_kl(&self) -> bool {
+        self.name == KL.name
+    }
+
     /// Whether it is in the loss of a model as it is.
     pub fn is_plain(&self, spec: &ModelSpec) -> bool {
         self.weight(spec) == 1.0 && (self.target)(spec).is_none()
@@ -207,7 +212,7 @@ impl Objective {
 
     /// Whether the KL has a weight.
     pub fn weighs_kl(&self) -> bool {
-        let kl = self.terms.iter().find(|term| term.name == KL.name);
+        let kl = self.terms.iter().find(|term| term.is_kl());
         kl.is_some_and(|kl| kl.weight.is_some())
     }
 

@@ -16,7 +16,9 @@ impl Trainer {
     /// Refuses to go on where the test loss after an epoch is a number of no meaning.
     pub(super) fn check_diverged(&self, test: &Loss, units: Option<&Units>) -> Result<()> {
         let spec = self.session.model.spec();
-        let loss = test.total / spec.image.values() as f64;
+        // Whatever weights terms have.
+        let nats = spec.objective().negative_elbo(test).unwrap_or(test.total);
+        let loss = nats / spec.image.values() as f64;
         // Squared errors have the unit of the data, squared, so that no number is too large for them.
         if spec.likelihood.is_squared_error() || !loss.is_finite() || loss < DIVERGED {
             return Ok(());

@@ -113,7 +113,8 @@ pub(super) fn of(runs: &[Run]) -> Vec<Group> {
             let first = spec(members[0]);
             let objective = first.objective();
             let mixed = members.iter().any(|&run| {
-                let differs = |term: &Term| term.weight(spec(run)) != term.weight(first);
+                let of = |term: &Term, spec| (term.weight(spec), (term.target)(spec));
+                let differs = |term: &Term| of(term, spec(run)) != of(term, first);
                 objective.terms.iter().any(differs)
             });
             let elbo = mixed && objective.bound.is_some();
