@@ -35,7 +35,7 @@ pub struct Comparison {
 pub struct Group {
     /// Names of its runs.
     pub names: Vec<String>,
-    /// What is compared: `test loss`, or `negative ELBO` where runs weight the KL differently.
+    /// What is compared: `test loss`, or `negative ELBO` where runs weight or hold the KL differently.
     pub figure: &'static str,
     /// Unit of the losses.
     pub unit: &'static str,

@@ -106,7 +106,7 @@ fn weights_of_the_kl_are_compared_by_the_elbo() {
     assert_eq!(both.groups().len(), 1);
     assert_eq!(both.groups()[0].figure, "negative ELBO");
     let text = both.lines().join("\n");
-    assert!(text.contains("weight the KL differently"), "{text}");
+    assert!(text.contains("weight or hold the KL differently"), "{text}");
     assert!(text.contains("beta"), "{text}");
     assert!(!text.contains("not the ELBO"), "{text}");
     assert_eq!(text.matches("likelihood").count(), 1, "one model: {text}");
