@@ -135,11 +135,7 @@ impl Golden {
                 grad_clip: number("grad_clip") as f32,
                 schedule: has("schedule").then_some(schedule.len()),
                 kl_share: has("schedule"),
-                free_bits: if has("free_bits") {
-                    number("free_bits") as f32
-                } else {
-                    0.0
-                },
+                free_bits: case["free_bits"].as_f64().unwrap_or(0.0) as f32,
                 precision: match has("precision") {
                     true => Precision::F16,
                     false => Precision::F32,
