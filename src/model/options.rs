@@ -131,7 +131,7 @@ impl ModelOptions {
     /// The model that they describe, for images of a size.
     ///
     /// # Errors
-    /// [`Error::Config`] where two of them do not go together.
+    /// [`crate::Error::Config`] where two of them do not go together.
     pub fn spec(&self, image: ImageShape) -> Result<ModelSpec> {
         let encoder = self.net.encoder(image)?;
         let latent = self.latent.unwrap_or(match encoder.take_map() {
