@@ -183,6 +183,20 @@ pub fn positive<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     whole(1..=HELD)(text)
 }
 
+/// Checks that the value of a setting is a finite number, 0 or more.
+///
+/// # Errors
+/// [`crate::Error::Config`] with the setting, and with what to try.
+pub(crate) fn check_amount(name: &str, value: f32, hint: impl Into<String>) -> crate::Result<()> {
+    match value.is_finite() && value >= 0.0 {
+        true => Ok(()),
+        false => Err(crate::Error::config(
+            format!("`{name} = {value}`: expected a finite number, 0 or more"),
+            hint,
+        )),
+    }
+}
+
 /// A number with or without a fraction.
 ///
 /// # Errors

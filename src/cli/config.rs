@@ -8,6 +8,7 @@ mod tests;
 use std::fs;
 use std::path::Path;
 
+use clap::ValueEnum;
 use toml::{Table, Value};
 
 use super::train::TrainArgs;
@@ -156,19 +157,6 @@ pub(super) fn model(options: &ModelOptions) -> Result<ModelSpec> {
 /// does not fit the file's own is refused for it.
 fn forget(file: &mut Table, flags: &Table) {
     let replaced = |key: &str, old: &Value| flags.get(key).is_some_and(|new| new != old);
-    let vae = Value::String("vae".into());
-    let ae = Value::String("ae".into());
-    let old = file.get("model").unwrap_or(&vae).clone();
-    if old != ae && flags.get("model") == Some(&ae) {
-        for key in ["beta", "kl-warmup", "kl-cycles", "free-bits"] {
-            file.remove(key);
-        }
-    }
-    if replaced("model", &old) {
-        for key in OF_OBJECTIVE.iter().chain(&["objective"]) {
-            file.remove(*key);
-        }
-    }
     forget_objective(file, flags);
     forget_layers(file, flags);
     let other = file
@@ -184,33 +172,39 @@ fn forget(file: &mut Table, flags: &Table) {
     }
 }
 
-/// What a model has of its objective: another one has another default of it, or none.
-const OF_OBJECTIVE: [&str; 5] = ["beta", "capacity", "mmd-weight", "importance", "gradient"];
+/// What a model and its training have of an objective: another one has another default of it, or none.
+const OF_OBJECTIVE: [&str; 8] = [
+    "beta",
+    "capacity",
+    "mmd-weight",
+    "importance",
+    "gradient",
+    "kl-warmup",
+    "kl-cycles",
+    "free-bits",
+];
 
-/// Drops what the file says of an objective that a flag has replaced; and of the weight of a KL that is to be held now.
+/// Drops what the file says of an objective that a flag has replaced, by itself or with the kind of model; and of the weight of
+/// a KL that is to be held now.
 fn forget_objective(file: &mut Table, flags: &Table) {
-    let name = |table: &Table| {
-        table
-            .get("objective")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let default = match file.get("model").and_then(Value::as_str) {
-        Some("ae") => ModelKind::Ae.objective().name,
-        _ => ModelKind::Vae.objective().name,
-    };
-    let old = name(file).unwrap_or_else(|| default.to_owned());
-    if name(flags).is_some_and(|new| new != old) {
-        for key in OF_OBJECTIVE
-            .iter()
-            .chain(&["kl-warmup", "kl-cycles", "free-bits"])
-        {
-            file.remove(*key);
-        }
-        // It was the default, perhaps, which may be another now.
-        if file.get("sigma").and_then(Value::as_str) == Some("optimal") {
-            file.remove("sigma");
-        }
+    let text = |table: &Table, key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+    let vae = || "vae".to_owned();
+    let kind = text(file, "model").unwrap_or_else(vae);
+    let other_kind = text(flags, "model").is_some_and(|new| new != kind);
+    let objective = text(file, "objective").unwrap_or_else(|| {
+        let kind = ModelKind::from_str(&kind, false).unwrap_or(ModelKind::Vae);
+        kind.objective().name.to_owned()
+    });
+    let other_objective = text(flags, "objective").is_some_and(|new| new != objective);
+    if other_kind {
+        file.remove("objective");
+    }
+    if other_kind || other_objective {
+        OF_OBJECTIVE.iter().for_each(|key| drop(file.remove(*key)));
+    }
+    // It was the default, perhaps, which may be another now.
+    if other_objective && text(file, "sigma").is_some_and(|sigma| sigma == "optimal") {
+        file.remove("sigma");
     }
     if flags.contains_key("capacity") && !file.contains_key("capacity") {
         file.remove("beta");

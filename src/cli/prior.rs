@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::loading::load;
 use super::{note, saved, text, warn};
-use crate::data::{DataOptions, Images, Split};
+use crate::data::{Images, Split};
 use crate::error::{Error, Result};
 use crate::model::{Fit, Inference, Latents, Prior, PriorName, Weights};
 use crate::train::{RunFolder, anchored};
@@ -183,13 +183,7 @@ impl Training {
                 run.data.source.clone()
             }
         };
-        let options = DataOptions {
-            reading: Some(run.record.reading.clone()),
-            // How much memory training had is nothing that this needs to hold to.
-            host_memory: None,
-            ..run.data.options.clone()
-        };
-        let dataset = load(&source, options)?;
+        let dataset = load(&source, saved::as_trained_on(run))?;
         let hash = dataset.fingerprint()?;
         if folder.data_hash().is_some_and(|known| known != hash) {
             return Err(Error::data(

@@ -185,6 +185,16 @@ fn check_rows(run: &RunConfig, other: &str) -> Result<()> {
     ))
 }
 
+/// How the data of a run are read again.
+pub(super) fn as_trained_on(run: &RunConfig) -> DataOptions {
+    DataOptions {
+        reading: Some(run.record.reading.clone()),
+        // How much memory training had is nothing that other commands need to hold to.
+        host_memory: None,
+        ..run.data.options.clone()
+    }
+}
+
 /// Loads images of the run's own data or those of another source, brought to the size that the model takes.
 /// Without a `split`: the test images of the run's data, all images of another source.
 /// Warns where the run's data are no longer those that it was trained on.
@@ -204,12 +214,9 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
     let own = DataOptions {
         whole: split == Split::All,
         val: split.needs_val(),
-        reading: Some(run.record.reading.clone()),
         // Arrays may have any number of channels, pictures have up to four.
         channels: Some(shape.channels).filter(|channels| (1..=4).contains(channels)),
-        // How much memory training had is nothing that these commands need to hold to.
-        host_memory: None,
-        ..run.data.options.clone()
+        ..as_trained_on(run)
     };
     let (source, options) = match &other {
         Some(other) => (

@@ -155,7 +155,7 @@ impl ModelOptions {
             likelihood: self.chosen_likelihood(image),
             beta: self.beta.unwrap_or(match self.capacity {
                 Some(_) => HOLDING,
-                None => objective.beta,
+                None => objective.beta.unwrap_or(1.0),
             }),
             capacity: self.capacity,
             mmd_weight: self.mmd_weight.unwrap_or(match objective.takes_mmd() {
@@ -228,7 +228,7 @@ impl From<&ModelSpec> for ModelOptions {
             activation: Some(spec.activation),
             likelihood: Some(likelihood),
             sigma,
-            beta: (objective.takes_beta() || spec.beta != 1.0).then_some(spec.beta),
+            beta: (objective.beta.is_some() || spec.beta != 1.0).then_some(spec.beta),
             capacity: spec.capacity,
             mmd_weight: (objective.takes_mmd() || spec.mmd_weight != 1.0)
                 .then_some(spec.mmd_weight),

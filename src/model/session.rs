@@ -123,6 +123,11 @@ impl Session {
         };
         session.allocate(buffers::PARAMETERS, len)?;
         session.allocate(buffers::LOG_SIGMA, 1)?;
+        let spec = session.model.spec();
+        if spec.has_prior() && !spec.is_variational() {
+            let heads = 2 * spec.latent;
+            session.allocate(buffers::PRIOR_HEADS, heads)?;
+        }
         Ok(session)
     }
 
@@ -263,7 +268,6 @@ impl Session {
         if self.model.spec().is_variational() {
             self.allocate(buffers::UNITS, SUMS * self.model.spec().latent)?;
         }
-        self.allocate_prior()?;
         self.passes(
             &plans::EVALUATE,
             self.mode,
@@ -271,15 +275,6 @@ impl Session {
             rows,
             Some(source),
         )
-    }
-
-    /// Makes what a loss reads beside the model: the heads of a prior to draw from, where codes are points.
-    pub(crate) fn allocate_prior(&mut self) -> Result<()> {
-        let spec = self.model.spec();
-        match spec.objective().takes_mmd() && !spec.is_variational() {
-            true => self.allocate(buffers::PRIOR_HEADS, 2 * spec.latent),
-            false => Ok(()),
-        }
     }
 
     /// Terms of the objective: numbers of a row of the log.

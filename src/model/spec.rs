@@ -11,6 +11,7 @@ use crate::model::nets::{Net, presets};
 use crate::model::objectives::Objective;
 use crate::model::{Estimator, MOST_PARAMETERS, ModelOptions, Sigma, suits};
 use crate::ops::likelihood;
+use crate::option::check_amount;
 use crate::shape::ImageShape;
 
 /// Autoencoder or variational autoencoder.
@@ -354,27 +355,13 @@ impl ModelSpec {
                 "`latent = 20`",
             ));
         }
-        if !(self.beta.is_finite() && self.beta >= 0.0) {
-            return Err(Error::config(
-                format!(
-                    "`beta = {}`: expected a finite number, 0 or more",
-                    self.beta
-                ),
-                "`beta = 1`, which makes the negative loss the ELBO",
-            ));
-        }
-        let is_sound = |value: f32| value.is_finite() && value >= 0.0;
-        for (name, value, usual) in [
-            ("capacity", self.capacity.unwrap_or(0.0), "25"),
-            ("mmd-weight", self.mmd_weight, "100"),
-        ] {
-            if !is_sound(value) {
-                return Err(Error::config(
-                    format!("`{name} = {value}`: expected a finite number, 0 or more"),
-                    format!("`{name} = {usual}`"),
-                ));
-            }
-        }
+        check_amount(
+            "beta",
+            self.beta,
+            "`beta = 1`, which makes the negative loss the ELBO",
+        )?;
+        check_amount("capacity", self.capacity.unwrap_or(0.0), "`capacity = 25`")?;
+        check_amount("mmd-weight", self.mmd_weight, "`mmd-weight = 100`")?;
         if self.importance == 0 {
             return Err(Error::config(
                 "`importance = 0`: a bound needs at least one sample",

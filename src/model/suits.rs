@@ -95,7 +95,7 @@ static RULES: &[Rule] = &[
             let weight = chosen.model.beta.filter(|&beta| beta != 1.0);
             weight.map(|beta| format!("`beta = {beta}`"))
         },
-        suits: |spec| spec.objective().takes_beta(),
+        suits: |spec| spec.objective().beta.is_some(),
         why: |spec| match spec.is_variational() {
             true => format!(
                 "`objective = {}` is a bound whose KL has no weight",
@@ -107,23 +107,24 @@ static RULES: &[Rule] = &[
     },
     Rule {
         choice: |chosen| {
-            let Choices {
-                kl_schedule,
-                free_bits,
-                ..
-            } = chosen.training;
-            (kl_schedule || free_bits)
+            let training = chosen.training;
+            (training.kl_schedule || training.free_bits)
                 .then(|| "`free-bits = …`, `kl-warmup = …`, `kl-cycles = …`".to_owned())
         },
-        suits: |spec| spec.objective().weighs_kl(),
+        suits: |spec| spec.objective().weighs_kl() && spec.beta > 0.0,
         why: |spec| match spec.is_variational() {
+            true if spec.objective().weighs_kl() => {
+                "they weigh a KL that has a weight, and it is 0".to_owned()
+            }
             true => format!(
-                "they weigh the KL, and in the bound of `objective = {}` it has no weight",
+                "they weigh the KL, and in `objective = {}` it has no weight of its own",
                 spec.objective().name
             ),
             false => "they weigh the KL, and an autoencoder has none".to_owned(),
         },
-        hint: |_| "`model = vae` with `objective = elbo`, or none of these".to_owned(),
+        hint: |_| {
+            "`model = vae` with `objective = elbo` and `beta = 1`, or none of these".to_owned()
+        },
     },
     Rule {
         choice: |chosen| {
@@ -205,16 +206,6 @@ static RULES: &[Rule] = &[
             )
         },
         hint: |_| "`batch-size = 128`".to_owned(),
-    },
-    Rule {
-        choice: |chosen| {
-            let training = chosen.training;
-            (training.kl_schedule || training.free_bits)
-                .then(|| "`free-bits = …`, `kl-warmup = …`, `kl-cycles = …`".to_owned())
-        },
-        suits: |spec| spec.beta > 0.0,
-        why: |_| "they weigh a KL that has a weight, and it is 0".to_owned(),
-        hint: |_| "`beta = 1` with them, or none of these".to_owned(),
     },
     Rule {
         choice: |chosen| chosen.model.sigma.map(|sigma| format!("`sigma = {sigma}`")),

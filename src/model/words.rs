@@ -136,9 +136,7 @@ pub fn objective(spec: &ModelSpec) -> String {
     let (sum, unit) = (formula(spec, |_| String::new()), unit(spec));
     match (bound(spec), spec.objective().bound) {
         (Some(bound), _) => format!("-{bound} = {sum}, in {unit}"),
-        (None, Some(_)) => {
-            format!("{sum}, in {unit}: not the negative ELBO")
-        }
+        (None, Some(_)) => format!("{sum}, in {unit}: not the negative ELBO"),
         (None, None) => format!("{sum}, in {unit}"),
     }
 }

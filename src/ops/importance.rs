@@ -1,8 +1,9 @@
 //! The importance-weighted bound of images (Burda, Grosse & Salakhutdinov 2016), from the terms of its samples.
 
-use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+use rayon::prelude::*;
 
 use super::lib;
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
 
 crate::params! {
     /// Parameters of [`KERNEL`].
@@ -46,29 +47,20 @@ pub fn call(images: usize, samples: usize) -> Call {
     Call::new(params, &[])
 }
 
-/// Time of a sample beside that of an addition.
-const EXP: usize = 4;
-
 fn twin<F: Real>(call: &Call, bound: &mut [Bound<'_, F>]) {
     let [terms, weights, partials] = bind(bound);
     let p: Params = call.params();
     let (samples, terms) = (p.samples as usize, terms.floats());
-    parallel::chunks_of(
-        EXP,
+    parallel::parts(
         weights.floats_mut(),
         samples,
+        partials.floats_mut().par_chunks_mut(4),
         #[inline(always)]
-        |(first, weights)| {
-            let terms = terms[2 * first..].chunks(2 * samples);
-            for (weights, terms) in weights.chunks_mut(samples).zip(terms) {
-                normalise(weights, terms);
-            }
+        |(image, (weights, partials))| {
+            let terms = &terms[image * 2 * samples..][..2 * samples];
+            partials.copy_from_slice(&weigh(weights, terms));
         },
     );
-    let partials = partials.floats_mut().chunks_mut(4);
-    for (partials, terms) in partials.zip(terms.chunks(2 * samples)) {
-        partials.copy_from_slice(&sums(terms));
-    }
 }
 
 /// log w of a sample.
@@ -77,38 +69,26 @@ fn log_weight<F: Real>(terms: &[F]) -> F {
     -(terms[0] + terms[1])
 }
 
-/// The largest log w. What is no number is never it, unless it is the first.
+/// The weights of an image's samples; gives its row of partial sums.
 #[inline(always)]
-fn largest<F: Real>(terms: &[F]) -> F {
+fn weigh<F: Real>(weights: &mut [F], terms: &[F]) -> [F; 4] {
+    let samples = F::new(weights.len() as f64);
+    // What is no number is never the largest, unless it is the first.
     let all = terms.chunks(2).map(log_weight);
-    all.reduce(|a, b| if b > a { b } else { a })
-        .unwrap_or(F::ZERO)
-}
-
-#[inline(always)]
-fn normalise<F: Real>(weights: &mut [F], terms: &[F]) {
-    let largest = largest(terms);
-    let mut sum = F::ZERO;
+    let largest = all.reduce(|a, b| if b > a { b } else { a });
+    let largest = largest.unwrap_or(F::ZERO);
+    let (mut means, mut sum, mut below) = ([F::ZERO; 2], F::ZERO, F::ZERO);
     for (weight, terms) in weights.iter_mut().zip(terms.chunks(2)) {
-        *weight = (log_weight(terms) - largest).exp();
+        means[0] += terms[0];
+        means[1] += terms[1];
+        let off = log_weight(terms) - largest;
+        *weight = off.exp();
         sum += *weight;
+        below += -off;
     }
     weights
         .iter_mut()
         .for_each(|weight| *weight = *weight / sum);
-}
-
-/// The row of partial sums of an image.
-fn sums<F: Real>(terms: &[F]) -> [F; 4] {
-    let (samples, largest) = (F::new((terms.len() / 2) as f64), largest(terms));
-    let (mut means, mut sum, mut below) = ([F::ZERO; 2], F::ZERO, F::ZERO);
-    for terms in terms.chunks(2) {
-        means[0] += terms[0];
-        means[1] += terms[1];
-        let off = log_weight(terms) - largest;
-        sum += off.exp();
-        below += -off;
-    }
     let gain = F::new((sum / samples).wide().ln()) + below / samples;
     [means[0] / samples, means[1] / samples, -gain, F::ZERO]
 }

@@ -7,7 +7,7 @@
 
 use super::likelihood::HALF_LOG_TWO_PI;
 use super::{bounded, inside, lib};
-use crate::kernel::{Binding, Bound, Call, Kernel, Real, bind, elementwise, parallel};
+use crate::kernel::{Binding, Bound, Call, Kernel, Real, Variant, bind, elementwise, parallel};
 
 crate::params! {
     /// Parameters of [`PAIRS`], [`MARGINALS`] and [`TERMS`].
@@ -35,15 +35,8 @@ pub static PAIRS: Kernel = Kernel {
     multiply_adds: |_| 0,
     variants: |call, _| {
         let p: Params = call.params();
-        elementwise(
-            &[
-                lib::EXP,
-                lib::LATENT,
-                lib::STRATIFIED,
-                include_str!("../../shaders/pair_densities.wgsl"),
-            ],
-            p.rows * p.rows,
-        )
+        let text = include_str!("../../shaders/pair_densities.wgsl");
+        variants(text, p.rows * p.rows)
     },
     twin: pairs::<f32>,
     oracle: pairs::<f64>,
@@ -63,15 +56,8 @@ pub static MARGINALS: Kernel = Kernel {
     multiply_adds: |_| 0,
     variants: |call, _| {
         let p: Params = call.params();
-        elementwise(
-            &[
-                lib::EXP,
-                lib::LATENT,
-                lib::STRATIFIED,
-                include_str!("../../shaders/marginal_densities.wgsl"),
-            ],
-            p.rows * p.latent,
-        )
+        let text = include_str!("../../shaders/marginal_densities.wgsl");
+        variants(text, p.rows * p.latent)
     },
     twin: marginals::<f32>,
     oracle: marginals::<f64>,
@@ -93,15 +79,9 @@ pub static TERMS: Kernel = Kernel {
     fields: Params::FIELDS,
     multiply_adds: |_| 0,
     variants: |call, _| {
-        elementwise(
-            &[
-                lib::EXP,
-                lib::LATENT,
-                lib::STRATIFIED,
-                include_str!("../../shaders/total_correlation.wgsl"),
-            ],
-            call.params::<Params>().rows,
-        )
+        let p: Params = call.params();
+        let text = include_str!("../../shaders/total_correlation.wgsl");
+        variants(text, p.rows)
     },
     twin: terms::<f32>,
     oracle: terms::<f64>,
@@ -140,15 +120,8 @@ pub static BACKWARD: Kernel = Kernel {
     multiply_adds: |_| 0,
     variants: |call, _| {
         let p: Weighted = call.params();
-        elementwise(
-            &[
-                lib::EXP,
-                lib::LATENT,
-                lib::STRATIFIED,
-                include_str!("../../shaders/total_correlation_backward.wgsl"),
-            ],
-            p.rows * p.latent,
-        )
+        let text = include_str!("../../shaders/total_correlation_backward.wgsl");
+        variants(text, p.rows * p.latent)
     },
     twin: backward::<f32>,
     oracle: backward::<f64>,
@@ -173,6 +146,12 @@ pub fn backward_call(rows: usize, latent: usize, images: usize, beta: f32) -> Ca
         beta,
     };
     Call::new(params, &[])
+}
+
+/// The only variant of a kernel of densities.
+fn variants(text: &'static str, invocations: u32) -> Vec<Variant> {
+    let parts = [lib::EXP, lib::LATENT, lib::STRATIFIED, text];
+    elementwise(&parts, invocations)
 }
 
 /// Time of a density beside that of an addition.

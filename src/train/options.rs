@@ -239,11 +239,11 @@ impl TrainOptions {
     pub(super) fn shards_for(&self, model: &Model) -> Result<usize> {
         let spec = model.spec();
         let samples = spec.objective().samples(spec);
-        let values = samples.saturating_mul(model.widest());
-        let fits = |images: usize| images.saturating_mul(values) <= MAX_BOUND;
         if samples == 1 {
             return Ok(self.shards);
         }
+        let values = samples.saturating_mul(model.widest());
+        let fits = |images: usize| images.saturating_mul(values) <= MAX_BOUND;
         let mut shards = self.shards;
         while !fits(self.batch_size.div_ceil(shards)) {
             if shards >= self.batch_size.min(MOST_SHARDS) {
@@ -312,14 +312,7 @@ impl TrainOptions {
         }
         let usual = Self::default();
         let finite = |name: &str, value: f32, usual: f32| {
-            if value.is_finite() && value >= 0.0 {
-                Ok(())
-            } else {
-                Err(Error::config(
-                    format!("`{name} = {value}`: expected a finite number, 0 or more"),
-                    format!("`{name} = {usual}`, the default"),
-                ))
-            }
+            option::check_amount(name, value, format!("`{name} = {usual}`, the default"))
         };
         finite("lr", self.learning_rate, usual.learning_rate)?;
         finite("weight-decay", self.weight_decay, usual.weight_decay)?;

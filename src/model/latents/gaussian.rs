@@ -2,11 +2,14 @@
 //! z = mu + exp(logvar/2)·epsilon.
 
 use super::{Code, Encoded, Head, Latent};
-use crate::model::objectives::{Gradients, importance};
+use crate::model::Estimator;
+use crate::model::objectives::Gradients;
 use crate::model::pass::Pass;
 use crate::model::plans::buffers;
 use crate::model::units::SUMS;
-use crate::ops::{LOGVAR_BOUND, latent_units, reparameterize, reparameterize_backward};
+use crate::ops::{
+    LOGVAR_BOUND, importance_backward, latent_units, reparameterize, reparameterize_backward,
+};
 use crate::plan::Slice;
 
 /// The record.
@@ -56,7 +59,15 @@ fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, of: &Gradient
         .epsilon
         .expect("codes that are drawn, to learn from");
     if let Some(weights) = of.weights {
-        return importance::heads_gradient(pass, encoded.posterior, epsilon, d_code, weights);
+        let d_posterior = pass
+            .lower
+            .transient("heads gradient", encoded.posterior.len);
+        let size = [pass.images, pass.samples, pass.spec.latent];
+        let call = importance_backward::call(size, pass.spec.gradient == Estimator::Dreg);
+        let slices = [encoded.posterior, epsilon, d_code, weights, d_posterior];
+        let kernel = &importance_backward::KERNEL;
+        pass.lower.step("heads gradient", kernel, call, &slices);
+        return d_posterior;
     }
     let d_posterior = of.posterior.expect("an objective with a KL");
     let call = reparameterize_backward::call(pass.images, pass.spec.latent);

@@ -38,7 +38,7 @@ pub(super) static OBJECTIVE: Objective = Objective {
     ],
     has_prior: true,
     bound: Some(|_| words::ELBO.to_owned()),
-    beta: 6.0,
+    beta: Some(6.0),
     weighs_codes: false,
     of_batch: true,
     lower,

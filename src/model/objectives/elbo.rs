@@ -11,7 +11,7 @@ pub(super) static OBJECTIVE: Objective = Objective {
     terms: &[RECONSTRUCTION, KL],
     has_prior: true,
     bound: Some(|_| words::ELBO.to_owned()),
-    beta: 1.0,
+    beta: Some(1.0),
     weighs_codes: false,
     of_batch: false,
     lower: |pass| {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Computed, Gradients, KL, Objective, RECONSTRUCTION, Sums, Term};
 use crate::model::pass::Pass;
 use crate::model::words;
-use crate::ops::{importance, importance_backward, weighted_gradient};
+use crate::ops::{importance, weighted_gradient};
 use crate::plan::Slice;
 
 /// How the gradient of the bound is estimated.
@@ -39,7 +39,7 @@ pub(super) static OBJECTIVE: Objective = Objective {
     terms: &[RECONSTRUCTION, Term { weight: None, ..KL }, IMPORTANCE],
     has_prior: true,
     bound: Some(|spec| format!("IWAE-{}", spec.importance)),
-    beta: 1.0,
+    beta: None,
     weighs_codes: true,
     of_batch: false,
     lower,
@@ -106,25 +106,4 @@ fn output_gradient(pass: &mut Pass<'_>, weights: Slice) -> (Slice, Option<Sums>)
         of_sigma: true,
     };
     (d_output, learns.then_some(of_sigma))
-}
-
-/// The gradient of the encoder's heads from that of the codes through the decoder.
-pub(in crate::model) fn heads_gradient(
-    pass: &mut Pass<'_>,
-    heads: Slice,
-    epsilon: Slice,
-    d_code: Slice,
-    weights: Slice,
-) -> Slice {
-    let d_heads = pass.lower.transient("heads gradient", heads.len);
-    let size = [pass.images, pass.samples, pass.spec.latent];
-    let call = importance_backward::call(size, pass.spec.gradient == Estimator::Dreg);
-    let slices = [heads, epsilon, d_code, weights, d_heads];
-    pass.lower.step(
-        "heads gradient",
-        &importance_backward::KERNEL,
-        call,
-        &slices,
-    );
-    d_heads
 }

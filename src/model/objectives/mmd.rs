@@ -4,6 +4,7 @@
 
 use super::{Computed, KL, Objective, RECONSTRUCTION, Sums, Term, reconstruction_and_kl, weigh_kl};
 use crate::model::pass::Pass;
+use crate::model::words;
 use crate::ops::mmd;
 
 /// The name of the term.
@@ -24,8 +25,8 @@ pub(super) static OBJECTIVE: Objective = Objective {
     name: "mmd",
     terms: &[RECONSTRUCTION, KL, MMD],
     has_prior: true,
-    bound: Some(|_| crate::model::words::ELBO.to_owned()),
-    beta: 0.0,
+    bound: Some(|_| words::ELBO.to_owned()),
+    beta: Some(0.0),
     weighs_codes: false,
     of_batch: true,
     lower: |pass| {
@@ -41,7 +42,7 @@ pub(super) static OF_POINTS: Objective = Objective {
     terms: &[RECONSTRUCTION, MMD],
     has_prior: false,
     bound: None,
-    beta: 1.0,
+    beta: None,
     weighs_codes: false,
     of_batch: true,
     lower: |pass| {

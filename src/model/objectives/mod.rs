@@ -40,8 +40,8 @@ pub struct Objective {
     pub has_prior: bool,
     /// What its negative is where every weight is 1: a bound of log p(x). `None` where it is none.
     pub bound: Option<fn(&ModelSpec) -> String>,
-    /// Beta where nobody says another.
-    pub beta: f32,
+    /// Beta where nobody says another; `None` where it is the weight of no term.
+    pub beta: Option<f32>,
     /// Whether a term is a function of all images of a batch together, so that those of its parts do not add up to it.
     pub of_batch: bool,
     /// Whether it weighs several samples of the code of an image.
@@ -193,16 +193,6 @@ impl Objective {
             true => spec.importance,
             false => 1,
         }
-    }
-
-    /// Whether beta is the weight of a term.
-    pub fn takes_beta(&self) -> bool {
-        let [plain, other] = [1.0, 2.0].map(|beta| ModelSpec {
-            beta,
-            ..ModelSpec::reference()
-        });
-        let differs = |term: &Term| term.weight(&plain) != term.weight(&other);
-        self.terms.iter().any(differs)
     }
 
     /// Whether it has a discrepancy to weigh.
@@ -379,7 +369,7 @@ mod tests {
         ],
         has_prior: false,
         bound: None,
-        beta: 1.0,
+        beta: None,
         of_batch: false,
         weighs_codes: false,
         lower: |pass| {

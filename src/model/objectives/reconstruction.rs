@@ -8,7 +8,7 @@ pub(super) static OBJECTIVE: Objective = Objective {
     terms: &[RECONSTRUCTION],
     has_prior: false,
     bound: None,
-    beta: 1.0,
+    beta: None,
     weighs_codes: false,
     of_batch: false,
     lower: |pass| reconstruction_and_kl(pass, None),

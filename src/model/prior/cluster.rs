@@ -137,7 +137,7 @@ impl Clusters {
             }
             changed
         });
-        pieces_changed(changed) || is_first
+        changed.reduce(|| false, |a, b| a | b) || is_first
     }
 
     /// Moves each centre to the mean of its codes; one without any stays.
@@ -187,10 +187,6 @@ impl Clusters {
 }
 
 /// Whether any piece changed; all of them are gone through.
-fn pieces_changed(pieces: impl ParallelIterator<Item = bool>) -> bool {
-    pieces.reduce(|| false, |a, b| a | b)
-}
-
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let squares = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b));
     squares.sum()

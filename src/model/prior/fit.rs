@@ -3,8 +3,9 @@
 //! Its own code, as no crate has it that would do. Of those that are kept up, linfa-clustering 0.8 has full covariances. It
 //! takes exponentials of log densities as they are, without the largest one taken from them, so that codes of 512 dimensions
 //! end in an error (`EmptyCluster`). It tells neither likelihood nor iterations, draws nothing, and makes no mixture of what a
-//! file holds. It would bring 18 crates more, among them ndarray, and a second `rand`: 26 s of building on two cores. Ten of its Gaussians take 22 and 34 s of processor time for 60,000 codes of 20 dimensions, these
-//! 1.0 and 3.8 s (`benches/runs/2026-11-30-prior.md`).
+//! file holds. It would bring 18 crates more, among them ndarray and a second `rand`: 26 s of building on two cores. Ten of its
+//! Gaussians take 22 and 34 s of processor time for 60,000 codes of 20 dimensions, these 1.0 and 3.8 s
+//! (`benches/runs/2026-11-30-prior.md`).
 
 #[cfg(test)]
 mod tests;

@@ -41,7 +41,6 @@ impl Room {
         let train = session.place("train", &dataset.train, draws, of_train)?;
         let draws = (options.binarize, Purpose::EvaluationBinarisation);
         let test = session.place("test", &dataset.test, draws, of_test)?;
-        session.allocate_prior()?;
         let len = session.model.parameters().len;
         session.allocate(buffers::GRADIENT, len)?;
         session.allocate(buffers::FIRST, len)?;

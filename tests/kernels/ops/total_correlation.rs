@@ -119,13 +119,13 @@ impl Batch {
         Self::log_sum_exp(&terms)
     }
 
-    fn pairs(&self) -> Vec<f64> {
-        let of = |at: usize| self.pair(at / self.rows, at % self.rows).0;
+    fn pairs(&self) -> Vec<f32> {
+        let of = |at: usize| self.pair(at / self.rows, at % self.rows).0 as f32;
         (0..self.rows * self.rows).map(of).collect()
     }
 
-    fn marginals(&self) -> Vec<f64> {
-        let of = |at: usize| self.marginal(at / self.latent, at % self.latent).0;
+    fn marginals(&self) -> Vec<f32> {
+        let of = |at: usize| self.marginal(at / self.latent, at % self.latent).0 as f32;
         (0..self.rows * self.latent).map(of).collect()
     }
 
@@ -155,12 +155,7 @@ impl Batch {
 
     fn terms(&self, z: Operand) -> Case {
         let (rows, latent) = (self.rows, self.latent);
-        let [pairs, marginals] = [self.pairs(), self.marginals()].map(|values| {
-            values
-                .into_iter()
-                .map(|value| value as f32)
-                .collect::<Vec<_>>()
-        });
+        let (pairs, marginals) = (self.pairs(), self.marginals());
         let (mut joints, mut partials) = (Vec::new(), Vec::new());
         for n in 0..rows {
             // The pairs are given, and have no error here.
@@ -196,12 +191,7 @@ impl Batch {
 
     fn backward(&self, beta: f32) -> Case {
         let (rows, latent) = (self.rows, self.latent);
-        let [pairs, marginals] = [self.pairs(), self.marginals()].map(|values| {
-            values
-                .into_iter()
-                .map(|value| value as f32)
-                .collect::<Vec<_>>()
-        });
+        let (pairs, marginals) = (self.pairs(), self.marginals());
         let joint: Vec<f32> = (0..rows).map(|n| self.joint(n).0 as f32).collect();
         let weight = f64::from((beta - 1.0).abs());
         // What code n and head m pull at each other with, and its error, times (z − mu)/variance.
