@@ -104,6 +104,7 @@ pub(super) fn take_init_from(file: &mut Table) -> Result<Option<InitFrom>> {
 pub(super) fn with_model(file: Table, run: &RunConfig) -> Result<Table> {
     let mut both = option::table(&ModelOptions {
         image: None,
+        classes: Vec::new(),
         ..ModelOptions::from(&run.model)
     })
     .map_err(unusable)?;
@@ -132,6 +133,7 @@ pub(super) fn merge(args: &TrainArgs, mut file: Table) -> Result<Resolved> {
         .any(|key| flags.contains_key(&key))
     {
         file.remove("image");
+        file.remove("classes");
     }
     let mut all = file;
     all.extend(flags.clone());

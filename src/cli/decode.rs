@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::class::ClassesArgs;
 use super::out::{self, Kind};
 use super::rows::RowWriter;
 use super::{result, saved, streams};
@@ -30,6 +31,8 @@ pub(super) struct DecodeArgs {
     /// Array of codes, `-` for stdin
     #[arg(value_name = "CODES.npy|-")]
     codes: PathBuf,
+    #[command(flatten)]
+    classes: ClassesArgs,
     /// Where to compute: auto, cpu, gpu, gpu:N or gpu:NAME
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
@@ -46,6 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   elbo decode runs/reference codes.npy --out images.npy
   elbo decode runs/reference codes.npy --out images.png
+  elbo decode runs/conditional codes.npy --class 3 --out threes.png
   elbo decode runs/reference - < codes.npy > images.npy
   elbo encode runs/reference --data - < images.npy | elbo decode runs/reference - > reconstructions.npy";
 
@@ -62,6 +66,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
             out.clone().unwrap_or_else(|| folder.path().join(name))
         }
     };
+    let classes = args.classes.of(&folder)?;
     // Before the codes are waited for; a picture is made in one piece.
     let writer = match kind {
         Kind::Png => None,
@@ -71,6 +76,8 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let (input, name) = streams::input(&args.codes)?;
     let mut codes = Rows::of_codes(input, &name, run.model.latent)?;
     let count = codes.count();
+    classes.check(count)?;
+    let classes = classes.numbers(count);
     let columns = count.isqrt().max(8);
     if kind == Kind::Png {
         check_grid(count, columns, run.model.image, AS_AN_ARRAY)?;
@@ -78,7 +85,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let mut model = saved::model(run, &weights, &args.device, run.train.seed)?;
     let Some(mut writer) = writer else {
         let mut images = Vec::new();
-        export::decode(&mut model, &mut codes, |means| {
+        export::decode(&mut model, &mut codes, &classes, |means| {
             images.extend_from_slice(means);
             Ok::<_, Error>(())
         })?;
@@ -90,7 +97,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
         &[vec![count], run.model.image.sizes()].concat(),
         saved::columns(run),
     )?;
-    export::decode(&mut model, &mut codes, |means| {
+    export::decode(&mut model, &mut codes, &classes, |means| {
         writer.values(&saved::outgoing(run, means))
     })?;
     streams::finish([writer.into_output()])

@@ -110,6 +110,13 @@ fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow:
         .into());
     }
     let run = folder.config();
+    if run.model.condition.is_some() {
+        return Err(Error::config(
+            "--data -: an array from stdin has no labels, and the model is told the class of each image",
+            "--data with a .npz that has labels (--array labels=y)",
+        )
+        .into());
+    }
     let weights = args.view.parameters.of(folder)?;
     let mut outputs = Outputs::open(args, kinds, "-".into(), Beside::PLACES)?;
     let (input, name) = streams::input("-".as_ref())?;

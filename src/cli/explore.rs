@@ -9,6 +9,7 @@ use super::out::{self, Kind};
 use super::saved::{self, ViewArgs};
 use super::{note, open_device, result};
 use crate::data::{Scaling, Split};
+use crate::error::Error;
 use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
 use crate::kernel::Precision;
@@ -48,6 +49,14 @@ const EXPORTED: usize = 1000;
 
 pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;
+    if folder.config().model.condition.is_some() {
+        return Err(Error::model(
+            folder.path(),
+            "the page has no choice of a class, and this run is told the class of an image (--condition class)",
+            "`elbo sample`, `elbo traverse` or `elbo manifold` with --class, or a run without --condition",
+        )
+        .into());
+    }
     match &args.export {
         Some(path) => export(args, &folder, path),
         None => serve(args, &folder),

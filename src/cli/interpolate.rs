@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::class::{self, ClassArgs};
 use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
@@ -15,12 +16,15 @@ use crate::view::{self, Ends, Format, Path};
 /// Show the images along a path through the latent space, between two images or two draws of the prior
 ///
 /// With `--from` and `--to` the path leads from the code of an image to that of another, and both are shown at the
-/// ends of the row. Without them it leads from a draw of a VAE's prior to another.
+/// ends of the row. Without them it leads from a draw of a VAE's prior to another. A run of `--condition class` needs
+/// `--class`: all images of the path are of it, whatever those at its ends are of.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct InterpolateArgs {
     #[command(flatten)]
     view: ViewArgs,
+    #[command(flatten)]
+    class: ClassArgs,
     /// Image to begin with, counted from 0 [default: a draw of the prior]
     #[arg(long, value_name = "INDEX", value_parser = option::count::<usize>, requires = "to")]
     from: Option<usize>,
@@ -77,6 +81,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
     });
     let spec = &run.model;
     view::check_interpolate(spec, args.rows, steps, pair.is_some(), format)?;
+    let of = args.class.needed(&folder, "")?;
     let weights = args.view.parameters.of(&folder)?;
     let chosen = match pair {
         Some(_) => Some(args.view.images(&folder)?),
@@ -95,6 +100,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
         }
         _ => format!("interpolation-seed-{}.png", args.seed),
     };
+    let name = format!("{}{name}", class::in_file_name(of));
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let mut model = args.view.model(run, &weights)?;
     let ends = match (pair, &chosen) {
@@ -108,6 +114,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
         )?,
         _ => Ends::of_prior(args.seed, args.rows, spec.latent),
     };
+    model.set_class(of)?;
     let mut film = view::interpolate(&mut model, spec, ends, args.path, steps, format)?;
     if kind == Kind::Npy {
         return saved::write_array(&out, run, &[film.rows(), film.steps()], film.images());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::class::ClassArgs;
 use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
@@ -23,11 +24,13 @@ use crate::view::{self, Spread};
 pub(super) struct ManifoldArgs {
     #[command(flatten)]
     view: ViewArgs,
+    #[command(flatten)]
+    class: ClassArgs,
     /// Images a side
     #[arg(long, value_name = "IMAGES", default_value_t = 20, value_parser = option::whole::<usize>(1..=10_000))]
     size: usize,
     /// File to create: .png, or .npy of the images [SIZE, SIZE, height, width, channels], the second dimension falling
-    /// along the rows [default: manifold.png in the run folder]
+    /// along the rows [default: manifold.png in the run folder, manifold-class-3.png of a class]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -44,7 +47,12 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
     let spec = &run.model;
     view::check_manifold(spec, args.size)?;
     let kind = out::kind("--out", args.out.as_deref(), &[Kind::Png, Kind::Npy])?;
-    let out = saved::output(&folder, args.out.as_deref(), "manifold.png")?;
+    let of = args.class.needed(&folder, "")?;
+    let name = match of {
+        Some(number) => format!("manifold-class-{number}.png"),
+        None => "manifold.png".to_owned(),
+    };
+    let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let weights = args.view.parameters.of(&folder)?;
     let chosen = match spec.kind {
         ModelKind::Vae => {
@@ -63,6 +71,7 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
             Spread::of(&latents.mu, spec.latent)
         }
     };
+    model.set_class(of)?;
     let images = view::manifold(&mut model, spec, &spread, args.size)?;
     if kind == Kind::Npy {
         return saved::write_array(&out, run, &[args.size, args.size], &images);

@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_text;
+mod class;
 mod compare;
 mod config;
 mod decode;

@@ -19,13 +19,27 @@ const FORMAT: &str = "1";
 /// Refuses a prior that a run cannot have, before anything is read, and gives its part of the name of a picture: nothing for
 /// that of the model itself.
 pub(super) fn check(name: PriorName, folder: &RunFolder, data: Option<&str>) -> Result<String> {
+    if name != PriorName::Gaussian && folder.config().model.condition.is_some() {
+        return Err(Error::model(
+            folder.path(),
+            format!(
+                "--prior {name}: it would be that of the codes of all classes, and this run is told the class of an image"
+            ),
+            "--prior gaussian of a run of --model vae, which is the prior of every class",
+        ));
+    }
     if name != PriorName::Gaussian {
         return Ok(format!("{}-", name.to_string().replace(':', "-")));
     }
     saved::require_prior(
         folder,
         "which has no prior to sample from",
-        "--prior mixture:10, which is fitted to its codes, or a run of --model vae or --objective wae",
+        match folder.config().model.condition {
+            Some(_) => "a run of --model vae or --objective wae",
+            None => {
+                "--prior mixture:10, which is fitted to its codes, or a run of --model vae or --objective wae"
+            }
+        },
     )?;
     match data {
         None => Ok(String::new()),

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::class::{self, ClassArgs};
 use super::out::{self, Kind};
 use super::{prior, result, saved};
 use crate::draw::Grid;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::model::PriorName;
 use crate::option;
@@ -21,6 +23,9 @@ use crate::view::check_grid;
 /// `prior-mixture-10.safetensors`, until the parameters or the data are other ones. `--prior codes` draws from the codes of
 /// the training images themselves: one of them, then z from its q(z|x). Of an autoencoder that gives reconstructions of
 /// training images, nothing new: a check, what a good density would come near to.
+///
+/// A run of `--condition class` gives images of `--class`, or else of all its classes, one after another: a row of the grid
+/// for each.
 ///
 /// An array is float32 [images, height, width, channels] ([images, values] of a model of rows of values), a table has
 /// a row of values for each image.
@@ -38,9 +43,12 @@ pub(super) struct SampleArgs {
     /// Where the training images are now [default: where they were]
     #[arg(long, value_name = "NAME|PATH")]
     data: Option<String>,
-    /// Number of images, at most 65,536
-    #[arg(long, value_name = "IMAGES", default_value_t = 64, value_parser = option::whole::<usize>(1..=65_536))]
-    count: usize,
+    #[command(flatten)]
+    class: ClassArgs,
+    /// Number of images, at most 65,536; of a run of --condition class without --class that of each class [default: 64; 8 of each
+    /// class]
+    #[arg(long, value_name = "IMAGES", value_parser = option::whole::<usize>(1..=65_536))]
+    count: Option<usize>,
     /// Seed of the draws
     #[arg(long, value_name = "NUMBER", value_parser = option::seed::parse, default_value_t = 1)]
     seed: u64,
@@ -61,7 +69,37 @@ Examples:
   elbo sample runs/reference
   elbo sample runs/reference --count 100 --seed 7 --out samples.png
   elbo sample runs/reference --count 1000 --draw --out samples.npy
-  elbo sample runs/reference --prior mixture:10";
+  elbo sample runs/reference --prior mixture:10
+  elbo sample runs/conditional --class 3";
+
+/// Images where nobody says how many.
+const USUAL: usize = 64;
+/// The same of each class.
+const OF_A_CLASS: usize = 8;
+/// Most images.
+const MOST: usize = 65_536;
+
+/// The class of each image: all of one, or so many of each; none of a run that was trained without.
+fn classes(folder: &RunFolder, of: Option<u32>, count: Option<usize>) -> Result<Vec<u32>> {
+    let Some(condition) = &folder.config().model.condition else {
+        return Ok(Vec::new());
+    };
+    if let Some(class) = of {
+        return Ok(vec![class; count.unwrap_or(USUAL)]);
+    }
+    let each = count.unwrap_or(OF_A_CLASS);
+    if each * condition.count() > MOST {
+        return Err(Error::config(
+            format!(
+                "--count {each}: so many images of each of {}, and {MOST} images are the most",
+                condition.in_words()
+            ),
+            "a smaller --count, or --class",
+        ));
+    }
+    let all = 0..condition.count() as u32;
+    Ok(all.flat_map(|class| vec![class; each]).collect())
+}
 
 pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.run)?;
@@ -71,13 +109,26 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
         &[Kind::Png, Kind::Npy, Kind::Csv],
     )?;
     let name = prior::check(args.prior, &folder, args.data.as_deref())?;
-    let name = format!("samples-{name}seed-{}.png", args.seed);
+    let of = args.class.named(&folder)?;
+    let classes = classes(&folder, of, args.count)?;
+    let count = match classes.len() {
+        0 => args.count.unwrap_or(USUAL),
+        all => all,
+    };
+    let name = format!(
+        "samples-{name}{}seed-{}.png",
+        class::in_file_name(of),
+        args.seed
+    );
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     // Rows of eight, and nearly square beyond eight of them.
-    let columns = args.count.isqrt().max(8);
+    let columns = match (of, classes.len()) {
+        (None, 1..) => args.count.unwrap_or(OF_A_CLASS),
+        _ => count.isqrt().max(8),
+    };
     if kind == Kind::Png {
         let hint = "a smaller --count, or an array: --out samples.npy";
-        check_grid(args.count, columns, folder.config().model.image, hint)?;
+        check_grid(count, columns, folder.config().model.image, hint)?;
     }
     let weights = args.parameters.of(&folder)?;
     // What is encoded is binarised by the run's seed, as in every other command.
@@ -86,7 +137,7 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     let data = args.data.as_deref();
     let prior = prior::of(args.prior, &folder, &weights, &mut model, data)?;
     model.reseed(args.seed);
-    let values = model.sample(&prior, args.count, args.draw)?;
+    let values = model.sample_of(&prior, count, &classes, args.draw)?;
     if kind != Kind::Png {
         return saved::write_values(&out, kind, folder.config(), None, &values);
     }

@@ -13,7 +13,7 @@ use crate::data::{self, DataOptions, Dataset, Images, Look, SourceOptions, Split
 use crate::draw::Shades;
 use crate::error::{Error, Result};
 use crate::kernel::Precision;
-use crate::model::{Inference, ModelKind, Weights};
+use crate::model::{Condition, Inference, ModelKind, Weights};
 use crate::option::Given;
 use crate::train::{DataConfig, RunConfig, RunFolder, Which, anchored};
 
@@ -161,6 +161,17 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
+    /// The same with labels that count the classes of a model.
+    fn numbered_by(mut self, condition: &Condition, source: &str) -> Result<Self> {
+        let of_split = match self.split {
+            Split::All => "given",
+            other => other.name(),
+        };
+        condition.number(source, of_split, &mut self.images, &self.classes)?;
+        self.classes = condition.classes().to_vec();
+        Ok(self)
+    }
+
     /// Whether the images' values are 0 and 1 and nothing between.
     pub(super) fn is_binary(&self) -> bool {
         self.look.as_ref().is_some_and(|look| look.binary)
@@ -240,7 +251,10 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
             },
         ),
     };
-    let dataset = load(source, options)?;
+    let mut dataset = load(source, options)?;
+    if run.model.condition.is_some() {
+        dataset = dataset.with_hashed_labels();
+    }
     let look = dataset.look.iter();
     look.flat_map(|look| &look.warnings).for_each(warn);
     if dataset.test.shape != shape {
@@ -254,14 +268,18 @@ pub(super) fn images(folder: &RunFolder, which: &ImagesArgs) -> Result<Chosen> {
         ));
     }
     let changed = other.is_none() && warn_of_changes(folder, &dataset)?;
-    Ok(Chosen {
+    let chosen = Chosen {
         name: dataset.name.clone(),
         split,
         classes: dataset.classes.clone(),
         look: dataset.look.clone(),
         changed,
         images: split.of(dataset)?.ok_or_else(|| no_third_split(source))?,
-    })
+    };
+    match &run.model.condition {
+        Some(condition) => chosen.numbered_by(condition, source),
+        None => Ok(chosen),
+    }
 }
 
 fn no_third_split(source: &str) -> Error {

@@ -21,7 +21,7 @@ use super::signals::Signals;
 use super::{find_device, note, text, warn};
 use crate::data::{self, Binarize, DataOptions, Dataset, Look};
 use crate::error::{Error, Result};
-use crate::model::{Likelihood, Model, ModelOptions, ModelSpec, Weights};
+use crate::model::{Condition, ConditionName, Likelihood, Model, ModelOptions, ModelSpec, Weights};
 use crate::plan::{self, Predicted, Runtime};
 use crate::train::{
     self, DataConfig, DeviceMemory, Executor, InitFrom, Record, RunConfig, RunFolder, TrainOptions,
@@ -222,11 +222,15 @@ impl Ready {
             }
             _ => Ok(()),
         };
+        let dataset = loading.finish()?;
         Ok(Self {
             runtime: or_lost(warm.map(|()| runtime))?,
             device: name,
             executor,
-            dataset: loading.finish()?,
+            dataset: match resolved.model.condition {
+                Some(ConditionName::Class) => Condition::of(&dataset)?.number_all(dataset)?,
+                None => dataset,
+            },
         })
     }
 
@@ -281,15 +285,36 @@ fn with_image(resolved: &Resolved, dataset: &Dataset) -> Result<ModelSpec> {
         )),
         _ => {
             let is_binary = dataset.look.as_ref().is_some_and(|look| look.binary);
-            let options = match is_binary || resolved.train.binarize != Binarize::None {
+            let mut options = match is_binary || resolved.train.binarize != Binarize::None {
                 true => resolved.model.clone().of_binary_data(),
                 false => resolved.model.clone(),
             };
+            check_classes(&options, dataset)?;
+            if options.condition.is_some() {
+                options.classes.clone_from(&dataset.classes);
+            }
             let spec = options.spec(image)?;
             spec.validate()?;
             Ok(spec)
         }
     }
+}
+
+/// Refuses data of other classes than a configuration says.
+fn check_classes(options: &ModelOptions, dataset: &Dataset) -> Result<()> {
+    if options.classes.is_empty() || options.classes == dataset.classes {
+        return Ok(());
+    }
+    let words = |classes: &[String]| Condition::new(classes.to_vec()).in_words();
+    Err(Error::config(
+        format!(
+            "the configuration is for images of {}, but those of {} are of {}",
+            words(&options.classes),
+            dataset.name,
+            words(&dataset.classes)
+        ),
+        "the data that it is for, or a configuration without `classes`",
+    ))
 }
 
 /// Refuses values that are far from those that a network learns, where nobody said that they are to be taken as they are.
@@ -358,6 +383,12 @@ fn introduce(folder: &RunFolder, dataset: &Dataset, asked: Option<&ModelOptions>
     if shape.height == 1 && shape.channels == 1 && run.data.options.image_size.is_none() {
         note(format_args!(
             "  rows of values, which pictures show as lines: --image-size HxW for values of images"
+        ));
+    }
+    if let Some(condition) = &run.model.condition {
+        note(format_args!(
+            "  the model is told the class of each: {}",
+            condition.in_words()
         ));
     }
     if let Some(moves) = run.train.augment.in_words() {

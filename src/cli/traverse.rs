@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::class::{self, ClassArgs};
 use super::out::{self, Kind};
 use super::result;
 use super::saved::{self, ViewArgs};
@@ -17,12 +18,15 @@ use crate::view::{self, Format, Traversal};
 ///
 /// A dimension goes from -RANGE to RANGE. The others stay at the mean of a VAE's prior, 0, or with `--image` at those of
 /// an image's code. Codes of an autoencoder have no unit: there 0 is the mean of the images' codes, and 1 their standard
-/// deviation. Dimensions are counted from 0, as the columns of `elbo encode` are.
+/// deviation. Dimensions are counted from 0, as the columns of `elbo encode` are. A run of `--condition class` shows images of
+/// `--class`, or else of the class of `--image`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TraverseArgs {
     #[command(flatten)]
     view: ViewArgs,
+    #[command(flatten)]
+    class: ClassArgs,
     /// Image whose code the other dimensions are taken from, counted from 0 [default: none]
     #[arg(long, value_name = "INDEX", value_parser = option::count::<usize>)]
     image: Option<usize>,
@@ -60,6 +64,12 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
         (None, Some(top)) => format!("traversal-top-{top}.png"),
         (Some(image), Some(top)) => format!("traversal-image-{image}-top-{top}.png"),
     };
+    // An image has a class of its own.
+    let of = match args.image {
+        Some(_) => args.class.named(&folder)?,
+        None => args.class.needed(&folder, ", or --image, which has one")?,
+    };
+    let name = format!("{}{name}", class::in_file_name(of));
     let out = saved::output(&folder, args.out.as_deref(), &name)?;
     let steps = args.steps.unwrap_or(match format {
         Format::Png => 13,
@@ -94,7 +104,14 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
         if let Some(image) = args.image {
             let images = &chosen.images;
             traversal = traversal.about(&mut model, images, image, chosen.split, binarize)?;
+            if spec.condition.is_some() {
+                let labels = images.labels.as_ref();
+                model.set_class(labels.map(|labels| labels[image]))?;
+            }
         }
+    }
+    if of.is_some() {
+        model.set_class(of)?;
     }
     let mut film = view::traverse(&mut model, spec, &traversal, args.range, steps, format)?;
     if kind == Kind::Npy {

@@ -1,5 +1,7 @@
 //! The hash by which a run knows its images again.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use super::{Images, Values};
@@ -32,6 +34,20 @@ impl Fingerprint {
             Values::Bytes(bytes) => self.0.update(bytes),
             Values::Floats(values) => self.0.update(bytemuck::cast_slice::<f32, u8>(values)),
         }
+    }
+
+    /// That of images and of their classes by name: of all training images, then of all test images.
+    pub(super) fn and_classes<'a>(
+        images: &str,
+        classes: impl Iterator<Item = Cow<'a, str>>,
+    ) -> String {
+        let mut hash = Sha256::new();
+        hash.update(images);
+        for class in classes {
+            hash.update((class.len() as u64).to_le_bytes());
+            hash.update(class.as_bytes());
+        }
+        hex(&hash.finalize())
     }
 
     /// In hexadecimal.

@@ -28,6 +28,7 @@ mod stored;
 mod survey;
 mod table;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use array::Arrays;
 pub use augment::Augment;
 pub use axes::Axes;
 pub use background::Background;
+pub use classes::class_name;
 use fingerprint::Fingerprint;
 pub use images::{Images, Storage, Values};
 pub use in_files::InFiles;
@@ -76,8 +78,10 @@ pub struct Dataset {
     pub reading: Reading,
     /// What these values are, where they were read.
     pub look: Option<Look>,
-    /// [`Dataset::fingerprint`], where it is known already.
+    /// The images' part of [`Dataset::fingerprint`], where it is known already.
     hash: Option<String>,
+    /// Whether the labels are part of it.
+    has_hashed_labels: bool,
 }
 
 impl Dataset {
@@ -94,7 +98,34 @@ impl Dataset {
             reading: Reading::default(),
             look: None,
             hash: None,
+            has_hashed_labels: false,
         }
+    }
+
+    /// The same where the classes of images are part of what is learned, and so of [`Dataset::fingerprint`].
+    #[must_use]
+    pub fn with_hashed_labels(self) -> Self {
+        Self {
+            has_hashed_labels: true,
+            ..self
+        }
+    }
+
+    /// The hash of images and, where they count, of the classes of images of two splits.
+    fn hash_with_classes<'a>(
+        &'a self,
+        images: String,
+        splits: [(&'a Images, Cow<'a, [usize]>); 2],
+    ) -> String {
+        if !self.has_hashed_labels {
+            return images;
+        }
+        let classes = splits.iter().flat_map(|(images, indices)| {
+            let labels = images.labels.as_deref().unwrap_or_default();
+            let of = indices.iter().filter_map(|&index| labels.get(index));
+            of.map(|&label| class_name(&self.classes, label))
+        });
+        Fingerprint::and_classes(&images, classes)
     }
 
     /// Its splits, the training images first.
@@ -102,15 +133,18 @@ impl Dataset {
         [&*self.train, &*self.test].into_iter().chain(&self.val)
     }
 
-    /// Hash of all images, in their order, with their shape: equal for equal data only. SHA-256 in hexadecimal.
+    /// Hash of all images, in their order, with their shape, and of their classes where these are learned: equal for equal data only. SHA-256 in hexadecimal.
     ///
     /// # Errors
     /// Those of [`Images::read`].
     pub fn fingerprint(&self) -> Result<String> {
-        match &self.hash {
-            Some(known) => Ok(known.clone()),
-            None => Fingerprint::of([&self.train, &self.test]),
-        }
+        let images = match &self.hash {
+            Some(known) => known.clone(),
+            None => Fingerprint::of([&self.train, &self.test])?,
+        };
+        let splits =
+            [&*self.train, &*self.test].map(|images| (images, (0..images.len()).collect()));
+        Ok(self.hash_with_classes(images, splits))
     }
 
     /// As [`Dataset::fingerprint`], of data that were read [`whole`](DataOptions::whole) too: that of the splits that
@@ -139,7 +173,9 @@ impl Dataset {
         if train.is_empty() || test.is_empty() {
             (train, test) = split::indices(self.test.len(), fraction, seed);
         }
-        Fingerprint::of([&self.test.part(&train)?, &self.test.part(&test)?])
+        let images = Fingerprint::of([&self.test.part(&train)?, &self.test.part(&test)?])?;
+        let splits = [train, test].map(|indices| (&*self.test, Cow::Owned(indices)));
+        Ok(self.hash_with_classes(images, splits))
     }
 
     /// What every reader promises: two splits of one shape, neither empty (but for the training split of a

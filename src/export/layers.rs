@@ -1,7 +1,7 @@
 //! Half a model as layers in their order, under names: what formats are written from.
 
 use crate::error::{Error, Result};
-use crate::graph::{Described, Node};
+use crate::graph::{Described, Node, Value};
 use crate::model::Model;
 use crate::model::latents::Head;
 
@@ -40,6 +40,15 @@ impl Part {
             Self::Encoder => "images",
             Self::Decoder => "z",
         }
+    }
+
+    /// The classes that it takes beside, as values.
+    pub(super) fn class(self, model: &Model) -> Option<Value> {
+        let (of_image, of_code) = model.net().classes?;
+        Some(match self {
+            Self::Encoder => of_image,
+            Self::Decoder => of_code,
+        })
     }
 
     /// Its nodes, in order.

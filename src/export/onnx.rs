@@ -24,6 +24,9 @@ use crate::model::{self, ModelSpec, words};
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
+/// The input with the numbers of classes.
+const CLASS: &str = "class";
+
 /// Most bytes of parameters in a file: a message of protobuf holds less than 2 GiB, and the rest of it is small.
 const MOST_BYTES: u64 = (1 << 31) - (1 << 20);
 
@@ -35,6 +38,8 @@ const MOST_BYTES: u64 = (1 << 31) - (1 << 20);
 /// | encoder of a VAE | `images` | `mu`, `logvar` `[batch, latent]`, the latter within ±30 |
 /// | encoder of an autoencoder | `images` | `code` `[batch, latent]` |
 /// | decoder | `z` `[batch, latent]` | `means`, images |
+///
+/// Both parts of a model that was told the class of each image have a second input, `class`, numbers `[batch]` of int64.
 ///
 /// # Errors
 /// [`Error::Config`] where the part has more than 2 GiB, the most that such a file holds, or where the weights are
@@ -99,6 +104,9 @@ fn properties(trained: &Trained<'_>, model: &model::Model) -> Result<Vec<Propert
     if let Some(sigma) = trained.sigma(model) {
         all.push(("sigma", sigma.to_string()));
     }
+    if let Some(condition) = &spec.condition {
+        all.push(("classes", format!("{:?}", condition.classes())));
+    }
     let property = |(key, value): (&str, String)| Property {
         key: key.to_owned(),
         value,
@@ -155,6 +163,11 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
         }
     }
     let mut operators = Operators::default();
+    if let Some(class) = part.class(model) {
+        let value = model.graph().info(class);
+        graph.input.push(numbers(CLASS, &classes_in_words(spec)));
+        one_hot(&mut operators, &value.name, value.len());
+    }
     part.walk(model, |of, head| {
         let onnx = of.node.layer.onnx;
         match head.and_then(|head| head.bound) {
@@ -182,6 +195,24 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
         graph.initializer.push(tensor(trained, constant)?);
     }
     Ok(graph)
+}
+
+/// Makes values of the numbers of classes: 1 in the place of a class, otherwise 0.
+fn one_hot(operators: &mut Operators, out: &str, count: usize) {
+    let places: Vec<usize> = (0..count).collect();
+    let places = operators.sizes(out, "places", &places);
+    let axis = operators.sizes(out, "axis", &[1]);
+    let column = operators.step("Unsqueeze", &[CLASS, &axis], out, "column");
+    let equal = operators.step("Equal", &[&column, &places], out, "equal");
+    let float = graph::Attribute::Int(DataType::Float as i64);
+    operators.node("Cast", &[&equal], out, &[("to", float)]);
+}
+
+/// The names of the classes, by their numbers.
+fn classes_in_words(spec: &ModelSpec) -> String {
+    let classes = spec.condition.iter().flat_map(|known| known.classes());
+    let classes: Vec<&str> = classes.map(String::as_str).collect();
+    format!("numbers of classes, from 0: {}", classes.join(", "))
 }
 
 /// An operator in the format's terms.
@@ -264,6 +295,15 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 
 /// float32 `[batch, …]`
 fn floats(name: &str, sizes: &[usize], doc: &str) -> ValueInfo {
+    value(name, DataType::Float, sizes, doc)
+}
+
+/// int64 `[batch]`
+fn numbers(name: &str, doc: &str) -> ValueInfo {
+    value(name, DataType::Int64, &[], doc)
+}
+
+fn value(name: &str, data_type: DataType, sizes: &[usize], doc: &str) -> ValueInfo {
     let fixed = sizes.iter().map(|&size| Size::Fixed(size as i64));
     let all = std::iter::once(Size::Named("batch".to_owned())).chain(fixed);
     let dim = all.map(|size| Dimension { value: Some(size) }).collect();
@@ -271,7 +311,7 @@ fn floats(name: &str, sizes: &[usize], doc: &str) -> ValueInfo {
         name: name.to_owned(),
         kind: Some(Type {
             tensor_type: Some(TensorType {
-                elem_type: DataType::Float.into(),
+                elem_type: data_type.into(),
                 shape: Some(Shape { dim }),
             }),
         }),

@@ -4,7 +4,7 @@ mod half;
 #[cfg(test)]
 mod tests;
 
-use half::{Half, Module, half};
+use half::{CLASSES, Half, Module, half};
 
 use super::layers::Part;
 use super::{SourceScaling, Trained, safetensors};
@@ -30,6 +30,7 @@ const WIDTH: usize = 100;
 /// | `forward` | images | the means, and what `encode` gives of a VAE |
 /// | `scaled`, `unscaled` | numbers as the data hold them; images | images; numbers |
 ///
+/// A model that was told the class of each image takes a second argument in all three, `classes`, numbers `[batch]` of int64.
 /// Images are float32 `[batch, channels, height, width]`, or `[batch, values]` where the model was trained on rows of
 /// values.
 ///
@@ -103,6 +104,12 @@ fn docstring(trained: &Trained<'_>) -> String {
         "`scaled` makes them of numbers as the data hold them, `unscaled` is the way back."
             .to_owned(),
     ];
+    if let Some(condition) = &spec.condition {
+        lines.push(format!(
+            "`{CLASSES}` are numbers, int64 [batch], counted from 0: {}.",
+            condition.classes().join(", ")
+        ));
+    }
     if trained.binarize != Binarize::None {
         let drawn = "Training drew each value as 0 or 1 then, as `torch.bernoulli(images)` does.";
         lines.push(drawn.to_owned());
@@ -133,23 +140,27 @@ fn class(trained: &Trained<'_>, model: &Model, halves: [&Half; 2], scaling: &Sca
     text += &scaling.buffers(&sizes(trained));
     let [encoder, decoder] = halves;
     let latent = spec.kind.latent();
+    let told = match spec.condition {
+        Some(_) => format!(", {CLASSES}"),
+        None => String::new(),
+    };
     text += &method(
-        "encode(self, images)",
+        &format!("encode(self, images{told})"),
         &heads(latent.heads, spec.latent),
         encoder,
     );
     text += &method(
-        "decode(self, z)",
+        &format!("decode(self, z{told})"),
         &format!("{}.", capital(trained.means_in_words())),
         decoder,
     );
     let names: Vec<&str> = latent.heads.iter().map(|head| head.name).collect();
     let names = names.join(", ");
-    text += "\n    def forward(self, images):\n";
+    text += &format!("\n    def forward(self, images{told}):\n");
     text += &match latent.torch == names {
-        true => "        return self.decode(self.encode(images))\n".to_owned(),
+        true => format!("        return self.decode(self.encode(images{told}){told})\n"),
         false => format!(
-            "        {names} = self.encode(images)\n        z = {}\n        return self.decode(z), {names}\n",
+            "        {names} = self.encode(images{told})\n        z = {}\n        return self.decode(z{told}), {names}\n",
             latent.torch
         ),
     };

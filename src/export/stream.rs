@@ -45,18 +45,23 @@ pub fn encode<E: From<Error>>(
     Ok(())
 }
 
-/// Decodes codes batch by batch to means, `[rows, values]`; each batch goes to `take`.
+/// Decodes codes batch by batch to means, `[rows, values]`; each batch goes to `take`. `classes` has the class of each code,
+/// or nothing where the model is told none.
 ///
 /// # Errors
 /// As [`Rows::next_rows`] and [`Inference::decode`]; what `take` returns.
 pub fn decode<E: From<Error>>(
     model: &mut Inference,
     codes: &mut Rows<impl Read>,
+    classes: &[u32],
     mut take: impl FnMut(&[f32]) -> Result<(), E>,
 ) -> Result<(), E> {
     let most = model.batch_rows();
+    let (latent, mut classes) = (model.spec().latent, classes);
     while let Some(codes) = codes.next_rows(most)? {
-        take(&model.decode(&codes.to_f32())?)?;
+        let (batch, rest) = classes.split_at((codes.len() / latent).min(classes.len()));
+        classes = rest;
+        take(&model.decode_of(&codes.to_f32(), batch)?)?;
     }
     Ok(())
 }
@@ -147,7 +152,7 @@ mod tests {
             batches.push(means.to_vec());
             Ok(())
         };
-        decode(&mut model, &mut rows, take).expect("means");
+        decode(&mut model, &mut rows, &[], take).expect("means");
         assert_eq!(batches.len(), 2);
         assert_eq!(batches.concat(), model.decode(&codes).expect("means"));
     }

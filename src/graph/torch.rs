@@ -17,6 +17,8 @@ pub enum Torch {
     },
     /// A method of the tensor that it takes: `.flatten(1)`.
     Method(String),
+    /// Its two inputs side by side, of maps their channels.
+    Joined,
     /// A class around the layers whose names begin with its own: it takes what the first of them takes, and what the last
     /// of them gives.
     Around {

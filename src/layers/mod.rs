@@ -6,6 +6,7 @@ pub mod activation;
 pub mod add;
 pub mod convolution;
 pub mod group_norm;
+pub mod join;
 pub mod linear;
 pub mod reshape;
 pub mod transposed_convolution;
@@ -21,6 +22,7 @@ pub static LAYERS: &[&Layer] = &[
     &add::LAYER,
     &convolution::LAYER,
     &group_norm::LAYER,
+    &join::LAYER,
     &linear::LAYER,
     &reshape::LAYER,
     &transposed_convolution::LAYER,

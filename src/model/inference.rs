@@ -3,6 +3,8 @@
 use crate::data::{Binarize, Images, Split, Storage, Values};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::model::condition::check_each;
+use crate::model::log_sum::{LogSumExp, mean_and_error};
 use crate::model::plans::{self, Mode, buffers};
 use crate::model::scores::{self, Scores};
 use crate::model::session::{Measured, SAMPLE_ROWS, Session};
@@ -34,6 +36,8 @@ use crate::rng::{Purpose, Stream};
 /// ```
 pub struct Inference {
     session: Session,
+    /// The class that codes are decoded as.
+    class: Option<u32>,
 }
 
 /// q(z|x) of some images: `[images, latent]` each.
@@ -69,7 +73,10 @@ impl Inference {
         let model = Model::new(spec)?;
         let arena = weights.to_arena(model.parameters())?;
         let session = Session::new(plan::open(device, Tune::Quick), model, &arena, seed)?;
-        Ok(Self { session })
+        Ok(Self {
+            session,
+            class: None,
+        })
     }
 
     /// What the model is.
@@ -92,13 +99,56 @@ impl Inference {
         self.session.seed = seed;
     }
 
-    /// `count` images: codes from `prior`, decoded; means, or drawn from p(x|z) where `draw`.
-    /// `[count, values]`.
+    /// Sets the class, by its number, that a model which is told one decodes codes as from now on; `None` where each code
+    /// comes with its own.
     ///
     /// # Errors
-    /// [`Error::Config`] for N(0, I) and an autoencoder that was not trained with a prior, and as [`Prior::draw`];
-    /// [`Error::Device`].
+    /// [`Error::Config`] where the model is told no class, or has none of this number.
+    pub fn set_class(&mut self, class: Option<u32>) -> Result<()> {
+        if let Some(number) = class {
+            check_each(self.session.model.spec(), 1, &[number])?;
+        }
+        self.class = class;
+        Ok(())
+    }
+
+    /// The classes of so many codes that come without.
+    fn classes(&self, codes: usize) -> Result<Vec<u32>> {
+        match (&self.session.model.spec().condition, self.class) {
+            (None, _) => Ok(Vec::new()),
+            (Some(_), Some(class)) => Ok(vec![class; codes]),
+            (Some(condition), None) => Err(Error::config(
+                format!(
+                    "the model decodes a code as an image of a class, one of {}, and none is named",
+                    condition.in_words()
+                ),
+                "`class = …`",
+            )),
+        }
+    }
+
+    /// `count` images: codes from `prior`, decoded; means, or drawn from p(x|z) where `draw`.
+    /// `[count, values]`. A model that is told a class decodes all as that of [`Inference::set_class`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] for N(0, I) and an autoencoder that was not trained with a prior, and as [`Prior::draw`] and
+    /// [`Inference::decode`]; [`Error::Device`].
     pub fn sample(&mut self, prior: &Prior, count: usize, draw: bool) -> Result<Vec<f32>> {
+        let classes = self.classes(count)?;
+        self.sample_of(prior, count, &classes, draw)
+    }
+
+    /// The same, each code as an image of its own class; none where the model is told none.
+    ///
+    /// # Errors
+    /// As [`Inference::sample`]; [`Error::Config`] where there are other than `count` classes.
+    pub fn sample_of(
+        &mut self,
+        prior: &Prior,
+        count: usize,
+        classes: &[u32],
+        draw: bool,
+    ) -> Result<Vec<f32>> {
         let spec = self.session.model.spec();
         if matches!(prior, Prior::Gaussian) && !spec.has_prior() {
             return Err(Error::config(
@@ -107,18 +157,31 @@ impl Inference {
             ));
         }
         let codes = prior.draw(self.session.seed, count, spec.latent)?;
-        let mut images = self.session.decode(&codes)?;
+        let mut images = self.decode_of(&codes, classes)?;
         if draw {
             self.draw(&mut images)?;
         }
         Ok(images)
     }
 
-    /// Means of p(x|z) of codes `[count, latent]`: `[count, values]`.
+    /// Means of p(x|z) of codes `[count, latent]`: `[count, values]`. A model that is told a class decodes them as that of
+    /// [`Inference::set_class`].
     ///
     /// # Errors
-    /// [`Error::Config`] where the codes are not whole rows; [`Error::Device`].
+    /// [`Error::Config`] where the codes are not whole rows, and where a model that is told a class was told none;
+    /// [`Error::Device`].
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        let classes = self.classes(codes.len() / self.session.model.spec().latent)?;
+        self.decode_of(codes, &classes)
+    }
+
+    /// Means of p(x|z, y) of codes `[count, latent]`, each as an image of its own class y: `[count, values]`. No classes where
+    /// the model is told none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the codes are not whole rows, and where their classes are not as many or not the model's;
+    /// [`Error::Device`].
+    pub fn decode_of(&mut self, codes: &[f32], classes: &[u32]) -> Result<Vec<f32>> {
         let latent = self.session.model.spec().latent;
         if !codes.len().is_multiple_of(latent) {
             return Err(Error::config(
@@ -126,10 +189,11 @@ impl Inference {
                 "whole codes",
             ));
         }
+        check_each(self.session.model.spec(), codes.len() / latent, classes)?;
         if codes.is_empty() {
             return Ok(Vec::new());
         }
-        self.session.decode(codes)
+        self.session.decode(codes, classes)
     }
 
     /// Replaces means by draws from p(x|z).
@@ -353,7 +417,9 @@ impl Inference {
                 let each = chunk.min(left);
                 let size = [count, each];
                 let weigh = session.prepare(&plans::LOG_WEIGHTS, Mode::Run, size, Some(source))?;
-                session.runtime.write_words(counters, 0, &[noise, 0, 0])?;
+                // The place of the images, whose classes the decoder is told.
+                let place = [noise, done as u32, 0];
+                session.runtime.write_words(counters, 0, &place)?;
                 noise = noise.wrapping_add(1);
                 session.runtime.run(weigh, 1)?;
                 let terms = session
@@ -374,50 +440,6 @@ impl Inference {
             progress(done, source.images);
         }
         Ok(found)
-    }
-}
-
-/// Mean of some values and its standard error; that of a single value is NaN.
-fn mean_and_error(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| value * value).sum();
-    // One value has no spread: 0/0, which is NaN.
-    let variance = (squares / n - mean * mean).max(0.0) * n / (n - 1.0);
-    (mean, (variance / n).sqrt())
-}
-
-/// log Σ exp, one term at a time, without overflow.
-#[derive(Clone, Copy)]
-struct LogSumExp {
-    largest: f64,
-    scaled: f64,
-}
-
-impl Default for LogSumExp {
-    fn default() -> Self {
-        Self {
-            largest: f64::NEG_INFINITY,
-            scaled: 0.0,
-        }
-    }
-}
-
-impl LogSumExp {
-    fn add(&mut self, term: f64) {
-        if term == f64::NEG_INFINITY {
-            return; // A weight of 0.
-        }
-        if term > self.largest {
-            self.scaled = self.scaled * (self.largest - term).exp() + 1.0;
-            self.largest = term;
-        } else {
-            self.scaled += (term - self.largest).exp();
-        }
-    }
-
-    fn value(&self) -> f64 {
-        self.largest + self.scaled.ln()
     }
 }
 

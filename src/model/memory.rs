@@ -31,12 +31,13 @@ impl MemoryUse {
     /// What a shared buffer is for.
     pub fn of(buffer: Shared) -> Self {
         match buffer.kind() {
-            buffers::IMAGES => Self::Images,
+            buffers::IMAGES | buffers::LABELS => Self::Images,
             buffers::GRADIENT | buffers::OF_SHARDS | buffers::SUM => Self::Parameters,
             kind if buffers::STATE.contains(&kind) || buffers::GOOD.contains(&kind) => {
                 Self::Parameters
             }
             buffers::CODES
+            | buffers::CLASSES
             | buffers::ZEROS
             | buffers::HEADS
             | buffers::DECODED

@@ -1,7 +1,9 @@
 //! Models: specification, parameters, objectives, and what can be done with a trained one.
 
+mod condition;
 mod inference;
 pub mod latents;
+mod log_sum;
 mod loss;
 mod memory;
 pub mod nets;
@@ -23,6 +25,7 @@ pub mod words;
 
 pub use crate::graph::{Parameters, Tensor};
 pub use crate::layers::Activation;
+pub use condition::{Condition, ConditionName, MOST_CLASSES};
 pub use inference::{Evaluation, Inference, Latents};
 pub use loss::Loss;
 pub use memory::{Allocation, MemoryUse};

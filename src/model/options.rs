@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::nets::{self, NetOptions};
 use super::objectives::{OBJECTIVES, Objective};
-use super::{Activation, Estimator, Likelihood, ModelKind, ModelSpec, Sigma, suits};
+use super::{
+    Activation, Condition, ConditionName, Estimator, Likelihood, ModelKind, ModelSpec, Sigma, suits,
+};
 use crate::error::Result;
 use crate::option::{count, defaults, number, positive};
 use crate::shape::ImageShape;
@@ -115,6 +117,15 @@ pub struct ModelOptions {
     #[arg(long, value_enum, help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient: Option<Estimator>,
+    /// What the model is told beside an image, its encoder and its decoder: with class the class of each image, so that new
+    /// images of a class can be decoded (Kingma et al. 2014, Sohn et al. 2015) [default: nothing]
+    #[arg(long, value_enum, help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<ConditionName>,
+    /// Names of the classes, which the data tell.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 /// Weight by which a capacity holds the KL: more than what a nat of it takes off the reconstruction. One of 100 makes the KL's
@@ -165,6 +176,9 @@ impl ModelOptions {
             objective: self.objective,
             importance: self.importance.unwrap_or(samples),
             gradient: self.gradient.unwrap_or_default(),
+            condition: self
+                .condition
+                .map(|ConditionName::Class| Condition::new(self.classes.clone())),
         };
         suits::check(self, &spec)?;
         Ok(spec)
@@ -236,6 +250,11 @@ impl From<&ModelSpec> for ModelOptions {
             importance: (objective.weighs_codes || spec.importance != 1).then_some(spec.importance),
             gradient: (objective.weighs_codes || spec.gradient != Estimator::default())
                 .then_some(spec.gradient),
+            condition: spec.condition.as_ref().map(|_| ConditionName::Class),
+            classes: spec
+                .condition
+                .as_ref()
+                .map_or_else(Vec::new, |condition| condition.classes().to_vec()),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! A way through a model, from some of its ports to others, as steps of a plan.
 
 use crate::data::Augment;
-use crate::graph::{Learning, Lowering, arenas};
+use crate::graph::{Learning, Lowering, Value, arenas};
 use crate::model::latents::{Code, Encoded};
 use crate::model::nets::Net;
 use crate::model::objectives::{Gradients, log_terms, sigma};
 use crate::model::plans::{Mode, Model, Port, Source, Update, buffers};
 use crate::model::{ModelSpec, Sigma};
-use crate::ops::{augment, gather, kl_weight, log_weight, reparameterize, schedule};
+use crate::ops::{augment, gather, kl_weight, log_weight, one_hot, reparameterize, schedule};
 use crate::plan::{Plan, Slice};
 use crate::rng::{Draws, Purpose};
 
@@ -25,6 +25,8 @@ pub(super) struct Pass<'a> {
     /// Codes of each image.
     pub(super) samples: usize,
     image: Option<Slice>,
+    /// The classes, in as many rows for each image.
+    classes: Option<(usize, Slice)>,
     encoded: Option<Encoded>,
     output: Option<Slice>,
 }
@@ -51,6 +53,7 @@ impl<'a> Pass<'a> {
             images,
             samples,
             image: None,
+            classes: None,
             encoded: None,
             output: None,
         }
@@ -76,7 +79,7 @@ impl<'a> Pass<'a> {
                 Port::Loss => self.loss(),
                 Port::Units => self.units(),
                 Port::LogWeight => self.log_weight(),
-                Port::Data | Port::Noise | Port::Code => {}
+                Port::Data | Port::Noise | Port::Class | Port::Code => {}
             }
         }
         self.lower.finish()
@@ -267,8 +270,43 @@ impl<'a> Pass<'a> {
         }
         self.image();
         let place = self.place(Port::Posterior, len);
+        if let Some((of_image, _)) = self.net.classes {
+            self.tell(of_image, 1);
+        }
         self.lower.rows = self.images;
         self.lower.forward(self.net.posterior, place)
+    }
+
+    /// Gives a value the classes of the images, each of which has so many rows.
+    fn tell(&mut self, value: Value, samples: usize) {
+        let classes = match self.classes {
+            Some((known, classes)) if known == samples => classes,
+            _ => self.classes(value, samples),
+        };
+        self.classes = Some((samples, classes));
+        self.lower.set(value, classes);
+    }
+
+    fn classes(&mut self, value: Value, samples: usize) -> Slice {
+        let count = self.lower.width(value);
+        let len = self.images * samples * count;
+        let name = match samples {
+            1 => "classes as values".to_owned(),
+            _ => format!("classes as values, {samples} times each"),
+        };
+        let out = self.lower.transient(name, len);
+        let (first, [classes, order, counters]) = match self.source {
+            Some(source) => {
+                let labels = self.lower.shared(source.labels(), source.images);
+                let order = self.lower.shared(source.order(), source.images);
+                (Some(source.first_row), [labels, order, self.counters()])
+            }
+            None => (None, [self.at(Port::Class, self.images); 3]),
+        };
+        let call = one_hot::call([self.images, samples], count, first);
+        let slices = [classes, order, counters, out];
+        self.lower.step("class", &one_hot::KERNEL, call, &slices);
+        out
     }
 
     /// What the encoder gives, and codes of it.
@@ -294,6 +332,9 @@ impl<'a> Pass<'a> {
             self.lower.set(self.net.code, codes);
         } else {
             self.encoded();
+        }
+        if let Some((_, of_code)) = self.net.classes {
+            self.tell(of_code, self.samples);
         }
         let port = match self.net.mean == self.net.output {
             true if !self.to.contains(&Port::Output) => Port::Mean,

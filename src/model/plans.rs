@@ -20,6 +20,8 @@ pub enum Port {
     Data,
     /// Draws of the latent codes; without them codes are means.
     Noise,
+    /// Classes, where the model is told them and no split has them.
+    Class,
     /// Images as the model sees them.
     Image,
     /// What the encoder gives: the numbers of q(z|x), or a code.
@@ -43,6 +45,7 @@ impl Port {
     pub fn buffer(self) -> Option<Shared> {
         match self {
             Self::Data | Self::Noise | Self::Loss => None,
+            Self::Class => Some(buffers::CLASSES),
             Self::Image => Some(buffers::SEEN),
             Self::Posterior => Some(buffers::HEADS),
             Self::Code => Some(buffers::CODES),
@@ -84,7 +87,11 @@ pub const SEE: Task = Task::new("see", &[Port::Data], &[Port::Image]);
 /// The same, and what the encoder makes of them.
 pub const ENCODE: Task = Task::new("encode", &[Port::Data], &[Port::Image, Port::Posterior]);
 /// What the encoder makes of images that are there.
-pub const ENCODE_VALUES: Task = Task::new("encode values", &[Port::Image], &[Port::Posterior]);
+pub const ENCODE_VALUES: Task = Task::new(
+    "encode values",
+    &[Port::Image, Port::Class],
+    &[Port::Posterior],
+);
 /// The next images of a split, and the means of their reconstructions from the mean code.
 pub const RECONSTRUCT: Task = Task::new("reconstruct", &[Port::Data], &[Port::Image, Port::Mean]);
 /// The next images of a split, their posteriors, and what the decoder gives for one draw of z: all that a loss of
@@ -95,8 +102,8 @@ pub const SCORE: Task = Task::new(
     &[Port::Image, Port::Posterior, Port::Output],
 );
 /// Means of p(x|z) of codes that are there.
-pub const DECODE: Task = Task::new("decode", &[Port::Code], &[Port::Mean]);
-/// Importance weights of several codes of each of the images that [`ENCODE`] left.
+pub const DECODE: Task = Task::new("decode", &[Port::Code, Port::Class], &[Port::Mean]);
+/// Importance weights of several codes of each of the images that [`ENCODE`] left; the split's counters are at their place.
 pub const LOG_WEIGHTS: Task = Task::new(
     "log weights",
     &[Port::Image, Port::Posterior, Port::Noise],
@@ -229,6 +236,11 @@ impl Source {
     /// Its [`buffers::IMAGES`].
     pub fn image_words(&self) -> Shared {
         buffers::IMAGES.of(self.split)
+    }
+
+    /// Its [`buffers::LABELS`].
+    pub fn labels(&self) -> Shared {
+        buffers::LABELS.of(self.split)
     }
 
     /// Its [`buffers::ORDER`].

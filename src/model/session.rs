@@ -334,6 +334,9 @@ impl Session {
     pub(crate) fn allocate_batch(&mut self, rows: usize) -> Result<()> {
         let values = self.model.spec().image.values();
         let latent = self.model.spec().latent;
+        if self.model.spec().condition.is_some() {
+            self.allocate(buffers::CLASSES, rows)?;
+        }
         for (buffer, width) in [
             (buffers::CODES, latent),
             (buffers::ZEROS, latent),
@@ -346,18 +349,24 @@ impl Session {
         Ok(())
     }
 
-    /// Decodes codes `[count, latent]` to means `[count, values]`.
-    pub(crate) fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+    /// Decodes codes `[count, latent]` to means `[count, values]`; `classes` has the number of each one's class, or nothing
+    /// where the model is told none.
+    pub(crate) fn decode(&mut self, codes: &[f32], classes: &[u32]) -> Result<Vec<f32>> {
         let (latent, values) = (self.model.spec().latent, self.model.spec().image.values());
         let count = codes.len() / latent;
         let rows = self.rows_of(&plans::DECODE, count);
         self.allocate_batch(rows)?;
         let passes = self.passes(&plans::DECODE, self.mode, count, rows, None)?;
         let mut decoded = Vec::with_capacity(count * values);
-        let mut codes = codes;
+        let (mut codes, mut classes) = (codes, classes);
         for (plan, rows) in passes.each() {
             let (batch, rest) = codes.split_at(rows * latent);
             codes = rest;
+            if !classes.is_empty() {
+                let (batch, rest) = classes.split_at(rows);
+                classes = rest;
+                self.runtime.write_words(buffers::CLASSES, 0, batch)?;
+            }
             self.runtime.write(buffers::CODES, 0, batch)?;
             self.runtime.run(plan, 1)?;
             decoded.extend(self.runtime.read(buffers::DECODED, 0, rows * values)?);

@@ -9,7 +9,7 @@ use crate::model::latents::{Latent, gaussian, point};
 use crate::model::nets::blocks::Blocks;
 use crate::model::nets::{Net, presets};
 use crate::model::objectives::Objective;
-use crate::model::{Estimator, MOST_PARAMETERS, ModelOptions, Sigma, suits};
+use crate::model::{Condition, Estimator, MOST_PARAMETERS, ModelOptions, Sigma, suits};
 use crate::ops::likelihood;
 use crate::option::check_amount;
 use crate::shape::ImageShape;
@@ -153,6 +153,9 @@ pub struct ModelSpec {
     pub importance: usize,
     /// How the gradient of their bound is estimated.
     pub gradient: Estimator,
+    /// What it is told beside an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }
 
 impl ModelSpec {
@@ -173,6 +176,7 @@ impl ModelSpec {
             objective: None,
             importance: 1,
             gradient: Estimator::default(),
+            condition: None,
         }
     }
 
@@ -367,6 +371,9 @@ impl ModelSpec {
                 "`importance = 0`: a bound needs at least one sample",
                 "`importance = 5`",
             ));
+        }
+        if let Some(condition) = &self.condition {
+            condition.check_count()?;
         }
         suits::check(&ModelOptions::from(self), self)?;
         match self.likelihood {

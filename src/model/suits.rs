@@ -208,6 +208,15 @@ static RULES: &[Rule] = &[
         hint: |_| "`batch-size = 128`".to_owned(),
     },
     Rule {
+        choice: |chosen| {
+            let classes = &chosen.model.classes;
+            (!classes.is_empty()).then(|| format!("`classes` {classes:?}"))
+        },
+        suits: |spec| spec.condition.is_some(),
+        why: |_| "they are names for a model that is told the class of an image".to_owned(),
+        hint: |_| "`condition = class` with them, or a configuration without `classes`".to_owned(),
+    },
+    Rule {
         choice: |chosen| chosen.model.sigma.map(|sigma| format!("`sigma = {sigma}`")),
         suits: |spec| matches!(spec.likelihood, Likelihood::Gaussian { .. }),
         why: |_| "it belongs to `likelihood = gaussian`, and the likelihood is another".to_owned(),

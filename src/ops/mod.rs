@@ -20,6 +20,7 @@ pub mod group_norm;
 pub mod group_norm_backward;
 pub mod importance;
 pub mod importance_backward;
+pub mod join;
 pub mod kl_weight;
 pub mod latent_units;
 pub mod likelihood;
@@ -28,6 +29,8 @@ pub mod matmul;
 pub mod merge_taps;
 pub mod merge_taps_backward;
 pub mod mmd;
+pub mod one_hot;
+pub mod part;
 pub mod product;
 pub mod record;
 pub mod reparameterize;
@@ -66,6 +69,7 @@ pub static KERNELS: &[&Kernel] = &[
     &group_norm_backward::KERNEL,
     &importance::KERNEL,
     &importance_backward::KERNEL,
+    &join::KERNEL,
     &kl_weight::KERNEL,
     &latent_units::KERNEL,
     &log_weight::KERNEL,
@@ -77,6 +81,8 @@ pub static KERNELS: &[&Kernel] = &[
     &merge_taps_backward::KERNEL,
     &mmd::KERNEL,
     &mmd::BACKWARD,
+    &one_hot::KERNEL,
+    &part::KERNEL,
     &record::KERNEL,
     &reparameterize::KERNEL,
     &reparameterize_backward::KERNEL,

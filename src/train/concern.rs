@@ -222,6 +222,7 @@ pub fn ending_in_words(run: &RunConfig, epochs: &[&Epoch]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::objectives::OBJECTIVES;
     use crate::shape::ImageShape;
     use crate::train::Record;
     use std::time::SystemTime;
@@ -341,6 +342,23 @@ mod tests {
             run.train.learning_rate = rate;
             let hint = Concern::Collapsed.hint(&run);
             assert!(hint.starts_with(expected), "{rate}: {hint}");
+        }
+    }
+
+    #[test]
+    fn what_helps_against_a_collapse_is_what_the_objective_takes() {
+        let record = Record::new("CPU", "digits", SystemTime::UNIX_EPOCH);
+        let mut run = RunConfig::new(ModelSpec::reference(), record);
+        for objective in OBJECTIVES.iter().copied().filter(|known| known.has_prior) {
+            run.model.objective = Some(objective);
+            let hint = Concern::Collapsed.hint(&run);
+            let is_of_elbo = hint.contains("`objective = elbo` with");
+            assert_eq!(
+                is_of_elbo,
+                !objective.weighs_kl(),
+                "{}: {hint}",
+                objective.name
+            );
         }
     }
 

@@ -61,8 +61,8 @@ impl Default for Compute {
     }
 }
 
-/// Keys of a configuration that are no options: the images' size, and where a run comes from.
-const OTHER_KEYS: [&str; 3] = ["image", INIT_FROM, RECORD];
+/// Keys of a configuration that are no options: the images' size, the classes, and where a run comes from.
+const OTHER_KEYS: [&str; 4] = ["image", "classes", INIT_FROM, RECORD];
 pub(super) const INIT_FROM: &str = "init-from";
 pub(super) const RECORD: &str = "record";
 

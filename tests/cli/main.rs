@@ -4,6 +4,7 @@
 mod bad_data;
 mod bench;
 mod concern;
+mod conditional;
 mod damage;
 mod documentation;
 mod drivers;

@@ -45,6 +45,25 @@ fn assert_said(said: &str, words: &[&str]) {
 }
 
 #[test]
+fn an_autoencoder_that_was_trained_with_a_prior_is_sampled_from_it() {
+    let folder = temporary();
+    let folder = folder.path();
+    train(folder, "wae", &["--model", "ae", "--objective", "wae"]);
+    assert!(folder.join("wae/samples/epoch-0001.png").is_file());
+    let (drawn, _) = sample(folder, "wae", "gaussian", &["--count", "3"]);
+    assert_eq!(drawn.len() % 3, 0);
+    let images = drawn.chunks(drawn.len() / 3);
+    let differing: Vec<_> = images
+        .clone()
+        .zip(images.skip(1))
+        .filter(|(a, b)| a != b)
+        .collect();
+    assert_eq!(differing.len(), 2, "each draw is a picture of its own");
+    train(folder, "ae", &["--model", "ae"]);
+    assert!(!folder.join("ae/samples").exists());
+}
+
+#[test]
 fn a_fitted_mixture_is_kept_and_taken_until_the_run_goes_on() {
     let folder = temporary();
     let folder = folder.path();

@@ -16,7 +16,9 @@ use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
 use elbo::files;
 use elbo::layers::LAYERS;
-use elbo::model::{Activation, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights};
+use elbo::model::{
+    Activation, Condition, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights,
+};
 use elbo::shape::ImageShape;
 use tempfile::TempDir;
 
@@ -79,6 +81,12 @@ fn save(folder: &Path, name: &str, shape: &[usize], values: &[f32]) {
     fs::write(folder.join(name), bytes).expect("an array");
 }
 
+/// A class for each row.
+fn classes_of(condition: &Condition) -> impl Iterator<Item = u32> {
+    let count = condition.count() as u32;
+    (0..ROWS as u32).map(move |row| (2 * row + 1) % count)
+}
+
 /// Exports a model into a folder, with inputs and what the program computes from them.
 fn prepare(folder: &Path, spec: &ModelSpec) {
     fs::create_dir(folder).expect("a folder");
@@ -104,7 +112,16 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
         .collect();
     save(folder, "images.npy", &sizes, &pixels);
     save(folder, "z.npy", &[ROWS, spec.latent], &z);
-    let images = Images::new(spec.image, Values::Floats(pixels));
+    // Whole numbers, as labels in any array are.
+    let classes: Vec<u32> = spec.condition.iter().flat_map(classes_of).collect();
+    if spec.condition.is_some() {
+        let numbers: Vec<f32> = classes.iter().map(|&class| class as f32).collect();
+        save(folder, "classes.npy", &[ROWS], &numbers);
+    }
+    let images = Images {
+        labels: spec.condition.as_ref().map(|_| classes.clone()),
+        ..Images::new(spec.image, Values::Floats(pixels))
+    };
     let mut model = Inference::new(Device::Cpu, spec, &weights, 1).expect("a model");
     let latents = model
         .encode(&images, Split::All, Binarize::None)
@@ -122,7 +139,7 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
         folder,
         "means.npy",
         &sizes,
-        &model.decode(&z).expect("means"),
+        &model.decode_of(&z, &classes).expect("means"),
     );
 }
 
@@ -168,7 +185,16 @@ fn models() -> Vec<ModelSpec> {
     all
 }
 
-/// Models of maps: every layer that takes one, and linear layers beside them.
+/// The same model, told one of three classes.
+fn told(spec: ModelSpec) -> ModelSpec {
+    let names = ["cat", "dog", "eel"].map(str::to_owned);
+    ModelSpec {
+        condition: Some(Condition::new(names.to_vec())),
+        ..spec
+    }
+}
+
+/// Models of maps: every layer that takes one, and linear layers beside them. Models that are told a class.
 fn maps() -> Vec<ModelSpec> {
     let layers = |text: &str| text.parse().expect("layers");
     let encoder = "conv 8 k3 /2, norm 4, residual(norm 2, conv 6 k3, norm 3, conv 8 k1), linear 9";
@@ -186,6 +212,8 @@ fn maps() -> Vec<ModelSpec> {
         spec(ModelKind::Vae, Activation::Silu, None),
         spec(ModelKind::Vae, Activation::Gelu, Some(layers(decoder))),
         spec(ModelKind::Ae, Activation::Relu, None),
+        told(spec(ModelKind::Vae, Activation::Silu, None)),
+        told(ModelSpec::reference()),
     ]
 }
 

@@ -259,6 +259,59 @@ const SIMPLE: &[Fault] = &[
         "drawn(found, order[position], j / 4u)",
         "drawn(found, place(position), j / 4u)",
     ),
+    // The other table's columns, a column off, the wrong width; columns from the first on; a value too many.
+    fault(
+        "join",
+        "5 rows of 31 and 20",
+        "b[row * params.right + j - params.left]",
+        "b[row * params.right + j]",
+    ),
+    fault(
+        "join",
+        "97 rows of 2 and 9",
+        "a[row * params.left + j]",
+        "a[row * params.right + j]",
+    ),
+    fault(
+        "join",
+        "1 rows of 3 and 2",
+        "at >= params.rows * width",
+        "at > params.rows * width",
+    ),
+    fault("part", "5 rows of 60", "params.first + ", ""),
+    fault(
+        "part",
+        "97 rows of 11",
+        "row * params.width",
+        "row * params.count",
+    ),
+    fault("part", "1 rows of 5", "at >= params", "at > params"),
+    // The class of another image: of the place in the batch, of the batch's first row, of the code; a value too many; zeros.
+    fault(
+        "one_hot",
+        "10 classes, from row 0",
+        "image = order[",
+        "image = 0u * order[",
+    ),
+    fault("one_hot", "10 classes, from row 5", "params.first + ", ""),
+    fault(
+        "one_hot",
+        "5 images of 3 codes, 17 classes, as",
+        "row / params.samples",
+        "row",
+    ),
+    fault(
+        "one_hot",
+        "1 images of 1 codes, 3 classes, as",
+        "at >= params.rows",
+        "at > params.rows",
+    ),
+    fault(
+        "one_hot",
+        "128 images of 1 codes, 10 classes, from row 0",
+        "select(0.0, 1.0,",
+        "select(0.0, 0.0,",
+    ),
     fault("gather", "bytes, as they are", "counters[1] + ", ""),
     fault(
         "gather",

@@ -105,6 +105,7 @@ fn spec_of(case: &Value) -> ModelSpec {
             true => named(case, "gradient"),
             false => Estimator::default(),
         },
+        condition: None,
     }
 }
 

@@ -67,6 +67,13 @@ impl Still {
         }
         let bytes = few_bytes(ROWS, spec.image.values());
         load(&mut runtime, parameters, &arena, &source, &bytes);
+        if let Some(condition) = &spec.condition {
+            let labels = (0..ROWS).map(|image| (image % condition.count()) as u32);
+            let labels: Vec<u32> = labels.collect();
+            runtime
+                .write_words(source.labels(), 0, &labels)
+                .expect("write");
+        }
         // A learning rate of 0.
         runtime
             .write(buffers::SCALARS, 0, &[0.0, 1.0, 1.0])
@@ -115,7 +122,7 @@ impl Still {
 }
 
 /// Compares every gradient of a model.
-fn check(report: &mut Report, title: &str, spec: &ModelSpec, seed: u64) {
+pub(crate) fn check(report: &mut Report, title: &str, spec: &ModelSpec, seed: u64) {
     compare(report, title, Still::new(spec, seed, None));
 }
 
@@ -143,7 +150,7 @@ const GAUSSIAN: Likelihood = Likelihood::Gaussian {
     sigma: Sigma::Fixed(0.6),
 };
 
-const LEARNED: Likelihood = Likelihood::Gaussian {
+pub(crate) const LEARNED: Likelihood = Likelihood::Gaussian {
     sigma: Sigma::Learned(0.6),
 };
 
@@ -179,7 +186,7 @@ fn every_gradient_of_every_activation_and_likelihood_matches_differences() {
     report.conclude("differences");
 }
 
-fn layers(text: &str) -> Blocks {
+pub(crate) fn layers(text: &str) -> Blocks {
     text.parse().expect("layers")
 }
 

@@ -5,7 +5,7 @@ mod maps;
 mod others;
 
 use elbo::graph::{Graph, Learning, Lowering, Parameters, Value, arenas};
-use elbo::layers::{Activation, LAYERS, activation, add, linear, reshape};
+use elbo::layers::{Activation, LAYERS, activation, add, join, linear, reshape};
 use elbo::model::plans::Update;
 use elbo::model::{Likelihood, Model, ModelKind, ModelSpec, Sigma};
 use elbo::ops::{adam, copy};
@@ -93,6 +93,14 @@ impl Sketch {
         made.expect("a sum")
     }
 
+    fn join(&mut self, a: Value, b: Value) -> Value {
+        let name = self.name();
+        let made = self
+            .graph
+            .node(&join::LAYER, Default::default(), &name, &[a, b]);
+        made.expect("two values side by side")
+    }
+
     fn reshape(&mut self, x: Value, dims: &[usize]) -> Value {
         let name = self.name();
         let made = self
@@ -161,6 +169,21 @@ fn cases() -> Vec<Case> {
     let h = sketch.linear(h, 6);
     let y = sketch.reshape(h, &[3, 2]);
     all.push(sketch.case("other sizes", x, y));
+    // Values side by side, one of which another reads too, and behind an activation.
+    let (mut sketch, x) = Sketch::new(&[5]);
+    let h = sketch.linear(x, 3);
+    let h = sketch.activation(h, Activation::Tanh);
+    let both = sketch.join(h, x);
+    let inner = sketch.linear(both, 3);
+    let sum = sketch.add(inner, h);
+    let y = sketch.join(sum, both);
+    all.push(sketch.case("values side by side", x, y));
+    // Maps side by side: as a class is joined to an image.
+    let (mut sketch, x) = Sketch::new(&[2, 3, 2]);
+    let h = sketch.map(x, [2, 3, 1]);
+    let both = sketch.join(x, h);
+    let y = sketch.linear(both, 4);
+    all.push(sketch.case("maps side by side", x, y));
     all.extend(maps::convolutions());
     all.extend(maps::norms());
     all.push(maps::doubled());

@@ -5,6 +5,7 @@ mod augment;
 mod average;
 mod by_hand;
 mod choices;
+mod conditional;
 mod faults;
 mod given_back;
 mod golden;

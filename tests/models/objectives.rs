@@ -102,6 +102,10 @@ fn every_objective_learns_the_same_on_both_devices() {
             .map(|device| epochs(&spec, &options(), device, 2))
             .collect();
         for record in &records {
+            // Of the KL: beta may be the weight of another term, and the KL have none.
+            let weighs_kl = spec.objective().weighs_kl();
+            let weight = if weighs_kl { f64::from(spec.beta) } else { 1.0 };
+            assert_eq!(record.kl_weight, weight, "{name}");
             for losses in [&record.train, &record.test] {
                 assert!(losses.total.is_finite(), "{name}");
                 let own = &records[0];

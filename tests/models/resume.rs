@@ -193,7 +193,7 @@ fn a_run_of_an_optimal_sigma_stopped_in_mid_epoch_goes_on_to_the_same_bits() {
 }
 
 /// Compares runs that stop after so many steps with the one that does not.
-fn stopped_and_resumed(spec: &ModelSpec, stops: &[u64]) {
+pub(crate) fn stopped_and_resumed(spec: &ModelSpec, stops: &[u64]) {
     stopped_and_resumed_by(&options(), spec, stops);
 }
 

@@ -8,7 +8,7 @@ use elbo::data::Augment;
 use elbo::kernel::{Access, Capabilities, Element};
 use elbo::model::objectives::OBJECTIVES;
 use elbo::model::plans::{self, Mode, Update};
-use elbo::model::{Activation, Likelihood, Model, ModelSpec, Sigma};
+use elbo::model::{Activation, Condition, Likelihood, Model, ModelSpec, Sigma};
 use elbo::ops::{KERNELS, activation, activation_backward, add, copy, fma};
 use elbo::plan::{Builder, CpuRuntime, Difference, Plan, Runtime, Shared, Step};
 use elbo::shape::ImageShape;
@@ -322,6 +322,10 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         },
         ..usual
     };
+    let told = ModelSpec {
+        condition: Some(Condition::new(vec!["cat".to_owned(), "dog".to_owned()])),
+        ..narrow.clone()
+    };
     let others = others();
     vec![
         train(&wide, scheduled),
@@ -337,6 +341,7 @@ fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
         train(&minimising("beta-tc"), usual),
         train(&minimising("mmd"), usual),
         train(&maps(), moved),
+        train(&told, usual),
     ]
 }
 

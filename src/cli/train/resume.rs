@@ -103,10 +103,16 @@ fn resolve(
     let resolved = config::merge(args, config::of(before)?)?;
     check_early(&resolved, company)?;
     args.pace(resolved.checkpoints).validate()?;
+    // The images may lie elsewhere now, but their classes are those of the run.
+    let mut model = resolved.model.clone();
+    if model.condition.is_some() && model.classes.is_empty() {
+        let classes = before.model.condition.iter();
+        model.classes = classes.flat_map(|it| it.classes().to_vec()).collect();
+    }
     let config = RunConfig {
         compute: resolved.compute.clone(),
         data: resolved.data.clone().anchored(),
-        model: resolved.model.spec(before.model.image)?,
+        model: model.spec(before.model.image)?,
         train: resolved.train.clone(),
         checkpoints: resolved.checkpoints,
         ..before.clone()

@@ -33,6 +33,14 @@ const KERNELS = {
     for (let i = 0; i < count; i++) out[i] = a[i] + b[i];
   },
 
+  // out[rows, left + right] = [a[rows, left], b[rows, right]]
+  join([rows, left, right], {}, [a, b, out]) {
+    for (let row = 0, at = 0; row < rows; row++) {
+      for (let j = 0; j < left; j++) out[at++] = a[row * left + j];
+      for (let j = 0; j < right; j++) out[at++] = b[row * right + j];
+    }
+  },
+
   // From a map [images, height, width, channels] to a pixel for each window of kernel × kernel of its pixels;
   // b[features, kernel, kernel, channels], side[features].
   convolution(

@@ -25,7 +25,11 @@ pub(super) fn signature(info: &ValueInfo) -> (&str, Vec<Option<i64>>) {
         .as_ref()
         .and_then(|kind| kind.tensor_type.as_ref());
     let tensor = tensor.expect("a tensor");
-    assert_eq!(tensor.elem_type, i32::from(DataType::Float));
+    let expected = match &*info.name {
+        "class" => DataType::Int64,
+        _ => DataType::Float,
+    };
+    assert_eq!(tensor.elem_type, i32::from(expected));
     let shape = tensor.shape.as_ref().expect("a shape");
     let sizes = shape.dim.iter().map(|dim| match dim.value {
         Some(Size::Fixed(size)) => Some(size),
@@ -58,10 +62,12 @@ impl Interpreter {
         all.iter().find(|tensor| tensor.name == name)
     }
 
-    /// The outputs by name.
-    pub(super) fn run(&self, input: Value) -> HashMap<String, Value> {
+    /// The outputs by name, of the inputs in their order. Whole numbers are floats here, which have them as they are.
+    pub(super) fn run(&self, inputs: &[Value]) -> HashMap<String, Value> {
         let graph = self.graph();
-        let mut known = HashMap::from([(graph.input[0].name.clone(), input)]);
+        assert_eq!(graph.input.len(), inputs.len());
+        let names = graph.input.iter().map(|input| input.name.clone());
+        let mut known: HashMap<_, _> = names.zip(inputs.iter().cloned()).collect();
         for node in &graph.node {
             let value = self.step(node, &known);
             let earlier = known.insert(node.output[0].clone(), value);
@@ -79,7 +85,10 @@ impl Interpreter {
                 let tensor = self.constant(name).expect(name);
                 Value {
                     sizes: tensor.dims.iter().map(|&size| size as usize).collect(),
-                    values: floats(tensor),
+                    values: match tensor.data_type == i32::from(DataType::Int64) {
+                        true => integers(tensor).iter().map(|&n| n as f32).collect(),
+                        false => floats(tensor),
+                    },
                 }
             })
         };
@@ -127,17 +136,61 @@ impl Interpreter {
                 ..x
             },
             "Reshape" => {
-                let shape = integers(self.constant(&node.input[1]).expect("a shape"));
-                let sizes = shape.iter().zip(&x.sizes);
-                let first = sizes.map(|(&size, &old)| if size == 0 { old } else { size as usize });
-                let mut sizes: Vec<usize> = first.collect();
-                sizes.extend(shape[sizes.len()..].iter().map(|&size| size as usize));
-                assert_eq!(sizes.iter().product::<usize>(), x.values.len());
+                let shape = self.constant(&node.input[1]).expect("a shape");
+                reshaped(x, &integers(shape))
+            }
+            "Unsqueeze" => {
+                assert_eq!(integers(self.constant(&node.input[1]).expect("axes")), [1]);
+                let mut sizes = x.sizes.clone();
+                sizes.insert(1, 1);
                 Value { sizes, ..x }
+            }
+            "Equal" => equal(&x, &value(1)),
+            "Cast" => {
+                let to = attribute("to").and_then(|found| found.i);
+                assert_eq!(to, Some(i64::from(i32::from(DataType::Float))));
+                x
+            }
+            "Concat" => {
+                assert_eq!(attribute("axis").and_then(|found| found.i), Some(-1));
+                beside(&x, &value(1))
             }
             other => panic!("{other} is not part of what is written"),
         }
     }
+}
+
+/// Whether each of a column of numbers, `[rows, 1]`, is each of a row.
+fn equal(column: &Value, row: &Value) -> Value {
+    assert_eq!((column.sizes[1], row.sizes.len()), (1, 1));
+    let of = |&a: &f32| row.values.iter().map(move |&b| f32::from(u8::from(a == b)));
+    Value {
+        sizes: vec![column.sizes[0], row.sizes[0]],
+        values: column.values.iter().flat_map(of).collect(),
+    }
+}
+
+/// Two values side by side along their last axis.
+fn beside(a: &Value, b: &Value) -> Value {
+    let last = |value: &Value| *value.sizes.last().expect("an axis");
+    let (left, right) = (last(a), last(b));
+    let mut sizes = a.sizes.clone();
+    *sizes.last_mut().expect("an axis") += right;
+    let rows = a.values.chunks(left).zip(b.values.chunks(right));
+    Value {
+        sizes,
+        values: rows.flat_map(|(a, b)| [a, b].concat()).collect(),
+    }
+}
+
+/// The same values under other sizes, of which 0 is that which was there.
+fn reshaped(x: Value, shape: &[i64]) -> Value {
+    let sizes = shape.iter().zip(&x.sizes);
+    let first = sizes.map(|(&size, &old)| if size == 0 { old } else { size as usize });
+    let mut sizes: Vec<usize> = first.collect();
+    sizes.extend(shape[sizes.len()..].iter().map(|&size| size as usize));
+    assert_eq!(sizes.iter().product::<usize>(), x.values.len());
+    Value { sizes, ..x }
 }
 
 /// x·weightᵀ + bias

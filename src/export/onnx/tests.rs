@@ -7,7 +7,7 @@ use super::*;
 use crate::data::{Binarize, Images, Reading, Scaling, Split, Values};
 use crate::device::Device;
 use crate::export::tests::{model, weights};
-use crate::model::{Activation, Inference, Likelihood, ModelKind, Sigma};
+use crate::model::{Activation, Condition, Inference, Likelihood, ModelKind, Sigma};
 use crate::shape::ImageShape;
 
 const TOLERANCE: f32 = 1e-5;
@@ -46,15 +46,35 @@ fn check(spec: &ModelSpec) {
     let codes: Vec<f32> = wave(ROWS * spec.latent)
         .map(|value| 6.0 * value - 3.0)
         .collect();
-    let images = Images::new(spec.image, Values::Floats(pixels.clone()));
+    let numbers = spec.condition.as_ref().map(|condition| {
+        let count = condition.count() as u32;
+        (0..ROWS as u32).map(|row| (2 * row + 1) % count).collect()
+    });
+    let images = Images {
+        labels: numbers.clone(),
+        ..Images::new(spec.image, Values::Floats(pixels.clone()))
+    };
+    let numbers: Vec<u32> = numbers.unwrap_or_default();
+    // What a part takes beside the images or codes.
+    let with_classes = |input: Value| {
+        let values = numbers.iter().map(|&number| number as f32).collect();
+        let classes = Value {
+            sizes: vec![ROWS],
+            values,
+        };
+        match spec.condition {
+            Some(_) => vec![input, classes],
+            None => vec![input],
+        }
+    };
     let latents = inference
         .encode(&images, Split::All, Binarize::None)
         .expect("codes");
     let sizes = [vec![ROWS], spec.image.sizes()].concat();
-    let seen = part(spec, Part::Encoder).run(Value {
+    let seen = part(spec, Part::Encoder).run(&with_classes(Value {
         sizes: sizes.clone(),
         values: pixels,
-    });
+    }));
     match spec.kind {
         ModelKind::Vae => {
             assert_eq!(seen.len(), 2);
@@ -66,11 +86,11 @@ fn check(spec: &ModelSpec) {
             near(&seen["code"], &latents.mu);
         }
     }
-    let means = inference.decode(&codes).expect("means");
-    let seen = part(spec, Part::Decoder).run(Value {
+    let means = inference.decode_of(&codes, &numbers).expect("means");
+    let seen = part(spec, Part::Decoder).run(&with_classes(Value {
         sizes: vec![ROWS, spec.latent],
         values: codes,
-    });
+    }));
     assert_eq!(seen["means"].sizes, sizes);
     near(&seen["means"], &means);
 }
@@ -102,6 +122,27 @@ fn a_model_of_rows_of_values_takes_and_gives_rows() {
     let read = part(&spec, Part::Decoder);
     let means = signature(&read.graph().output[0]);
     assert_eq!(means, ("means", vec![None, Some(9)]));
+}
+
+#[test]
+fn a_model_that_is_told_a_class_takes_it_as_a_second_input() {
+    let plain = model(ModelKind::Vae, Likelihood::Bernoulli, Activation::Relu);
+    let names = ["cat", "dog", "eel", "fox"].map(str::to_owned);
+    let spec = ModelSpec {
+        condition: Some(Condition::new(names.to_vec())),
+        ..plain
+    };
+    check(&spec);
+    for of in Part::ALL {
+        let read = part(&spec, of);
+        let class = &read.graph().input[1];
+        assert_eq!(signature(class), ("class", vec![None]));
+        assert!(class.doc_string.contains("cat, dog, eel, fox"));
+        let properties = &read.model.metadata_props;
+        let classes = properties.iter().find(|known| known.key == "classes");
+        let classes = classes.map(|property| &*property.value);
+        assert_eq!(classes, Some(r#"["cat", "dog", "eel", "fox"]"#));
+    }
 }
 
 #[test]

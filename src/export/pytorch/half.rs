@@ -32,6 +32,9 @@ pub(super) struct Half {
     pub(super) results: Vec<String>,
 }
 
+/// The argument that has the numbers of classes, and their values then.
+pub(super) const CLASSES: &str = "classes";
+
 /// How the numbers of a value lie in a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -71,6 +74,8 @@ struct Writer {
     expression: String,
     /// Whether a function is applied last: what follows goes into a line of its own.
     is_function: bool,
+    /// What is to be joined to it, and what computes that.
+    beside: Option<(Value, String)>,
 }
 
 /// Half of a model.
@@ -83,6 +88,7 @@ pub(super) fn half(model: &Model, part: Part) -> Result<Half> {
         Part::Encoder => net.image,
         Part::Decoder => net.code,
     };
+    let class = part.class(model);
     let dims = model.graph().info(value).dims.clone();
     let mut writer = Writer {
         half: Half::default(),
@@ -92,7 +98,13 @@ pub(super) fn half(model: &Model, part: Part) -> Result<Half> {
         dims,
         expression: part.input().to_owned(),
         is_function: false,
+        beside: class.map(|class| (class, CLASSES.to_owned())),
     };
+    if let Some(class) = class {
+        let count = model.graph().info(class).len();
+        let line = format!("{CLASSES} = F.one_hot({CLASSES}, {count}).float()");
+        writer.half.lines.push(line);
+    }
     // What the writer refuses; the walk itself only knows refusals of its own.
     let mut written = Ok(());
     part.walk(model, |of, head| {
@@ -110,6 +122,16 @@ impl Writer {
         if let Torch::Around { class, definition } = torch {
             return self.around(of, class, definition);
         }
+        if let Torch::Joined = torch {
+            return self.joined(of);
+        }
+        if self
+            .beside
+            .as_ref()
+            .is_some_and(|(value, _)| of.node.inputs == [*value])
+        {
+            return self.of_class(of, torch);
+        }
         if of.node.inputs != [self.value] {
             return Err(failed(of.name, "its input is not what is before it"));
         }
@@ -121,7 +143,7 @@ impl Writer {
                     Torch::OfValues(line) => self.push(line, Some(Form::Values)),
                     Torch::OfMaps(line) => self.push(line, Some(Form::Map)),
                     Torch::OfEach { module, .. } => self.push(module, None),
-                    Torch::Method(_) | Torch::Around { .. } => None,
+                    Torch::Method(_) | Torch::Joined | Torch::Around { .. } => None,
                 };
                 let form = form.ok_or_else(|| failed(of.name, "it has no such place"))?;
                 self.gives(of, form);
@@ -152,7 +174,9 @@ impl Writer {
                 self.expression += &text;
                 return Ok(Form::of(of.output_dims));
             }
-            Torch::Around { .. } => return Err(failed(of.name, "it is around nothing")),
+            Torch::Joined | Torch::Around { .. } => {
+                return Err(failed(of.name, "it is around nothing"));
+            }
         };
         self.turn_to(form)?;
         // What several heads take is computed once.
@@ -174,6 +198,37 @@ impl Writer {
             }
         }
         Ok(form)
+    }
+
+    /// A layer of what is to be joined: a map of it.
+    fn of_class(&mut self, of: &Described<'_>, torch: Torch) -> Result<()> {
+        let ((Torch::OfValues(line), [height, width, channels]), Some((_, classes))) =
+            ((torch, of.output_dims), &self.beside)
+        else {
+            return Err(failed(of.name, "it makes no map of a class"));
+        };
+        let map = format!(
+            "self.{}({classes}).unflatten(1, ({channels}, {height}, {width}))",
+            of.name
+        );
+        let module = (of.name.to_owned(), Module::Line(line));
+        self.half.modules.push(module);
+        self.beside = Some((of.node.output, map));
+        Ok(())
+    }
+
+    /// What is there with what is beside it.
+    fn joined(&mut self, of: &Described<'_>) -> Result<()> {
+        let beside = self.beside.take();
+        let beside = beside.filter(|(value, _)| of.node.inputs == [self.value, *value]);
+        let (_, beside) = beside.ok_or_else(|| failed(of.name, "it joins what is not there"))?;
+        self.leave()?;
+        let form = Form::of(of.input_dims);
+        self.turn_to(form)?;
+        self.expression = format!("torch.cat([{}, {beside}], 1)", self.expression);
+        self.is_function = true;
+        self.gives(of, form);
+        Ok(())
     }
 
     /// A class around the layers before it.

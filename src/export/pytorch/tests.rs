@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::{Reading, Scaling};
-use crate::model::{Activation, Likelihood, ModelKind, ModelSpec, Weights};
+use crate::model::{Activation, Condition, Likelihood, ModelKind, ModelSpec, Weights};
 use crate::shape::ImageShape;
 
 fn text(spec: &ModelSpec, reading: &Reading) -> String {
@@ -133,4 +133,46 @@ fn values_of_images_are_flattened_as_the_parameters_have_them() {
     // What is not used is not imported.
     assert!(text(&spec, &Reading::default()).contains("functional as F"));
     assert!(!text(&spec, &Reading::default()).contains("import torch\n"));
+}
+
+#[test]
+fn a_model_that_is_told_a_class_takes_it_as_a_second_argument() {
+    let told = |spec: ModelSpec| ModelSpec {
+        condition: Some(Condition::new(vec!["cat".to_owned(), "dog".to_owned()])),
+        ..spec
+    };
+    let found = text(&told(odd("linear 9", None)), &Reading::default());
+    let expected = r#"    def encode(self, images, classes):
+        """mu: means of q(z|x); logvar: logarithms of the variances of q(z|x); [batch, 5] each."""
+        classes = F.one_hot(classes, 2).float()
+        h = torch.cat([images.movedim(1, -1).flatten(1), classes], 1)
+        h = F.silu(self.fc1(h))
+        return self.fc21(h), self.fc22(h).clamp(-30, 30)
+
+    def decode(self, z, classes):
+        """Means of p(x|z), from 0 to 1."""
+        classes = F.one_hot(classes, 2).float()
+        h = torch.cat([z, classes], 1)
+        h = F.silu(self.fc3(h))
+        return torch.sigmoid(self.fc4(h).unflatten(1, (7, 6, 3)).movedim(-1, 1))
+
+    def forward(self, images, classes):
+        mu, logvar = self.encode(images, classes)
+        z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+        return self.decode(z, classes), mu, logvar"#;
+    assert_eq!(
+        lines(&found, "    def encode", "\n\n    def scaled"),
+        expected
+    );
+    let named = "numbers, int64 [batch], counted from 0: cat, dog.";
+    assert!(found.contains(named), "{found}");
+    // To a map it is joined as a channel.
+    let found = text(&told(odd("conv 8 k3 /2", None)), &Reading::default());
+    for line in [
+        "        self.class_map = nn.Linear(2, 42)",
+        "            nn.Conv2d(4, 8, 3, stride=2, padding=1),",
+        "        h = torch.cat([images, self.class_map(classes).unflatten(1, (1, 7, 6))], 1)",
+    ] {
+        assert!(found.contains(line), "{line}: {found}");
+    }
 }

@@ -24,6 +24,9 @@ pub struct Net {
     pub posterior: Value,
     /// Latent codes, from elsewhere.
     pub code: Value,
+    /// Classes of the images and of the codes, 1 in the place of their own and 0 elsewhere, from elsewhere; `None` where the
+    /// model is told none.
+    pub classes: Option<(Value, Value)>,
     /// What the decoder makes of them.
     pub output: Value,
     /// Means of p(x|z): the output itself, or a function of it.

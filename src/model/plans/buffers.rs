@@ -32,6 +32,8 @@ pub const OUTPUTS: Shared = Shared::floats("outputs");
 pub const SEEN: Shared = Shared::floats("seen");
 /// `[rows, 2·latent]`, or `[rows, latent]` for an autoencoder.
 pub const HEADS: Shared = Shared::floats("heads");
+/// `[rows]`: numbers of the classes of images, or of codes to decode.
+pub const CLASSES: Shared = Shared::words("classes");
 /// Zeros, as many as a batch of codes.
 pub const ZEROS: Shared = Shared::floats("zeros");
 /// `[2·latent]`: the heads of N(0, I), which are zeros, to draw from it where codes are points.
@@ -43,6 +45,8 @@ pub const LOG_WEIGHTS: Shared = Shared::floats("log weights");
 
 /// Bytes of the images, four a word, or their floats.
 pub const IMAGES: Shared = Shared::words("images");
+/// `[images]`: numbers of their classes, where the model is told them.
+pub const LABELS: Shared = Shared::words("labels");
 /// `[images]`: indices.
 pub const ORDER: Shared = Shared::words("order");
 /// `[step, position, row of the log]`

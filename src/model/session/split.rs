@@ -65,6 +65,9 @@ impl Session {
         });
         self.feeds.remove(split);
         self.allocate(source.image_words(), source.words)?;
+        if self.model.spec().condition.is_some() {
+            self.allocate(source.labels(), count)?;
+        }
         self.allocate(source.order(), count)?;
         self.allocate(source.counters(), 3)?;
         let terms = self.terms();
@@ -80,6 +83,7 @@ impl Session {
         self.model.spec().check_range(images, source.binarize)?;
         let feed = Feed::new(Arc::clone(images), source.window);
         self.feeds.insert(source.split, feed);
+        self.write_labels(source, images)?;
         self.set_own_order(source)
     }
 
@@ -112,7 +116,18 @@ impl Session {
         let values = images.values()?;
         let words = words(&values);
         self.runtime.write_words(source.image_words(), 0, &words)?;
+        self.write_labels(source, images)?;
         self.set_own_order(source)
+    }
+
+    /// Puts the classes of a split's images beside them, where the model is told them: of all images, also where only a window
+    /// of them is there.
+    fn write_labels(&mut self, source: &Source, images: &Images) -> Result<()> {
+        let Some(condition) = &self.model.spec().condition else {
+            return Ok(());
+        };
+        let labels = condition.of_images(images)?;
+        self.runtime.write_words(source.labels(), 0, labels)
     }
 }
 

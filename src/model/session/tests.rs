@@ -82,7 +82,7 @@ fn bytes_are_the_same_words_borrowed_and_copied() {
 #[test]
 fn a_model_that_learns_nothing_holds_its_parameters_once() {
     let mut session = session();
-    session.decode(&[0.5; 7]).expect("means");
+    session.decode(&[0.5; 7], &[]).expect("means");
     let memory = session.memory();
     let bytes = Allocation::total_for(&memory, MemoryUse::Parameters);
     assert_eq!(bytes, buffer_bytes(session.model.parameters().len));
@@ -95,14 +95,14 @@ fn many_numbers_of_codes_take_the_memory_of_the_most() {
     let latent = several.model.spec().latent;
     let mut decoded = Vec::new();
     for count in 1..=40 {
-        decoded = several.decode(&all[..count * latent]).expect("means");
+        decoded = several.decode(&all[..count * latent], &[]).expect("means");
     }
     let mut once = session();
-    assert_eq!(once.decode(&all).expect("means"), decoded);
+    assert_eq!(once.decode(&all, &[]).expect("means"), decoded);
     assert_eq!(held(&several), held(&once));
     // Down again: buffers stay, and of the plans only the last one, and that for one row.
     for count in (1..40).rev() {
-        let fewer = several.decode(&all[..count * latent]).expect("means");
+        let fewer = several.decode(&all[..count * latent], &[]).expect("means");
         assert_eq!(fewer, decoded[..fewer.len()]);
         let [several, once] = [&several, &once].map(|of| Allocation::total(&of.memory()));
         assert!(several <= once, "{count}: {several}, {once}");
@@ -138,7 +138,7 @@ fn a_longer_buffer_ends_the_plans_that_use_the_one_before_and_no_others() {
     let evaluation = plan(&session, "evaluate 5");
     assert!(evaluation.is_some() && plan(&session, "reconstruct 5").is_some());
     // More rows than the buffers of a batch have.
-    session.decode(&all[..9 * latent]).expect("means");
+    session.decode(&all[..9 * latent], &[]).expect("means");
     assert_eq!(plan(&session, "evaluate 5"), evaluation);
     assert_eq!(plan(&session, "reconstruct 5"), None);
     assert_eq!(used(&mut session, 5), few);

@@ -11,6 +11,12 @@ use crate::train::Pictures;
 /// Images in the grid of samples.
 const SAMPLES: usize = 64;
 
+/// Images of a class there, where the model is told one: a row of the grid.
+const OF_A_CLASS: usize = 8;
+
+/// Most classes that have a row.
+const MOST_ROWS: usize = 32;
+
 /// Images in the grid of reconstructions.
 const RECONSTRUCTIONS: usize = 32;
 
@@ -43,18 +49,13 @@ impl Shown {
 }
 
 impl Trainer {
-    /// Samples of the prior, always the same codes, and reconstructions of test images.
+    /// Samples of the prior, always the same codes (of each of the first 32 classes where the model is told one), and reconstructions of test images.
     ///
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn pictures(&mut self) -> Result<Pictures> {
         let source = self.shown_source()?;
-        let samples = if self.session.model.spec().has_prior() {
-            let codes = gaussian(self.options.seed, SAMPLES, self.session.model.spec().latent);
-            self.session.decode(&codes)?
-        } else {
-            Vec::new()
-        };
+        let samples = self.samples()?;
         let mut pictures = Pictures {
             samples,
             originals: Vec::new(),
@@ -75,6 +76,23 @@ impl Trainer {
             },
         )?;
         Ok(pictures)
+    }
+
+    /// Images decoded from the prior; of a model that is told a class a row for each, of the same codes.
+    fn samples(&mut self) -> Result<Vec<f32>> {
+        let spec = self.session.model.spec();
+        if !spec.has_prior() {
+            return Ok(Vec::new());
+        }
+        let Some(condition) = &spec.condition else {
+            let codes = gaussian(self.options.seed, SAMPLES, spec.latent);
+            return self.session.decode(&codes, &[]);
+        };
+        let shown = condition.count().min(MOST_ROWS) as u32;
+        let codes = gaussian(self.options.seed, OF_A_CLASS, spec.latent);
+        let classes = (0..shown).flat_map(|class| [class; OF_A_CLASS]);
+        let classes: Vec<u32> = classes.collect();
+        self.session.decode(&codes.repeat(shown as usize), &classes)
     }
 
     /// The shown images on the device, where they come to the first time.

@@ -113,6 +113,16 @@ fn weights_of_the_kl_are_compared_by_the_elbo() {
 }
 
 #[test]
+fn a_kl_that_is_held_elsewhere_is_compared_by_the_elbo() {
+    let held = |nats| move |run: &mut Run| run.config.model.capacity = Some(nats);
+    let both = comparison(vec![named("a", held(5.0)), named("b", held(25.0))]);
+    assert_eq!(both.groups().len(), 1);
+    assert_eq!(both.groups()[0].figure, "negative ELBO");
+    let alike = comparison(vec![named("a", held(5.0)), named("b", held(5.0))]);
+    assert_eq!(alike.groups()[0].figure, "test loss");
+}
+
+#[test]
 fn a_loss_that_is_no_elbo_is_called_so_in_every_form() {
     let beta: fn(&mut Run) = |run| run.config.model.beta = 4.0;
     let words = "nats per image; not the ELBO";

@@ -16,13 +16,15 @@ def check(folder, part, given, expected):
     onnx.checker.check_model(path, full_check=True)
     session = onnxruntime.InferenceSession(path)
     assert session.get_providers() == ["CPUExecutionProvider"], session.get_providers()
-    (name,) = [known.name for known in session.get_inputs()]
-    assert name == given, f"{path}: input {name}"
+    classes = folder / "classes.npy"
+    inputs = {given: numpy.load(folder / f"{given}.npy")}
+    if classes.exists():
+        inputs["class"] = numpy.load(classes).astype(numpy.int64)
+    assert [known.name for known in session.get_inputs()] == list(inputs), f"{path}: inputs"
     assert [known.name for known in session.get_outputs()] == expected, f"{path}: outputs"
-    x = numpy.load(folder / f"{given}.npy")
     worst = 0.0
-    for rows in (len(x), 1, 0):
-        found = session.run(None, {given: x[:rows]})
+    for rows in (len(inputs[given]), 1, 0):
+        found = session.run(None, {name: values[:rows] for name, values in inputs.items()})
         for name, values in zip(expected, found, strict=True):
             wanted = numpy.load(folder / f"{name}.npy")[:rows]
             assert values.dtype == numpy.float32 and values.shape == wanted.shape, f"{path}: {name} {values.shape}"

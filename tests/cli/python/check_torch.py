@@ -26,25 +26,27 @@ def turned(tensor, to, source):
 
 
 def computed(model, array, has):
-    """What the model makes of the arrays of a folder, by the names of those that it has to equal, and the images."""
+    """What the model makes of the arrays of a folder, by the names of those that it has to equal, and what it
+    takes."""
     if has("stored"):
         images = model.scaled(turned(array("stored"), to=1, source=-1))
     else:
         images = turned(array("images"), to=1, source=-1)
+    classes = [array("classes").long()] if has("classes") else []
     with torch.no_grad():
-        encoded = model.encode(images)
+        encoded = model.encode(images, *classes)
         found = {"code": encoded} if has("code") else dict(zip(("mu", "logvar"), encoded, strict=True))
-        means = model.decode(array("z"))
+        means = model.decode(array("z"), *classes)
         if has("decoded"):
             found["decoded"] = turned(model.unscaled(means), to=-1, source=1)
         else:
             found["means"] = turned(means, to=-1, source=1)
-    return found, images
+    return found, (images, *classes)
 
 
-def check_learning(model, images):
+def check_learning(model, inputs):
     """That all parameters get a gradient."""
-    given = model.train()(images)
+    given = model.train()(*inputs)
     (given if isinstance(given, torch.Tensor) else given[0]).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert name == "log_sigma" or parameter.grad is not None, name
@@ -58,18 +60,18 @@ def main():
         model = imported(folder / "model.py").load()
         assert model.state_dict().keys() == load_file(folder / "model.safetensors").keys(), f"{folder}: names"
         save_file(model.state_dict(), folder / "back.safetensors")
-        found, images = computed(model, array, has)
+        found, inputs = computed(model, array, has)
         for name, values in found.items():
             wanted = array(name)
             assert values.shape == wanted.shape, f"{folder}: {name} {values.shape}"
             unit = 1.0
             if name == "decoded":
-                one, zero = (model.unscaled(torch.full_like(images, value)) for value in (1.0, 0.0))
+                one, zero = (model.unscaled(torch.full_like(inputs[0], value)) for value in (1.0, 0.0))
                 unit = (one - zero).abs().max().item()
             error = (values - wanted).abs() / (TOLERANCE * wanted.abs().clamp(min=unit))
             worst = max(worst, error.max().item())
             assert (error <= 1).all(), f"{folder}: {name} is off by {error.max()} of its tolerance"
-        check_learning(model, images)
+        check_learning(model, inputs)
     print(f"{len(sys.argv) - 1} models, worst error {worst:.3f} of its tolerance")
 
 

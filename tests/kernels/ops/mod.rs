@@ -17,6 +17,7 @@ mod group_norm;
 mod group_norm_backward;
 mod importance;
 mod importance_backward;
+mod join;
 mod kl_weight;
 pub(crate) mod latent_units;
 mod log_weight;
@@ -24,6 +25,8 @@ pub(crate) mod matmul;
 mod merge_taps;
 mod merge_taps_backward;
 mod mmd;
+mod one_hot;
+mod part;
 mod record;
 mod reparameterize;
 mod reparameterize_backward;
@@ -60,6 +63,7 @@ pub(crate) fn cases() -> Vec<Case> {
         group_norm_backward::cases(),
         importance::cases(),
         importance_backward::cases(),
+        join::cases(),
         kl_weight::cases(),
         latent_units::cases(),
         log_weight::cases(),
@@ -67,6 +71,8 @@ pub(crate) fn cases() -> Vec<Case> {
         merge_taps::cases(),
         merge_taps_backward::cases(),
         mmd::cases(),
+        one_hot::cases(),
+        part::cases(),
         record::cases(),
         reparameterize::cases(),
         reparameterize_backward::cases(),
