@@ -9,7 +9,6 @@ use super::out::{self, Kind};
 use super::saved::{self, ViewArgs};
 use super::{note, open_device, result};
 use crate::data::{Scaling, Split};
-use crate::error::Error;
 use crate::explore::{Explorer, PORT, Server, Setting};
 use crate::files;
 use crate::kernel::Precision;
@@ -21,7 +20,7 @@ use crate::train::RunFolder;
 ///
 /// The page is served to whoever has its address, on this machine only, until Ctrl-C. It decodes by WebGPU where the
 /// browser has it, and otherwise on --device. With --export it is one file instead, to keep or to send, that needs no
-/// server.
+/// server. A run of `--condition class` has a menu of its classes there.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExploreArgs {
@@ -49,14 +48,6 @@ const EXPORTED: usize = 1000;
 
 pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;
-    if folder.config().model.condition.is_some() {
-        return Err(Error::model(
-            folder.path(),
-            "the page has no choice of a class, and this run is told the class of an image (--condition class)",
-            "`elbo sample`, `elbo traverse` or `elbo manifold` with --class, or a run without --condition",
-        )
-        .into());
-    }
     match &args.export {
         Some(path) => export(args, &folder, path),
         None => serve(args, &folder),

@@ -14,7 +14,7 @@ use crate::draw::Shades;
 use crate::draw::mark_colours;
 use crate::error::{Error, Result};
 use crate::model::plans::{self, Mode};
-use crate::model::{Inference, Model, ModelSpec, Weights, words};
+use crate::model::{Condition, Inference, Model, ModelSpec, Weights, words};
 use crate::shape::ImageShape;
 use crate::view::Plane;
 
@@ -96,6 +96,8 @@ struct Description<'a> {
     labels: Option<&'a [u32]>,
     /// All classes of the images, those of images that are not shown among them.
     classes: &'a [u32],
+    /// Names of the classes that the model is told, by their numbers, which the labels are; empty where it is told none.
+    told_classes: &'a [String],
     /// Red, green and blue of classes, as `elbo latents` has them.
     colours: [[u8; 3]; 10],
     plane: Option<WirePlane<'a>>,
@@ -113,7 +115,7 @@ struct WirePlane<'a> {
     shares: [f64; 2],
 }
 
-/// What a page has to compute right before it is trusted: image 0 of the gallery. Floats as base64.
+/// What a page has to compute right before it is trusted: image 0 of the gallery, of its own class. Floats as base64.
 #[derive(Serialize)]
 struct Check {
     image: String,
@@ -148,7 +150,11 @@ impl Explorer {
             most,
             (setting.split, setting.binarize),
         )?;
-        let decoded = inference.decode(gallery.code(0))?;
+        let told = match &spec.condition {
+            Some(condition) => &condition.of_images(&gallery.images)?[..1],
+            None => &[],
+        };
+        let decoded = inference.decode_of(gallery.code(0), told)?;
         let model = Model::new(spec)?;
         let plane = (3..=MOST_IN_A_PLANE)
             .contains(&spec.latent)
@@ -199,6 +205,7 @@ impl Explorer {
             total: gallery.total,
             labels: gallery.images.labels.as_deref(),
             classes: &gallery.classes,
+            told_classes: spec.condition.as_ref().map_or(&[], Condition::classes),
             colours: mark_colours(),
             plane: self.plane.as_ref().map(|plane| WirePlane {
                 mean: plane.mean(),
@@ -229,20 +236,24 @@ impl Explorer {
         program
     }
 
-    /// Means of p(x|z) of one to [`GRID_ROWS`] codes, on the program's device.
-    pub(super) fn decode(&self, codes: &[f32]) -> Result<Vec<f32>> {
+    /// Means of p(x|z) of one to [`GRID_ROWS`] codes, of p(x|z, y) of a class, on the program's device.
+    pub(super) fn decode(&self, codes: &[f32], class: Option<u32>) -> Result<Vec<f32>> {
         let rows = codes.len() / self.latent();
         let all = if rows == 1 { 1 } else { GRID_ROWS };
         let mut filled = codes.to_vec();
         filled.resize(all * self.latent(), 0.0);
-        let mut decoded = self.compute(|model| model.decode(&filled))?;
+        let classes = class.map_or_else(Vec::new, |class| vec![class; all]);
+        let mut decoded = self.compute(|model| model.decode_of(&filled, &classes))?;
         decoded.truncate(rows * self.values());
         Ok(decoded)
     }
 
-    /// The code of one image, on the program's device.
-    pub(super) fn encode(&self, image: Vec<f32>) -> Result<Vec<f32>> {
-        let images = Images::new(self.model.spec().image, Values::Floats(image));
+    /// The code of one image, of a class where the model is told one, on the program's device.
+    pub(super) fn encode(&self, image: Vec<f32>, class: Option<u32>) -> Result<Vec<f32>> {
+        let images = Images {
+            labels: class.map(|class| vec![class]),
+            ..Images::new(self.model.spec().image, Values::Floats(image))
+        };
         let encode =
             |model: &mut Inference| Ok(model.encode(&images, Split::Test, Binarize::None)?.mu);
         self.compute(encode)
@@ -299,18 +310,36 @@ pub(super) mod tests {
         explorer(2, 10, 4).expect("an explorer")
     }
 
+    /// The same of a model that is told a class, of two, which are those of even and of odd images.
+    pub(in crate::explore) fn told() -> Explorer {
+        let names = ["even", "odd"].map(str::to_owned);
+        let condition = Some(Condition::new(names.to_vec()));
+        explorer_told(condition, [0, 1].repeat(5), 2, 3).expect("an explorer")
+    }
+
     /// One of codes of `latent` values, with at most `most` of `count` images.
     fn explorer(latent: usize, count: u8, most: usize) -> Result<Explorer> {
+        explorer_told(None, (0..count.into()).collect(), latent, most)
+    }
+
+    fn explorer_told(
+        condition: Option<Condition>,
+        labels: Vec<u32>,
+        latent: usize,
+        most: usize,
+    ) -> Result<Explorer> {
         let spec = ModelSpec {
+            condition,
             image: ImageShape::new(2, 3, 1),
             encoder: [5].into(),
             latent,
             ..ModelSpec::reference()
         };
         let weights = Weights::initial(&spec, 1).expect("weights");
+        let values = (0..6 * labels.len()).map(|value| value as u8).collect();
         let images = Images {
-            labels: Some((0..count.into()).collect()),
-            ..Images::new(spec.image, Values::Bytes((0..6 * count).collect()))
+            labels: Some(labels),
+            ..Images::new(spec.image, Values::Bytes(values))
         };
         let setting = Setting {
             title: "a <run>".into(),
@@ -374,10 +403,10 @@ pub(super) mod tests {
     fn any_number_of_codes_is_decoded_as_one_by_one() {
         let explorer = small();
         let codes: Vec<f32> = (0..6).map(|i| i as f32 / 4.0 - 1.0).collect();
-        let together = explorer.decode(&codes).expect("three images");
+        let together = explorer.decode(&codes, None).expect("three images");
         assert_eq!(together.len(), 3 * 6);
         for (code, image) in codes.chunks(2).zip(together.chunks(6)) {
-            let alone = explorer.decode(code).expect("an image");
+            let alone = explorer.decode(code, None).expect("an image");
             for (a, b) in alone.iter().zip(image) {
                 assert!((a - b).abs() < 1e-6, "{a} {b}");
             }
@@ -389,9 +418,40 @@ pub(super) mod tests {
         let explorer = small();
         for image in 0..explorer.images() {
             let values = explorer.gallery.images.image_f32(image);
-            let code = explorer.encode(values.expect("in memory")).expect("a code");
-            for (a, b) in code.iter().zip(explorer.gallery.code(image)) {
+            let code = explorer.encode(values.expect("in memory"), None);
+            for (a, b) in code
+                .expect("a code")
+                .iter()
+                .zip(explorer.gallery.code(image))
+            {
                 assert!((a - b).abs() < 1e-6, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_and_images_are_those_of_the_class_that_is_named() {
+        let explorer = told();
+        let labels = explorer.gallery.images.labels.as_ref().expect("labels");
+        assert_eq!(labels, &[0, 1, 0]);
+        let text = explorer.description(true).expect("JSON");
+        let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(found["told_classes"], serde_json::json!(["even", "odd"]));
+        let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        for (image, &label) in labels.iter().enumerate() {
+            let code = explorer.gallery.code(image);
+            let values = explorer.gallery.images.image_f32(image);
+            let values = values.expect("in memory");
+            let decode = |class| explorer.decode(code, Some(class)).expect("an image");
+            let encode = |class| {
+                explorer
+                    .encode(values.clone(), Some(class))
+                    .expect("a code")
+            };
+            assert!(same(&encode(label), code) && !same(&encode(1 - label), code));
+            assert!(!same(&decode(0), &decode(1)));
+            if image == 0 {
+                assert!(same(&decode(label), &explorer.decoded));
             }
         }
     }

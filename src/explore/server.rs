@@ -142,6 +142,30 @@ impl Drop for Place<'_> {
     }
 }
 
+/// What a path has computed: `/decode`, `/encode`; `/decode/3` where the model is told a class, that of number 3.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    /// Whether it decodes codes rather than encode an image.
+    decodes: bool,
+    class: Option<&'a str>,
+}
+
+impl<'a> Work<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix('/')?;
+        let (name, class) = match path.split_once('/') {
+            Some((name, class)) => (name, Some(class)),
+            None => (path, None),
+        };
+        let decodes = match name {
+            "decode" => true,
+            "encode" => false,
+            _ => return None,
+        };
+        Some(Self { decodes, class })
+    }
+}
+
 /// What there is to serve.
 struct Site<'a> {
     explorer: &'a Explorer,
@@ -166,9 +190,10 @@ impl Site<'_> {
             return Ok(None);
         };
         let path = self.check(&head)?;
-        let Some(most) = self.most(path) else {
+        let Some(work) = Work::of(path) else {
             return Ok(Some(self.get(path)));
         };
+        let most = self.most(work);
         let length = head
             .length
             .ok_or_else(|| Response::refusal(411, "a body needs its Content-Length"))?;
@@ -178,7 +203,7 @@ impl Site<'_> {
                 format!("{path}: {length} bytes, at most {most} are taken"),
             ));
         }
-        Ok(Some(self.post(path, &connection.body(length)?)))
+        Ok(Some(self.post(work, &connection.body(length)?)))
     }
 
     /// The path within the page that a request asks for. Refuses what another account of the machine may have sent:
@@ -205,7 +230,7 @@ impl Site<'_> {
         if path.is_empty() {
             return Err(Response::moved(format!("/{key}/")));
         }
-        let method = match self.most(path) {
+        let method = match Work::of(path) {
             Some(_) => "POST",
             None => "GET",
         };
@@ -251,19 +276,46 @@ impl Site<'_> {
         }
     }
 
-    /// Most bytes of a body; none where a path takes no body.
-    fn most(&self, path: &str) -> Option<usize> {
-        match path {
-            "/decode" => Some(4 * GRID_ROWS * self.explorer.latent()),
-            "/encode" => Some(4 * self.explorer.values()),
-            _ => None,
+    /// Most bytes of the body of a request.
+    fn most(&self, work: Work<'_>) -> usize {
+        match work.decodes {
+            true => 4 * GRID_ROWS * self.explorer.latent(),
+            false => 4 * self.explorer.values(),
         }
     }
 
-    fn post(&self, path: &str, body: &[u8]) -> Response<'_> {
-        let (each, what) = match path {
-            "/decode" => (self.explorer.latent(), "codes"),
-            _ => (self.explorer.values(), "an image"),
+    /// The class that a path names by its number; none where the model is told none.
+    fn class(&self, named: Option<&str>) -> Result<Option<u32>, Refusal> {
+        let refused = |why: String| Err(Response::refusal(400, why));
+        let Some(condition) = &self.explorer.model.spec().condition else {
+            return match named {
+                None => Ok(None),
+                Some(_) => refused("the model was not trained with classes".to_owned()),
+            };
+        };
+        let number = named.filter(|text| is_number(text));
+        let number = number.and_then(|text| text.parse().ok());
+        if let Some(number) = number.filter(|&number| condition.check(&[number]).is_ok()) {
+            return Ok(Some(number));
+        }
+        let what = match named {
+            Some(text) => format!("{text:?} is the number of no class"),
+            None => "no class is named".to_owned(),
+        };
+        refused(format!(
+            "{what}, and the model is told one of {}",
+            condition.in_words()
+        ))
+    }
+
+    fn post(&self, work: Work<'_>, body: &[u8]) -> Response<'_> {
+        let class = match self.class(work.class) {
+            Ok(class) => class,
+            Err(refusal) => return refusal,
+        };
+        let (each, what) = match work.decodes {
+            true => (self.explorer.latent(), "codes"),
+            false => (self.explorer.values(), "an image"),
         };
         let (words, rest) = body.as_chunks::<4>();
         let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
@@ -279,9 +331,9 @@ impl Site<'_> {
                 format!("value {place} is {}, not a finite number", values[place]),
             );
         }
-        let result = match path {
-            "/decode" => self.explorer.decode(&values),
-            _ => self.explorer.encode(values),
+        let result = match work.decodes {
+            true => self.explorer.decode(&values, class),
+            false => self.explorer.encode(values, class),
         };
         match result {
             Ok(values) => Response::ok(BYTES, bytes(&values).into_owned()),
@@ -292,186 +344,4 @@ impl Site<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::explorer::tests::small;
-    use super::*;
-
-    fn head(method: &str, host: Option<&str>, origin: Option<&str>) -> Head {
-        Head {
-            method: method.into(),
-            path: match method {
-                "POST" => "/key/decode".into(),
-                _ => "/key/".into(),
-            },
-            host: host.map(Into::into),
-            origin: origin.map(Into::into),
-            length: None,
-        }
-    }
-
-    fn with_site(test: impl FnOnce(&Site<'_>)) {
-        let explorer = small();
-        test(&Site {
-            explorer: &explorer,
-            key: "key",
-            description: String::new(),
-        });
-    }
-
-    /// The path that a request is given, or the status of its refusal.
-    fn checked(site: &Site<'_>, head: &Head) -> Result<String, u16> {
-        let found = site.check(head).map(str::to_owned);
-        found.map_err(|refusal| refusal.status)
-    }
-
-    #[test]
-    fn only_its_own_names_are_answered() {
-        with_site(|site| {
-            // Its own port, that of a tunnel, and 80, which browsers leave out.
-            for host in [
-                "127.0.0.1:3526",
-                "localhost:3526",
-                "LocalHost:3526",
-                "127.0.0.1:8080",
-                "127.0.0.1",
-            ] {
-                let given = checked(site, &head("GET", Some(host), None));
-                assert_eq!(given, Ok("/".into()), "{host}");
-            }
-            let others = [
-                "evil.example:3526",
-                "evil.example",
-                "localhost:3526.evil.example",
-                "localhost.evil.example:3526",
-                "127.0.0.1:",
-                "",
-            ];
-            for host in others.into_iter().map(Some).chain([None]) {
-                let refused = checked(site, &head("GET", host, None));
-                assert_eq!(refused, Err(403), "{host:?}");
-            }
-        });
-    }
-
-    #[test]
-    fn what_computes_is_for_its_own_page() {
-        with_site(|site| {
-            let from = |origin| checked(site, &head("POST", Some("localhost:3526"), origin));
-            assert_eq!(from(Some("http://localhost:3526")), Ok("/decode".into()));
-            for origin in [
-                "null",
-                "http://evil.example",
-                "https://localhost:3526",
-                "http://localhost:8080",
-                "http://127.0.0.1:3526",
-            ] {
-                assert_eq!(from(Some(origin)), Err(403), "{origin}");
-            }
-            assert_eq!(from(None), Err(403));
-        });
-    }
-
-    #[test]
-    fn nothing_is_given_without_the_key() {
-        with_site(|site| {
-            for path in [
-                "/", "key/", "/kez/", "/keyy/", "/ke/", "//", "/weights", "", "/KEY/", "/%6bey/",
-            ] {
-                let head = Head {
-                    path: path.into(),
-                    ..head("GET", Some("localhost:3526"), None)
-                };
-                assert_eq!(checked(site, &head), Err(403), "{path}");
-            }
-            // The address without its last character leads to it.
-            let head = Head {
-                path: "/key".into(),
-                ..head("GET", Some("localhost:3526"), None)
-            };
-            assert_eq!(checked(site, &head), Err(308));
-        });
-        let [a, b] = [key(), key()].map(|key| key.expect("a key"));
-        assert!(a != b && a.len() == 32, "{a} {b}");
-    }
-
-    #[test]
-    fn another_method_is_refused_with_the_one_that_is_taken() {
-        with_site(|site| {
-            for (method, path, takes) in [
-                ("HEAD", "/key/", "GET"),
-                ("POST", "/key/weights", "GET"),
-                ("GET", "/key/decode", "POST"),
-                ("PUT", "/key/encode", "POST"),
-            ] {
-                let head = Head {
-                    path: path.into(),
-                    ..head(method, Some("localhost:3526"), None)
-                };
-                let Err(refused) = site.check(&head) else {
-                    panic!("{method} {path} is taken");
-                };
-                let part = path.trim_start_matches("/key");
-                assert_eq!(refused, Response::takes(takes, part), "{method} {path}");
-            }
-        });
-    }
-
-    #[test]
-    fn paths_lead_nowhere_else() {
-        with_site(|site| {
-            assert_eq!(site.get("/").status, 200);
-            assert_eq!(site.get("/images/3").body.len(), 6 * 4);
-            for path in [
-                "/images/4",
-                "/images/-1",
-                "/images/+3",
-                "/images/",
-                "/images/../weights",
-                "/../Cargo.toml",
-                "/%2e%2e/Cargo.toml",
-                "//",
-                "/index.html",
-                "",
-            ] {
-                assert_eq!(site.get(path).status, 404, "{path}");
-            }
-        });
-    }
-
-    #[test]
-    fn a_body_that_is_no_image_is_refused_with_its_reason() {
-        with_site(|site| {
-            let refused = |path: &str, values: &[f32]| {
-                let response = site.post(path, &bytes(values));
-                assert_eq!(response.status, 400, "{path} {values:?}");
-                let found: serde_json::Value =
-                    serde_json::from_slice(&response.body).expect("JSON");
-                found["error"].as_str().expect("a reason").to_owned()
-            };
-            assert!(refused("/encode", &[0.5; 5]).contains("6 floats"));
-            assert!(refused("/encode", &[]).contains("0 bytes"));
-            assert!(refused("/encode", &[0.0, 0.0, f32::NAN, 0.0, 0.0, 0.0]).contains("value 2"));
-            assert!(refused("/encode", &[2.0; 6]).contains("[0, 1]"));
-            assert!(refused("/decode", &[0.5; 3]).contains("2 floats"));
-            assert!(refused("/decode", &[f32::INFINITY; 2]).contains("value 0"));
-            assert_eq!(site.post("/encode", &[0; 7]).status, 400);
-            assert_eq!(site.post("/encode", &bytes(&[0.5; 6])).body.len(), 2 * 4);
-            assert_eq!(
-                site.post("/decode", &bytes(&[0.5; 4])).body.len(),
-                2 * 6 * 4
-            );
-        });
-    }
-
-    #[test]
-    fn a_port_in_use_is_named() {
-        let first = Server::bind(0).expect("a free port");
-        let Err(error) = Server::bind(first.port) else {
-            panic!("the port is taken twice");
-        };
-        assert_eq!(error.exit_code(), 2);
-        let text = error.to_string();
-        assert!(text.contains(&format!("`port = {}`", first.port)), "{text}");
-        assert!(text.contains("`port = 0`"), "{text}");
-    }
-}
+mod tests;

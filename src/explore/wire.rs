@@ -124,7 +124,8 @@ mod tests {
 
     use super::*;
     use crate::model::plans::{self, Mode};
-    use crate::model::{Activation, Likelihood, Model, ModelKind, ModelSpec};
+    use crate::model::{Activation, Condition, Likelihood, Model, ModelKind, ModelSpec};
+    use crate::shape::ImageShape;
 
     fn programs() -> Vec<Program> {
         let activations = Activation::value_variants().iter();
@@ -153,7 +154,24 @@ mod tests {
             decoder: Some("residual(linear 9, linear 20)".parse().expect("layers")),
             ..ModelSpec::reference()
         };
-        specs.chain([residual]).map(program).collect()
+        specs.chain([residual]).chain(told()).map(program).collect()
+    }
+
+    /// Models that are told a class: of values, and of maps, where it is one more channel of the image.
+    fn told() -> [ModelSpec; 2] {
+        let names = ["cat", "dog", "eel"].map(str::to_owned);
+        let of_values = ModelSpec {
+            condition: Some(Condition::new(names.to_vec())),
+            ..ModelSpec::reference()
+        };
+        let decoder = "linear 2x2x6, norm 2, up 8 to 4x3, deconv 4 k4 *2";
+        let of_maps = ModelSpec {
+            image: ImageShape::new(8, 6, 4),
+            encoder: "conv 8 k4 /2, norm 2, linear 12".parse().expect("layers"),
+            decoder: Some(decoder.parse().expect("layers")),
+            ..of_values.clone()
+        };
+        [of_values, of_maps]
     }
 
     #[test]
@@ -176,7 +194,18 @@ mod tests {
             let steps = program.plans.values().flat_map(|plan| &plan.steps);
             used.extend(steps.map(|step| step.kernel));
         }
-        assert_eq!(used, BTreeSet::from(["activation", "add", "linear"]));
+        let expected = [
+            "activation",
+            "add",
+            "convolution",
+            "group_norm",
+            "join",
+            "linear",
+            "merge_taps",
+            "one_hot",
+            "transposed_convolution",
+        ];
+        assert_eq!(used, BTreeSet::from(expected));
         let script = include_str!("page/script.js");
         for kernel in used {
             assert!(script.contains(&format!("\n  {kernel}(")), "{kernel}");

@@ -130,6 +130,7 @@ fn commands_decode_images_of_the_class_that_is_named() {
         &["score", "run", "--importance-samples", "20"],
         &["latents", "run"],
         &["encode", "run", "--split", "all", "--out", "codes.npy"],
+        &["explore", "run", "--export", "page.html"],
     ] {
         call(command);
     }
@@ -228,7 +229,6 @@ fn what_needs_a_class_says_so() {
             DATA_OR_MODEL,
             &["--prior mixture:3"],
         ),
-        (&["explore", "run"], DATA_OR_MODEL, &["class"]),
     ] {
         refused_in(folder, arguments, code, words);
     }
@@ -243,7 +243,14 @@ fn images_without_a_class_that_the_model_knows_are_refused() {
     let pixels: Vec<u8> = (0..2 * 784).map(|i| (i % 251) as u8).collect();
     let pixels = npy("'|u1'", false, "(2, 28, 28)", &pixels);
     fs::write(folder.join("plain.npy"), pixels).expect("images");
-    for command in ["encode", "score", "evaluate", "reconstruct", "latents"] {
+    for command in [
+        "encode",
+        "score",
+        "evaluate",
+        "reconstruct",
+        "latents",
+        "explore",
+    ] {
         let arguments = [command, "run", "--data", "plain.npy"];
         refused_in(
             folder,

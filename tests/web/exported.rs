@@ -87,7 +87,7 @@ fn a_shader_that_computes_wrong_values_is_noticed_and_not_used() {
 }
 
 /// Changes the description in a file.
-fn altered(file: &Path, change: impl FnOnce(&mut Value)) {
+pub(crate) fn altered(file: &Path, change: impl FnOnce(&mut Value)) {
     let page = fs::read_to_string(file).expect("the page");
     let (before, rest) = page.split_once("id=\"description\">").expect("its start");
     let (text, after) = rest.split_once("</script>").expect("its end");

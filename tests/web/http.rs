@@ -169,6 +169,32 @@ fn bodies_that_are_no_images_are_refused_and_the_page_lives_on() {
 }
 
 #[test]
+fn a_class_that_is_none_is_refused_and_the_page_lives_on() {
+    let served = Served::start("told");
+    let own = format!("http://{}", served.address());
+    let (code, image) = (bytes(&[0.5; 3]), bytes(&[0.5; 189]));
+    for (path, body, answer) in [("/decode", &code, 4 * 189), ("/encode", &image, 4 * 3)] {
+        for class in ["", "/", "/2", "/left", "/-1", "/%30", "/0/0", "/4294967296"] {
+            let path = format!("{path}{class}");
+            assert_status(
+                &post(&served, &path, &own, body),
+                400,
+                "2 classes (left, right)",
+            );
+        }
+        let path = format!("{path}/1");
+        let length = format!("Content-Length: {answer}\r\n");
+        assert_status(&post(&served, &path, &own, body), 200, &length);
+        let host = served.address();
+        assert_status(&get(&served, &path, host), 405, "Allow: POST\r\n");
+    }
+    let served = Served::start("colours");
+    let own = format!("http://{}", served.address());
+    let answer = post(&served, "/decode/0", &own, &code);
+    assert_status(&answer, 400, "not trained with classes");
+}
+
+#[test]
 fn those_who_do_not_go_on_keep_nobody_waiting_and_are_few() {
     let served = Served::start("digits");
     let mut idle = Vec::new();

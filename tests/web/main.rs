@@ -5,6 +5,7 @@
 //! `ELBO_TEST_REQUIRE` holds `web`. On Debian and Ubuntu: apt-get install chromium chromium-driver.
 
 mod browser;
+mod conditional;
 mod exported;
 #[path = "../shared/filled.rs"]
 mod filled;

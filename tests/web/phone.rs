@@ -30,14 +30,22 @@ fn nothing_is_wider_than_a_phone() {
     let Some(browser) = Browser::open(false) else {
         return;
     };
-    let served = Served::start("digits");
+    // The second one with a menu of classes.
+    for (run, classes) in [("digits", 10), ("told", 2)] {
+        fits_a_phone(&browser, run, classes);
+    }
+}
+
+fn fits_a_phone(browser: &Browser, run: &str, classes: usize) {
+    let served = Served::start(run);
     browser.screen(WIDTH, 780, true);
-    open(&browser, &served.url);
+    open(browser, &served.url);
     browser.run(
         "document.getElementById('title').textContent = 'a_long_name_'.repeat(8);
+         for (const option of element('class').options) option.textContent += ' and more of a name'.repeat(4);
          app.keep('a'); app.set(app.random()); app.keep('b'); app.take(0)",
     );
-    for (id, count) in [("strip", 9), ("samples", 64), ("legend", 10)] {
+    for (id, count) in [("strip", 9), ("samples", 64), ("legend", classes)] {
         browser.wait(&format!(
             "document.querySelectorAll('#{id} button').length === {count}"
         ));
@@ -52,9 +60,9 @@ fn nothing_is_wider_than_a_phone() {
            .map((e) => `${e.tagName} ${e.id} ${e.className} ${e.scrollWidth} ${e.clientWidth}`)",
     );
     assert_eq!(cut, json!([]));
-    settle(&browser);
-    browser.screenshot("explore-phone");
-    assert_content(&browser);
+    settle(browser);
+    browser.screenshot(&format!("explore-phone-{run}"));
+    assert_content(browser);
 }
 
 #[test]

@@ -25,6 +25,9 @@ fn page_works(webgpu: bool, says: &str) {
     let asked = browser.run(&format!("return {asked}"));
     assert_eq!(asked, json!(webgpu), "parameters are for WebGPU");
     assert!(text(&browser, "own-size").contains("Training saw binarised images"));
+    // The model is told no class.
+    let menu = browser.run("return document.getElementById('class').checkVisibility()");
+    assert_eq!(menu, json!(false));
     sliders_change_the_picture(&browser, &mut reference);
     what_is_kept_is_the_code_and_its_picture(&browser, &mut reference);
     a_way_leads_from_a_to_b(&browser, &mut reference);

@@ -27,16 +27,17 @@ pub(crate) fn output(folder: &Path, arguments: &[&str]) -> Output {
         .expect("the program starts")
 }
 
-fn accepted(folder: &Path, arguments: &[&str]) {
+pub(crate) fn accepted(folder: &Path, arguments: &[&str]) {
     let output = output(folder, arguments);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
 }
 
-/// A folder with five trained runs: `digits`, a VAE of the built-in digits; `colours`, an autoencoder of RGB
+/// A folder with seven trained runs: `digits`, a VAE of the built-in digits; `colours`, an autoencoder of RGB
 /// pictures whose sizes are no multiple of anything, in two classes with names; `signals`, a VAE of one latent dimension and
 /// images outside of [0, 1]; `pairs`, one of many latent dimensions and images of two channels;
-/// `standard`, one of the images of `signals`, standardized.
+/// `standard`, one of the images of `signals`, standardized; `told` and `told-maps`, VAEs of the pictures of `colours`
+/// that are told the class of each, of values and of maps.
 pub(crate) fn runs() -> &'static Path {
     static RUNS: OnceLock<TempDir> = OnceLock::new();
     let made = || {
@@ -58,6 +59,11 @@ pub(crate) fn runs() -> &'static Path {
                 "--epochs 20 --batch-size 8 --hidden 9 --likelihood gaussian --binarize none";
             train(path, out, &format!("{gaussian} {own}"));
         }
+        let told = "--epochs 30 --batch-size 8 --latent 3 --data pictures --test-fraction 0.5 --condition class --hidden 15";
+        train(path, "told", told);
+        let maps = "--epochs 5 --batch-size 8 --latent 3 --data pictures --test-fraction 0.5 --condition class";
+        let layers = ["--encoder", "conv 6 k3 /2, linear 12"];
+        train_with(path, "told-maps", maps, &layers);
         folder
     };
     RUNS.get_or_init(made).path()
@@ -65,8 +71,14 @@ pub(crate) fn runs() -> &'static Path {
 
 /// Trains a run on the CPU.
 fn train(folder: &Path, out: &str, options: &str) {
+    train_with(folder, out, options, &[]);
+}
+
+/// The same with arguments that have spaces in them.
+fn train_with(folder: &Path, out: &str, options: &str, more: &[&str]) {
     let mut arguments = vec!["train", "--device", "cpu", "--out", out];
     arguments.extend(options.split_whitespace());
+    arguments.extend(more);
     accepted(folder, &arguments);
 }
 
@@ -134,6 +146,8 @@ fn pictures(folder: &Path) {
 pub(crate) struct Reference {
     model: Inference,
     folder: RunFolder,
+    /// The class that a model which is told one is told.
+    class: Option<u32>,
 }
 
 impl Reference {
@@ -144,7 +158,14 @@ impl Reference {
         Self {
             model: model.expect("a model"),
             folder,
+            class: None,
         }
+    }
+
+    /// Tells the model a class from now on.
+    pub(crate) fn tell(&mut self, class: u32) {
+        self.model.set_class(Some(class)).expect("a class");
+        self.class = Some(class);
     }
 
     pub(crate) fn decode(&mut self, code: &[f32]) -> Vec<f32> {
@@ -153,10 +174,11 @@ impl Reference {
 
     /// The code of an image's values.
     pub(crate) fn encode(&mut self, values: &[f32]) -> Vec<f32> {
-        let images = Images::new(
-            self.folder.config().model.image,
-            Values::Floats(values.to_vec()),
-        );
+        let shape = self.folder.config().model.image;
+        let images = Images {
+            labels: self.class.map(|class| vec![class]),
+            ..Images::new(shape, Values::Floats(values.to_vec()))
+        };
         let latents = self.model.encode(&images, Split::Test, Binarize::None);
         latents.expect("a code").mu
     }

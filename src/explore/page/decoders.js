@@ -4,7 +4,17 @@
 const A_STEP = 1 / 255;
 
 // Names of the plans' buffers.
-const CODES = "codes", DECODED = "decoded", SEEN = "seen", HEADS = "heads";
+const CODES = "codes", DECODED = "decoded", SEEN = "seen", HEADS = "heads", CLASSES = "classes";
+
+// The number of the class that a model is told of an image; null where it is told none.
+function toldOf({ told_classes, labels }, image) {
+  return told_classes.length > 0 ? labels[image] : null;
+}
+
+// What a plan begins with: values of a buffer, and the class of each row where the model is told one.
+function inputs(name, values, rows, told) {
+  return told === null ? { [name]: values } : { [name]: values, [CLASSES]: new Uint32Array(rows).fill(told) };
+}
 
 // Decodes and encodes by plans of a runner.
 class PlanDecoder {
@@ -16,25 +26,24 @@ class PlanDecoder {
     return (this.plans[name] ??= Promise.resolve(this.runner.prepare(name)));
   }
 
-  // Pictures `[rows, values]` of codes `[rows, latent]`.
-  async decode(codes) {
+  // Pictures `[rows, values]` of codes `[rows, latent]`, all of the class that the model is told.
+  async decode(codes, told = null) {
     const { latent, values, grid_rows } = this.model;
     const rows = codes.length / latent;
-    if (rows === 1) return (await this.plan("live")).run(CODES, codes, DECODED, values);
+    if (rows === 1) return (await this.plan("live")).run(inputs(CODES, codes, 1, told), DECODED, values);
     const plan = await this.plan("grid");
     const pictures = new Float32Array(rows * values);
     for (let first = 0; first < rows; first += grid_rows) {
       const count = Math.min(grid_rows, rows - first);
       const part = codes.subarray(first * latent, (first + count) * latent);
-      pictures.set(await plan.run(CODES, part, DECODED, count * values), first * values);
+      pictures.set(await plan.run(inputs(CODES, part, count, told), DECODED, count * values), first * values);
     }
     return pictures;
   }
 
-  // The code of a picture.
-  async encode(picture) {
-    const heads = await (await this.plan("encode")).run(SEEN, picture, HEADS, this.model.latent);
-    return heads;
+  // The code of a picture of the class that the model is told.
+  async encode(picture, told = null) {
+    return (await this.plan("encode")).run(inputs(SEEN, picture, 1, told), HEADS, this.model.latent);
   }
 }
 
@@ -62,23 +71,23 @@ class ServerDecoder {
     this.says = `decoded by elbo on ${model.setting.device}`;
   }
 
-  async decode(codes) {
+  async decode(codes, told = null) {
     const { latent, values, grid_rows } = this.model;
     const rows = codes.length / latent;
     const pictures = new Float32Array(rows * values);
     for (let first = 0; first < rows; first += grid_rows) {
       const part = codes.slice(first * latent, (first + grid_rows) * latent);
-      pictures.set(await this.send("decode", part), first * values);
+      pictures.set(await this.send("decode", part, told), first * values);
     }
     return pictures;
   }
 
-  encode(picture) {
-    return this.send("encode", picture);
+  encode(picture, told = null) {
+    return this.send("encode", picture, told);
   }
 
-  send(path, floats) {
-    return askFloats(path, { method: "POST", body: floats });
+  send(path, floats, told) {
+    return askFloats(told === null ? path : `${path}/${told}`, { method: "POST", body: floats });
   }
 }
 
@@ -122,7 +131,10 @@ async function firstDecoder(model, weights) {
 }
 
 // What a decoder computes otherwise than the program did, or nothing: drivers have faults.
-async function fault(decoder, { check, latent, values, grid_rows, range }) {
+async function fault(decoder, model) {
+  const { check, latent, values, grid_rows, range } = model;
+  // What is checked is image 0.
+  const told = toldOf(model, 0);
   const away = (found, expected) => found.reduce((most, v, i) => {
     const difference = Math.abs(v - expected[i]);
     // Not a comparison that a NaN would pass.
@@ -131,15 +143,15 @@ async function fault(decoder, { check, latent, values, grid_rows, range }) {
   const step = A_STEP * (range[1] - range[0]);
   const all = new Float32Array(grid_rows * latent);
   for (let row = 0; row < grid_rows; row++) all.set(check.code, row * latent);
-  const one = away(await decoder.decode(check.code), check.decoded);
+  const one = away(await decoder.decode(check.code, told), check.decoded);
   if (!(one <= step)) return `its picture differs from the program's by ${one}`;
-  const grid = await decoder.decode(all);
+  const grid = await decoder.decode(all, told);
   for (const row of [0, grid_rows - 1]) {
     const last = away(grid.subarray(row * values, (row + 1) * values), check.decoded);
     if (!(last <= step)) return `picture ${row} of a grid differs from the program's by ${last}`;
   }
   const size = check.code.reduce((most, v) => Math.max(most, Math.abs(v)), 1);
-  const code = away(await decoder.encode(check.image), check.code);
+  const code = away(await decoder.encode(check.image, told), check.code);
   if (!(code <= 1e-3 * size)) return `its code differs from the program's by ${code}`;
   return "";
 }

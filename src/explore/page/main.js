@@ -70,9 +70,10 @@ class App {
     Object.assign(this, { isLooking: true, remark: "looking for a WebGPU device…" });
     this.pictures = new Map();
     this.describe();
+    this.offerClasses();
     this.chooseDecoder();
     const { latent } = model;
-    this.decodeLive = latest((code) => this.decodeOne(code));
+    this.decodeLive = latest((code, told) => this.decodeOne(code, told));
     this.take = latest((image) => this.takeImage(image));
     this.encodeLive = latest((picture, caption) => this.encodePicture(picture, caption));
     this.showStrip = latest(() => this.strip());
@@ -87,7 +88,7 @@ class App {
     this.listen();
     this.set(new Float32Array(latent).map((_, i) => this.usual(i)));
     element("samples-section").hidden = !model.variational;
-    if (model.variational) this.showSamples();
+    if (model.variational) this.drawSamples();
   }
 
   // Whoever looks can give images where a picture has what the model takes.
@@ -106,10 +107,10 @@ class App {
   }
 
   describe() {
-    const { setting, layers, likelihood, variational, version, places, total } = this.model;
+    const { setting, layers, likelihood, variational, version, places, total, told_classes } = this.model;
     document.title = `${setting.title} – elbo`;
     element("title").textContent = setting.title;
-    const kind = variational ? "variational autoencoder" : "autoencoder";
+    const kind = `${told_classes.length > 0 ? "conditional " : ""}${variational ? "variational " : ""}autoencoder`;
     element("subtitle").textContent = `${kind} of ${setting.data}, ${layers.replaceAll("-", "–")}, ${likelihood}`;
     element("version").textContent = `elbo ${version}`;
     const heading = { train: "Training images", test: "Test images", val: "Validation images", all: "Images" }[setting.split];
@@ -121,6 +122,14 @@ class App {
     const colours = { 1: ", grey", 3: ", RGB" }[channels] ?? "";
     element("own-size").textContent = `Brought to the model's size, ${height}×${width}${colours}.`
       + (setting.binarize === "none" ? "" : " Training saw binarised images, as these are; what you draw or drop is taken as it is.");
+  }
+
+  // The classes that the model is told, by their names.
+  offerClasses() {
+    const names = this.model.told_classes;
+    this.told = names.length > 0 ? 0 : null;
+    element("class-row").hidden = this.told === null;
+    names.forEach((name, number) => element("class").add(new Option(name, number)));
   }
 
   // The usual value of a dimension: the prior's mean, or that of an autoencoder's codes.
@@ -178,7 +187,7 @@ class App {
   use(decoder) {
     this.decoder = decoder;
     this.say();
-    this.decodeLive(this.code);
+    this.show();
   }
 
   // Goes on with another decoder where the browser's device is gone.
@@ -204,8 +213,9 @@ class App {
     }
   }
 
-  // Makes a code the page's. `image` is that of a test image, `original` the picture that it is the code of.
-  set(code, { image = -1, original = null, caption = "" } = {}) {
+  // Makes a code the page's. `image` is that of a test image, `original` the picture that it is the code of, `told` the
+  // class that it is a code of.
+  set(code, { image = -1, original = null, caption = "", told = this.told } = {}) {
     this.code = code;
     report(null);
     this.sliders.set(code);
@@ -219,20 +229,37 @@ class App {
       element("original-caption").textContent = caption;
       element("said").textContent = caption;
     }
-    element("stage").setAttribute("aria-busy", "true");
-    return this.decodeLive(code);
+    return told === this.told ? this.show() : this.tell(told);
   }
 
-  async decodeOne(code) {
+  // Tells the model another class: all that is shown is decoded again, the picture first.
+  tell(told) {
+    this.told = told;
+    element("class").value = told;
+    report(null);
+    const shown = this.show();
+    for (const name of Object.keys(this.kept)) this.showKept(name);
+    if (this.keepsBoth()) this.showStrip();
+    if (this.drawn) this.showSamples();
+    return shown;
+  }
+
+  // Decodes the code.
+  show() {
+    element("stage").setAttribute("aria-busy", "true");
+    return this.decodeLive(this.code, this.told);
+  }
+
+  async decodeOne(code, told) {
     try {
-      paint(element("decoded"), await this.by((decoder) => decoder.decode(code)), this.model);
+      paint(element("decoded"), await this.by((decoder) => decoder.decode(code, told)), this.model);
     } finally {
-      if (code === this.code) element("stage").setAttribute("aria-busy", "false");
+      if (code === this.code && told === this.told) element("stage").setAttribute("aria-busy", "false");
     }
   }
 
   async encodePicture(original, caption) {
-    this.set(await this.by((decoder) => decoder.encode(original)), { original, caption });
+    this.set(await this.by((decoder) => decoder.encode(original, this.told)), { original, caption });
   }
 
   async picture(image) {
@@ -259,12 +286,12 @@ class App {
     else this.take(down ? 0 : places.length - 1);
   }
 
-  // Takes the code of a test image.
+  // Takes the code of a test image, and its class, as it is a code of that.
   async takeImage(image) {
     const { latent } = this.model;
     const original = await this.picture(image);
     const code = this.codes.slice(image * latent, (image + 1) * latent);
-    await this.set(code, { image, original, caption: this.named(image) });
+    await this.set(code, { image, original, caption: this.named(image), told: toldOf(this.model, image) });
   }
 
   async preview(image, x, y) {
@@ -281,18 +308,28 @@ class App {
     box.style.top = `${y > height / 2 ? y - box.offsetHeight - 14 : y + 14}px`;
   }
 
-  // Keeps the code. Its picture is decoded once more: the one that is shown may be on its way.
+  // Keeps the code.
   keep(name) {
-    const { code } = this;
-    this.kept[name] = code;
-    const kept = this.by((decoder) => decoder.decode(code));
-    kept.then((picture) => {
-      if (this.kept[name] === code) paint(element(`kept-${name}`), picture, this.model);
-    }).catch(report);
-    const both = Boolean(this.kept.a && this.kept.b);
+    this.kept[name] = this.code;
+    this.showKept(name);
+    const both = this.keepsBoth();
     element("between-body").classList.toggle("ready", both);
     for (const control of document.querySelectorAll("#t, input[name=path]")) control.disabled = !both;
     if (both) this.showStrip();
+  }
+
+  keepsBoth() {
+    return Boolean(this.kept.a && this.kept.b);
+  }
+
+  // Decodes a code that is kept, also where it is the page's: the picture that is shown may be on its way.
+  showKept(name) {
+    const { told } = this;
+    const code = this.kept[name];
+    const kept = this.by((decoder) => decoder.decode(code, told));
+    kept.then((picture) => {
+      if (this.kept[name] === code && this.told === told) paint(element(`kept-${name}`), picture, this.model);
+    }).catch(report);
   }
 
   at(t) {
@@ -312,9 +349,16 @@ class App {
     });
   }
 
-  async samples() {
+  // Draws codes from the prior.
+  drawSamples() {
     const { grid_rows, latent } = this.model;
-    const codes = new Float32Array(grid_rows * latent).map(normal);
+    this.drawn = new Float32Array(grid_rows * latent).map(normal);
+    return this.showSamples();
+  }
+
+  async samples() {
+    const { latent } = this.model;
+    const codes = this.drawn;
     await this.fill(element("samples"), codes, (i) => `Sample ${i + 1}`, (i) => {
       this.set(codes.slice(i * latent, (i + 1) * latent));
     });
@@ -323,7 +367,7 @@ class App {
   // Buttons with the pictures of codes.
   async fill(place, codes, name, chosen) {
     const { latent, values } = this.model;
-    const pictures = await this.by((decoder) => decoder.decode(codes));
+    const pictures = await this.by((decoder) => decoder.decode(codes, this.told));
     const buttons = Array.from({ length: codes.length / latent }, (_, i) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -345,7 +389,8 @@ class App {
     on("keep-a", "click", () => this.keep("a"));
     on("keep-b", "click", () => this.keep("b"));
     on("t", "input", () => this.set(this.at(element("t").valueAsNumber)));
-    on("new-samples", "click", () => this.showSamples());
+    on("new-samples", "click", () => this.drawSamples());
+    on("class", "change", () => this.tell(Number(element("class").value)));
     on("which", "change", () => this.find(element("which").valueAsNumber));
     for (const radio of document.querySelectorAll("input[name=path]")) {
       radio.addEventListener("change", () => {

@@ -127,17 +127,17 @@ class PreparedPlan {
     this.before = Promise.resolve();
   }
 
-  // Fills one buffer, runs the plan once, and reads another. Runs wait for each other.
-  run(input, values, output, len) {
-    const next = this.before.then(() => this.once(input, values, output, len));
+  // Fills buffers, which `inputs` has by their names, runs the plan once, and reads another. Runs wait for each other.
+  run(inputs, output, len) {
+    const next = this.before.then(() => this.once(inputs, output, len));
     this.before = next.catch(() => {});
     return next;
   }
 
-  async once(input, values, output, len) {
+  async once(inputs, output, len) {
     const { device } = this;
     const bytes = len * WORD;
-    device.queue.writeBuffer(this.buffers[input], 0, values);
+    for (const [name, values] of Object.entries(inputs)) device.queue.writeBuffer(this.buffers[name], 0, values);
     this.staging ??= device.createBuffer({
       label: `${this.name} readback`, size: this.buffers[output].size,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,

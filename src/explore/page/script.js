@@ -33,6 +33,15 @@ const KERNELS = {
     for (let i = 0; i < count; i++) out[i] = a[i] + b[i];
   },
 
+  // 1 in the place of the class of a row, 0 elsewhere. The classes are those of the images as they are: a page has no split.
+  one_hot([rows, count, samples], {}, [classes, , , out]) {
+    out.fill(0);
+    for (let row = 0; row < rows; row++) {
+      const number = classes[Math.floor(row / samples)];
+      if (number < count) out[row * count + number] = 1;
+    }
+  },
+
   // out[rows, left + right] = [a[rows, left], b[rows, right]]
   join([rows, left, right], {}, [a, b, out]) {
     for (let row = 0, at = 0; row < rows; row++) {
@@ -173,8 +182,8 @@ class ScriptRunner {
       return () => KERNELS[step.kernel](step.params, step.selectors, slices);
     });
     return {
-      async run(input, values, output, len) {
-        buffers[input].set(values);
+      async run(inputs, output, len) {
+        for (const [name, values] of Object.entries(inputs)) buffers[name].set(values);
         for (const step of steps) step();
         return buffers[output].slice(0, len);
       },
