@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     };
     let dataset = Dataset::new("moons", images(0..8_000), images(8_000..9_000));
     let mut spec = ModelSpec::reference();
-    (spec.image, spec.latent) = (SHAPE, 3);
+    (spec.image, spec.latent) = (SHAPE, 3.into());
     let options = TrainOptions::default();
     let device = || Device::open(&Selection::Auto(0));
 

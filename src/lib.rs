@@ -15,7 +15,7 @@
 //! let dataset = digits::generate(1_000, 200, 0);
 //! let spec = ModelSpec {
 //!     encoder: [64].into(),
-//!     latent: 8,
+//!     latent: 8.into(),
 //!     ..ModelSpec::reference()
 //! };
 //! let options = TrainOptions {

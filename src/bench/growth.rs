@@ -55,7 +55,7 @@ impl Axis {
                 model.encoder = model.encoder.of_width(size);
                 model.decoder = model.decoder.as_ref().map(|own| own.of_width(size));
             }
-            Self::Latent => subject.model.latent = size,
+            Self::Latent => subject.model.latent = size.into(),
         }
         subject
     }

@@ -18,7 +18,7 @@ use crate::view::check_grid;
 
 /// Decode latent codes into images, as a NumPy array, a table or a picture
 ///
-/// The codes are numbers of any real type, [codes, latent], C order. The images are float32 [codes, height, width,
+/// The codes are numbers of any real type, [codes, latent] or with the sizes that elbo encode writes, C order. The images are float32 [codes, height, width,
 /// channels] ([codes, values] of a model of rows of values): the means of p(x|z), from 0 to 1 unless the likelihood
 /// is gaussian or linear-squared-error. An array flows through in batches.
 #[derive(Args, Debug)]
@@ -74,7 +74,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     };
     let weights = args.parameters.of(&folder)?;
     let (input, name) = streams::input(&args.codes)?;
-    let mut codes = Rows::of_codes(input, &name, run.model.latent)?;
+    let mut codes = Rows::of_codes(input, &name, &run.model.latent.sizes())?;
     let count = codes.count();
     classes.check(count)?;
     let classes = classes.numbers(count);

@@ -11,13 +11,13 @@ use super::{streams, warn};
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::export;
-use crate::model::Latents;
+use crate::model::{LatentShape, Latents};
 use crate::train::RunFolder;
 
 /// Write the latent codes of images as a NumPy array or a table
 ///
-/// The array is float32 [images, latent], in the order of the images: the means of q(z|x) for a
-/// VAE, the code itself for an AE. A table has a row for each image: its name (without one its row in the array or table, counted from 0),
+/// The array is float32 [images, latent], or [images, height, width, channels] of codes that are maps, in the order of the
+/// images: the means of q(z|x) for a VAE, the code itself for an AE. A table has a row for each image: its name (without one its row in the array or table, counted from 0),
 /// its class where it has one, then the values of the code. An array from stdin (`--data -`) flows through in batches:
 /// numbers of any real type in C order, [images, height, width, channels] or [images, values].
 #[derive(Args, Debug)]
@@ -171,12 +171,11 @@ impl<'a> Outputs<'a> {
         })
     }
 
-    fn begin(&mut self, images: usize, latent: usize) -> anyhow::Result<()> {
-        self.mu.begin(&[images, latent], Columns::Counted("z"))?;
+    fn begin(&mut self, images: usize, latent: LatentShape) -> anyhow::Result<()> {
+        let shape = [vec![images], latent.sizes()].concat();
+        self.mu.begin(&shape, Columns::Counted("z"))?;
         let logvar = self.logvar.as_mut();
-        logvar.map_or(Ok(()), |out| {
-            out.begin(&[images, latent], Columns::Counted("logvar"))
-        })
+        logvar.map_or(Ok(()), |out| out.begin(&shape, Columns::Counted("logvar")))
     }
 
     fn take(&mut self, latents: &Latents) -> anyhow::Result<()> {

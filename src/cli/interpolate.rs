@@ -112,7 +112,7 @@ pub(super) fn run(args: &InterpolateArgs) -> anyhow::Result<()> {
             chosen.split,
             run.train.binarize,
         )?,
-        _ => Ends::of_prior(args.seed, args.rows, spec.latent),
+        _ => Ends::of_prior(args.seed, args.rows, spec.latent.values()),
     };
     model.set_class(of)?;
     let mut film = view::interpolate(&mut model, spec, ends, args.path, steps, format)?;

@@ -35,7 +35,7 @@ pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.view.run)?;
     let run = folder.config();
     out::kind("--out", args.out.as_deref(), &[Kind::Png])?;
-    view::check_latents(run.model.latent)?;
+    view::check_latents(run.model.latent.values())?;
     let weights = args.view.parameters.of(&folder)?;
     let chosen = args.view.images(&folder)?;
     let name = format!("latents-{}-{}.png", chosen.name, chosen.split.name());
@@ -62,7 +62,7 @@ pub(super) fn run(args: &LatentsArgs) -> anyhow::Result<()> {
         chosen.split.name(),
         text::grouped(images.len() as u64)
     );
-    let picture = view::latents(&latents.mu, run.model.latent, classes, &title)?;
+    let picture = view::latents(&latents.mu, run.model.latent.values(), classes, &title)?;
     files::create(&out, &picture)?;
     result(out.display())?;
     Ok(())

@@ -64,11 +64,11 @@ pub(super) fn run(args: &ManifoldArgs) -> anyhow::Result<()> {
     };
     let mut model = args.view.model(run, &weights)?;
     let spread = match &chosen {
-        None => Spread::prior(spec.latent),
+        None => Spread::prior(spec.latent.values()),
         Some(chosen) => {
             let binarize = run.train.binarize;
             let latents = view::encode(&mut model, &chosen.images, chosen.split, binarize)?;
-            Spread::of(&latents.mu, spec.latent)
+            Spread::of(&latents.mu, spec.latent.values())
         }
     };
     model.set_class(of)?;

@@ -105,18 +105,18 @@ fn mixture(
     };
     let codes = training.codes(folder, model)?;
     let seed = folder.config().train.seed;
-    let fit = Fit::of(&codes.mu, model.spec().latent, count, seed)?;
+    let fit = Fit::of(&codes.mu, model.spec().latent.values(), count, seed)?;
     if !fit.converged {
         warn(format_args!(
             "--prior mixture:{count}: {} iterations were not enough: it may not be the best mixture yet",
             fit.iterations
         ));
     }
-    if count * (model.spec().latent + 1) > training.images.len() {
+    if count * (model.spec().latent.values() + 1) > training.images.len() {
         warn(format_args!(
             "--prior mixture:{count}: fewer codes than a Gaussian of {} dimensions needs for each, so that it repeats codes \
              of the training images",
-            model.spec().latent
+            model.spec().latent.values()
         ));
     }
     match fit.save(&path, &made_of) {

@@ -157,8 +157,8 @@ impl Explorer {
         let decoded = inference.decode_of(gallery.code(0), told)?;
         let model = Model::new(spec)?;
         let plane = (3..=MOST_IN_A_PLANE)
-            .contains(&spec.latent)
-            .then(|| Plane::of(&gallery.codes, spec.latent))
+            .contains(&spec.latent.values())
+            .then(|| Plane::of(&gallery.codes, spec.latent.values()))
             .transpose()?;
         Ok(Self {
             inference: Mutex::new(inference),
@@ -179,7 +179,7 @@ impl Explorer {
 
     /// Values of a code.
     pub(super) fn latent(&self) -> usize {
-        self.model.spec().latent
+        self.model.spec().latent.values()
     }
 
     /// Values of an image.
@@ -198,7 +198,7 @@ impl Explorer {
             layers: words::shape(spec),
             likelihood: spec.likelihood.name(),
             image: spec.image,
-            latent: spec.latent,
+            latent: spec.latent.values(),
             range: self.setting.shades.range(),
             dimensions: &gallery.dimensions,
             places: &gallery.places,
@@ -332,7 +332,7 @@ pub(super) mod tests {
             condition,
             image: ImageShape::new(2, 3, 1),
             encoder: [5].into(),
-            latent,
+            latent: latent.into(),
             ..ModelSpec::reference()
         };
         let weights = Weights::initial(&spec, 1).expect("weights");

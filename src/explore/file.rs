@@ -59,7 +59,7 @@ impl Explorer {
         let each = spec
             .image
             .values()
-            .saturating_add(spec.latent.saturating_mul(4));
+            .saturating_add(spec.latent.values().saturating_mul(4));
         (MOST_IMAGES / each.max(1)).max(1)
     }
 
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn codes_count_among_the_bytes_of_a_file() {
         let mut spec = ModelSpec::reference();
-        spec.latent = 20;
+        spec.latent = 20.into();
         let most = (8 << 20) / (784 + 80);
         assert_eq!(Explorer::most_images_of_a_file(&spec), most);
     }

@@ -139,7 +139,7 @@ mod tests {
     fn a_gallery_has_binarised_images_as_the_model_sees_them() {
         let spec = ModelSpec {
             encoder: [4].into(),
-            latent: 2,
+            latent: 2.into(),
             ..ModelSpec::reference()
         };
         let weights = Weights::initial(&spec, 1).expect("weights");

@@ -54,11 +54,19 @@ impl Part {
     /// Its nodes, in order.
     fn nodes(self, model: &Model) -> Vec<&Node> {
         let net = model.net();
-        let (from, to) = match self {
-            Self::Encoder => (net.image, net.posterior),
-            Self::Decoder => (net.code, net.mean),
+        let (from, ends) = match self {
+            Self::Encoder => (net.image, &*net.heads),
+            Self::Decoder => (net.code, std::slice::from_ref(&net.mean)),
         };
-        model.graph().leading_to(to, |value| value == from)
+        let (mut known, mut nodes) = (vec![from], Vec::new());
+        for &end in ends {
+            let further = model
+                .graph()
+                .leading_to(end, |value| known.contains(&value));
+            known.extend(further.iter().map(|node| node.output));
+            nodes.extend(further);
+        }
+        nodes
     }
 
     /// Bytes of its parameters.
@@ -93,8 +101,14 @@ impl Part {
             None => model.graph().info(value).name.clone(),
         };
         for node in self.nodes(model) {
-            let ends = node.output == net.posterior;
-            if node.names.len() != if ends { heads.len() } else { 1 } {
+            // Of all heads, or of one of them.
+            let place = net.heads.iter().position(|&value| value == node.output);
+            let of_node = match place {
+                Some(_) if net.heads.len() == 1 => heads,
+                Some(place) => &heads[place..=place],
+                None => &[],
+            };
+            if node.names.len() != of_node.len().max(1) {
                 return Err(Error::config(
                     format!("{} cannot be exported: layers side by side", node.label()),
                     "a model whose encoder ends in a layer for each of its outputs",
@@ -104,7 +118,7 @@ impl Part {
             let mut output = model.graph().info(node.output).dims.clone();
             output[0] /= node.names.len();
             for (index, own) in node.names.iter().enumerate() {
-                let head = heads.get(index).filter(|_| ends);
+                let head = of_node.get(index);
                 let out = head.map_or_else(|| name(node.output), |head| head.name.to_owned());
                 let described = Described {
                     node,

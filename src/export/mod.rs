@@ -89,7 +89,7 @@ mod tests {
             kind,
             image: ImageShape::new(3, 2, 2),
             encoder: [7, 5].into(),
-            latent: 4,
+            latent: 4.into(),
             activation,
             likelihood,
             ..ModelSpec::reference()

@@ -39,6 +39,8 @@ const MOST_BYTES: u64 = (1 << 31) - (1 << 20);
 /// | encoder of an autoencoder | `images` | `code` `[batch, latent]` |
 /// | decoder | `z` `[batch, latent]` | `means`, images |
 ///
+/// Of codes that are maps, `[batch, height, width, channels]` stands in the place of `[batch, latent]`.
+///
 /// Both parts of a model that was told the class of each image have a second input, `class`, numbers `[batch]` of int64.
 ///
 /// # Errors
@@ -150,13 +152,13 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
             for head in spec.kind.latent().heads {
                 graph
                     .output
-                    .push(floats(head.name, &[spec.latent], head.text));
+                    .push(floats(head.name, &spec.latent.sizes(), head.text));
             }
         }
         Part::Decoder => {
             graph
                 .input
-                .push(floats(part.input(), &[spec.latent], "latent codes"));
+                .push(floats(part.input(), &spec.latent.sizes(), "latent codes"));
             graph
                 .output
                 .push(floats("means", &sizes, trained.means_in_words()));
@@ -181,6 +183,7 @@ fn graph(trained: &Trained<'_>, model: &model::Model, part: Part) -> Result<Grap
                         ..*of
                     },
                 );
+                operators.channels_last(&unbounded);
                 let least = operators.scalar(&format!("{}.least", of.output), -bound);
                 let most = operators.scalar(&format!("{}.most", of.output), bound);
                 operators.node("Clip", &[&unbounded, &least, &most], of.output, &[]);

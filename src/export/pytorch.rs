@@ -11,7 +11,7 @@ use super::{SourceScaling, Trained, safetensors};
 use crate::data::Binarize;
 use crate::error::Result;
 use crate::model::latents::Head;
-use crate::model::{Model, Sigma, words};
+use crate::model::{LatentShape, Model, Sigma, words};
 
 /// The name of the program.
 const PROGRAM: &str = "model.py";
@@ -176,7 +176,11 @@ fn class(trained: &Trained<'_>, model: &Model, halves: [&Half; 2], scaling: &Sca
 }
 
 /// What `encode` gives, in words.
-fn heads(heads: &[Head], latent: usize) -> String {
+fn heads(heads: &[Head], latent: LatentShape) -> String {
+    let latent = match latent.map() {
+        Some([height, width, channels]) => format!("{channels}, {height}, {width}"),
+        None => latent.to_string(),
+    };
     match heads {
         [head] => format!("{}, [batch, {latent}].", capital(head.text)),
         _ => {

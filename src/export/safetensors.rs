@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{SourceScaling, Trained};
 use crate::data::Binarize;
 use crate::error::{Error, Result};
-use crate::model::{Model, ModelSpec};
+use crate::model::{LatentShape, Model, ModelSpec};
 
 /// The only key of the metadata. With more of them the bytes of two equal files differ.
 const KEY: &str = "elbo";
@@ -18,7 +18,7 @@ struct About<'a> {
     version: &'static str,
     /// Sizes of an image in an array.
     image: Vec<usize>,
-    latent: usize,
+    latent: LatentShape,
     /// Standard deviation of a Gaussian likelihood, as it is after training.
     sigma: Option<f32>,
     binarize: Binarize,

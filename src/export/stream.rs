@@ -57,7 +57,7 @@ pub fn decode<E: From<Error>>(
     mut take: impl FnMut(&[f32]) -> Result<(), E>,
 ) -> Result<(), E> {
     let most = model.batch_rows();
-    let (latent, mut classes) = (model.spec().latent, classes);
+    let (latent, mut classes) = (model.spec().latent.values(), classes);
     while let Some(codes) = codes.next_rows(most)? {
         let (batch, rest) = classes.split_at((codes.len() / latent).min(classes.len()));
         classes = rest;
@@ -106,7 +106,7 @@ mod tests {
     fn digit_model() -> (ModelSpec, Inference) {
         let mut spec = ModelSpec::reference();
         spec.encoder = [8].into();
-        spec.latent = 3;
+        spec.latent = 3.into();
         let model = Inference::new(Device::Cpu, &spec, &weights(&spec), 5).expect("a model");
         (spec, model)
     }
@@ -146,7 +146,7 @@ mod tests {
         let codes: Vec<f32> = (0..3 * count).map(|i| (i % 7) as f32 - 3.0).collect();
         let mut array = npy_header(&[count, 3]);
         array.extend(npy_values(&codes));
-        let mut rows = Rows::of_codes(&array[..], Path::new("stdin"), 3).expect("rows");
+        let mut rows = Rows::of_codes(&array[..], Path::new("stdin"), &[3]).expect("rows");
         let mut batches = Vec::new();
         let take = |means: &[f32]| -> Result<()> {
             batches.push(means.to_vec());

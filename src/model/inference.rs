@@ -27,7 +27,7 @@ use crate::rng::{Purpose, Stream};
 /// let mut model = Inference::new(Device::Cpu, &spec, &weights, 1)?;
 /// let images = digits::generate(10, 1, 0).train;
 /// let latents = model.encode(&images, Split::All, Binarize::None)?;
-/// assert_eq!(latents.mu.len(), 10 * spec.latent);
+/// assert_eq!(latents.mu.len(), 10 * spec.latent.values());
 /// let means = model.decode(&latents.mu)?;
 /// assert_eq!(means.len(), 10 * spec.image.values());
 /// let samples = model.sample(&Prior::Gaussian, 3, false)?;
@@ -156,7 +156,7 @@ impl Inference {
                 "`prior = mixture:10`, a density that is fitted to its codes, or a run of `model = vae` or `objective = wae`",
             ));
         }
-        let codes = prior.draw(self.session.seed, count, spec.latent)?;
+        let codes = prior.draw(self.session.seed, count, spec.latent.values())?;
         let mut images = self.decode_of(&codes, classes)?;
         if draw {
             self.draw(&mut images)?;
@@ -171,7 +171,7 @@ impl Inference {
     /// [`Error::Config`] where the codes are not whole rows, and where a model that is told a class was told none;
     /// [`Error::Device`].
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
-        let classes = self.classes(codes.len() / self.session.model.spec().latent)?;
+        let classes = self.classes(codes.len() / self.session.model.spec().latent.values())?;
         self.decode_of(codes, &classes)
     }
 
@@ -182,7 +182,7 @@ impl Inference {
     /// [`Error::Config`] where the codes are not whole rows, and where their classes are not as many or not the model's;
     /// [`Error::Device`].
     pub fn decode_of(&mut self, codes: &[f32], classes: &[u32]) -> Result<Vec<f32>> {
-        let latent = self.session.model.spec().latent;
+        let latent = self.session.model.spec().latent.values();
         if !codes.len().is_multiple_of(latent) {
             return Err(Error::config(
                 format!("{} values are not codes of {latent} each", codes.len()),
@@ -282,7 +282,7 @@ impl Inference {
     /// As [`Inference::reconstruct`].
     pub fn encode(&mut self, images: &Images, split: Split, binarize: Binarize) -> Result<Latents> {
         let source = self.upload(images, split, binarize)?;
-        let latent = self.session.model.spec().latent;
+        let latent = self.session.model.spec().latent.values();
         let width = self.session.model.head_values();
         let mut latents = Latents {
             mu: Vec::with_capacity(images.len() * latent),
@@ -454,7 +454,7 @@ mod tests {
         let spec = ModelSpec {
             image: ImageShape::new(2, 3, 1),
             encoder: [5].into(),
-            latent: 2,
+            latent: 2.into(),
             ..ModelSpec::reference()
         };
         let weights = Weights::initial(&spec, 1).expect("weights");

@@ -7,10 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::nets::{self, NetOptions};
 use super::objectives::{OBJECTIVES, Objective};
 use super::{
-    Activation, Condition, ConditionName, Estimator, Likelihood, ModelKind, ModelSpec, Sigma, suits,
+    Activation, Condition, ConditionName, Estimator, LatentShape, Likelihood, ModelKind, ModelSpec,
+    Sigma, suits,
 };
 use crate::error::Result;
-use crate::option::{count, defaults, number, positive};
+use crate::option::{defaults, number, positive};
 use crate::shape::ImageShape;
 
 /// What a user says of a model.
@@ -28,15 +29,11 @@ pub struct ModelOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub net: NetOptions,
-    /// Number of latent dimensions [default: 20, for maps 128]
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        value_parser = count::<usize>,
-        help_heading = "Model"
-    )]
+    /// Number of latent dimensions; or with convolutions a map of them, 8x8x4 for 4 channels of 8x8 [default: 20, for maps
+    /// 128]
+    #[arg(long, value_name = "NUMBER|HxWxC", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub latent: Option<usize>,
+    pub latent: Option<LatentShape>,
     /// Activation function after every hidden layer [default: relu; silu for convolutions that --net sizes]
     #[arg(long, value_enum, help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,10 +141,10 @@ impl ModelOptions {
     /// # Errors
     /// [`crate::Error::Config`] where two of them do not go together.
     pub fn spec(&self, image: ImageShape) -> Result<ModelSpec> {
-        let encoder = self.net.encoder(image)?;
+        let encoder = self.net.encoder(image, self.latent)?;
         let latent = self.latent.unwrap_or(match encoder.take_map() {
-            true => 128,
-            false => 20,
+            true => 128.into(),
+            false => 20.into(),
         });
         // The convolutions of photographs end at a far lower loss with it.
         let activation = match encoder.take_map() && self.net.encoder.is_none() {

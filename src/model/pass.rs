@@ -173,7 +173,7 @@ impl<'a> Pass<'a> {
         if let Some(epsilon) = self.encoded().code.epsilon {
             return epsilon;
         }
-        let (rows, latent) = (self.rows(), self.spec.latent);
+        let (rows, latent) = (self.rows(), self.spec.latent.values());
         let noise = self.noise().expect("a plan with noise");
         let counters = self.counters();
         // As codes of one posterior, which is the prior.
@@ -328,7 +328,7 @@ impl<'a> Pass<'a> {
             return known;
         }
         if self.from.contains(&Port::Code) {
-            let codes = self.at(Port::Code, self.rows() * self.spec.latent);
+            let codes = self.at(Port::Code, self.rows() * self.spec.latent.values());
             self.lower.set(self.net.code, codes);
         } else {
             self.encoded();
@@ -447,7 +447,7 @@ impl<'a> Pass<'a> {
         let output = self.output();
         let log_sigma = self.log_sigma();
         let epsilon = encoded.code.epsilon.expect("codes that are drawn");
-        let (values, latent) = (self.spec.image.values(), self.spec.latent);
+        let (values, latent) = (self.spec.image.values(), self.spec.latent.values());
         let selector = self.spec.likelihood.selector();
         self.lower.step(
             "log weights",

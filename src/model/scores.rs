@@ -54,7 +54,7 @@ impl Scores {
 pub(super) fn measure(session: &mut Session, source: &Source) -> Result<Scores> {
     let (values, latent) = (
         session.model.spec().image.values(),
-        session.model.spec().latent,
+        session.model.spec().latent.values(),
     );
     let width = session.model.head_values();
     let kind = session.model.spec().likelihood.selector();

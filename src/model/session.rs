@@ -125,7 +125,7 @@ impl Session {
         session.allocate(buffers::LOG_SIGMA, 1)?;
         let spec = session.model.spec();
         if spec.has_prior() && !spec.is_variational() {
-            let heads = 2 * spec.latent;
+            let heads = 2 * spec.latent.values();
             session.allocate(buffers::PRIOR_HEADS, heads)?;
         }
         Ok(session)
@@ -266,7 +266,7 @@ impl Session {
     pub(crate) fn evaluation(&mut self, source: &Source) -> Result<Passes> {
         let rows = self.rows_of(&plans::EVALUATE, source.images);
         if self.model.spec().is_variational() {
-            self.allocate(buffers::UNITS, SUMS * self.model.spec().latent)?;
+            self.allocate(buffers::UNITS, SUMS * self.model.spec().latent.values())?;
         }
         self.passes(
             &plans::EVALUATE,
@@ -333,7 +333,7 @@ impl Session {
     /// Buffers that the host reads a batch from or writes it to.
     pub(crate) fn allocate_batch(&mut self, rows: usize) -> Result<()> {
         let values = self.model.spec().image.values();
-        let latent = self.model.spec().latent;
+        let latent = self.model.spec().latent.values();
         if self.model.spec().condition.is_some() {
             self.allocate(buffers::CLASSES, rows)?;
         }
@@ -352,7 +352,10 @@ impl Session {
     /// Decodes codes `[count, latent]` to means `[count, values]`; `classes` has the number of each one's class, or nothing
     /// where the model is told none.
     pub(crate) fn decode(&mut self, codes: &[f32], classes: &[u32]) -> Result<Vec<f32>> {
-        let (latent, values) = (self.model.spec().latent, self.model.spec().image.values());
+        let (latent, values) = (
+            self.model.spec().latent.values(),
+            self.model.spec().image.values(),
+        );
         let count = codes.len() / latent;
         let rows = self.rows_of(&plans::DECODE, count);
         self.allocate_batch(rows)?;

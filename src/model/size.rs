@@ -11,7 +11,12 @@ impl ModelSpec {
     pub fn parameter_count(&self) -> u64 {
         // So many units have more parameters than that, and what a graph computes of its sizes may overflow.
         let decoder = self.decoder_blocks();
-        let mut widths = [self.encoder.sizes(), decoder.sizes(), vec![self.latent]].concat();
+        let mut widths = [
+            self.encoder.sizes(),
+            decoder.sizes(),
+            vec![self.latent.values()],
+        ]
+        .concat();
         widths.push(self.image.values());
         if widths.iter().any(|&width| width as u64 > MOST_PARAMETERS) {
             return u64::MAX;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Binarize, Images};
 use crate::error::{Error, Result};
 use crate::layers::Activation;
-use crate::model::latents::{Latent, gaussian, point};
+use crate::model::latents::{Latent, LatentShape, gaussian, point};
 use crate::model::nets::blocks::Blocks;
 use crate::model::nets::{Net, presets};
 use crate::model::objectives::Objective;
@@ -133,8 +133,8 @@ pub struct ModelSpec {
     /// The decoder's between code and image; `None`: the encoder's in reverse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder: Option<Blocks>,
-    /// Values of the latent code.
-    pub latent: usize,
+    /// Sizes of the latent code.
+    pub latent: LatentShape,
     /// Nonlinearity after every hidden layer.
     pub activation: Activation,
     /// Reconstruction loss.
@@ -167,7 +167,7 @@ impl ModelSpec {
             image: ImageShape::new(28, 28, 1),
             encoder: [400].into(),
             decoder: None,
-            latent: 20,
+            latent: 20.into(),
             activation: Activation::Relu,
             likelihood: Likelihood::Bernoulli,
             beta: 1.0,
@@ -188,7 +188,7 @@ impl ModelSpec {
             kind: ModelKind::Ae,
             encoder: presets::of_values(&[67], 1),
             decoder: Some([35, 67].into()),
-            latent: 7,
+            latent: 7.into(),
             activation: Activation::Gelu,
             likelihood: Likelihood::Gaussian {
                 sigma: Sigma::Learned(0.5),
@@ -202,7 +202,7 @@ impl ModelSpec {
     pub fn of_convolutions() -> Self {
         let reference = Self::reference();
         Self {
-            encoder: presets::of_maps(reference.image, 10, 1),
+            encoder: presets::of_maps(reference.image, 10, 1, None),
             likelihood: Likelihood::Gaussian {
                 sigma: Sigma::Optimal,
             },
@@ -270,7 +270,10 @@ impl ModelSpec {
 
     /// The decoder's layers between code and image.
     pub fn decoder_blocks(&self) -> Blocks {
-        let mirrored = || self.encoder.mirrored(&self.image.sizes());
+        let mirrored = || {
+            self.encoder
+                .mirrored(&self.image.sizes(), self.latent.map().is_some())
+        };
         self.decoder.clone().unwrap_or_else(mirrored)
     }
 
@@ -353,10 +356,13 @@ impl ModelSpec {
     /// # Errors
     /// As [`ModelSpec::validate`].
     pub fn check_values(&self) -> Result<()> {
-        if self.latent == 0 {
+        if self.latent.values() == 0 {
             return Err(Error::config(
-                "`latent = 0`: the code needs at least one value",
-                "`latent = 20`",
+                format!(
+                    "`latent = {}`: the code needs at least one value",
+                    self.latent
+                ),
+                "`latent = 20`, or a map such as `latent = 8x8x4`",
             ));
         }
         check_amount(

@@ -349,7 +349,7 @@ mod tests {
     fn weights_survive_their_file_and_damage_is_refused() {
         let mut spec = ModelSpec::reference();
         spec.encoder = [3].into();
-        spec.latent = 2;
+        spec.latent = 2.into();
         let weights = Weights::initial(&spec, 1).expect("weights");
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("model.safetensors");
@@ -361,7 +361,7 @@ mod tests {
             assert!(Weights::load(&path, &spec).is_err(), "{len} bytes");
         }
         fs::write(&path, &bytes).expect("whole");
-        spec.latent = 3;
+        spec.latent = 3.into();
         let error = Weights::load(&path, &spec)
             .expect_err("another model")
             .to_string();
@@ -397,7 +397,7 @@ mod tests {
         let mut spec = ModelSpec::reference();
         spec.image = crate::shape::ImageShape::new(2, 2, 1);
         spec.encoder = [3].into();
-        spec.latent = 2;
+        spec.latent = 2.into();
         spec
     }
 

@@ -46,7 +46,7 @@ pub fn layers(spec: &ModelSpec) -> String {
 
 /// From image to image: the widths of linear layers, `784-400-20-400-784`, otherwise the layers themselves.
 pub fn shape(spec: &ModelSpec) -> String {
-    let (values, latent) = (spec.image.values(), spec.latent);
+    let (values, latent) = (spec.image.values(), spec.latent.values());
     let decoder = spec.decoder_blocks();
     match (spec.encoder.widths(), decoder.widths()) {
         (Some(encoder), Some(decoder)) => {

@@ -321,7 +321,7 @@ mod tests {
         let mut spec = ModelSpec::reference();
         spec.image = crate::shape::ImageShape::new(2, 2, 1);
         spec.encoder = [3].into();
-        spec.latent = 2;
+        spec.latent = 2.into();
         spec
     }
 
@@ -464,7 +464,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = saved(folder.path(), 1);
         let mut other = spec();
-        other.latent = 3;
+        other.latent = 3.into();
         let error = load(&path, &other).expect_err("another model").to_string();
         assert!(error.contains("fc21.weight"), "{error}");
         let file = path.join(STATE);

@@ -161,7 +161,8 @@ impl Concern {
             Self::Collapsed => format!(
                 "none of the {} latent dimensions is active after epoch {}: the posterior has collapsed onto the prior, and \
                  codes say nothing about their images",
-                run.model.latent, epoch.epoch
+                run.model.latent.values(),
+                epoch.epoch
             ),
         }
     }

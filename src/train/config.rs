@@ -354,7 +354,7 @@ mod tests {
                 kind: ModelKind::Ae,
                 image: ImageShape::new(32, 48, 3),
                 encoder: [512, 256].into(),
-                latent: 3,
+                latent: 3.into(),
                 activation: Activation::LeakyRelu,
                 likelihood: Likelihood::Gaussian {
                     sigma: Sigma::Learned(0.1),

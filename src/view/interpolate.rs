@@ -106,7 +106,7 @@ pub fn interpolate(
     steps: usize,
     format: Format,
 ) -> Result<Film> {
-    let (latent, paths) = (spec.latent, ends.paths(spec.latent));
+    let (latent, paths) = (spec.latent.values(), ends.paths(spec.latent.values()));
     check(spec, paths, steps, ends.images.is_some(), format)?;
     let mut codes = Vec::with_capacity(paths * steps * latent);
     for pair in ends.codes.chunks_exact(2 * latent) {

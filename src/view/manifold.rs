@@ -43,11 +43,11 @@ pub fn picture(images: &[f32], shape: ImageShape, side: usize, shades: Shades) -
 /// # Errors
 /// As [`manifold`].
 pub fn check(spec: &ModelSpec, side: usize) -> Result<()> {
-    if spec.latent != 2 {
+    if spec.latent.values() != 2 {
         return Err(Error::config(
             format!(
                 "a manifold needs a model of 2 latent dimensions, this one has {}",
-                spec.latent
+                spec.latent.values()
             ),
             "a run of `latent = 2`, or a traversal of this one's codes",
         ));
@@ -99,7 +99,7 @@ mod tests {
     fn other_models_and_huge_pictures_are_refused() {
         let mut spec = ModelSpec::reference();
         assert!(check(&spec, 20).is_err());
-        spec.latent = 2;
+        spec.latent = 2.into();
         assert!(check(&spec, 20).is_ok());
         assert!(check(&spec, 1000).is_err());
         assert!(check(&spec, usize::MAX).is_err());

@@ -120,7 +120,7 @@ pub fn traverse(
 ) -> Result<Film> {
     check(spec, traversal.rows.len(), range, steps, format)?;
     let share = |step: usize| 2.0 * step as f64 / (steps.max(2) - 1) as f64 - 1.0;
-    let mut codes = Vec::with_capacity(traversal.rows.len() * steps * spec.latent);
+    let mut codes = Vec::with_capacity(traversal.rows.len() * steps * spec.latent.values());
     for &value in &traversal.rows {
         for step in 0..steps {
             codes.extend(traversal.code(value, range, share(step)));

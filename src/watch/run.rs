@@ -231,7 +231,7 @@ pub(super) mod tests {
             lines.push(Line::Epoch(epoch(number)));
         }
         let model = ModelSpec {
-            latent: 3,
+            latent: 3.into(),
             ..ModelSpec::reference()
         };
         let record = Record {

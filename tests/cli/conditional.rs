@@ -20,7 +20,7 @@ fn bytes(images: &Images) -> &[u8] {
 }
 
 /// A folder of IDX files of digits; of some parts without labels.
-fn write_digits(folder: &Path, labelled: [bool; 2]) {
+pub(crate) fn write_digits(folder: &Path, labelled: [bool; 2]) {
     fs::create_dir_all(folder).expect("a folder");
     let data = digits::generate(TRAIN, TEST, 3);
     let splits = [("train", &data.train), ("t10k", &data.test)];

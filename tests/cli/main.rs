@@ -15,6 +15,7 @@ mod faults;
 mod formats;
 #[path = "../shared/python.rs"]
 mod interpreter;
+mod latents;
 mod layers;
 mod look;
 mod maps;

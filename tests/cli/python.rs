@@ -4,24 +4,23 @@
 //! Needs Python with numpy, onnx, onnxruntime, safetensors and torch. `ELBO_PYTHON` names the interpreter, and
 //! then a missing package is an error; without it `python3` is tried, and what is missing is said.
 
+mod models;
+
 use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::ValueEnum;
 use elbo::data::{Binarize, Images, Reading, Split, Values};
 use elbo::device::Device;
 use elbo::export::{self, Part, Trained};
 use elbo::files;
 use elbo::layers::LAYERS;
-use elbo::model::{
-    Activation, Condition, Inference, Likelihood, Model, ModelKind, ModelSpec, Sigma, Weights,
-};
-use elbo::shape::ImageShape;
+use elbo::model::{Condition, Inference, Model, ModelKind, ModelSpec, Weights};
 use tempfile::TempDir;
 
+use self::models::{maps, models};
 use crate::formats::npy;
 use crate::interpreter::python;
 use crate::support::{accepted, few_images, temporary, train_few, with_program};
@@ -106,12 +105,13 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
     }
     let sizes = [vec![ROWS], spec.image.sizes()].concat();
     let pixels = wave(ROWS * spec.image.values());
-    let z: Vec<f32> = wave(ROWS * spec.latent)
+    let z: Vec<f32> = wave(ROWS * spec.latent.values())
         .iter()
         .map(|value| 4.0 * value - 2.0)
         .collect();
     save(folder, "images.npy", &sizes, &pixels);
-    save(folder, "z.npy", &[ROWS, spec.latent], &z);
+    let shape = [vec![ROWS], spec.latent.sizes()].concat();
+    save(folder, "z.npy", &shape, &z);
     // Whole numbers, as labels in any array are.
     let classes: Vec<u32> = spec.condition.iter().flat_map(classes_of).collect();
     if spec.condition.is_some() {
@@ -126,7 +126,6 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
     let latents = model
         .encode(&images, Split::All, Binarize::None)
         .expect("codes");
-    let shape = [ROWS, spec.latent];
     match spec.kind {
         ModelKind::Ae => save(folder, "code.npy", &shape, &latents.mu),
         ModelKind::Vae => {
@@ -141,80 +140,6 @@ fn prepare(folder: &Path, spec: &ModelSpec) {
         &sizes,
         &model.decode_of(&z, &classes).expect("means"),
     );
-}
-
-/// Every activation with every loss as VAE and AE, small; the reference model; one of rows of values; residual ones.
-fn models() -> Vec<ModelSpec> {
-    let gaussian = |sigma| Likelihood::Gaussian { sigma };
-    let squared = [Likelihood::SquaredError, Likelihood::LinearSquaredError];
-    let (fixed, learned) = (Sigma::Fixed(0.5), Sigma::Learned(0.5));
-    let both = [Likelihood::Bernoulli, gaussian(fixed), gaussian(learned)];
-    let mut all = vec![ModelSpec::reference()];
-    for &activation in Activation::value_variants() {
-        for kind in [ModelKind::Vae, ModelKind::Ae] {
-            let own = squared.into_iter().filter(|_| kind == ModelKind::Ae);
-            all.extend(both.into_iter().chain(own).map(|likelihood| ModelSpec {
-                kind,
-                image: ImageShape::new(4, 3, 2),
-                encoder: [9, 7, 8].into(),
-                latent: 5,
-                activation,
-                likelihood,
-                ..ModelSpec::reference()
-            }));
-        }
-    }
-    all.push(ModelSpec {
-        image: ImageShape::new(1, 11, 1),
-        encoder: [6].into(),
-        ..ModelSpec::reference()
-    });
-    let layers = |text: &str| text.parse().expect("layers");
-    for kind in [ModelKind::Vae, ModelKind::Ae] {
-        all.push(ModelSpec {
-            kind,
-            image: ImageShape::new(4, 3, 2),
-            encoder: layers("linear 9, residual(linear 5, residual(linear 5), linear 9), linear 7"),
-            decoder: Some(layers("residual(linear 8, linear 5), linear 6")),
-            latent: 5,
-            activation: Activation::Silu,
-            likelihood: gaussian(learned),
-            ..ModelSpec::reference()
-        });
-    }
-    all
-}
-
-/// The same model, told one of three classes.
-fn told(spec: ModelSpec) -> ModelSpec {
-    let names = ["cat", "dog", "eel"].map(str::to_owned);
-    ModelSpec {
-        condition: Some(Condition::new(names.to_vec())),
-        ..spec
-    }
-}
-
-/// Models of maps: every layer that takes one, and linear layers beside them. Models that are told a class.
-fn maps() -> Vec<ModelSpec> {
-    let layers = |text: &str| text.parse().expect("layers");
-    let encoder = "conv 8 k3 /2, norm 4, residual(norm 2, conv 6 k3, norm 3, conv 8 k1), linear 9";
-    let decoder = "linear 9, linear 3x3x6, norm 3, tanh, up 4 to 6x5, norm 2, deconv 4 k3 *1, up 3, conv 2 k4 /2";
-    let spec = |kind, activation, decoder| ModelSpec {
-        kind,
-        image: ImageShape::new(6, 5, 2),
-        encoder: layers(encoder),
-        decoder,
-        latent: 5,
-        activation,
-        ..ModelSpec::reference()
-    };
-    vec![
-        spec(ModelKind::Vae, Activation::Silu, None),
-        spec(ModelKind::Vae, Activation::Gelu, Some(layers(decoder))),
-        spec(ModelKind::Ae, Activation::Relu, None),
-        told(spec(ModelKind::Vae, Activation::Silu, None)),
-        told(ModelSpec::reference()),
-    ]
 }
 
 /// A folder for each of these models, with every layer of the program among them.

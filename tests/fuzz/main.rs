@@ -325,7 +325,7 @@ fn spec() -> ModelSpec {
     let mut spec = ModelSpec::reference();
     spec.image = ImageShape::new(2, 2, 1);
     spec.encoder = [3].into();
-    spec.latent = 2;
+    spec.latent = 2.into();
     spec
 }
 

@@ -193,12 +193,14 @@ fn codes_are_decoded_as_images_of_their_class() {
             _ => Device::Gpu(Box::new(crate::support::gpu().expect("a GPU"))),
         };
         let mut model = Inference::new(on, &spec, &weights, 1).expect("a model");
-        let codes = vec![0.5; 600 * spec.latent];
+        let codes = vec![0.5; 600 * spec.latent.values()];
         let numbers: Vec<u32> = (0..600).map(|code| code % 10).collect();
         let together = model.decode_of(&codes, &numbers).expect("images");
         for class in 0..10 {
             model.set_class(Some(class)).expect("a class");
-            let alone = model.decode(&codes[..spec.latent]).expect("an image");
+            let alone = model
+                .decode(&codes[..spec.latent.values()])
+                .expect("an image");
             for (code, image) in together.chunks(784).enumerate() {
                 let is_own = code as u32 % 10 == class;
                 let is_near = image.iter().zip(&alone).all(|(a, b)| (a - b).abs() < 1e-5);
@@ -257,7 +259,7 @@ fn samples_of_digits_are_of_the_asked_class() {
     // With more latent dimensions it takes longer until codes leave it to the class which digit they are of.
     let spec = ModelSpec {
         encoder: [256].into(),
-        latent: 2,
+        latent: 2.into(),
         ..told()
     };
     check_samples(&digits::generate(6000, 500, 3), 20, 32, &spec);
@@ -277,7 +279,7 @@ fn samples_of_mnist_are_of_the_asked_class() {
     let data = Dataset::new("mnist", train, test.expect("images"));
     let spec = ModelSpec {
         encoder: [256].into(),
-        latent: 2,
+        latent: 2.into(),
         ..told()
     };
     check_samples(&data, 6, 32, &spec);

@@ -93,7 +93,7 @@ fn spec_of(case: &Value) -> ModelSpec {
             false => named::<Vec<usize>>(case, "hidden").as_slice().into(),
         },
         decoder: has("decoder").then(|| named(case, "decoder")),
-        latent: size("latent"),
+        latent: size("latent").into(),
         activation: named(case, "activation"),
         likelihood,
         beta: number("beta") as f32,
@@ -184,7 +184,7 @@ impl Golden {
 
     /// Values of epsilon for an image.
     fn noise_of_image(&self) -> usize {
-        self.spec.importance * self.spec.latent
+        self.spec.importance * self.spec.latent.values()
     }
 
     /// Rows of a step's batch.
@@ -380,7 +380,7 @@ impl Limits {
             });
         let longest = widest
             .max(spec.image.values())
-            .max(spec.latent)
+            .max(spec.latent.values())
             .max(golden.rows * pixels.max().unwrap_or(1));
         let nodes = model.graph().nodes().iter();
         let layers = nodes.filter(|node| !node.parameters.is_empty()).count();
@@ -398,7 +398,7 @@ impl Limits {
             sum: (longest as f64).sqrt(),
             layers: layers as f64,
             values: (golden.rows * spec.image.values()) as f64,
-            codes: (golden.rows * spec.latent) as f64,
+            codes: (golden.rows * spec.latent.values()) as f64,
             weights: weights as f64,
             of_batch: spec.objective().of_batch,
             images: (golden.rows * golden.steps) as f64,

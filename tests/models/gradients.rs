@@ -4,7 +4,8 @@ use clap::ValueEnum;
 use elbo::model::objectives::Term;
 use elbo::model::plans::{Update, buffers};
 use elbo::model::{
-    Activation, Blocks, Estimator, Likelihood, Model, ModelKind, ModelSpec, Parameters, Sigma,
+    Activation, Blocks, Estimator, LatentShape, Likelihood, Model, ModelKind, ModelSpec,
+    Parameters, Sigma,
 };
 use elbo::ops::activation::{IDENTITY, SILU};
 use elbo::ops::{elbo as loss, matmul};
@@ -121,6 +122,16 @@ impl Still {
     }
 }
 
+/// A small model whose codes are maps.
+pub(crate) fn of_code_maps(kind: ModelKind) -> ModelSpec {
+    ModelSpec {
+        image: elbo::shape::ImageShape::new(5, 4, 1),
+        encoder: layers("conv 3 k3 /2, conv 2 k3"),
+        latent: LatentShape::Map([3, 2, 2]),
+        ..small(kind, 20, &[], 3)
+    }
+}
+
 /// Compares every gradient of a model.
 pub(crate) fn check(report: &mut Report, title: &str, spec: &ModelSpec, seed: u64) {
     compare(report, title, Still::new(spec, seed, None));
@@ -210,6 +221,9 @@ fn gradients_with_two_hidden_layers_and_a_weighted_kl_match_differences() {
             ..small(kind, 10, &[], 3)
         };
         check(&mut report, "residual blocks", &spec, 14);
+    }
+    for kind in [ModelKind::Vae, ModelKind::Ae] {
+        check(&mut report, "codes that are maps", &of_code_maps(kind), 15);
     }
     report.conclude("differences");
 }
@@ -418,7 +432,7 @@ fn a_logvar_just_within_its_bound_has_its_gradient() {
     let bias = tensors.iter().find(|t| t.name == "fc22.bias");
     // d KL / d logvar = (exp(logvar) − 1)/2 for each image, and next to nothing through z.
     let expected = -0.5 * ROWS as f64;
-    for i in 0..spec.latent {
+    for i in 0..spec.latent.values() {
         let found = gradient[bias.expect("the bias").offset + i];
         assert!((found - expected).abs() < 1e-5, "{found}");
     }

@@ -140,7 +140,7 @@ fn samples_are_decoded_from_the_seeds_codes() {
     let mut prior = Stream::new(SEED, Purpose::Prior, 0);
     let means: Vec<Vec<Near>> = (0..IMAGES)
         .map(|_| {
-            let code = (0..spec.latent).map(|_| Near::exact(f64::from(prior.normal())));
+            let code = (0..spec.latent.values()).map(|_| Near::exact(f64::from(prior.normal())));
             let outputs = by_hand::decode(&weights, &code.collect::<Vec<_>>());
             outputs.into_iter().map(Near::sigmoid).collect()
         })
@@ -291,11 +291,11 @@ fn evaluation_means_the_losses_over_every_image() {
         }
         let images = images(IMAGES, &spec);
         let batches = [0, 1].map(|step| {
-            let len = BATCH * spec.latent;
+            let len = BATCH * spec.latent.values();
             noise(SEED, Purpose::EvaluationEpsilon, step, len)
         });
         let losses = all_seen(&images).into_iter().enumerate().map(|(i, x)| {
-            let noise = &batches[i / BATCH][i % BATCH * spec.latent..];
+            let noise = &batches[i / BATCH][i % BATCH * spec.latent.values()..];
             by_hand::losses(&spec, &weights, &x, noise)
         });
         let (reconstruction, kl): (Vec<_>, Vec<_>) = losses.map(|[r, kl]| (r, kl)).unzip();
@@ -343,9 +343,9 @@ fn bounds(spec: &ModelSpec, weights: &Weights, images: &Images, samples: usize) 
         let mut log_weights = vec![Vec::new(); batch.len()];
         while log_weights[0].len() < samples {
             let each = PASS.min(samples - log_weights[0].len());
-            let len = batch.len() * each * spec.latent;
+            let len = batch.len() * each * spec.latent.values();
             let noise = noise(SEED, Purpose::EvaluationEpsilon, pass, len);
-            let mut noise = noise.chunks(spec.latent);
+            let mut noise = noise.chunks(spec.latent.values());
             pass += 1;
             for (x, all) in batch.iter().zip(&mut log_weights) {
                 let heads = by_hand::encode(spec, weights, x);

@@ -14,6 +14,7 @@ mod graphs;
 mod inference;
 #[path = "../shared/python.rs"]
 mod interpreter;
+mod latents;
 mod mnist;
 mod modules;
 mod not_finite;

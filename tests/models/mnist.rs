@@ -117,7 +117,7 @@ fn convolutions_end_at_the_loss_of_pytorch() {
         encoder: "conv 32 k4 /2, conv 64 k4 /2, linear 256"
             .parse()
             .expect("layers"),
-        latent: 32,
+        latent: 32.into(),
         ..ModelSpec::reference()
     };
     let (loss, _) = job(cpu(), &spec, 1, 10, &read(&folder));

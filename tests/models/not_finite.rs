@@ -312,7 +312,7 @@ fn a_logvar_far_beyond_its_bound_gives_a_finite_loss() {
         let error = trainer.epoch(&mut Quiet).expect_err("a useless loss");
         assert!(error.to_string().contains("100 % of the log-variances"));
         // exp(30)/2 for each latent dimension, while logvar stays beyond its bound.
-        let kl = 0.5 * 30.0_f64.exp() * spec.latent as f64 / spec.image.values() as f64;
+        let kl = 0.5 * 30.0_f64.exp() * spec.latent.values() as f64 / spec.image.values() as f64;
         let (step, loss) = diverged(error);
         println!("{device}: {loss}");
         assert_eq!(step, 10, "{device}");

@@ -46,7 +46,7 @@ impl Case<'_> {
             }
         }
         if !self.heads.is_empty() {
-            let heads = &self.heads[first * 2 * self.spec.latent..];
+            let heads = &self.heads[first * 2 * self.spec.latent.values()..];
             runtime.write(buffers::HEADS, 0, heads).expect("a buffer");
         }
         let counters = [STEP, 0, 0];
@@ -107,7 +107,7 @@ fn a_part_of_a_batch_learns_from_the_images_and_noise_of_the_whole() {
             task: &TRAIN,
             mode: Mode::Train(Update::default()),
             samples: 1,
-            buffers: &[(X, spec.image.values()), (EPSILON, spec.latent)],
+            buffers: &[(X, spec.image.values()), (EPSILON, spec.latent.values())],
             heads: &[],
         }
         .compare();
@@ -123,7 +123,7 @@ fn a_part_of_a_batch_is_scored_by_the_images_and_codes_of_the_whole() {
             task: &SCORE,
             mode: Mode::Run,
             samples: 1,
-            buffers: &[(buffers::SEEN, values), (Z, spec.latent)],
+            buffers: &[(buffers::SEEN, values), (Z, spec.latent.values())],
             heads: &[],
         }
         .compare();
@@ -134,14 +134,14 @@ fn a_part_of_a_batch_is_scored_by_the_images_and_codes_of_the_whole() {
 fn importance_samples_of_a_part_of_a_batch_are_those_of_the_whole() {
     const SAMPLES: usize = 3;
     for spec in &specs() {
-        let count = ROWS * 2 * spec.latent;
+        let count = ROWS * 2 * spec.latent.values();
         let heads: Vec<f32> = (0..count).map(|i| (i % 13) as f32 / 7.0).collect();
         Case {
             spec,
             task: &LOG_WEIGHTS,
             mode: Mode::Run,
             samples: SAMPLES,
-            buffers: &[(Z, SAMPLES * spec.latent)],
+            buffers: &[(Z, SAMPLES * spec.latent.values())],
             heads: &heads,
         }
         .compare();

@@ -150,7 +150,7 @@ fn cpu_and_gpu_draw_the_same_noise() {
     let (rows, seed, step) = (33, 0x1234_5678_9abc_def0, 41);
     let source = byte_source(rows, spec.image.values(), seed);
     let update = Update::default();
-    let len = rows * spec.latent;
+    let len = rows * spec.latent.values();
     let expected = noise(seed, Purpose::Epsilon, step, len);
     for (device, mut runtime) in devices() {
         let mut plan = model.train(rows, &source, update);
@@ -210,11 +210,11 @@ fn an_epoch_with_a_short_last_batch_means_over_every_image_once() {
             let mut sums = [0.0; 2];
             for (i, &image) in order.iter().enumerate() {
                 let (step, row) = (i / options.batch_size, i % options.batch_size);
-                let len = (row + 1) * spec.latent;
+                let len = (row + 1) * spec.latent.values();
                 let noise = noise(options.seed, Purpose::Epsilon, step as u32, len);
                 let bytes = &bytes_of(&dataset.train)[image as usize * 784..][..784];
                 let x = by_hand::seen(bytes);
-                let noise = &noise[row * spec.latent..];
+                let noise = &noise[row * spec.latent.values()..];
                 let losses = by_hand::losses(&spec, &weights, &x, noise).map(|loss| loss.value);
                 sums = [sums[0] + losses[0], sums[1] + losses[1]];
             }
@@ -229,7 +229,7 @@ fn an_epoch_with_a_short_last_batch_means_over_every_image_once() {
                     reconstruction,
                     reconstruction,
                 ),
-                ("KL", found_kl, kl, kl + spec.latent as f64),
+                ("KL", found_kl, kl, kl + spec.latent.values() as f64),
                 (
                     "total",
                     train.total,

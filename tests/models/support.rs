@@ -163,7 +163,7 @@ pub(crate) fn small(kind: ModelKind, values: usize, hidden: &[usize], latent: us
         kind,
         image: ImageShape::new(1, values, 1),
         encoder: hidden.into(),
-        latent,
+        latent: latent.into(),
         activation: Activation::Tanh,
         likelihood: match kind {
             ModelKind::Vae => Likelihood::Bernoulli,
@@ -183,7 +183,7 @@ pub(crate) fn named_objective(name: &str) -> &'static Objective {
 pub(crate) fn digit_model() -> ModelSpec {
     ModelSpec {
         encoder: [64].into(),
-        latent: 8,
+        latent: 8.into(),
         ..ModelSpec::reference()
     }
 }

@@ -59,7 +59,7 @@ fn a_way_between_images_begins_and_ends_with_their_reconstructions() {
         let images = images(9, &spec);
         for (device, mut model) in on_devices(&spec, &weights, SEED) {
             let all = codes(&mut model, &spec, 9);
-            let code = |image: usize| &all[image * spec.latent..][..spec.latent];
+            let code = |image: usize| &all[image * spec.latent.values()..][..spec.latent.values()];
             for path in [Path::Linear, Path::Spherical] {
                 let ends =
                     Ends::of_images(&mut model, &images, (2, 6), 3, Split::Test, Binarize::None);
@@ -71,7 +71,13 @@ fn a_way_between_images_begins_and_ends_with_their_reconstructions() {
                 for row in 0..3 {
                     let (from, to) = (code(2 + row), code(6 + row));
                     let way = path.codes(from, to, STEPS);
-                    assert_eq!((&way[..spec.latent], &way[4 * spec.latent..]), (from, to));
+                    assert_eq!(
+                        (
+                            &way[..spec.latent.values()],
+                            &way[4 * spec.latent.values()..]
+                        ),
+                        (from, to)
+                    );
                     compare_row(&mut report, &weights, &film, row, &way);
                 }
                 report.conclude(&format!("{:?}, {path:?}, {device}", spec.kind));
@@ -109,7 +115,7 @@ fn binarised_images_have_the_codes_that_they_have_among_all() {
         let film = film.expect("a film");
         let mut report = Report::default();
         let ends = [3, 8]
-            .map(|image| &all[image * spec.latent..][..spec.latent])
+            .map(|image| &all[image * spec.latent.values()..][..spec.latent.values()])
             .concat();
         compare_row(&mut report, &weights, &film, 0, &ends);
         report.conclude("binarised");
@@ -120,14 +126,20 @@ fn binarised_images_have_the_codes_that_they_have_among_all() {
 fn a_way_through_the_prior_joins_the_draws_of_its_seed() {
     let (spec, weights) = model(ModelKind::Vae, Likelihood::Bernoulli);
     let mut prior = Stream::new(11, Purpose::Prior, 0);
-    let draws: Vec<f32> = (0..4 * spec.latent).map(|_| prior.normal()).collect();
+    let draws: Vec<f32> = (0..4 * spec.latent.values())
+        .map(|_| prior.normal())
+        .collect();
     for (device, mut model) in on_devices(&spec, &weights, SEED) {
-        let ends = Ends::of_prior(11, 2, spec.latent);
+        let ends = Ends::of_prior(11, 2, spec.latent.values());
         let film = interpolate(&mut model, &spec, ends, Path::Spherical, STEPS, Format::Gif);
         let film = film.expect("a film");
         let mut report = Report::default();
-        for (row, pair) in draws.chunks(2 * spec.latent).enumerate() {
-            let way = Path::Spherical.codes(&pair[..spec.latent], &pair[spec.latent..], STEPS);
+        for (row, pair) in draws.chunks(2 * spec.latent.values()).enumerate() {
+            let way = Path::Spherical.codes(
+                &pair[..spec.latent.values()],
+                &pair[spec.latent.values()..],
+                STEPS,
+            );
             compare_row(&mut report, &weights, &film, row, &way);
         }
         report.conclude(device);
@@ -141,29 +153,30 @@ fn a_row_of_a_traversal_changes_its_own_value_only() {
         for (device, mut model) in on_devices(&spec, &weights, SEED) {
             let all = codes(&mut model, &spec, 23);
             let spread = match spec.kind {
-                ModelKind::Vae => Spread::prior(spec.latent),
-                ModelKind::Ae => Spread::of(&all, spec.latent),
+                ModelKind::Vae => Spread::prior(spec.latent.values()),
+                ModelKind::Ae => Spread::of(&all, spec.latent.values()),
             };
             let plain = match spec.kind {
-                ModelKind::Vae => Traversal::of_prior(spec.latent),
-                ModelKind::Ae => Traversal::of_codes(&all, spec.latent),
+                ModelKind::Vae => Traversal::of_prior(spec.latent.values()),
+                ModelKind::Ae => Traversal::of_codes(&all, spec.latent.values()),
             };
             let about = plain
                 .clone()
                 .about(&mut model, &images, 4, Split::Test, Binarize::None);
             let mean: Vec<f32> = spread.mean.iter().map(|&mean| mean as f32).collect();
-            let image = &all[4 * spec.latent..][..spec.latent];
+            let image = &all[4 * spec.latent.values()..][..spec.latent.values()];
             let cases = [(plain, &mean[..]), (about.expect("image 4"), image)];
             for (traversal, base) in cases {
                 let film = traverse(&mut model, &spec, &traversal, 2.5, STEPS, Format::Png);
                 let film = film.expect("a film");
-                assert_eq!((film.rows(), film.steps()), (spec.latent, STEPS));
+                assert_eq!((film.rows(), film.steps()), (spec.latent.values(), STEPS));
                 let mut report = Report::default();
-                for value in 0..spec.latent {
+                for value in 0..spec.latent.values() {
                     let mut codes = base.repeat(STEPS);
                     for (step, share) in [-1.0, -0.5, 0.0, 0.5, 1.0].into_iter().enumerate() {
                         let (mean, unit) = (spread.mean[value], spread.deviation[value]);
-                        codes[step * spec.latent + value] = (mean + 2.5 * share * unit) as f32;
+                        codes[step * spec.latent.values() + value] =
+                            (mean + 2.5 * share * unit) as f32;
                     }
                     compare_row(&mut report, &weights, &film, value, &codes);
                     assert_ne!(
@@ -185,10 +198,10 @@ fn the_top_rows_of_a_traversal_are_those_of_the_most_kl() {
     for (_, mut model) in on_devices(&spec, &weights, SEED) {
         let latents = view::encode(&mut model, &images, Split::Test, Binarize::None);
         let latents = latents.expect("codes");
-        let kl = view::kl_by_value(&latents, spec.latent);
-        let top = Traversal::of_prior(spec.latent).top(2, spec.is_variational(), &latents);
+        let kl = view::kl_by_value(&latents, spec.latent.values());
+        let top = Traversal::of_prior(spec.latent.values()).top(2, spec.is_variational(), &latents);
         assert_eq!(top.rows.len(), 2);
-        let dropped = (0..spec.latent).filter(|value| !top.rows.contains(value));
+        let dropped = (0..spec.latent.values()).filter(|value| !top.rows.contains(value));
         let least = kl[top.rows[1]];
         assert!(kl[top.rows[0]] >= least && dropped.into_iter().all(|value| kl[value] <= least));
         // Their sum is what the loss has as a whole.
@@ -199,9 +212,9 @@ fn the_top_rows_of_a_traversal_are_those_of_the_most_kl() {
         let film = traverse(&mut model, &spec, &top, 3.0, 3, Format::Png).expect("a film");
         let mut report = Report::default();
         for (row, &value) in top.rows.iter().enumerate() {
-            let mut codes = vec![0.0; 3 * spec.latent];
+            let mut codes = vec![0.0; 3 * spec.latent.values()];
             codes[value] = -3.0;
-            codes[2 * spec.latent + value] = 3.0;
+            codes[2 * spec.latent.values() + value] = 3.0;
             compare_row(&mut report, &weights, &film, row, &codes);
         }
         report.conclude("top");
@@ -214,7 +227,7 @@ fn a_manifold_shows_the_quantiles_of_both_values() {
     // A picture of a column: a row of values would be drawn as a line.
     let image = ImageShape::new(wide.image.values(), 1, 1);
     let spec = ModelSpec {
-        latent: 2,
+        latent: 2.into(),
         image,
         ..wide
     };
@@ -255,7 +268,7 @@ fn images_and_numbers_that_there_are_not_are_refused() {
         let error = ends.expect_err("no such image").to_string();
         assert!(error.contains("they are 0 to 4"), "{error}");
     }
-    let plain = Traversal::of_prior(spec.latent);
+    let plain = Traversal::of_prior(spec.latent.values());
     let about = plain
         .clone()
         .about(&mut model, &images, 5, Split::Test, Binarize::None);

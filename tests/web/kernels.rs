@@ -258,7 +258,7 @@ fn maps() -> ModelSpec {
         image: ImageShape::new(8, 6, 4),
         encoder: layers("conv 8 k4 /2, norm 2, conv 5 k3 /2, linear 12"),
         decoder: Some(layers(decoder)),
-        latent: 3,
+        latent: 3.into(),
         activation: Activation::Tanh,
         ..ModelSpec::reference()
     }
@@ -266,10 +266,10 @@ fn maps() -> ModelSpec {
 
 /// Plans that have every kernel between them, and their buffers.
 fn plans() -> Vec<(Plan, CpuRuntime<f32>)> {
-    let spec = |values, hidden, latent, activation, likelihood| ModelSpec {
+    let spec = |values, hidden, latent: usize, activation, likelihood| ModelSpec {
         image: ImageShape::new(1, values, 1),
         encoder: [hidden].into(),
-        latent,
+        latent: latent.into(),
         activation,
         likelihood,
         ..ModelSpec::reference()

@@ -47,7 +47,7 @@ fn without_flags_and_file_the_reference_model_is_trained_on_the_digits() {
 fn a_flag_counts_over_the_file_and_the_file_over_the_default() {
     let text = "device = \"cpu\"\nlatent = 7\nhidden = [5, 6]\nlr = 0.25\nseed = 9";
     let resolved = resolve("--lr 0.5 --latent 3", text);
-    assert_eq!(resolved.model.latent, Some(3), "flag over file");
+    assert_eq!(resolved.model.latent, Some(3.into()), "flag over file");
     assert_eq!(resolved.train.learning_rate, 0.5, "flag over file");
     assert_eq!(
         resolved.model.net.hidden,
@@ -58,7 +58,7 @@ fn a_flag_counts_over_the_file_and_the_file_over_the_default() {
     assert_eq!(resolved.compute.device, "cpu", "file over default");
     assert_eq!(resolved.train.batch_size, 128, "default");
     // The default, asked for, counts over the file too.
-    assert_eq!(resolve("--latent 20", text).model.latent, Some(20));
+    assert_eq!(resolve("--latent 20", text).model.latent, Some(20.into()));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn the_configuration_of_a_run_resolves_to_the_same_run() {
             kind: ModelKind::Vae,
             image: ImageShape::new(8, 9, 3),
             encoder: [12, 11].into(),
-            latent: 2,
+            latent: 2.into(),
             activation: Activation::Gelu,
             likelihood: Likelihood::Gaussian {
                 sigma: Sigma::Learned(0.3),

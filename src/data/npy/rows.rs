@@ -95,17 +95,21 @@ impl<R: Read> Rows<R> {
         ))
     }
 
-    /// Reads the header of an array of codes, numbers as `[codes, latent]`.
+    /// Reads the header of an array of codes: numbers as `[codes, …]` with the sizes of a code, or as `[codes, values]`.
     ///
     /// # Errors
     /// [`Error::Data`] for another type, order or shape.
-    pub fn of_codes(mut reader: R, name: &Path, latent: usize) -> Result<Self> {
+    pub fn of_codes(mut reader: R, name: &Path, sizes: &[usize]) -> Result<Self> {
         let (header, numbers) = header(&mut reader, name)?;
-        if *header.shape != [header.shape.first().copied().unwrap_or(0), latent] {
+        let latent = sizes.iter().product();
+        let found = header.shape.get(1..).unwrap_or_default();
+        if found != sizes && found != [latent] {
+            let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
             return Err(Error::data(
                 name,
                 format!(
-                    "expected codes as [codes, {latent}], got shape {:?}",
+                    "expected codes as [codes, {}], got shape {:?}",
+                    sizes.join(", "),
                     header.shape
                 ),
                 "codes that this model gave, or others of its latent size",
@@ -237,7 +241,7 @@ mod tests {
     /// How many rows each call gives.
     fn batches(rows: usize, most: usize) -> Vec<usize> {
         let bytes = array(&[rows, 3]);
-        let mut rows = Rows::of_codes(&bytes[..], Path::new("stdin"), 3).expect("codes");
+        let mut rows = Rows::of_codes(&bytes[..], Path::new("stdin"), &[3]).expect("codes");
         let batches = std::iter::from_fn(|| rows.next_rows(most).expect("rows"));
         let found: Vec<Values> = batches.collect();
         let all: Vec<f32> = found.iter().flat_map(Values::to_f32).collect();
@@ -282,7 +286,7 @@ mod tests {
     fn a_stream_that_is_cut_anywhere_is_refused() {
         let whole = array(&[3, 2]);
         for len in 0..whole.len() {
-            let rows = Rows::of_codes(&whole[..len], Path::new("stdin"), 2);
+            let rows = Rows::of_codes(&whole[..len], Path::new("stdin"), &[2]);
             let outcome = rows.and_then(|mut rows| rows.next_rows(10));
             let error = outcome.expect_err("a part").to_string();
             assert!(error.contains("stdin"), "{len}: {error}");
@@ -297,7 +301,7 @@ mod tests {
             let at = at.expect("the type");
             header.splice(at..at + 3, descr.bytes());
             let bytes = [&header[..], values].concat();
-            let mut rows = Rows::of_codes(&bytes[..], Path::new("stdin"), 2)?;
+            let mut rows = Rows::of_codes(&bytes[..], Path::new("stdin"), &[2])?;
             rows.next_rows(1)
         };
         let expected = Some(Values::Floats(vec![3.0, 200.0]));

@@ -7,7 +7,7 @@ use super::*;
 use crate::data::{Binarize, Images, Reading, Scaling, Split, Values};
 use crate::device::Device;
 use crate::export::tests::{model, weights};
-use crate::model::{Activation, Condition, Inference, Likelihood, ModelKind, Sigma};
+use crate::model::{Activation, Condition, Inference, LatentShape, Likelihood, ModelKind, Sigma};
 use crate::shape::ImageShape;
 
 const TOLERANCE: f32 = 1e-5;
@@ -43,7 +43,7 @@ fn check(spec: &ModelSpec) {
     let mut inference = Inference::new(Device::Cpu, spec, &weights(spec), 1).expect("a model");
     let wave = |len: usize| (0..len).map(|i| 0.5 + 0.5 * (i as f32).sin());
     let pixels: Vec<f32> = wave(ROWS * spec.image.values()).collect();
-    let codes: Vec<f32> = wave(ROWS * spec.latent)
+    let codes: Vec<f32> = wave(ROWS * spec.latent.values())
         .map(|value| 6.0 * value - 3.0)
         .collect();
     let numbers = spec.condition.as_ref().map(|condition| {
@@ -88,7 +88,7 @@ fn check(spec: &ModelSpec) {
     }
     let means = inference.decode_of(&codes, &numbers).expect("means");
     let seen = part(spec, Part::Decoder).run(&with_classes(Value {
-        sizes: vec![ROWS, spec.latent],
+        sizes: [vec![ROWS], spec.latent.sizes()].concat(),
         values: codes,
     }));
     assert_eq!(seen["means"].sizes, sizes);
@@ -111,6 +111,25 @@ fn every_model_reads_back_as_what_the_program_computes() {
         for likelihood in both.into_iter().chain(squared) {
             check(&model(ModelKind::Ae, likelihood, activation));
         }
+    }
+}
+
+#[test]
+fn codes_that_are_maps_have_their_channels_last() {
+    for kind in [ModelKind::Vae, ModelKind::Ae] {
+        let spec = ModelSpec {
+            image: ImageShape::new(6, 5, 2),
+            encoder: "conv 4 k3 /2, conv 3 k3".parse().expect("layers"),
+            latent: LatentShape::Map([3, 3, 2]),
+            ..model(kind, Likelihood::Bernoulli, Activation::Relu)
+        };
+        let of_code = vec![None, Some(3), Some(3), Some(2)];
+        let graph = part(&spec, Part::Encoder);
+        for head in &graph.graph().output {
+            assert_eq!(signature(head).1, of_code);
+        }
+        let graph = part(&spec, Part::Decoder);
+        assert_eq!(signature(&graph.graph().input[0]), ("z", of_code));
     }
 }
 
@@ -219,7 +238,10 @@ fn more_than_a_file_holds_is_refused_before_it_is_made() {
 fn weights_of_another_model_are_refused() {
     let spec = model(ModelKind::Vae, Likelihood::Bernoulli, Activation::Relu);
     let weights = weights(&spec);
-    let other = ModelSpec { latent: 2, ..spec };
+    let other = ModelSpec {
+        latent: 2.into(),
+        ..spec
+    };
     let trained = Trained {
         spec: &other,
         weights: &weights,

@@ -76,6 +76,8 @@ struct Writer {
     is_function: bool,
     /// What is to be joined to it, and what computes that.
     beside: Option<(Value, String)>,
+    /// Heads that it may end in.
+    heads: usize,
 }
 
 /// Half of a model.
@@ -99,6 +101,7 @@ pub(super) fn half(model: &Model, part: Part) -> Result<Half> {
         expression: part.input().to_owned(),
         is_function: false,
         beside: class.map(|class| (class, CLASSES.to_owned())),
+        heads: model.spec().kind.latent().heads.len(),
     };
     if let Some(class) = class {
         let count = model.graph().info(class).len();
@@ -180,7 +183,7 @@ impl Writer {
         };
         self.turn_to(form)?;
         // What several heads take is computed once.
-        let is_shared = of.node.names.len() > 1 && self.expression.contains('(');
+        let is_shared = head.is_some() && self.heads > 1 && self.expression.contains('(');
         if self.is_function || is_shared {
             self.new_line();
         }

@@ -29,7 +29,7 @@ fn odd(encoder: &str, decoder: Option<&str>) -> ModelSpec {
         image: ImageShape::new(7, 6, 3),
         encoder: encoder.parse().expect(encoder),
         decoder: decoder.map(|text| text.parse().expect("layers")),
-        latent: 5,
+        latent: 5.into(),
         activation: Activation::Silu,
         ..ModelSpec::reference()
     }

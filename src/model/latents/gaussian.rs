@@ -34,7 +34,7 @@ pub static LATENT: Latent = Latent {
 };
 
 fn code(pass: &mut Pass<'_>, posterior: Slice) -> Code {
-    let latent = pass.spec.latent;
+    let latent = pass.spec.latent.values();
     let len = pass.rows() * latent;
     let counters = pass.counters();
     let noise = pass.noise();
@@ -62,7 +62,7 @@ fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, of: &Gradient
         let d_posterior = pass
             .lower
             .transient("heads gradient", encoded.posterior.len);
-        let size = [pass.images, pass.samples, pass.spec.latent];
+        let size = [pass.images, pass.samples, pass.spec.latent.values()];
         let call = importance_backward::call(size, pass.spec.gradient == Estimator::Dreg);
         let slices = [encoded.posterior, epsilon, d_code, weights, d_posterior];
         let kernel = &importance_backward::KERNEL;
@@ -70,7 +70,7 @@ fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, of: &Gradient
         return d_posterior;
     }
     let d_posterior = of.posterior.expect("an objective with a KL");
-    let call = reparameterize_backward::call(pass.images, pass.spec.latent);
+    let call = reparameterize_backward::call(pass.images, pass.spec.latent.values());
     let slices = [encoded.posterior, epsilon, d_code, d_posterior];
     let kernel = &reparameterize_backward::KERNEL;
     pass.lower.step("heads gradient", kernel, call, &slices);
@@ -78,13 +78,15 @@ fn backward(pass: &mut Pass<'_>, encoded: &Encoded, d_code: Slice, of: &Gradient
 }
 
 fn units(pass: &mut Pass<'_>, posterior: Slice) {
-    let units = pass.lower.shared(buffers::UNITS, SUMS * pass.spec.latent);
+    let units = pass
+        .lower
+        .shared(buffers::UNITS, SUMS * pass.spec.latent.values());
     sum(pass, posterior, units, true);
 }
 
 /// Sums of each latent dimension over the batch into `units`, `[latent, 4]`; on top of what is there where `add`.
 pub(in crate::model) fn sum(pass: &mut Pass<'_>, posterior: Slice, units: Slice, add: bool) {
-    let call = latent_units::call(pass.images, pass.spec.latent, add);
+    let call = latent_units::call(pass.images, pass.spec.latent.values(), add);
     pass.lower.step(
         "latent units",
         &latent_units::KERNEL,

@@ -2,6 +2,9 @@
 
 pub mod gaussian;
 pub mod point;
+mod shape;
+
+pub use shape::LatentShape;
 
 use crate::model::objectives::Gradients;
 use crate::model::pass::Pass;

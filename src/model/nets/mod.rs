@@ -22,6 +22,8 @@ pub struct Net {
     pub image: Value,
     /// What the encoder makes of them: the numbers of q(z|x), or a code.
     pub posterior: Value,
+    /// The parts of that: one value, or one for each head.
+    pub heads: Vec<Value>,
     /// Latent codes, from elsewhere.
     pub code: Value,
     /// Classes of the images and of the codes, 1 in the place of their own and 0 elsewhere, from elsewhere; `None` where the

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::blocks::Blocks;
 use super::presets;
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
+use crate::model::{LatentShape, ModelSpec};
 use crate::option::count;
 use crate::shape::ImageShape;
 
@@ -17,8 +17,8 @@ const MOST_BLOCKS: usize = 64;
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct NetOptions {
-    /// Kind of network; `auto` takes an mlp for rows of values and for grey images of up to 28x28, a conv for all others
-    /// [default: auto, with --hidden mlp]
+    /// Kind of network; `auto` takes an mlp for rows of values and for grey images of up to 28x28, a conv for all others and
+    /// for codes that are maps [default: auto, with --hidden mlp]
     #[arg(long, value_enum, help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub net: Option<NetName>,
@@ -76,11 +76,11 @@ pub enum NetName {
 }
 
 impl NetOptions {
-    /// The encoder that they describe, for images of a size.
+    /// The encoder that they describe, for images of a size and codes of another.
     ///
     /// # Errors
     /// [`Error::Config`] where two of them do not go together, or not with the images.
-    pub fn encoder(&self, image: ImageShape) -> Result<Blocks> {
+    pub fn encoder(&self, image: ImageShape, latent: Option<LatentShape>) -> Result<Blocks> {
         if let Some(encoder) = &self.encoder {
             return match self.beside_encoder() {
                 None => Ok(encoder.clone()),
@@ -114,7 +114,7 @@ impl NetOptions {
                 ));
             }
         };
-        match (self.is_of_maps(image), &self.hidden, self.width) {
+        match (self.is_of_maps(image, latent), &self.hidden, self.width) {
             (true, Some(_), _) => Err(Error::config(
                 "`hidden = …` is of linear layers, and the network is of convolutions",
                 "`width = 32`, the channels of its first layer",
@@ -126,7 +126,10 @@ impl NetOptions {
                 ),
                 "`net = mlp`; or `image-size = HxW`, where the values are those of images",
             )),
-            (true, None, width) => Ok(presets::of_maps(image, width.unwrap_or(32), blocks)),
+            (true, None, width) => {
+                let to = latent.and_then(|latent| latent.map());
+                Ok(presets::of_maps(image, width.unwrap_or(32), blocks, to))
+            }
             (false, _, Some(_)) => Err(Error::config(
                 "`width = …` is of convolutions, and the network has none",
                 "`net = conv`; or `hidden = 400`, the units of a hidden layer",
@@ -139,12 +142,14 @@ impl NetOptions {
     }
 
     /// Whether the layers of a kind of network are convolutions.
-    fn is_of_maps(&self, image: ImageShape) -> bool {
+    fn is_of_maps(&self, image: ImageShape, latent: Option<LatentShape>) -> bool {
+        let of_code =
+            latent.is_some_and(|latent| latent.map().is_some()) && image.sizes().len() > 1;
         match self.net {
             Some(NetName::Mlp) => false,
             Some(NetName::Conv) => true,
             Some(NetName::Resnet) if self.width.is_some() => true,
-            _ => self.hidden.is_none() && presets::are_photographs(image),
+            _ => self.hidden.is_none() && (of_code || presets::are_photographs(image)),
         }
     }
 

@@ -28,12 +28,25 @@ pub(crate) fn of_values(widths: &[usize], blocks: usize) -> Blocks {
 }
 
 /// Convolutions that halve an image until it has fewer than [`LEAST_HALVED`] rows or columns, the first to `width`
-/// channels, each further one to twice as many. With residual blocks, so many of them behind each, there are norms.
-pub(crate) fn of_maps(image: ImageShape, width: usize, blocks: usize) -> Blocks {
+/// channels, each further one to twice as many. With residual blocks, so many of them behind each, there are norms. Where the
+/// code is a map, they go on until they come to its rows.
+pub(crate) fn of_maps(
+    image: ImageShape,
+    width: usize,
+    blocks: usize,
+    code: Option<[usize; 3]>,
+) -> Blocks {
     let least = image.height.min(image.width);
-    let halvings = (least / LEAST_HALVED)
-        .checked_ilog2()
-        .map_or(0, |log| log + 1);
+    let halvings = match code {
+        Some([rows, ..]) => {
+            let halved = |height: &usize| Some(height.div_ceil(2)).filter(|_| *height > 1);
+            let heights = std::iter::successors(Some(image.height), halved);
+            heights.take_while(|&height| height > rows).count() as u32
+        }
+        None => (least / LEAST_HALVED)
+            .checked_ilog2()
+            .map_or(0, |log| log + 1),
+    };
     let convolution = |channels, size, stride| {
         Block::Conv(Kernel {
             channels,
@@ -74,14 +87,33 @@ mod tests {
         ] {
             let [height, width, channels] = image;
             let image = ImageShape::new(height, width, channels);
-            assert_eq!(of_maps(image, 32, 0).to_string(), layers);
+            assert_eq!(of_maps(image, 32, 0, None).to_string(), layers);
+        }
+    }
+
+    #[test]
+    fn convolutions_go_on_to_the_rows_of_a_code_that_is_a_map() {
+        for (image, code, layers) in [
+            ([28, 28, 1], [7, 7, 16], "conv 8 k4 /2, conv 16 k4 /2"),
+            ([32, 32, 3], [8, 8, 4], "conv 8 k4 /2, conv 16 k4 /2"),
+            (
+                [32, 32, 3],
+                [1, 1, 9],
+                "conv 8 k4 /2, conv 16 k4 /2, conv 32 k4 /2, conv 64 k4 /2, conv 64 k4 /2",
+            ),
+            ([9, 9, 1], [9, 9, 1], "conv 8 k3"),
+            ([9, 9, 1], [5, 5, 1], "conv 8 k4 /2"),
+        ] {
+            let [height, width, channels] = image;
+            let image = ImageShape::new(height, width, channels);
+            assert_eq!(of_maps(image, 8, 0, Some(code)).to_string(), layers);
         }
     }
 
     #[test]
     fn a_resnet_has_residual_blocks_behind_each_layer() {
         assert_eq!(
-            of_maps(ImageShape::new(20, 16, 3), 12, 2).to_string(),
+            of_maps(ImageShape::new(20, 16, 3), 12, 2, None).to_string(),
             "conv 12 k4 /2, norm 4, residual(conv 12 k3, norm 4, conv 12 k3), residual(conv 12 k3, norm 4, conv 12 k3), \
              conv 24 k4 /2, norm 8, residual(conv 24 k3, norm 8, conv 24 k3), residual(conv 24 k3, norm 8, conv 24 k3)"
         );

@@ -68,13 +68,14 @@ impl Sequence<'_> {
         }
         let (x, of_image) = self.told("encoder", x)?;
         let (x, _) = self.blocks(&spec.encoder, "encoder", x, false)?;
-        let posterior = self.heads(x)?;
-        let code = self.graph.input("code", &[spec.latent]);
+        let (posterior, heads) = self.heads(x)?;
+        let sizes_of_code = spec.latent.sizes();
+        let code = self.graph.input("code", &sizes_of_code);
         self.trail.part(match spec.decoder {
             Some(_) => "decoder",
             None => "decoder, the encoder's layers in reverse",
         });
-        self.trail.passed("code", &[spec.latent]);
+        self.trail.passed("code", &sizes_of_code);
         let (x, of_code) = self.told("decoder", code)?;
         let (x, place) = self.blocks(decoder, "decoder", x, decoder.give_map())?;
         let output = match self.graph.info(x).dims.len() {
@@ -92,6 +93,7 @@ impl Sequence<'_> {
             graph: std::mem::take(&mut self.graph),
             image,
             posterior,
+            heads,
             code,
             classes: of_image.zip(of_code),
             output,
@@ -109,7 +111,11 @@ impl Sequence<'_> {
         let class = self.graph.input(&name, &[condition.count()]);
         let beside = match *self.graph.info(x).dims {
             [height, width, _] => {
-                self.linear(&["class_map".to_owned()], &[height, width, 1], class)?
+                let name = match within {
+                    "encoder" => "class_map",
+                    _ => "code_class_map",
+                };
+                self.linear(&[name.to_owned()], &[height, width, 1], class)?
             }
             _ => class,
         };
@@ -280,8 +286,11 @@ impl Sequence<'_> {
         self.node(&add::LAYER, Attrs::default(), name.to_owned(), &[y, x])
     }
 
-    /// What the encoder gives for the latent code.
-    fn heads(&mut self, x: Value) -> Result<Value, String> {
+    /// What the encoder gives for the latent code, and the values that it is side by side.
+    fn heads(&mut self, x: Value) -> Result<(Value, Vec<Value>), String> {
+        if let Some(sizes) = self.spec.latent.map() {
+            return self.heads_of_map(x, sizes);
+        }
         let heads = self.spec.kind.latent().heads;
         let own = |head: &crate::model::latents::Head| head.name.to_owned();
         let names: Vec<String> = match &mut self.number {
@@ -295,7 +304,42 @@ impl Sequence<'_> {
                 }
             }
         };
-        self.linear(&names, &[heads.len() * self.spec.latent], x)
+        let all = self.linear(&names, &[heads.len() * self.spec.latent.values()], x)?;
+        Ok((all, vec![all]))
+    }
+
+    /// The same of a map: a convolution of single pixels for each head, whose values then lie side by side as those of a
+    /// linear layer do.
+    fn heads_of_map(
+        &mut self,
+        x: Value,
+        [height, width, channels]: [usize; 3],
+    ) -> Result<(Value, Vec<Value>), String> {
+        let found = self.graph.info(x).dims.clone();
+        if found.len() != 3 || found[..2] != [height, width] {
+            let latent = self.spec.latent;
+            self.trail.failed(&format!("latent {latent}"));
+            return Err(format!(
+                "the encoder ends in {}, and `latent = {latent}` is a map of {height}×{width} pixels",
+                match *found {
+                    [values] => format!("{values} values"),
+                    _ => format!("a map of {}", times(&found)),
+                }
+            ));
+        }
+        let (mut heads, mut flat) = (Vec::new(), Vec::new());
+        for head in self.spec.kind.latent().heads {
+            let attrs = convolution::attrs(channels, 1, 1);
+            let own = self.node(&convolution::LAYER, attrs, head.name.to_owned(), &[x])?;
+            let name = format!("{} side by side", head.name);
+            flat.push(self.reshape(&name, &[height * width * channels], own)?);
+            heads.push(own);
+        }
+        let all = match *flat {
+            [one] => one,
+            _ => self.node(&join::LAYER, Attrs::default(), "heads".to_owned(), &flat)?,
+        };
+        Ok((all, heads))
     }
 
     /// A linear layer, or several side by side.

@@ -46,7 +46,11 @@ pub(super) static OBJECTIVE: Objective = Objective {
 
 fn lower(pass: &mut Pass<'_>) -> Computed {
     let mut computed = reconstruction_and_kl(pass, None);
-    let (rows, latent, images) = (pass.rows(), pass.spec.latent, pass.images_of_split());
+    let (rows, latent, images) = (
+        pass.rows(),
+        pass.spec.latent.values(),
+        pass.images_of_split(),
+    );
     let encoded = pass.encoded();
     let (z, heads) = (encoded.code.z, encoded.posterior);
     let lower = &mut pass.lower;

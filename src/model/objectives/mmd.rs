@@ -52,7 +52,7 @@ pub(super) static OF_POINTS: Objective = Objective {
 };
 
 fn with_discrepancy(pass: &mut Pass<'_>, mut computed: Computed) -> Computed {
-    let (rows, latent) = (pass.rows(), pass.spec.latent);
+    let (rows, latent) = (pass.rows(), pass.spec.latent.values());
     let z = pass.encoded().code.z;
     let draws = pass.prior_draws();
     let lower = &mut pass.lower;

@@ -266,7 +266,7 @@ fn reconstruction_and_kl(pass: &mut Pass<'_>, beta: Option<f32>) -> Computed {
     let d_heads = of(learns && beta.is_some(), heads.len);
     let d_heads = pass.lower.transient("heads gradient", d_heads);
     let log_sigma = sigma::log_sigma(pass);
-    let latent = beta.map(|_| pass.spec.latent);
+    let latent = beta.map(|_| pass.spec.latent.values());
     let selector = pass.spec.likelihood.selector();
     let call = kernel::call(
         selector,
@@ -299,7 +299,7 @@ fn weigh_kl(pass: &mut Pass<'_>, computed: &Computed) {
     let (Some(rule), Some(d_posterior)) = (pass.weighs_kl(), d_posterior) else {
         return;
     };
-    let latent = pass.spec.latent;
+    let latent = pass.spec.latent.values();
     let units = pass.lower.transient("units of the batch", SUMS * latent);
     let posterior = pass.encoded().posterior;
     gaussian::sum(pass, posterior, units, false);

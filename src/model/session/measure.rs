@@ -37,7 +37,7 @@ impl Session {
         let first = |group: usize| group * plans.len() / groups;
         let own = ranks.own(groups);
         let width = match self.model.spec().is_variational() {
-            true => SUMS * self.model.spec().latent,
+            true => SUMS * self.model.spec().latent.values(),
             false => 0,
         };
         let (mut goes_on, mut units) = (true, Vec::new());

@@ -24,7 +24,7 @@ fn images(session: &Session, count: usize) -> Images {
 
 /// Codes for it.
 fn codes(session: &Session, count: usize) -> Vec<f32> {
-    let values = 0..count * session.model.spec().latent;
+    let values = 0..count * session.model.spec().latent.values();
     values.map(|i| (i % 13) as f32 / 6.0 - 1.0).collect()
 }
 
@@ -92,7 +92,7 @@ fn a_model_that_learns_nothing_holds_its_parameters_once() {
 fn many_numbers_of_codes_take_the_memory_of_the_most() {
     let mut several = session();
     let all = codes(&several, 40);
-    let latent = several.model.spec().latent;
+    let latent = several.model.spec().latent.values();
     let mut decoded = Vec::new();
     for count in 1..=40 {
         decoded = several.decode(&all[..count * latent], &[]).expect("means");
@@ -127,7 +127,7 @@ fn many_data_sets_take_the_memory_of_the_largest() {
 fn a_longer_buffer_ends_the_plans_that_use_the_one_before_and_no_others() {
     let mut session = session();
     let all = codes(&session, 9);
-    let latent = session.model.spec().latent;
+    let latent = session.model.spec().latent.values();
     let few = used(&mut session, 5);
     let plan = |session: &Session, name: &str| {
         let mut plans = session.prepared.values();

@@ -86,7 +86,7 @@ mod tests {
         let mut spec = ModelSpec::reference();
         spec.image = crate::shape::ImageShape::new(2, 2, 1);
         spec.encoder = [3].into();
-        spec.latent = 2;
+        spec.latent = 2.into();
         let weights = Weights::initial(&spec, 1).expect("weights");
         let whole = weights.to_bytes().expect("a file");
         assert_eq!(check(&whole), Seal::Whole);

@@ -300,7 +300,7 @@ mod tests {
     fn run(on_device: bool) -> Vec<State> {
         let spec = ModelSpec {
             encoder: [64].into(),
-            latent: 2,
+            latent: 2.into(),
             ..ModelSpec::reference()
         };
         let options = TrainOptions {

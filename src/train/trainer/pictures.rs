@@ -85,11 +85,11 @@ impl Trainer {
             return Ok(Vec::new());
         }
         let Some(condition) = &spec.condition else {
-            let codes = gaussian(self.options.seed, SAMPLES, spec.latent);
+            let codes = gaussian(self.options.seed, SAMPLES, spec.latent.values());
             return self.session.decode(&codes, &[]);
         };
         let shown = condition.count().min(MOST_ROWS) as u32;
-        let codes = gaussian(self.options.seed, OF_A_CLASS, spec.latent);
+        let codes = gaussian(self.options.seed, OF_A_CLASS, spec.latent.values());
         let classes = (0..shown).flat_map(|class| [class; OF_A_CLASS]);
         let classes: Vec<u32> = classes.collect();
         self.session.decode(&codes.repeat(shown as usize), &classes)

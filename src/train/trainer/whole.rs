@@ -19,7 +19,7 @@ use crate::train::{Observer, Pace, TrainOptions};
 ///
 /// let spec = ModelSpec {
 ///     encoder: [16].into(),
-///     latent: 2,
+///     latent: 2.into(),
 ///     activation: Activation::Silu,
 ///     ..ModelSpec::reference()
 /// };

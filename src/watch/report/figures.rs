@@ -51,7 +51,7 @@ pub(super) fn cards(run: &Run) -> String {
             cards += &card("Lowest test loss", &number(best.test.total), &rest);
         }
         if let Some(active) = last.active_units {
-            let rest = format!("of {} latent dimensions", spec.latent);
+            let rest = format!("of {} latent dimensions", spec.latent.values());
             cards += &card("Active units", &active.to_string(), &rest);
         }
     }

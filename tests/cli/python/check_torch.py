@@ -35,8 +35,10 @@ def computed(model, array, has):
     classes = [array("classes").long()] if has("classes") else []
     with torch.no_grad():
         encoded = model.encode(images, *classes)
-        found = {"code": encoded} if has("code") else dict(zip(("mu", "logvar"), encoded, strict=True))
-        means = model.decode(array("z"), *classes)
+        last = lambda codes: turned(codes, to=-1, source=1)
+        encoded = (last(encoded),) if has("code") else map(last, encoded)
+        found = dict(zip(("code",) if has("code") else ("mu", "logvar"), encoded, strict=True))
+        means = model.decode(turned(array("z"), to=1, source=-1), *classes)
         if has("decoded"):
             found["decoded"] = turned(model.unscaled(means), to=-1, source=1)
         else:

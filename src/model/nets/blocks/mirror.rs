@@ -59,8 +59,9 @@ impl Block {
 impl Blocks {
     /// The decoder that goes the way of this encoder of images of these sizes back: its layers in reverse, each to what
     /// that one takes. What belongs to a layer comes behind the layer that goes its way back, but for the last of all.
+    /// From a code that is a map a convolution leads to the map that the encoder ends in, and from others a linear layer.
     #[must_use]
-    pub fn mirrored(&self, image: &[usize]) -> Self {
+    pub fn mirrored(&self, image: &[usize], of_map: bool) -> Self {
         let takes = match self.take_map() {
             true => image.to_vec(),
             false => vec![image.iter().product()],
@@ -92,7 +93,15 @@ impl Blocks {
             }
         }
         // From the code to what the encoder's last layer gives.
-        let first = std::iter::once(Block::linear(&gives));
+        let first = match *gives {
+            [_, _, channels] if of_map => Block::Conv(Kernel {
+                channels,
+                size: 3,
+                stride: 1,
+            }),
+            _ => Block::linear(&gives),
+        };
+        let first = std::iter::once(first);
         let rest = back
             .into_iter()
             .flat_map(|Back { layer, own, .. }| std::iter::once(layer).chain(own));
@@ -176,7 +185,7 @@ mod tests {
                 "linear 7, linear 30, residual(linear 6, linear 30)",
             ),
         ] {
-            assert_eq!(blocks(encoder).mirrored(&[30]).to_string(), decoder);
+            assert_eq!(blocks(encoder).mirrored(&[30], false).to_string(), decoder);
         }
     }
 
@@ -212,7 +221,7 @@ mod tests {
                 "linear 1x1x8, deconv 8 k2 *2, linear 30",
             ),
         ] {
-            assert_eq!(blocks(encoder).mirrored(&image).to_string(), decoder);
+            assert_eq!(blocks(encoder).mirrored(&image, false).to_string(), decoder);
         }
     }
 
@@ -249,7 +258,7 @@ mod tests {
                 "linear 2x2x8, deconv 8 k3 *2, linear 6x5x3",
             ),
         ] {
-            assert_eq!(blocks(encoder).mirrored(&image).to_string(), decoder);
+            assert_eq!(blocks(encoder).mirrored(&image, false).to_string(), decoder);
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::graph::{Init, ParameterInfo};
+use crate::model::LatentShape;
 
 fn spec(encoder: &str) -> ModelSpec {
     ModelSpec {
@@ -123,4 +124,50 @@ fn groups_that_do_not_share_the_channels_out_are_refused_with_the_sizes() {
         error.ends_with("      conv 6 k3: 8×6×6\n    ): <-- here"),
         "{error}"
     );
+}
+
+#[test]
+fn codes_that_are_maps_come_from_convolutions_of_single_pixels_and_go_into_one() {
+    let of = |encoder: &str, latent| {
+        build(&ModelSpec {
+            latent,
+            ..spec(encoder)
+        })
+    };
+    let net = of("conv 8 k4 /2, conv 4 k3", LatentShape::Map([4, 3, 2])).expect("a net");
+    let nodes = net.graph.nodes().iter();
+    let names: Vec<String> = nodes
+        .map(|node| format!("{} {}", node.label(), node.layer.name))
+        .collect();
+    assert_eq!(
+        names[4..11],
+        [
+            "mu convolution",
+            "mu side by side reshape",
+            "logvar convolution",
+            "logvar side by side reshape",
+            "heads join",
+            "decoder.0 convolution",
+            "decoder.1 activation",
+        ]
+    );
+    assert_eq!(net.graph.info(net.posterior).dims, [2 * 24]);
+    assert_eq!(net.graph.info(net.code).dims, [4, 3, 2]);
+    for (encoder, latent, expected) in [
+        (
+            "conv 8 k4 /2",
+            [4, 4, 2],
+            "ends in a map of 4×3×8, and `latent = 4x4x2`",
+        ),
+        ("conv 8 k4 /2, linear 9", [4, 3, 2], "ends in 9 values"),
+        ("linear 9", [4, 3, 2], "ends in 9 values"),
+    ] {
+        let found = of(encoder, LatentShape::Map(latent)).expect_err(expected);
+        assert!(found.reason.contains(expected), "{}", found.reason);
+        assert!(
+            found.trail.to_string().contains("<-- here"),
+            "{}",
+            found.trail
+        );
+    }
 }
