@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-pub use array::{npy, npy_header, npy_values};
+pub use array::{npy, npy_header, npy_header_whole, npy_values, npy_whole};
 pub(crate) use at::read_exact_at;
 pub use cache::cache_folder;
 pub(crate) use clean::{clean, clean_files, clean_old_files};

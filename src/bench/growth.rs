@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Subject;
 use crate::device::Selection;
 use crate::error::Result;
+use crate::model::LatentShape;
 
 /// A cliff: the time of an image grows by more than this factor beyond its operations.
 pub const CLIFF: f64 = 1.5;
@@ -36,13 +37,22 @@ impl Axis {
     }
 
     /// The sizes that are measured: powers of two.
-    fn sizes(self) -> impl Iterator<Item = usize> {
+    fn sizes(self, subject: &Subject) -> impl Iterator<Item = usize> + use<> {
         let powers = match self {
             Self::Batch => 5..=13,
             Self::Hidden => 7..=12,
             Self::Latent => 1..=9,
         };
-        powers.map(|power| 1 << power)
+        // Codes of levels have so many channels each.
+        let levels = subject
+            .model
+            .levels
+            .as_ref()
+            .filter(|_| self == Self::Latent);
+        let each = levels.map_or(1, |own| own.of_channels().len());
+        powers
+            .map(|power| 1 << power)
+            .filter(move |size| size % each == 0)
     }
 
     /// The subject with this size in place of its own.
@@ -55,7 +65,13 @@ impl Axis {
                 model.encoder = model.encoder.of_width(size);
                 model.decoder = model.decoder.as_ref().map(|own| own.of_width(size));
             }
-            Self::Latent => subject.model.latent = size.into(),
+            // Of a map its channels.
+            Self::Latent => {
+                subject.model.latent = match subject.model.latent {
+                    LatentShape::Values(_) => LatentShape::Values(size),
+                    LatentShape::Map([height, width, _]) => LatentShape::Map([height, width, size]),
+                }
+            }
         }
         subject
     }
@@ -104,7 +120,8 @@ impl Growth {
     ) -> Result<Self> {
         subject.validate()?;
         let wanted = || Axis::ALL.into_iter().filter(|axis| axes.contains(axis));
-        let all = wanted().flat_map(|axis| axis.sizes().map(move |size| axis.set(subject, size)));
+        let all =
+            wanted().flat_map(|axis| axis.sizes(subject).map(move |size| axis.set(subject, size)));
         let mut most = subject.batch_size;
         for subject in all {
             // Before anything is measured, so that nothing measured is lost.
@@ -119,7 +136,7 @@ impl Growth {
         };
         for axis in wanted() {
             let mut before = None;
-            for size in axis.sizes() {
+            for size in axis.sizes(subject) {
                 let subject = axis.set(subject, size);
                 // A device of its own, so that no point holds the memory of those before.
                 let runtime = subject.open(subject.precision.open(selection)?);

@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::data::{Dataset, Images, Values, digits};
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Precision;
 use crate::model::session::check_rows;
 use crate::model::{Model, ModelSpec};
@@ -57,6 +57,12 @@ impl Subject {
     pub fn validate(&self) -> Result<()> {
         // Before there are images for it.
         check_rows(&Model::new(&self.model)?, self.batch_size)?;
+        if self.model.condition.is_some() {
+            return Err(Error::config(
+                "`condition = class`: the images that are measured with have no classes",
+                "no `condition = …`; it adds a small product to each half of the model",
+            ));
+        }
         self.options().validate(self.batch_size.max(TRAIN))
     }
 

@@ -106,9 +106,21 @@ impl ClassesArgs {
                 "no --classes, or a run of --condition class",
             ));
         };
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read the classes"))?;
+        let bytes = std::fs::read(path).map_err(Error::io(path, "read the classes"))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Error::data(
+                path,
+                "the classes are no text in UTF-8",
+                "a text of a class a line, in UTF-8",
+            )
+        })?;
+        // Some programs write a byte order mark, and blank lines at the end.
+        let text = text
+            .trim_start_matches('\u{feff}')
+            .trim_end_matches(['\n', '\r']);
         let number = |(line, name): (usize, &str)| {
-            condition.find(name).map_err(|_| {
+            let trimmed = || condition.find(name.trim());
+            condition.find(name).or_else(|_| trimmed()).map_err(|_| {
                 Error::data(
                     path,
                     format!("line {}: no class {name:?}", line + 1),

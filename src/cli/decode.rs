@@ -74,7 +74,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     };
     let weights = args.parameters.of(&folder)?;
     let (input, name) = streams::input(&args.codes)?;
-    let mut codes = Rows::of_codes(input, &name, &run.model.latent.sizes())?;
+    let mut codes = Rows::of_codes(input, &name, &run.model.code_sizes())?;
     let count = codes.count();
     classes.check(count)?;
     let classes = classes.numbers(count);

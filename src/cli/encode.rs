@@ -11,13 +11,14 @@ use super::{streams, warn};
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::export;
-use crate::model::{LatentShape, Latents};
+use crate::model::{Latents, Levels, ModelSpec};
 use crate::train::RunFolder;
 
 /// Write the latent codes of images as a NumPy array or a table
 ///
 /// The array is float32 [images, latent], or [images, height, width, channels] of codes that are maps, in the order of the
-/// images: the means of q(z|x) for a VAE, the code itself for an AE. A table has a row for each image: its name (without one its row in the array or table, counted from 0),
+/// images: the means of q(z|x) for a VAE, the code itself for an AE. Codes of --latent-kind fsq are int32, a number for each
+/// place. A table has a row for each image: its name (without one its row in the array or table, counted from 0),
 /// its class where it has one, then the values of the code. An array from stdin (`--data -`) flows through in batches:
 /// numbers of any real type in C order, [images, height, width, channels] or [images, values].
 #[derive(Args, Debug)]
@@ -68,7 +69,7 @@ pub(super) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     let beside = Beside::of(&chosen);
     let mut outputs = Outputs::open(args, kinds, default, beside)?;
     let mut model = args.view.model(run, &weights)?;
-    outputs.begin(chosen.images.len(), run.model.latent)?;
+    outputs.begin(chosen.images.len(), &run.model)?;
     outputs.take(&model.encode(&chosen.images, chosen.split, run.train.binarize)?)?;
     outputs.finish(args, kinds, chosen.images.len())
 }
@@ -128,7 +129,7 @@ fn encode_stream(args: &EncodeArgs, kinds: Kinds, folder: &RunFolder) -> anyhow:
     )?;
     let mut model = args.view.model(run, &weights)?;
     let count = images.count();
-    outputs.begin(count, run.model.latent)?;
+    outputs.begin(count, &run.model)?;
     let binarize = run.train.binarize;
     let mut reading = run.record.reading.rows(run.model.image.values(), &name)?;
     export::encode(&mut model, &mut images, &mut reading, binarize, |latents| {
@@ -145,6 +146,8 @@ struct Outputs<'a> {
     mu: RowWriter<'a>,
     logvar: Option<RowWriter<'a>>,
     beside: Beside<'a>,
+    /// Of codes that are whole numbers.
+    levels: Option<Levels>,
 }
 
 impl<'a> Outputs<'a> {
@@ -168,18 +171,30 @@ impl<'a> Outputs<'a> {
             mu: RowWriter::open(&mu, kinds.mu, logvar.is_some(), Some(beside))?,
             logvar,
             beside,
+            levels: None,
         })
     }
 
-    fn begin(&mut self, images: usize, latent: LatentShape) -> anyhow::Result<()> {
-        let shape = [vec![images], latent.sizes()].concat();
+    fn begin(&mut self, images: usize, spec: &ModelSpec) -> anyhow::Result<()> {
+        let shape = [vec![images], spec.code_sizes()].concat();
+        self.levels.clone_from(&spec.levels);
+        if self.levels.is_some() {
+            self.mu.of_whole_numbers();
+        }
         self.mu.begin(&shape, Columns::Counted("z"))?;
         let logvar = self.logvar.as_mut();
         logvar.map_or(Ok(()), |out| out.begin(&shape, Columns::Counted("logvar")))
     }
 
     fn take(&mut self, latents: &Latents) -> anyhow::Result<()> {
-        self.mu.values(&latents.mu)?;
+        match &self.levels {
+            Some(levels) => {
+                let numbers = levels.numbers(&latents.mu).into_iter();
+                let numbers: Vec<f32> = numbers.map(|number| number as f32).collect();
+                self.mu.values(&numbers)?;
+            }
+            None => self.mu.values(&latents.mu)?,
+        }
         let logvar = self.logvar.as_mut();
         logvar.map_or(Ok(()), |out| out.values(&latents.logvar))
     }

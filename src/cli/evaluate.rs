@@ -141,7 +141,12 @@ fn table(
             "{spread} {unit}, from {} importance samples an image",
             text::grouped(args.importance_samples as u64)
         );
-        lines.push(row("log p(x)", mean, &rest));
+        // Of an image whose class is given.
+        let name = match spec.condition {
+            Some(_) => "log p(x|y)",
+            None => "log p(x)",
+        };
+        lines.push(row(name, mean, &rest));
     }
     if let Some(bits) = bits_per_dimension(spec, sees_bits(chosen, run), evaluation) {
         let rest = match spec.likelihood {

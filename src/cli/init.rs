@@ -10,7 +10,7 @@ use toml::Table;
 use super::config;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::{ModelSpec, Weights};
+use crate::model::{Condition, ModelSpec, Weights};
 use crate::train::{InitFrom, RunFolder, Which};
 
 /// Parameters to start from.
@@ -20,6 +20,8 @@ pub(super) struct Initial {
     pub(super) from: InitFrom,
     /// Their file, read once: it may be that of a run that goes on.
     bytes: Vec<u8>,
+    /// What the model was told, where they are those of a run.
+    condition: Option<Option<Condition>>,
 }
 
 impl Initial {
@@ -41,14 +43,36 @@ impl Initial {
             file: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             sha256: files::hex(&Sha256::digest(&bytes)),
         };
-        Self { from, bytes }
+        Self {
+            from,
+            bytes,
+            condition: None,
+        }
     }
 
     /// The parameters, where they are those of such a model.
     ///
     /// # Errors
-    /// As [`Weights::to_begin_with`].
+    /// As [`Weights::to_begin_with`]; [`Error::Model`] where the model was told other classes.
     pub(super) fn weights(self, spec: &ModelSpec) -> Result<Weights> {
+        if let Some(own) = &self.condition
+            && *own != spec.condition
+        {
+            let told = |condition: &Option<Condition>| {
+                condition
+                    .as_ref()
+                    .map_or("no class".to_owned(), Condition::in_words)
+            };
+            return Err(Error::model(
+                &self.from.file,
+                format!(
+                    "these parameters are of a model that was told {}, and this one is told {}",
+                    told(own),
+                    told(&spec.condition)
+                ),
+                "data of the same classes and the same --condition, or no --init-from",
+            ));
+        }
         Weights::to_begin_with(&self.bytes, spec, &self.from.file)
     }
 }
@@ -96,6 +120,9 @@ pub(super) fn from(
     }
     let folder = RunFolder::open(path)?;
     let (file_of_run, bytes) = folder.read_whole(which.unwrap_or_default())?;
-    let initial = Initial::of(&file_of_run, bytes);
+    let initial = Initial {
+        condition: Some(folder.config().model.condition.clone()),
+        ..Initial::of(&file_of_run, bytes)
+    };
     Ok((config::with_model(file, folder.config())?, Some(initial)))
 }

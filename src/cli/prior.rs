@@ -25,7 +25,17 @@ pub(super) fn check(name: PriorName, folder: &RunFolder, data: Option<&str>) -> 
             format!(
                 "--prior {name}: it would be that of the codes of all classes, and this run is told the class of an image"
             ),
-            "--prior gaussian of a run of --model vae, which is the prior of every class",
+            match folder.config().model.has_prior() {
+                true => "--prior gaussian, which is the prior of every class",
+                false => "a run of --model vae, whose prior is that of every class",
+            },
+        ));
+    }
+    if name == PriorName::Frequencies && folder.config().model.levels.is_none() {
+        return Err(Error::model(
+            folder.path(),
+            "--prior frequencies: the codes of this run are no whole numbers, so that none comes twice",
+            "--prior mixture:10, or a run of --latent-kind fsq",
         ));
     }
     if name != PriorName::Gaussian {
@@ -64,6 +74,12 @@ pub(super) fn of(
         PriorName::Codes => {
             let training = Training::load(folder, data)?;
             Ok(Prior::Codes(training.codes(folder, model)?))
+        }
+        PriorName::Frequencies => {
+            let levels = model.spec().levels.as_ref();
+            let channels = levels.map_or(1, |levels| levels.of_channels().len());
+            let training = Training::load(folder, data)?;
+            Ok(Prior::Frequencies(training.codes(folder, model)?, channels))
         }
     }
 }

@@ -113,6 +113,8 @@ pub(super) struct RowWriter<'a> {
     beside: Option<Beside<'a>>,
     columns: usize,
     written: usize,
+    /// Whether an array is of int32.
+    whole: bool,
 }
 
 impl<'a> RowWriter<'a> {
@@ -129,14 +131,24 @@ impl<'a> RowWriter<'a> {
             beside,
             columns: 0,
             written: 0,
+            whole: false,
         })
+    }
+
+    /// Says that all numbers are whole, so that an array is one of int32.
+    pub(super) fn of_whole_numbers(&mut self) {
+        self.whole = true;
     }
 
     /// Begins an array of this shape; a table has these columns.
     pub(super) fn begin(&mut self, shape: &[usize], columns: Columns<'_>) -> anyhow::Result<()> {
         self.columns = shape.iter().skip(1).product();
         if self.kind != Kind::Csv {
-            return self.output.write(&files::npy_header(shape));
+            let header = match self.whole {
+                true => files::npy_header_whole(shape),
+                false => files::npy_header(shape),
+            };
+            return self.output.write(&header);
         }
         let mut header = self.beside.map_or_else(Vec::new, |beside| beside.header());
         header.extend((0..self.columns).map(|column| columns.name(column)));
@@ -146,7 +158,11 @@ impl<'a> RowWriter<'a> {
     /// Whole rows.
     pub(super) fn values(&mut self, values: &[f32]) -> anyhow::Result<()> {
         if self.kind != Kind::Csv {
-            return self.output.write(&files::npy_values(values));
+            let bytes = match self.whole {
+                true => files::npy_whole(values),
+                false => files::npy_values(values),
+            };
+            return self.output.write(&bytes);
         }
         let rows = values.chunks_exact(self.columns.max(1));
         let count = rows.len();

@@ -22,7 +22,8 @@ use crate::view::check_grid;
 /// by expectation maximisation: ex-post density estimation (Ghosh et al. 2020). It is kept in the run folder, as
 /// `prior-mixture-10.safetensors`, until the parameters or the data are other ones. `--prior codes` draws from the codes of
 /// the training images themselves: one of them, then z from its q(z|x). Of an autoencoder that gives reconstructions of
-/// training images, nothing new: a check, what a good density would come near to.
+/// training images, nothing new: a check, what a good density would come near to. `--prior frequencies` is for codes of
+/// `--latent-kind fsq`: each place has a code as often as the training images have it there.
 ///
 /// A run of `--condition class` gives images of `--class`, or else of all its classes, one after another: a row of the grid
 /// for each.
@@ -37,8 +38,12 @@ pub(super) struct SampleArgs {
     #[command(flatten)]
     parameters: saved::ParametersArgs,
     /// What codes are drawn from: gaussian for N(0, I), mixture:K for K Gaussians that are fitted to the codes of the
-    /// training images, codes for these codes
-    #[arg(long, value_name = "gaussian|mixture:K|codes", default_value_t)]
+    /// training images, codes for these codes, frequencies for how often whole numbers are at each place of them
+    #[arg(
+        long,
+        value_name = "gaussian|mixture:K|codes|frequencies",
+        default_value_t
+    )]
     prior: PriorName,
     /// Where the training images are now [default: where they were]
     #[arg(long, value_name = "NAME|PATH")]

@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
     use crate::model::plans::{self, Mode};
-    use crate::model::{Activation, Condition, Likelihood, Model, ModelKind, ModelSpec};
+    use crate::model::{Activation, Condition, Levels, Likelihood, Model, ModelKind, ModelSpec};
     use crate::shape::ImageShape;
 
     fn programs() -> Vec<Program> {
@@ -154,7 +154,17 @@ mod tests {
             decoder: Some("residual(linear 9, linear 20)".parse().expect("layers")),
             ..ModelSpec::reference()
         };
-        specs.chain([residual]).chain(told()).map(program).collect()
+        let levels = ModelSpec {
+            kind: ModelKind::Ae,
+            levels: Some(Levels::usual()),
+            likelihood: Likelihood::SquaredError,
+            ..ModelSpec::reference()
+        };
+        specs
+            .chain([residual, levels])
+            .chain(told())
+            .map(program)
+            .collect()
     }
 
     /// Models that are told a class: of values, and of maps, where it is one more channel of the image.
@@ -198,6 +208,7 @@ mod tests {
             "activation",
             "add",
             "convolution",
+            "fsq",
             "group_norm",
             "join",
             "linear",

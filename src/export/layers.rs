@@ -97,6 +97,10 @@ impl Part {
             _ if value == net.image || value == net.code => self.input().to_owned(),
             // What the decoder ends in, whatever layer that is.
             _ if value == net.mean => "means".to_owned(),
+            // What a head is made of may have its name among the parameters.
+            Some(node) if heads.iter().any(|head| head.name == node.label()) => {
+                format!("{}.unrounded", node.label())
+            }
             Some(node) => node.label(),
             None => model.graph().info(value).name.clone(),
         };

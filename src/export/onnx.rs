@@ -107,7 +107,9 @@ fn properties(trained: &Trained<'_>, model: &model::Model) -> Result<Vec<Propert
         all.push(("sigma", sigma.to_string()));
     }
     if let Some(condition) = &spec.condition {
-        all.push(("classes", format!("{:?}", condition.classes())));
+        let names = serde_json::to_string(condition.classes());
+        let names = names.map_err(|reason| Error::internal(format!("the classes: {reason}")))?;
+        all.push(("classes", names));
     }
     let property = |(key, value): (&str, String)| Property {
         key: key.to_owned(),
@@ -269,6 +271,12 @@ fn tensor(trained: &Trained<'_>, constant: Constant) -> Result<Tensor> {
             (name, DataType::Float, dims, bytes(values))
         }
         Constant::Scalar { name, value } => (name, DataType::Float, vec![], bytes(&[value])),
+        Constant::Floats { name, values } => (
+            name,
+            DataType::Float,
+            vec![values.len() as i64],
+            bytes(&values),
+        ),
         Constant::Row { name, value, len } => {
             let row = vec![value; len];
             (name, DataType::Float, vec![len as i64], bytes(&row))

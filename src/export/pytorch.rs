@@ -9,7 +9,7 @@ use half::{CLASSES, Half, Module, half};
 use super::layers::Part;
 use super::{SourceScaling, Trained, safetensors};
 use crate::data::Binarize;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::latents::Head;
 use crate::model::{LatentShape, Model, Sigma, words};
 
@@ -50,6 +50,12 @@ fn program(trained: &Trained<'_>) -> Result<String> {
     let [encoder, decoder] = [half(&model, Part::Encoder)?, half(&model, Part::Decoder)?];
     let scaling = Scale::of(trained);
     let mut code = String::new();
+    if let Some(condition) = &trained.spec.condition {
+        // JSON's strings are Python's too, whatever a name has in it.
+        let names = serde_json::to_string(condition.classes())
+            .map_err(|error| Error::internal(format!("the names of the classes: {error}")))?;
+        code += &format!("CLASSES = {names}\n\n\n");
+    }
     let mut definitions = encoder.definitions.clone();
     definitions.extend(&decoder.definitions);
     definitions.sort_unstable();
@@ -106,8 +112,8 @@ fn docstring(trained: &Trained<'_>) -> String {
     ];
     if let Some(condition) = &spec.condition {
         lines.push(format!(
-            "`{CLASSES}` are numbers, int64 [batch], counted from 0: {}.",
-            condition.classes().join(", ")
+            "`{CLASSES}` are numbers, int64 [batch], counted from 0: those of the names in `CLASSES`, of which there are {}.",
+            condition.count()
         ));
     }
     if trained.binarize != Binarize::None {

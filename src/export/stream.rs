@@ -45,7 +45,8 @@ pub fn encode<E: From<Error>>(
     Ok(())
 }
 
-/// Decodes codes batch by batch to means, `[rows, values]`; each batch goes to `take`. `classes` has the class of each code,
+/// Decodes codes, with the sizes that [`crate::model::ModelSpec::code_sizes`] says, batch by batch to means, `[rows, values]`;
+/// each batch goes to `take`. `classes` has the class of each code,
 /// or nothing where the model is told none.
 ///
 /// # Errors
@@ -57,11 +58,17 @@ pub fn decode<E: From<Error>>(
     mut take: impl FnMut(&[f32]) -> Result<(), E>,
 ) -> Result<(), E> {
     let most = model.batch_rows();
-    let (latent, mut classes) = (model.spec().latent.values(), classes);
+    let levels = model.spec().levels.clone();
+    let latent: usize = model.spec().code_sizes().iter().product();
+    let mut classes = classes;
     while let Some(codes) = codes.next_rows(most)? {
         let (batch, rest) = classes.split_at((codes.len() / latent).min(classes.len()));
         classes = rest;
-        take(&model.decode_of(&codes.to_f32(), batch)?)?;
+        let codes = match &levels {
+            Some(levels) => levels.values(&codes.to_f32())?,
+            None => codes.to_f32(),
+        };
+        take(&model.decode_of(&codes, batch)?)?;
     }
     Ok(())
 }

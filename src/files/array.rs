@@ -21,6 +21,15 @@ pub fn npy(values: &[f32], columns: usize) -> Result<Vec<u8>> {
 
 /// The beginning of a `.npy` file of float32 values of a shape; [`npy_values`] follow.
 pub fn npy_header(shape: &[usize]) -> Vec<u8> {
+    header("<f4", shape)
+}
+
+/// The beginning of a `.npy` file of int32 values of a shape; [`npy_whole`] follow.
+pub fn npy_header_whole(shape: &[usize]) -> Vec<u8> {
+    header("<i4", shape)
+}
+
+fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
     // Format 1.0 of `numpy.lib.format`: magic, version, length of the header, the header as a Python
     // dictionary that spaces and a newline pad to a multiple of 64 bytes, then the values.
     const START: usize = 10;
@@ -30,7 +39,8 @@ pub fn npy_header(shape: &[usize]) -> Vec<u8> {
         sizes.push(String::new());
     }
     let sizes = sizes.join(", ");
-    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
+    let dictionary =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
     let header = (START + dictionary.len() + 1).next_multiple_of(64) - START;
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header as u16).to_le_bytes());
@@ -43,6 +53,14 @@ pub fn npy_values(values: &[f32]) -> Vec<u8> {
     values
         .iter()
         .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// Whole numbers as they lie in a `.npy` file of int32.
+pub fn npy_whole(numbers: &[f32]) -> Vec<u8> {
+    numbers
+        .iter()
+        .flat_map(|&number| (number as i32).to_le_bytes())
         .collect()
 }
 

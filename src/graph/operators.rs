@@ -41,6 +41,13 @@ pub enum Constant {
         /// Its value.
         value: f32,
     },
+    /// Numbers in a row.
+    Floats {
+        /// Its name.
+        name: String,
+        /// Its values.
+        values: Vec<f32>,
+    },
     /// The same number so many times in a row.
     Row {
         /// Its name.
@@ -65,6 +72,7 @@ impl Constant {
         match self {
             Self::Parameter { name, .. }
             | Self::Scalar { name, .. }
+            | Self::Floats { name, .. }
             | Self::Row { name, .. }
             | Self::Integers { name, .. } => name,
         }
@@ -200,6 +208,15 @@ impl Operators {
                 value: value as f32,
             });
         }
+        name.to_owned()
+    }
+
+    /// Numbers in a row. Returns their name.
+    pub fn floats(&mut self, name: &str, values: Vec<f32>) -> String {
+        self.constants.push(Constant::Floats {
+            name: name.to_owned(),
+            values,
+        });
         name.to_owned()
     }
 

@@ -17,6 +17,13 @@ pub enum Torch {
     },
     /// A method of the tensor that it takes: `.flatten(1)`.
     Method(String),
+    /// A module of a class of its own, which takes values or maps and gives as many.
+    Own {
+        /// The module.
+        module: String,
+        /// What defines its class.
+        definition: &'static str,
+    },
     /// Its two inputs side by side, of maps their channels.
     Joined,
     /// A class around the layers whose names begin with its own: it takes what the first of them takes, and what the last

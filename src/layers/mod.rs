@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod add;
 pub mod convolution;
+pub mod fsq;
 pub mod group_norm;
 pub mod join;
 pub mod linear;
@@ -21,6 +22,7 @@ pub static LAYERS: &[&Layer] = &[
     &activation::LAYER,
     &add::LAYER,
     &convolution::LAYER,
+    &fsq::LAYER,
     &group_norm::LAYER,
     &join::LAYER,
     &linear::LAYER,

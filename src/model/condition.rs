@@ -127,7 +127,8 @@ impl Condition {
                         "the {split} image {image} is of class {name:?}, and the model knows {}",
                         self.in_words()
                     ),
-                    "data of these classes, or a model that is trained with images of this class too",
+                    "data of these classes, or a model that is trained with images of this class too; where the program made the \
+                     split, another one (`split-seed = …`) or a smaller `test-fraction = …`",
                 )
             })?;
         }
@@ -175,7 +176,7 @@ impl Condition {
             Some(number) => Ok(number as u32),
             None => Err(Error::config(
                 format!("`class = {name}`: there is no such class"),
-                format!("one of {}", self.in_words()),
+                format!("one of {}, or its number from 0", self.in_words()),
             )),
         }
     }
@@ -185,7 +186,10 @@ impl Condition {
         match self.count() {
             0 | 2..=MOST_CLASSES => Ok(()),
             count => Err(Error::config(
-                format!("`condition = class`: a model of {count} classes"),
+                format!(
+                    "`condition = class`: a model of {count} class{}",
+                    if count == 1 { "" } else { "es" }
+                ),
                 format!("2 to {MOST_CLASSES} classes, or no `condition = …`"),
             )),
         }
@@ -193,7 +197,15 @@ impl Condition {
 
     /// Names of the classes, the first ones where they are many: `3 classes (cat, dog, eel)`.
     pub fn in_words(&self) -> String {
-        let shown: Vec<&str> = self.classes.iter().take(10).map(|name| &**name).collect();
+        let is_plain = |name: &str| {
+            let is_word = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+            !name.is_empty() && name.chars().all(is_word)
+        };
+        let shown = |name: &String| match is_plain(name) {
+            true => name.clone(),
+            false => format!("{name:?}"),
+        };
+        let shown: Vec<String> = self.classes.iter().take(10).map(shown).collect();
         let more = if self.count() > shown.len() {
             ", …"
         } else {

@@ -156,7 +156,10 @@ impl Inference {
                 "`prior = mixture:10`, a density that is fitted to its codes, or a run of `model = vae` or `objective = wae`",
             ));
         }
-        let codes = prior.draw(self.session.seed, count, spec.latent.values())?;
+        let mut codes = prior.draw(self.session.seed, count, spec.latent.values())?;
+        if let Some(levels) = &spec.levels {
+            levels.snap(&mut codes);
+        }
         let mut images = self.decode_of(&codes, classes)?;
         if draw {
             self.draw(&mut images)?;

@@ -27,7 +27,7 @@ pub use crate::graph::{Parameters, Tensor};
 pub use crate::layers::Activation;
 pub use condition::{Condition, ConditionName, MOST_CLASSES};
 pub use inference::{Evaluation, Inference, Latents};
-pub use latents::LatentShape;
+pub use latents::{LatentKind, LatentShape, Levels};
 pub use loss::Loss;
 pub use memory::{Allocation, MemoryUse};
 pub use nets::blocks::{Block, Blocks};

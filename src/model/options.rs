@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::nets::{self, NetOptions};
 use super::objectives::{OBJECTIVES, Objective};
 use super::{
-    Activation, Condition, ConditionName, Estimator, LatentShape, Likelihood, ModelKind, ModelSpec,
-    Sigma, suits,
+    Activation, Condition, ConditionName, Estimator, LatentKind, LatentShape, Levels, Likelihood,
+    ModelKind, ModelSpec, Sigma, suits,
 };
 use crate::error::Result;
 use crate::option::{defaults, number, positive};
@@ -34,6 +34,14 @@ pub struct ModelOptions {
     #[arg(long, value_name = "NUMBER|HxWxC", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latent: Option<LatentShape>,
+    /// What is made of a code before it is decoded; of an ae [default: continuous]
+    #[arg(long, value_enum, help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latent_kind: Option<LatentKind>,
+    /// Levels of each channel of a code of the kind fsq: with 8,5,5,5 it is one of 1000 [default: 8,5,5,5]
+    #[arg(long, value_name = "NUMBER,…", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Levels>,
     /// Activation function after every hidden layer [default: relu; silu for convolutions that --net sizes]
     #[arg(long, value_enum, help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +167,10 @@ impl ModelOptions {
             encoder,
             decoder: self.net.decoder.clone(),
             latent,
+            levels: match self.latent_kind {
+                Some(LatentKind::Fsq) => Some(self.levels.clone().unwrap_or_else(Levels::usual)),
+                _ => None,
+            },
             activation: self.activation.unwrap_or(activation),
             likelihood: self.chosen_likelihood(image),
             beta: self.beta.unwrap_or(match self.capacity {
@@ -236,6 +248,8 @@ impl From<&ModelSpec> for ModelOptions {
             image: Some(spec.image),
             net: NetOptions::from(spec),
             latent: Some(spec.latent),
+            latent_kind: spec.levels.as_ref().map(|_| LatentKind::Fsq),
+            levels: spec.levels.clone(),
             activation: Some(spec.activation),
             likelihood: Some(likelihood),
             sigma,

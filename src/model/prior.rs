@@ -30,11 +30,12 @@ pub enum PriorName {
     Mixture(usize),
     /// The codes of the training images themselves.
     Codes,
+    /// The code of each place as often as the training images have it there.
+    Frequencies,
 }
 
 /// What is expected where a text is none of them.
-const EXPECTED: &str =
-    "expected gaussian, codes, or mixture:K with a number of Gaussians, such as mixture:10";
+const EXPECTED: &str = "expected gaussian, codes, frequencies, or mixture:K with a number of Gaussians, such as mixture:10";
 
 impl FromStr for PriorName {
     type Err = String;
@@ -42,6 +43,7 @@ impl FromStr for PriorName {
         match text.trim() {
             "gaussian" => Ok(Self::Gaussian),
             "codes" => Ok(Self::Codes),
+            "frequencies" => Ok(Self::Frequencies),
             text => {
                 let count = text.strip_prefix("mixture:").ok_or(EXPECTED)?;
                 let count = option::positive(count);
@@ -57,6 +59,7 @@ impl fmt::Display for PriorName {
             Self::Gaussian => write!(f, "gaussian"),
             Self::Mixture(count) => write!(f, "mixture:{count}"),
             Self::Codes => write!(f, "codes"),
+            Self::Frequencies => write!(f, "frequencies"),
         }
     }
 }
@@ -71,6 +74,9 @@ pub enum Prior {
     /// The aggregate posterior of some images, 1/N Σ q(z|x): one of them at random, then a draw from its q(z|x). The code
     /// itself for an autoencoder, so that what is decoded are reconstructions of these images and nothing new.
     Codes(Latents),
+    /// The codes of some images, of places with so many channels each: every place has that of one of them at random,
+    /// whichever the others have.
+    Frequencies(Latents, usize),
 }
 
 impl Prior {
@@ -85,7 +91,10 @@ impl Prior {
                 check("a mixture of codes", mixture.latent(), latent)?;
                 Ok(mixture.draw(seed, count))
             }
-            Self::Codes(latents) => of_codes(latents, seed, count, latent),
+            Self::Codes(latents) => of_codes(latents, seed, count, latent, latent),
+            Self::Frequencies(latents, channels) => {
+                of_codes(latents, seed, count, latent, *channels)
+            }
         }
     }
 }
@@ -100,7 +109,14 @@ fn check(what: &str, found: usize, latent: usize) -> Result<()> {
     }
 }
 
-fn of_codes(latents: &Latents, seed: u64, count: usize, latent: usize) -> Result<Vec<f32>> {
+/// An image is chosen for every `together` values of a code.
+fn of_codes(
+    latents: &Latents,
+    seed: u64,
+    count: usize,
+    latent: usize,
+    together: usize,
+) -> Result<Vec<f32>> {
     let (means, variances) = (latents.mu.len(), latents.logvar.len());
     let images = means / latent.max(1);
     if images == 0 || images * latent != means || ![0, means].contains(&variances) {
@@ -112,9 +128,10 @@ fn of_codes(latents: &Latents, seed: u64, count: usize, latent: usize) -> Result
     let mut choices = Uniform::new(seed, Purpose::Prior, CHOICE);
     let mut noise = Stream::new(seed, Purpose::Prior, NOISE);
     let mut codes = Vec::with_capacity(count * latent);
-    for _ in 0..count {
+    for place in 0..count * latent / together {
         let image = ((choices.next() * images as f64) as usize).min(images - 1);
-        for at in image * latent..(image + 1) * latent {
+        let first = image * latent + place * together % latent;
+        for at in first..first + together {
             // Of an autoencoder there is no variance.
             let deviation = latents.logvar.get(at).map(|logvar| (0.5 * logvar).exp());
             let moved = deviation.map_or(0.0, |deviation| deviation * noise.normal());

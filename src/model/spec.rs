@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Binarize, Images};
 use crate::error::{Error, Result};
 use crate::layers::Activation;
-use crate::model::latents::{Latent, LatentShape, gaussian, point};
+use crate::model::latents::{Latent, LatentShape, Levels, gaussian, point};
 use crate::model::nets::blocks::Blocks;
 use crate::model::nets::{Net, presets};
 use crate::model::objectives::Objective;
@@ -135,6 +135,9 @@ pub struct ModelSpec {
     pub decoder: Option<Blocks>,
     /// Sizes of the latent code.
     pub latent: LatentShape,
+    /// Levels that each channel of the code is rounded to; `None` where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Levels>,
     /// Nonlinearity after every hidden layer.
     pub activation: Activation,
     /// Reconstruction loss.
@@ -168,6 +171,7 @@ impl ModelSpec {
             encoder: [400].into(),
             decoder: None,
             latent: 20.into(),
+            levels: None,
             activation: Activation::Relu,
             likelihood: Likelihood::Bernoulli,
             beta: 1.0,
@@ -351,6 +355,39 @@ impl ModelSpec {
         Net::new(self).map(drop)
     }
 
+    /// Checks that the channels of a code share its levels out.
+    fn check_levels(&self) -> Result<()> {
+        let Some(levels) = &self.levels else {
+            return Ok(());
+        };
+        let own = levels.of_channels().len();
+        let mut sizes = self.latent.sizes();
+        let Some(channels) = sizes.last_mut().filter(|channels| **channels % own != 0) else {
+            return Ok(());
+        };
+        *channels = channels.next_multiple_of(own);
+        let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+        Err(Error::config(
+            format!(
+                "`latent = {}`: its channels are no multiple of {own}, as many as `levels = {levels}` has",
+                self.latent
+            ),
+            format!("`latent = {}`, or as many `levels = …`", sizes.join("x")),
+        ))
+    }
+
+    /// Sizes of a code as `elbo encode` writes it: its values, or the whole numbers that it is.
+    pub fn code_sizes(&self) -> Vec<usize> {
+        let mut sizes = self.latent.sizes();
+        if let (Some(levels), Some(channels)) = (&self.levels, sizes.last_mut()) {
+            *channels /= levels.of_channels().len();
+            if *channels == 1 {
+                sizes.pop();
+            }
+        }
+        sizes
+    }
+
     /// What [`ModelSpec::validate`] checks without the images.
     ///
     /// # Errors
@@ -365,6 +402,7 @@ impl ModelSpec {
                 "`latent = 20`, or a map such as `latent = 8x8x4`",
             ));
         }
+        self.check_levels()?;
         check_amount(
             "beta",
             self.beta,

@@ -36,8 +36,12 @@ pub fn model(spec: &ModelSpec) -> String {
 /// The same without the weight of the KL.
 pub fn layers(spec: &ModelSpec) -> String {
     let activation = spec.activation.name();
+    let levels = match &spec.levels {
+        Some(levels) => format!(", codes of {levels} levels"),
+        None => String::new(),
+    };
     format!(
-        "{} {}, {activation}, {}",
+        "{} {}, {activation}, {}{levels}",
         spec.kind.short(),
         shape(spec),
         likelihood(spec)

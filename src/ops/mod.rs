@@ -15,6 +15,7 @@ pub mod convolution;
 pub mod copy;
 pub mod elbo;
 pub mod fma;
+pub mod fsq;
 pub mod gather;
 pub mod group_norm;
 pub mod group_norm_backward;
@@ -64,6 +65,8 @@ pub static KERNELS: &[&Kernel] = &[
     &copy::KERNEL,
     &elbo::KERNEL,
     &fma::KERNEL,
+    &fsq::KERNEL,
+    &fsq::BACKWARD,
     &gather::KERNEL,
     &group_norm::KERNEL,
     &group_norm_backward::KERNEL,
@@ -116,6 +119,7 @@ pub(crate) mod lib {
     pub(crate) const FOUR_LONGS: &str = include_str!("../../shaders/lib/four_longs.wgsl");
     pub(crate) const ADAM: &str = include_str!("../../shaders/lib/adam.wgsl");
     pub(crate) const ACTIVATION: &str = include_str!("../../shaders/lib/activation.wgsl");
+    pub(crate) const FSQ: &str = include_str!("../../shaders/lib/fsq.wgsl");
     pub(crate) const EXP: &str = include_str!("../../shaders/lib/exp.wgsl");
     pub(crate) const LANES_ALONE: &str = include_str!("../../shaders/lib/lanes_alone.wgsl");
     pub(crate) const LANES_SHARED: &str = include_str!("../../shaders/lib/lanes_shared.wgsl");

@@ -4,7 +4,7 @@ use toml::Value;
 
 use super::html::escape;
 use crate::error::Result;
-use crate::model::words;
+use crate::model::{Condition, words};
 use crate::option;
 use crate::train::{RunConfig, RunOptions};
 
@@ -53,6 +53,13 @@ pub(super) fn of(config: &RunConfig) -> Result<Vec<Setting>> {
             Value::Table(inner) if key == RECORD_KEY => inner
                 .iter()
                 .for_each(|(key, value)| flatten(heading, key, value, &mut all)),
+            Value::Array(names) if key == "classes" => {
+                let names = names
+                    .iter()
+                    .filter_map(|name| name.as_str().map(str::to_owned));
+                let value = Condition::new(names.collect()).in_words();
+                flatten(heading, key, &Value::String(value), &mut all);
+            }
             value => flatten(heading, key, value, &mut all),
         }
     }

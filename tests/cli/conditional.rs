@@ -142,7 +142,9 @@ fn check_decode(folder: &Path) {
     let cpu = ["--device", "cpu"];
     let call = |words: &[&str]| accepted(folder, &[words, &cpu].concat());
     let lines: Vec<String> = (0..TRAIN + TEST).map(|i| (i % 10).to_string()).collect();
-    fs::write(folder.join("classes.txt"), lines.join("\n")).expect("classes");
+    // With a byte order mark, ends of lines and a blank one, as some programs write them.
+    let text = format!("\u{feff}{}\r\n\r\n", lines.join("\r\n"));
+    fs::write(folder.join("classes.txt"), text).expect("classes");
     call(&[
         "decode",
         "run",
@@ -287,6 +289,40 @@ fn images_without_a_class_that_the_model_knows_are_refused() {
             &["trained without classes"],
         );
     }
+}
+
+#[test]
+fn parameters_are_taken_from_a_model_of_the_same_classes_only() {
+    let folder = temporary();
+    let folder = folder.path();
+    run(folder);
+    let start = [
+        "train",
+        "--init-from",
+        "run",
+        "--data",
+        "digits-10",
+        "--epochs",
+        "1",
+    ];
+    let start = |out| [&start[..], &["--device", "cpu", "--out", out]].concat();
+    accepted(folder, &start("taken"));
+    // As many classes of other names.
+    for split in ["train", "t10k"] {
+        let path = folder.join(format!("digits-10/{split}-labels-idx1-ubyte"));
+        let mut labels = fs::read(&path).expect("labels");
+        labels[8..].iter_mut().for_each(|label| *label += 1);
+        fs::write(path, labels).expect("labels");
+    }
+    let words = ["10 classes (0, 1", "10 classes (1, 2", "--init-from"];
+    refused_in(folder, &start("none"), DATA_OR_MODEL, &words);
+    assert!(!folder.join("none").exists());
+    refused_in(
+        folder,
+        &["bench", "--condition", "class"],
+        CONFIG,
+        &["--condition class", "no classes"],
+    );
 }
 
 #[test]

@@ -66,16 +66,117 @@ fn codes_that_are_maps_go_through_every_command() {
         call(command);
     }
     for format in ["onnx", "pytorch", "safetensors"] {
-        let out = format!("export-{format}");
-        accepted(
-            folder,
-            &["export", "run", "--format", format, "--out", &out],
-        );
+        accepted(folder, &["export", "run", "--format", format]);
     }
     let resume = [
         "train", "--resume", "run", "--epochs", "2", "--device", "cpu",
     ];
     accepted(folder, &resume);
+}
+
+#[test]
+fn codes_of_levels_are_whole_numbers_on_their_way_out_and_in() {
+    let folder = temporary();
+    let folder = folder.path();
+    let small = ["--model", "ae", "--latent-kind", "fsq", "--hidden", "32"];
+    train(
+        folder,
+        "run",
+        &[&small[..], &["--latent", "12", "--levels", "4,3,3"]].concat(),
+    );
+    let config = fs::read_to_string(folder.join("run/config.toml")).expect("the configuration");
+    for line in ["latent-kind = \"fsq\"", "levels = [4, 3, 3]"] {
+        assert!(config.contains(line), "{config}");
+    }
+    let cpu = ["--device", "cpu"];
+    let call = |words: &[&str]| stdout(&accepted(folder, &[words, &cpu].concat()));
+    call(&["encode", "run", "--out", "codes.npy"]);
+    let codes = fs::read(folder.join("codes.npy")).expect("codes");
+    let file = npyz::NpyFile::new(&codes[..]).expect("an array");
+    assert_eq!(file.shape(), [40, 4]);
+    let numbers: Vec<i32> = file.into_vec().expect("int32");
+    assert!(
+        numbers.iter().all(|number| (0..36).contains(number)),
+        "{numbers:?}"
+    );
+    call(&["encode", "run", "--out", "codes.csv"]);
+    let table = fs::read_to_string(folder.join("codes.csv")).expect("a table");
+    let row: Vec<String> = numbers[..4].iter().map(i32::to_string).collect();
+    let first = table.lines().nth(1).expect("a row");
+    assert!(first.ends_with(&row.join(",")), "{first}: {row:?}");
+    // Decoded codes are the reconstructions.
+    call(&["decode", "run", "codes.npy", "--out", "images.npy"]);
+    call(&["reconstruct", "run", "--count", "40", "--out", "pairs.npy"]);
+    let decoded = read(&folder.join("images.npy")).1;
+    let pairs = read(&folder.join("pairs.npy")).1;
+    for (image, decoded) in decoded.chunks(784).enumerate() {
+        let near = |pair: &[f32]| pair.iter().zip(decoded).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(pairs.chunks(784).any(near), "image {image}");
+    }
+    for command in [
+        &["sample", "run", "--prior", "frequencies"][..],
+        &["sample", "run", "--prior", "mixture:2"],
+        &["sample", "run", "--prior", "codes"],
+        &["traverse", "run"],
+        &["interpolate", "run", "--from", "0", "--to", "1"],
+        &["evaluate", "run"],
+        &["latents", "run"],
+        &["explore", "run", "--export", "page.html"],
+    ] {
+        call(command);
+    }
+    for format in ["onnx", "pytorch", "safetensors"] {
+        accepted(folder, &["export", "run", "--format", format]);
+    }
+    let wrong: Vec<f32> = (0..8).map(|i| if i == 6 { 36.0 } else { 1.0 }).collect();
+    let wrong = [
+        elbo::files::npy_header(&[2, 4]),
+        elbo::files::npy_values(&wrong),
+    ]
+    .concat();
+    fs::write(folder.join("wrong.npy"), wrong).expect("codes");
+    let words = ["place 6 of the codes is 36", "from 0 to 35"];
+    refused_in(folder, &["decode", "run", "wrong.npy"], CONFIG, &words);
+    refused_in(folder, &["sample", "run"], DATA_OR_MODEL, &["no prior"]);
+}
+
+#[test]
+fn levels_that_a_code_cannot_have_are_refused() {
+    let folder = temporary();
+    let folder = folder.path();
+    let fsq = [
+        "train",
+        "--out",
+        "none",
+        "--model",
+        "ae",
+        "--latent-kind",
+        "fsq",
+    ];
+    for (more, words) in [
+        (
+            &["--levels", "8,5,5"][..],
+            &["--latent 20", "--latent 21"][..],
+        ),
+        (
+            &["--latent", "7x7x3"],
+            &["--latent 7x7x3", "--latent 7x7x4"],
+        ),
+        (&["--levels", "8,1"], &["2 to 255 levels"]),
+        (&["--levels", "x"], &["such as 8,5,5,5"]),
+        (
+            &["--objective", "wae"],
+            &["--latent-kind fsq", "--objective reconstruction"],
+        ),
+    ] {
+        refused_in(folder, &[&fsq[..], more].concat(), CONFIG, words);
+    }
+    let plain = ["train", "--out", "none", "--latent-kind", "fsq"];
+    refused_in(folder, &plain, CONFIG, &["--latent-kind fsq", "--model ae"]);
+    train(folder, "run", &["--model", "ae", "--hidden", "32"]);
+    let sample = ["sample", "run", "--prior", "frequencies"];
+    let words = ["--prior frequencies", "--latent-kind fsq"];
+    refused_in(folder, &sample, DATA_OR_MODEL, &words);
 }
 
 #[test]
@@ -89,7 +190,7 @@ fn maps_that_a_model_does_not_have_are_refused() {
         ),
         (
             &["--latent", "6x7x2", "--net", "conv"],
-            &["a map of 7×7×", "map of 6×7 pixels"],
+            &["a map of 3×3×128", "map of 6×7 pixels"],
         ),
         (
             &["--latent", "7x7x0"],
@@ -107,7 +208,7 @@ fn maps_that_a_model_does_not_have_are_refused() {
         elbo::files::npy_values(&[0.0; 294]),
     ];
     fs::write(folder.join("codes.npy"), codes.concat()).expect("codes");
-    let words = ["codes as [codes, 7, 7, 2], got shape [3, 7, 14]"];
+    let words = ["codes as [codes, 7, 7, 2] or [codes, 98], got shape [3, 7, 14]"];
     refused_in(
         folder,
         &["decode", "run", "codes.npy"],

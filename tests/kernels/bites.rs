@@ -202,6 +202,45 @@ const SIMPLE: &[Fault] = &[
         "4u * at < params.count",
         "4u * at <= params.count",
     ),
+    // The levels of the channel before; no offset where they are even; levels of the second word; not rounded, and rounded
+    // where it is not to be.
+    fault(
+        "fsq",
+        "16 codes of levels 8 5 5 5, rounded",
+        "(8u * (channel % 4u))",
+        "(8u * ((channel + 3u) % 4u))",
+    ),
+    fault(
+        "fsq",
+        "16 codes of levels 8 5 5 5, as they are",
+        "select(0.0, 0.5, is_even)",
+        "0.0",
+    ),
+    fault(
+        "fsq",
+        "16 codes of levels 2 3 4 5 6 7 9 254, as they are",
+        "channel < 4u",
+        "channel < 5u",
+    ),
+    fault(
+        "fsq",
+        "65 codes of levels 2, rounded",
+        "ROUNDED != 0u",
+        "ROUNDED == 0u",
+    ),
+    // Without the derivative of the tangent; one value too many.
+    fault(
+        "fsq_backward",
+        "16 codes of levels 8 5 5 5",
+        "(1.0 - t * t)",
+        "1.0",
+    ),
+    fault(
+        "fsq_backward",
+        "1 codes of levels 8 5 5 5",
+        "at >= params.count",
+        "at > params.count",
+    ),
     // A link of the chain that is not taken; a vec4 too many; the second half left out.
     fault("fma", "9 values", "b = fma(b, factor, term);\n    }", "}"),
     fault(

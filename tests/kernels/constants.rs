@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use elbo::kernel::{Capabilities, ELEMENTWISE_GROUP, Kernel};
-use elbo::ops::{LOGVAR_BOUND, activation, gather, group_norm, likelihood, matmul, sigma};
+use elbo::ops::{LOGVAR_BOUND, activation, fsq, gather, group_norm, likelihood, matmul, sigma};
 use naga::{Expression, Literal};
 
 use crate::ops;
@@ -30,6 +30,7 @@ fn shared() -> BTreeMap<&'static str, f64> {
     ];
     let floats = [
         ("LOGVAR_BOUND", LOGVAR_BOUND),
+        ("FSQ_MARGIN", fsq::FSQ_MARGIN),
         ("LEAK", activation::LEAK),
         ("GELU_SCALE", activation::GELU_SCALE),
         ("GELU_CUBIC", activation::GELU_CUBIC),

@@ -94,6 +94,7 @@ fn spec_of(case: &Value) -> ModelSpec {
         },
         decoder: has("decoder").then(|| named(case, "decoder")),
         latent: size("latent").into(),
+        levels: None,
         activation: named(case, "activation"),
         likelihood,
         beta: number("beta") as f32,

@@ -1,6 +1,7 @@
 //! Every layer of the registry in graphs of its own: gradients against finite differences, updates with and without a
 //! gradient in memory, both executors, and what a value that is used twice comes to.
 
+mod levels;
 mod maps;
 mod others;
 
@@ -184,6 +185,7 @@ fn cases() -> Vec<Case> {
     let both = sketch.join(x, h);
     let y = sketch.linear(both, 4);
     all.push(sketch.case("maps side by side", x, y));
+    all.extend(levels::cases());
     all.extend(maps::convolutions());
     all.extend(maps::norms());
     all.push(maps::doubled());

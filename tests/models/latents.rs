@@ -1,8 +1,10 @@
 //! Kinds and sizes of latent codes.
 
-use elbo::data::digits;
+use elbo::data::{Binarize, Split, digits};
 use elbo::device::Device;
-use elbo::model::{Inference, LatentShape, ModelKind, ModelSpec, Prior, Weights};
+use elbo::model::{
+    Activation, Inference, LatentShape, Latents, Likelihood, ModelKind, ModelSpec, Prior, Weights,
+};
 use elbo::train::{EpochRecord, KlWeight, TrainOptions, Trainer};
 
 use crate::gradients::layers;
@@ -19,6 +21,15 @@ fn of_map(kind: ModelKind) -> ModelSpec {
     }
 }
 
+/// The same whose codes are whole numbers.
+fn of_levels() -> ModelSpec {
+    ModelSpec {
+        levels: Some("8,5".parse().expect("levels")),
+        likelihood: Likelihood::SquaredError,
+        ..of_map(ModelKind::Ae)
+    }
+}
+
 #[test]
 fn codes_that_are_maps_go_on_to_the_same_bits() {
     stopped_and_resumed(&of_map(ModelKind::Vae), &[1, 12, 13]);
@@ -27,7 +38,9 @@ fn codes_that_are_maps_go_on_to_the_same_bits() {
         free_bits: 0.0,
         ..options()
     };
-    stopped_and_resumed_by(&of_ae, &of_map(ModelKind::Ae), &[1, 12, 13]);
+    for spec in [of_map(ModelKind::Ae), of_levels()] {
+        stopped_and_resumed_by(&of_ae, &spec, &[1, 12, 13]);
+    }
 }
 
 #[test]
@@ -54,6 +67,66 @@ fn both_devices_learn_the_same_of_codes_that_are_maps() {
         for loss in &losses {
             assert!((loss - losses[0]).abs() <= 1e-4 * losses[0], "{losses:?}");
         }
+    }
+}
+
+#[test]
+fn codes_of_levels_learn_and_are_whole_numbers() {
+    let data = digits::generate(3000, 200, 3);
+    let spec = ModelSpec {
+        encoder: layers("conv 8 k4 /2, conv 16 k4 /2"),
+        activation: Activation::Silu,
+        ..of_levels()
+    };
+    let levels = spec.levels.clone().expect("levels");
+    for (device, runtime) in devices() {
+        let options = TrainOptions {
+            batch_size: 16,
+            learning_rate: 2e-3,
+            epochs: 3,
+            ..TrainOptions::default()
+        };
+        let trainer = Trainer::new(runtime, &spec, &options, &data, 0);
+        let mut trainer = trainer.expect("a trainer");
+        let losses = [(); 3].map(|()| {
+            let epoch = trainer.epoch(&mut |_: &EpochRecord| {}).expect("an epoch");
+            epoch.expect("its record").test.total
+        });
+        println!("{device}: {losses:?}");
+        // The mean image has about 100.
+        let is_falling = losses.windows(2).all(|pair| pair[1] < pair[0]);
+        assert!(is_falling && losses[2] < 50.0, "{device}: {losses:?}");
+        let weights = trainer.weights().expect("weights");
+        let mut model = Inference::new(Device::Cpu, &spec, &weights, 1).expect("a model");
+        let found = model.encode(&data.test, Split::Test, Binarize::None);
+        let codes = found.expect("codes").mu;
+        let numbers: Vec<f32> = levels
+            .numbers(&codes)
+            .into_iter()
+            .map(|number| number as f32)
+            .collect();
+        assert_eq!(numbers.len(), 200 * 49);
+        let back = levels.values(&numbers).expect("codes");
+        for (a, b) in back.iter().zip(&codes) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
+        let used: std::collections::BTreeSet<u32> = levels.numbers(&codes).into_iter().collect();
+        assert!(used.len() > 8, "{used:?}");
+        // By frequencies: whatever a place has, some image has there.
+        let prior = Prior::Frequencies(
+            Latents {
+                mu: codes.clone(),
+                logvar: Vec::new(),
+            },
+            2,
+        );
+        for drawn in prior.draw(5, 20, 98).expect("codes").chunks(98) {
+            for (place, code) in drawn.chunks(2).enumerate() {
+                let has = |image: &[f32]| image[2 * place..][..2] == *code;
+                assert!(codes.chunks(98).any(has), "place {place}");
+            }
+        }
+        assert!(model.sample(&prior, 3, false).is_ok());
     }
 }
 

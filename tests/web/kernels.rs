@@ -9,7 +9,7 @@ use elbo::kernel::{Access, Capabilities, Element};
 use elbo::model::objectives::OBJECTIVES;
 use elbo::model::plans::{self, Mode, Update};
 use elbo::model::{Activation, Condition, Likelihood, Model, ModelSpec, Sigma};
-use elbo::ops::{KERNELS, activation, activation_backward, add, copy, fma};
+use elbo::ops::{KERNELS, activation, activation_backward, add, copy, fma, fsq};
 use elbo::plan::{Builder, CpuRuntime, Difference, Plan, Runtime, Shared, Step};
 use elbo::shape::ImageShape;
 use serde_json::{Value, json};
@@ -246,6 +246,18 @@ fn others() -> Plan {
         &activation_backward::KERNEL,
         activation_backward::call(activation::GELU, 21),
         &[summed, copied, through],
+    );
+    let levels = [8, 5, 5];
+    let rounded = builder.transient("rounded", 21);
+    let back = builder.transient("gradient of levels", 21);
+    let call = fsq::call(21, &levels, true);
+    builder.step("fsq", &fsq::KERNEL, call, &[through, rounded]);
+    let call = fsq::backward_call(21, &levels);
+    builder.step(
+        "fsq_backward",
+        &fsq::BACKWARD,
+        call,
+        &[rounded, through, back],
     );
     builder.finish()
 }

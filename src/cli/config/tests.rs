@@ -167,7 +167,7 @@ fn every_flag_is_the_key_of_its_value() {
         // One of these is a value of any option.
         let values = [
             "1", "a", "cpu", "vae", "relu", "gaussian", "none", "constant", "f32", "full", "nchw",
-            "range", "white", "elbo", "mlp", "linear 1", "dreg", "class",
+            "range", "white", "elbo", "mlp", "linear 1", "dreg", "class", "fsq", "8,5",
         ];
         let switch = Line::try_parse_from(["train", &flag]);
         let lines = values.map(|value| Line::try_parse_from(["train", &flag, value]));

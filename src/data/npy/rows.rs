@@ -108,11 +108,20 @@ impl<R: Read> Rows<R> {
             return Err(Error::data(
                 name,
                 format!(
-                    "expected codes as [codes, {}], got shape {:?}",
+                    "expected codes as [codes, {}]{}, got shape {:?}",
                     sizes.join(", "),
+                    match sizes.len() {
+                        1 => String::new(),
+                        _ => format!(" or [codes, {latent}]"),
+                    },
                     header.shape
                 ),
-                "codes that this model gave, or others of its latent size",
+                match (found, sizes.len()) {
+                    (&[_, _, _], 3) => {
+                        "channels last, as of `codes.transpose(0, 2, 3, 1)` in NumPy where they come first"
+                    }
+                    _ => "codes that this model gave, or others of its latent size",
+                },
             ));
         }
         let row = (latent, Meaning::Code);

@@ -259,7 +259,8 @@ class App {
   }
 
   async encodePicture(original, caption) {
-    this.set(await this.by((decoder) => decoder.encode(original, this.told)), { original, caption });
+    const { told } = this;
+    this.set(await this.by((decoder) => decoder.encode(original, told)), { original, caption, told });
   }
 
   async picture(image) {

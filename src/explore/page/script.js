@@ -42,6 +42,19 @@ const KERNELS = {
     }
   },
 
+  // Channels as one of a few levels: shaders/lib/fsq.wgsl.
+  fsq([count, channels, ...words], { ROUNDED = 1 }, [z, out]) {
+    for (let i = 0; i < count; i++) {
+      const channel = i % channels;
+      const levels = (words[channel >> 2] >>> (8 * (channel % 4))) & 255;
+      const within = (levels - 1) * 1e-3;
+      const even = levels % 2 === 0;
+      const shift = even ? 0.5 * Math.log((levels + within) / (levels - 2 + within)) : 0;
+      const bounded = 0.5 * (levels - 1 + within) * Math.tanh(z[i] + shift) - (even ? 0.5 : 0);
+      out[i] = (ROUNDED ? Math.round(bounded) : bounded) / (levels >> 1);
+    }
+  },
+
   // out[rows, left + right] = [a[rows, left], b[rows, right]]
   join([rows, left, right], {}, [a, b, out]) {
     for (let row = 0, at = 0; row < rows; row++) {

@@ -146,7 +146,9 @@ impl Writer {
                     Torch::OfValues(line) => self.push(line, Some(Form::Values)),
                     Torch::OfMaps(line) => self.push(line, Some(Form::Map)),
                     Torch::OfEach { module, .. } => self.push(module, None),
-                    Torch::Method(_) | Torch::Joined | Torch::Around { .. } => None,
+                    Torch::Own { .. } | Torch::Method(_) | Torch::Joined | Torch::Around { .. } => {
+                        None
+                    }
                 };
                 let form = form.ok_or_else(|| failed(of.name, "it has no such place"))?;
                 self.gives(of, form);
@@ -165,6 +167,10 @@ impl Writer {
     /// A layer without a place. Says how its result lies.
     fn apply(&mut self, of: &Described<'_>, torch: Torch, head: Option<&Head>) -> Result<Form> {
         let (line, form) = match torch {
+            Torch::Own { module, definition } => {
+                self.define(definition);
+                (module, self.form)
+            }
             Torch::OfValues(line) => (line, Form::Values),
             Torch::OfMaps(line) => (line, Form::Map),
             Torch::OfEach { function, .. } => {
@@ -251,12 +257,16 @@ impl Writer {
         while self.form != form {
             modules.push(Module::Line(self.turned()?.0));
         }
-        if !self.half.definitions.contains(&definition) {
-            self.half.definitions.push(definition);
-        }
+        self.define(definition);
         self.close(open.name, Module::Around(class, modules));
         self.gives(of, form);
         Ok(())
+    }
+
+    fn define(&mut self, definition: &'static str) {
+        if !self.half.definitions.contains(&definition) {
+            self.half.definitions.push(definition);
+        }
     }
 
     /// A module that is complete goes into the sequence that it is of, or is one of the model's.

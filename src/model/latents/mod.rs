@@ -1,14 +1,28 @@
 //! What lies between encoder and decoder, one file per kind of latent code.
 
 pub mod gaussian;
+mod levels;
 pub mod point;
 mod shape;
 
+pub use levels::Levels;
 pub use shape::LatentShape;
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::objectives::Gradients;
 use crate::model::pass::Pass;
 use crate::plan::Slice;
+
+/// What is made of a code before it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LatentKind {
+    /// Nothing: its values are any numbers
+    Continuous,
+    /// Each channel is rounded to one of a few levels, so that a code is whole numbers (Mentzer et al. 2023)
+    Fsq,
+}
 
 /// A kind of latent code.
 pub struct Latent {

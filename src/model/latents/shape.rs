@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::option::count;
+
 /// Sizes of the latent code of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LatentShape {
@@ -60,12 +62,16 @@ impl FromStr for LatentShape {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let sizes: Result<Vec<usize>, _> = text.split(['x', '×']).map(str::parse).collect();
-        match sizes.as_deref() {
-            Ok(&[values]) => Ok(Self::Values(values)),
-            Ok(&[height, width, channels]) => Ok(Self::Map([height, width, channels])),
-            _ => Err(format!("{EXPECTED}, got \"{text}\"")),
+        let parts: Vec<&str> = text.split(['x', '×']).map(str::trim).collect();
+        let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !parts.iter().all(is_number) || ![1, 3].contains(&parts.len()) {
+            return Err(format!("{EXPECTED}, got \"{text}\""));
         }
+        let sizes: Vec<usize> = parts.into_iter().map(count).collect::<Result<_, _>>()?;
+        Ok(match *sizes {
+            [height, width, channels] => Self::Map([height, width, channels]),
+            _ => Self::Values(sizes[0]),
+        })
     }
 }
 

@@ -68,6 +68,10 @@ impl Net {
 
 fn mismatch(reason: &str, of_mirror: bool) -> Error {
     let hint = match of_mirror {
+        _ if reason.contains("`latent = ") => {
+            "`latent = …` of as many rows and columns as the encoder's map has, with a network of convolutions (`net = conv`, no \
+             `hidden = …`); or a number of values, `latent = 20`"
+        }
         true => "`decoder = …`, as the encoder's layers in reverse do not lead back to an image",
         false => {
             "layers each of which takes what the one before gives; a residual block gives as many values as it takes"

@@ -39,7 +39,8 @@ pub(crate) fn of_maps(
     let least = image.height.min(image.width);
     let halvings = match code {
         Some([rows, ..]) => {
-            let halved = |height: &usize| Some(height.div_ceil(2)).filter(|_| *height > 1);
+            // As convolutions of 4×4 pixels do.
+            let halved = |height: &usize| Some(height / 2).filter(|&half| half > 0);
             let heights = std::iter::successors(Some(image.height), halved);
             heights.take_while(|&height| height > rows).count() as u32
         }
@@ -102,7 +103,7 @@ mod tests {
                 "conv 8 k4 /2, conv 16 k4 /2, conv 32 k4 /2, conv 64 k4 /2, conv 64 k4 /2",
             ),
             ([9, 9, 1], [9, 9, 1], "conv 8 k3"),
-            ([9, 9, 1], [5, 5, 1], "conv 8 k4 /2"),
+            ([9, 9, 1], [4, 4, 1], "conv 8 k4 /2"),
         ] {
             let [height, width, channels] = image;
             let image = ImageShape::new(height, width, channels);

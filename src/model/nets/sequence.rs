@@ -19,7 +19,8 @@ use super::Net;
 use super::blocks::{Block, Blocks, Kernel};
 use crate::graph::{Attrs, Graph, Layer, Value};
 use crate::layers::{
-    activation, add, convolution, group_norm, join, linear, reshape, transposed_convolution, up,
+    activation, add, convolution, fsq, group_norm, join, linear, reshape, transposed_convolution,
+    up,
 };
 use crate::model::ModelSpec;
 use crate::shape::ImageShape;
@@ -305,7 +306,17 @@ impl Sequence<'_> {
             }
         };
         let all = self.linear(&names, &[heads.len() * self.spec.latent.values()], x)?;
+        let all = self.quantized(all)?;
         Ok((all, vec![all]))
+    }
+
+    /// A code as it is decoded, with its channels rounded to levels where it has some.
+    fn quantized(&mut self, code: Value) -> Result<Value, String> {
+        let Some(levels) = &self.spec.levels else {
+            return Ok(code);
+        };
+        let attrs = fsq::attrs(levels.of_channels(), true);
+        self.node(&fsq::LAYER, attrs, "quantized".to_owned(), &[code])
     }
 
     /// The same of a map: a convolution of single pixels for each head, whose values then lie side by side as those of a
@@ -331,6 +342,7 @@ impl Sequence<'_> {
         for head in self.spec.kind.latent().heads {
             let attrs = convolution::attrs(channels, 1, 1);
             let own = self.node(&convolution::LAYER, attrs, head.name.to_owned(), &[x])?;
+            let own = self.quantized(own)?;
             let name = format!("{} side by side", head.name);
             flat.push(self.reshape(&name, &[height * width * channels], own)?);
             heads.push(own);

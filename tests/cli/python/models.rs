@@ -48,7 +48,7 @@ pub(super) fn models() -> Vec<ModelSpec> {
 
 /// The same model, told one of three classes.
 fn told(spec: ModelSpec) -> ModelSpec {
-    let names = ["cat", "dog", "eel"].map(str::to_owned);
+    let names = ["cat", "a\"\"\"b\\N", "eel\n\u{200b}"].map(str::to_owned);
     ModelSpec {
         condition: Some(Condition::new(names.to_vec())),
         ..spec
@@ -63,6 +63,14 @@ fn of_map(kind: ModelKind) -> ModelSpec {
         encoder: "conv 8 k3 /2, norm 4, conv 5 k3".parse().expect("layers"),
         latent: LatentShape::Map([3, 3, 2]),
         ..ModelSpec::reference()
+    }
+}
+
+/// The same model with codes of levels.
+fn of_levels(spec: ModelSpec, levels: &str) -> ModelSpec {
+    ModelSpec {
+        levels: Some(levels.parse().expect("levels")),
+        ..spec
     }
 }
 
@@ -89,5 +97,14 @@ pub(super) fn maps() -> Vec<ModelSpec> {
         of_map(ModelKind::Vae),
         of_map(ModelKind::Ae),
         told(of_map(ModelKind::Vae)),
+        of_levels(of_map(ModelKind::Ae), "5,2"),
+        of_levels(
+            ModelSpec {
+                kind: ModelKind::Ae,
+                latent: 12.into(),
+                ..ModelSpec::reference()
+            },
+            "8,5,6",
+        ),
     ]
 }

@@ -12,6 +12,7 @@ pub(crate) mod convolution;
 mod copy;
 mod elbo;
 mod fma;
+mod fsq;
 pub(crate) mod gather;
 mod group_norm;
 mod group_norm_backward;
@@ -58,6 +59,7 @@ pub(crate) fn cases() -> Vec<Case> {
         copy::cases(),
         elbo::cases(),
         fma::cases(),
+        fsq::cases(),
         gather::cases(),
         group_norm::cases(),
         group_norm_backward::cases(),
