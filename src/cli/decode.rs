@@ -18,8 +18,8 @@ use crate::view::check_grid;
 
 /// Decode latent codes into images, as a NumPy array, a table or a picture
 ///
-/// The codes are numbers of any real type, [codes, latent] or with the sizes that elbo encode writes, C order. The images are float32 [codes, height, width,
-/// channels] ([codes, values] of a model of rows of values): the means of p(x|z), from 0 to 1 unless the likelihood
+/// The codes are numbers of any real type, [codes, latent] or with the sizes that elbo encode writes, C order. The images are
+/// float32 [codes, height, width, channels] ([codes, values] of a model of rows of values): the means of p(x|z), from 0 to 1 unless the likelihood
 /// is gaussian or linear-squared-error. An array flows through in batches.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

@@ -6,6 +6,7 @@ use super::note;
 use super::out::Kind;
 use super::saved::Chosen;
 use super::streams::Output;
+use crate::data::class_name;
 use crate::error::Error;
 use crate::files;
 
@@ -54,8 +55,7 @@ impl<'a> Beside<'a> {
     /// The name of an image's class; where classes have none, its number.
     pub(super) fn label(&self, row: usize) -> Option<String> {
         let label = *self.labels?.get(row)?;
-        let class = self.classes.get(label as usize);
-        Some(class.cloned().unwrap_or_else(|| label.to_string()))
+        Some(class_name(self.classes, label).into_owned())
     }
 
     /// Names of the columns that stand before the numbers.

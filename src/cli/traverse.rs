@@ -76,10 +76,8 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
         Format::Gif => 31,
     });
     let spec = &run.model;
-    let rows = args
-        .top
-        .unwrap_or(spec.latent.values())
-        .min(spec.latent.values());
+    let latent = spec.latent.values();
+    let rows = args.top.unwrap_or(latent).min(latent);
     view::check_traverse(spec, rows, args.range, steps, format)?;
     let weights = args.view.parameters.of(&folder)?;
     let prior = spec.kind == ModelKind::Vae;
@@ -93,12 +91,12 @@ pub(super) fn run(args: &TraverseArgs) -> anyhow::Result<()> {
     };
     let mut model = args.view.model(run, &weights)?;
     let binarize = run.train.binarize;
-    let mut traversal = Traversal::of_prior(spec.latent.values());
+    let mut traversal = Traversal::of_prior(latent);
     if let Some(chosen) = &chosen {
         if args.top.is_some() || !prior {
             let latents = view::encode(&mut model, &chosen.images, chosen.split, binarize)?;
             if !prior {
-                traversal = Traversal::of_codes(&latents.mu, spec.latent.values());
+                traversal = Traversal::of_codes(&latents.mu, latent);
             }
             if let Some(top) = args.top {
                 traversal = traversal.top(top, spec.is_variational(), &latents);

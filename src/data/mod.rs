@@ -133,7 +133,8 @@ impl Dataset {
         [&*self.train, &*self.test].into_iter().chain(&self.val)
     }
 
-    /// Hash of all images, in their order, with their shape, and of their classes where these are learned: equal for equal data only. SHA-256 in hexadecimal.
+    /// Hash of all images, in their order, with their shape, and of their classes where these are learned: equal for equal
+    /// data only. SHA-256 in hexadecimal.
     ///
     /// # Errors
     /// Those of [`Images::read`].

@@ -43,18 +43,14 @@ impl Net {
     /// # Errors
     /// [`Error::Config`] where layers do not go together.
     pub fn new(spec: &ModelSpec) -> Result<Self> {
-        let mut net = sequence::build(spec).map_err(|found| {
-            mismatch(
-                &format!("{}\n{}", found.reason, found.trail),
-                found.of_mirror,
-            )
-        })?;
+        let mut net = sequence::build(spec)
+            .map_err(|found| mismatch(&format!("{}\n{}", found.reason, found.trail), found.hint))?;
         if let Some(activation) = spec.likelihood.mean_activation() {
             let (attrs, inputs) = (activation.attrs(), [net.output]);
             let mean = net
                 .graph
                 .node(&activation::LAYER, attrs, &["means".into()], &inputs);
-            net.mean = mean.map_err(|reason| mismatch(&reason, false))?;
+            net.mean = mean.map_err(|reason| mismatch(&reason, sequence::LAYERS_HINT))?;
         }
         net.graph.output(net.posterior);
         net.graph.output(net.output);
@@ -66,17 +62,7 @@ impl Net {
     }
 }
 
-fn mismatch(reason: &str, of_mirror: bool) -> Error {
-    let hint = match of_mirror {
-        _ if reason.contains("`latent = ") => {
-            "`latent = …` of as many rows and columns as the encoder's map has, with a network of convolutions (`net = conv`, no \
-             `hidden = …`); or a number of values, `latent = 20`"
-        }
-        true => "`decoder = …`, as the encoder's layers in reverse do not lead back to an image",
-        false => {
-            "layers each of which takes what the one before gives; a residual block gives as many values as it takes"
-        }
-    };
+fn mismatch(reason: &str, hint: &str) -> Error {
     Error::config(
         format!("the layers of the model do not go together: {reason}"),
         hint,

@@ -33,14 +33,30 @@ pub(super) fn build(spec: &ModelSpec) -> Result<Net, Mismatch> {
         graph: Graph::default(),
         number: is_chain.then_some(1),
         trail: Trail::default(),
+        is_of_code: false,
     };
     let ends = sequence.ends(&decoder);
     ends.map_err(|reason| Mismatch {
         reason,
-        of_mirror: spec.decoder.is_none() && sequence.trail.parts == 2,
+        hint: match sequence.trail.parts {
+            _ if sequence.is_of_code => LATENT_HINT,
+            2 if spec.decoder.is_none() => MIRROR_HINT,
+            _ => LAYERS_HINT,
+        },
         trail: sequence.trail,
     })
 }
+
+/// What helps where layers do not go together.
+pub(super) const LAYERS_HINT: &str = "layers each of which takes what the one before gives; a residual block gives as many values as it takes";
+
+/// What helps where they are those of a decoder that nobody wrote.
+const MIRROR_HINT: &str =
+    "`decoder = …`, as the encoder's layers in reverse do not lead back to an image";
+
+/// What helps where the encoder does not end in a map of the code's size.
+const LATENT_HINT: &str = "`latent = …` of as many rows and columns as the encoder's map has, with a network of convolutions (`net = conv`, no \
+     `hidden = …`); or a number of values, `latent = 20`";
 
 /// A graph in the making.
 struct Sequence<'a> {
@@ -50,6 +66,8 @@ struct Sequence<'a> {
     number: Option<usize>,
     /// The layers so far, as they were written.
     trail: Trail,
+    /// Whether it is the sizes of the code that do not fit.
+    is_of_code: bool,
 }
 
 impl Sequence<'_> {
@@ -329,6 +347,7 @@ impl Sequence<'_> {
         let found = self.graph.info(x).dims.clone();
         if found.len() != 3 || found[..2] != [height, width] {
             let latent = self.spec.latent;
+            self.is_of_code = true;
             self.trail.failed(&format!("latent {latent}"));
             return Err(format!(
                 "the encoder ends in {}, and `latent = {latent}` is a map of {height}×{width} pixels",
@@ -380,8 +399,8 @@ impl Sequence<'_> {
 #[derive(Debug)]
 pub(super) struct Mismatch {
     pub(super) reason: String,
-    /// Whether it is in a decoder that nobody wrote.
-    pub(super) of_mirror: bool,
+    /// What would help.
+    pub(super) hint: &'static str,
     pub(super) trail: Trail,
 }
 

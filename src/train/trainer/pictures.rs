@@ -49,7 +49,8 @@ impl Shown {
 }
 
 impl Trainer {
-    /// Samples of the prior, always the same codes (of each of the first 32 classes where the model is told one), and reconstructions of test images.
+    /// Samples of the prior, always the same codes (of each of the first 32 classes where the model is told one), and
+    /// reconstructions of test images.
     ///
     /// # Errors
     /// [`crate::Error::Device`].
